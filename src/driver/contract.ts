@@ -1,0 +1,193 @@
+// Owns the few words a driver may use. Stands below everything that knows drivers; drivers import nothing else of ours
+// but this folder.
+//
+// Laws, each a case of the conformance suite (test/conformance):
+// 1. No confirm before the ack is journaled: the flow calls `confirm`, never the driver itself, except for keys that
+//    the memory reports as acknowledged.
+// 2. A throw from `send` means *unknown*, unless it is a NotSent. Each driver states its point of no return.
+// 3. Everything ends by its deadline or signal; after `close` no timer, socket or listener is left.
+// 4. A driver sees clock, chance, log and secrets only through its context, and never decides on retries.
+// 5. A driver asks the memory which keys are known before it downloads anything.
+import type { Clock, Random } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import type { SettingsSchema } from './settings.js';
+
+export type { Cancel, Clock, Random } from '../kit/clock.js';
+export { breathe, wait } from '../kit/clock.js';
+export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
+export type { Log } from '../kit/log.js';
+export type { Window } from '../kit/window.js';
+export { window } from '../kit/window.js';
+export type { SettingsSchema } from './settings.js';
+
+export type DriverChannel = 'Email' | 'SMS' | 'Fax';
+
+export interface Driver<Settings = unknown, Session = unknown> {
+  /** The device type word, `ImapHost`. */
+  readonly device: string;
+  readonly channel: DriverChannel;
+  /** One sentence for the capability table. */
+  readonly summary: string;
+  /** Types, errors, docs, redaction: all from here. */
+  readonly settings: SettingsSchema<Settings>;
+  /** Connects or binds. Throws a GatepostError with one clear sentence when it cannot; the flow tries again with back-off. */
+  open(context: GatewayContext<Settings>): Promise<Session>;
+  /** Ends everything `open` and `receive` began. Twice is fine. */
+  close(session: Session): Promise<void>;
+  /** "Test connection": evidence step by step; changes nothing at the counterparty. Ends after the first failed step. */
+  check(context: GatewayContext<Settings>, signal: AbortSignal): AsyncIterable<CheckStep>;
+  /** Yields arrivals until `signal` aborts. Back-pressure: the next one is asked for only when there is room. A throw
+   *  means the session is broken: the flow closes it and opens a new one. */
+  receive?(session: Session, signal: AbortSignal): AsyncIterable<Arrival>;
+  /** Tries once. The outcome is a value; see law 2 for throws. */
+  send?(session: Session, message: OutboundMessage, attempt: Attempt): Promise<Outcome>;
+  /** "Did that one go out?", asked about attempts whose outcome is unknown. */
+  lookup?(session: Session, message: OutboundMessage, attempt: Attempt): Promise<Outcome | 'not found'>;
+  /** Whom messages of this gateway come from; what is absent is taken from the order. */
+  sender?(settings: Settings): Sender;
+  /** How many sends may run at once. */
+  concurrency?(settings: Settings): number;
+  /** What to do about an unknown outcome; the channel's default when absent (Resend for e-mail, Hold for SMS and fax). */
+  whenUncertain?(settings: Settings): WhenUncertain;
+}
+
+/** A driver whose type parameters do not matter to the holder. */
+// biome-ignore lint/suspicious/noExplicitAny: settings and session are opaque outside their driver, and both are used in both variances.
+export type AnyDriver = Driver<any, any>;
+
+export interface Sender {
+  address?: string | undefined;
+  name?: string | undefined;
+}
+
+export type WhenUncertain = 'Resend' | 'Hold' | 'AssumeSent';
+
+/** Everything a driver sees of the world. */
+export interface GatewayContext<Settings> {
+  readonly gateway: { readonly id: string; readonly displayName: string; readonly direction: 'I' | 'O' };
+  /** Parsed, defaults filled in, secrets resolved. */
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly memory: Memory;
+  /** Relative paths in settings count from here. */
+  readonly dataDir: string;
+}
+
+/** What became of a key so far. `ignored`: was there before the gateway's first start and is not wanted. */
+export type KeyState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
+
+/** What the journal knows about this one gateway. */
+export interface Memory {
+  /** The states of those of `keys` that are known at all. Ask in batches. */
+  known(keys: readonly string[]): Promise<ReadonlyMap<string, KeyState>>;
+  /** Records keys that are not to be received, with their fingerprints. Known keys stay as they are. */
+  ignore(entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
+  /** The keys recorded under any of these fingerprints: for matching after the counterparty renumbered. */
+  byFingerprint(
+    fingerprints: readonly string[],
+  ): Promise<readonly { fingerprint: string; key: string; state: KeyState }[]>;
+  /** Gives a known arrival its new key, all its history kept. */
+  rekey(changes: readonly { from: string; to: string }[]): Promise<void>;
+  /** Small durable notes of the driver (cursors), JSON; undefined when never written. */
+  read(name: string): Promise<unknown>;
+  write(name: string, value: unknown): Promise<void>;
+}
+
+export interface CheckStep {
+  /** `TCP connection to mail.example.com:993`. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** The evidence: what the counterparty answered, or why it failed and what to do. */
+  readonly detail: string;
+}
+
+/** Something a driver received and has not confirmed yet. */
+export interface Arrival {
+  /** Its identity at the counterparty: folder+UIDVALIDITY+UID, provider id, file name. At most 500 characters. */
+  readonly key: string;
+  /** What identifies it when the counterparty renumbers; '' when the key never changes. */
+  readonly fingerprint: string;
+  /** What came, untouched; null when the memory reports the key as acknowledged and only the confirm is missing. */
+  readonly content: RawMail | null;
+  /** Bytes it holds in memory, for back-pressure. */
+  readonly bytes: number;
+  /** Tells the counterparty "taken". Called once the server's ack is in the journal; never before. Idempotent. */
+  confirm(): Promise<void>;
+  /** It went to quarantine, whole: move it aside, or give the channel's negative reply. Idempotent. */
+  refuse(reason: string): Promise<void>;
+  /** For a counterparty that is waiting on the line: nothing will come of it now, tell it to try again later. */
+  postpone?(reason: string): Promise<void>;
+}
+
+/** An e-mail as bytes. */
+export interface RawMail {
+  readonly kind: 'mail';
+  readonly raw: Uint8Array;
+  /** When the mailbox or listener took it, ms since the epoch. */
+  readonly receivedAt: number;
+  /** The SMTP envelope, when there was one. */
+  readonly envelope?: { readonly from: string; readonly recipients: readonly string[] };
+  /** Set when `raw` is only the beginning: whole size in bytes, and one sentence why and where the whole is. */
+  readonly cut?: { readonly size: number; readonly reason: string };
+}
+
+/** A composed e-mail, ready for the wire. */
+export interface OutboundMail {
+  readonly kind: 'mail';
+  /** The bytes of the mail, CRLF line ends, no Bcc header. */
+  readonly raw: Uint8Array;
+  /** Message-ID with brackets, the same on every attempt. */
+  readonly messageId: string;
+  /** Envelope sender address. */
+  readonly from: string;
+  /** Envelope recipients still to be served. */
+  readonly recipients: readonly string[];
+}
+
+export type OutboundMessage = OutboundMail;
+
+/** One try at an order. */
+export interface Attempt {
+  /** The server's MessageId. */
+  readonly orderId: string;
+  /** 1 for the first. */
+  readonly number: number;
+  /** When the order began to be tried first, ms since the epoch: where a lookup has to start. */
+  readonly firstBegunAt: number;
+  /** Aborts when the outcome is due: return what is known at once. */
+  readonly signal: AbortSignal;
+  /** Ms until `signal` aborts. */
+  remaining(): number;
+}
+
+export interface Refusal {
+  readonly recipient: string;
+  /** True when another try may help. */
+  readonly temporary: boolean;
+  /** The counterparty's own words. */
+  readonly detail: string;
+}
+
+export type Outcome =
+  | { kind: 'sent'; deliverySystemId: string; detail?: string }
+  /** Surely not sent; worth another try. */
+  | { kind: 'deferred'; detail: string; retryAfterMs?: number }
+  /** Surely not sent, never will be. */
+  | { kind: 'rejected'; detail: string }
+  /** Some recipients took it: a repeat goes only to the others. */
+  | {
+      kind: 'partial';
+      deliverySystemId: string;
+      accepted: readonly string[];
+      refused: readonly Refusal[];
+      detail?: string;
+    }
+  /** May have gone out: never blindly sent again. */
+  | { kind: 'unknown'; detail: string };
+
+/** The one error a driver may throw from `send` to say "surely not sent". */
+export class NotSent extends Error {
+  override readonly name = 'NotSent';
+}

@@ -1,0 +1,124 @@
+// Owns what a driver's settings are: one zod object per driver, whose names are matched case-insensitively and whose
+// every member has a description and an example. Errors, docs and redaction all come from it.
+import { z } from 'zod';
+import { nearest } from '../kit/nearest.js';
+
+export { z } from 'zod';
+
+export interface SettingMeta {
+  /** One or two sentences for administrators: what it does, unit, limits. */
+  description: string;
+  /** A value as it would be written in the JSON. */
+  example: unknown;
+  /** True for passwords, tokens and keys: hidden everywhere. */
+  secret?: boolean;
+  /** Only used in one direction of a two-way driver. */
+  only?: 'in' | 'out';
+}
+
+export interface SettingsSchema<Settings> {
+  readonly shape: Readonly<Record<string, z.ZodType>>;
+  readonly names: readonly string[];
+  meta(name: string): SettingMeta;
+  /** The default as it would be written, undefined when the setting is mandatory or simply absent. */
+  defaultOf(name: string): unknown;
+  required(name: string): boolean;
+  parse(input: Readonly<Record<string, unknown>>): SettingsResult<Settings>;
+}
+
+export type SettingsResult<Settings> =
+  | { ok: true; settings: Settings }
+  | { ok: false; problems: readonly SettingProblem[] };
+
+export interface SettingProblem {
+  /** The setting's name as written by the administrator, or as it should be when it is missing. */
+  readonly setting: string;
+  /** One sentence, with what would be right. */
+  readonly message: string;
+}
+
+/** Attaches the words for people to a setting. The default belongs to the zod type (`.default(...)`), before this call. */
+export function setting<T extends z.ZodType>(type: T, meta: SettingMeta): T {
+  return type.meta({ ...meta }) as T;
+}
+
+/**
+ * Makes a driver's settings from a flat zod shape. `rules` are checks across settings; they return problems and see
+ * only settings that are right by themselves.
+ */
+export function settingsSchema<Shape extends Record<string, z.ZodType>>(
+  shape: Shape,
+  rules: (settings: z.output<z.ZodObject<Shape>>) => SettingProblem[] = () => [],
+): SettingsSchema<z.output<z.ZodObject<Shape>>> {
+  type Settings = z.output<z.ZodObject<Shape>>;
+  const object = z.object(shape);
+  const names = Object.keys(shape);
+  const metas = new Map(names.map((name) => [name, metaOf(name, shape[name])]));
+  const typeOf = (name: string): z.ZodType => {
+    const type = shape[name];
+    if (!type) throw new Error(`no such setting: ${name}`);
+    return type;
+  };
+  return {
+    shape,
+    names,
+    meta: (name) => metas.get(name) ?? metaOf(name, shape[name]),
+    required: (name) => !typeOf(name).safeParse(undefined).success,
+    defaultOf(name) {
+      const result = typeOf(name).safeParse(undefined);
+      return result.success ? result.data : undefined;
+    },
+    parse(input): SettingsResult<Settings> {
+      const { known, written, problems } = matchNames(input, names);
+      const result = object.safeParse(known);
+      if (!result.success) problems.push(...result.error.issues.map((issue) => problemOf(issue, written, metas)));
+      else problems.push(...rules(result.data as Settings));
+      return result.success && problems.length === 0
+        ? { ok: true, settings: result.data as Settings }
+        : { ok: false, problems };
+    },
+  };
+}
+
+function metaOf(name: string, type: z.ZodType | undefined): SettingMeta {
+  const meta = type?.meta() as SettingMeta | undefined;
+  if (!meta?.description || !('example' in meta)) throw new Error(`setting ${name} lacks a description or an example`);
+  return meta;
+}
+
+function matchNames(input: Readonly<Record<string, unknown>>, names: readonly string[]) {
+  const known: Record<string, unknown> = {};
+  const written = new Map<string, string>();
+  const problems: SettingProblem[] = [];
+  for (const [as, value] of Object.entries(input)) {
+    const name = names.find((candidate) => candidate.toLowerCase() === as.toLowerCase());
+    if (name === undefined) problems.push({ setting: as, message: unknownSetting(as, names) });
+    else if (written.has(name))
+      problems.push({ setting: as, message: `is given twice (as "${written.get(name)}" too): keep one` });
+    else {
+      known[name] = value;
+      written.set(name, as);
+    }
+  }
+  return { known, written, problems };
+}
+
+function unknownSetting(as: string, names: readonly string[]): string {
+  const near = nearest(as, names);
+  return near ? `is not a setting; did you mean "${near}"?` : `is not a setting; there are ${names.join(', ')}`;
+}
+
+function problemOf(
+  issue: z.core.$ZodIssue,
+  written: Map<string, string>,
+  metas: Map<string, SettingMeta>,
+): SettingProblem {
+  const name = String(issue.path[0] ?? '');
+  const meta = metas.get(name);
+  const example = meta ? `, for example "${name}": ${JSON.stringify(meta.example)}` : '';
+  const missing = !written.has(name);
+  return {
+    setting: written.get(name) ?? name,
+    message: missing ? `is missing: ${meta?.description ?? 'it is mandatory'}${example}` : `${issue.message}${example}`,
+  };
+}

@@ -1,0 +1,273 @@
+// Owns the verbs of the journal and their invariants: the durable record of arrivals, orders and what happened to them.
+// Each verb is one transaction; it has happened durably when its promise resolves, and not at all when it rejects.
+// Verbs that are asked for at the same moment share one commit (group commit).
+
+/** (GatewayId, Direction) is the key of a gateway everywhere; arrivals are always I and orders always O. */
+export type GatewayId = string;
+
+// ---------------------------------------------------------------- arrivals
+
+/**
+ * open -> acknowledged -> confirmed          the straight way
+ * open -> quarantined -> open                the server kept refusing it, or it could not be read; a person may retry it
+ * quarantined -> acknowledged                an ack that came late still counts
+ * ignored                                    was in the mailbox before the gateway's first start; never handed over
+ * No other step exists, and none leads back.
+ */
+export type ArrivalState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
+
+export interface NewArrival {
+  gatewayId: GatewayId;
+  key: string;
+  fingerprint: string;
+  /** As shortened for the server (80 characters at most). */
+  deliverySystemId: string;
+  /** The whole RFC 5322 Message-ID without brackets, null when the mail had none. */
+  rfcMessageId: string | null;
+  /** The References to give to an answer: the mail's own References and then its Message-ID, with brackets, blank between. */
+  references: string | null;
+  remoteAddress: string;
+  subject: string;
+  bytes: number;
+  /** Notes of the reader: what was reduced, dropped or odd. */
+  notes: readonly string[];
+  attachments: readonly NewAttachment[];
+}
+
+export interface NewAttachment {
+  /** Unguessable, made by whoever wrote the link into the body. */
+  id: string;
+  name: string;
+  type: string;
+  bytes: Uint8Array;
+}
+
+export interface ArrivalRecord {
+  id: number;
+  gatewayId: GatewayId;
+  key: string;
+  state: ArrivalState;
+  /** GUID, the same on every attempt to hand it over. */
+  requestId: string;
+  deliverySystemId: string;
+  /** How often the server has refused it. */
+  refusals: number;
+  /** The server's MessageId, once acknowledged. */
+  messageId: string | null;
+}
+
+export interface KnownKey {
+  key: string;
+  state: ArrivalState;
+  arrival: ArrivalRecord;
+}
+
+export interface QuarantinedArrival {
+  arrival: ArrivalRecord;
+  reason: string;
+  at: number;
+  bytes: number;
+}
+
+export interface InboundJournal {
+  known(gatewayId: GatewayId, keys: readonly string[]): Promise<ReadonlyMap<string, ArrivalRecord>>;
+  /** Records keys as ignored; known keys stay as they are. */
+  ignore(gatewayId: GatewayId, entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
+  byFingerprint(
+    gatewayId: GatewayId,
+    fingerprints: readonly string[],
+  ): Promise<readonly { fingerprint: string; key: string; state: ArrivalState }[]>;
+  /** Gives arrivals new keys, history kept; a new key that already exists leaves both as they are. */
+  rekey(gatewayId: GatewayId, changes: readonly { from: string; to: string }[]): Promise<void>;
+  /** Inserts the arrival as open with a fresh requestId, its attachments durably stored first; or returns the record
+   *  that the key already has, unchanged. So one key has one requestId and one DeliverySystemId for ever. */
+  open(arrival: NewArrival): Promise<ArrivalRecord>;
+  /** One attempt to hand it over has begun (delivery log only). */
+  handed(arrivalId: number, attempt: number): Promise<void>;
+  /** The server has taken the message with this requestId: open or quarantined -> acknowledged. Null when the requestId is
+   *  unknown; a repeat changes nothing and returns the record. After this resolves, and only then, may it be confirmed. */
+  acknowledge(requestId: string, ack: { messageId: string | null; at: number }): Promise<ArrivalRecord | null>;
+  /** The server said "false"; counts and returns the new number of refusals. */
+  refused(arrivalId: number, detail: string): Promise<number>;
+  /** acknowledged -> confirmed, for all of them in one go. Others are left as they are. */
+  confirmed(arrivalIds: readonly number[]): Promise<void>;
+  /** open -> quarantined, the raw message kept whole with it. */
+  quarantine(arrivalId: number, reason: string, raw: Uint8Array): Promise<void>;
+  quarantined(gatewayId?: GatewayId): Promise<readonly QuarantinedArrival[]>;
+  quarantinedRaw(arrivalId: number): Promise<Uint8Array | null>;
+  /** quarantined -> open with refusals back to 0: a person asked for another try. */
+  release(arrivalId: number): Promise<ArrivalRecord | null>;
+  /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
+   *  Re:, Fwd: and the like) first, else the newest of the last 30 days. */
+  answerTo(address: string, subject: string): Promise<{ messageId: string; references: string } | null>;
+  attachment(id: string): Promise<{ name: string; type: string; size: number; open(): NodeJS.ReadableStream } | null>;
+  /** Per gateway: what is open, acknowledged but not confirmed, quarantined, and when the oldest open one came (ms). */
+  waiting(): Promise<readonly GatewayWaiting[]>;
+  /** The completeness ledger: per gateway and UTC day of first sight, seen = delivered + waiting + quarantined (+ ignored, listed apart). */
+  ledger(since: number): Promise<readonly LedgerRow[]>;
+}
+
+export interface GatewayWaiting {
+  gatewayId: GatewayId;
+  open: number;
+  unconfirmed: number;
+  quarantined: number;
+  oldestOpenAt: number | null;
+}
+
+export interface LedgerRow {
+  gatewayId: GatewayId;
+  /** YYYY-MM-DD */
+  day: string;
+  seen: number;
+  delivered: number;
+  waiting: number;
+  quarantined: number;
+  /** Sightings of keys that were known already. */
+  duplicates: number;
+}
+
+// ---------------------------------------------------------------- orders
+
+/**
+ * accepted -> begun -> sent | partial | failed | unknown
+ * failed, partial -> accepted        the server repeats the order: a fresh attempt (partial: for the others only)
+ * unknown -> sent | accepted         resolved by lookup, by policy or by a person
+ * A begun order whose process died is unknown; `recover` finds those.
+ */
+export type OrderState = 'accepted' | 'begun' | 'sent' | 'partial' | 'failed' | 'unknown';
+
+export interface NewOrder {
+  messageId: string;
+  gatewayId: GatewayId;
+  remoteAddress: string;
+  subject: string;
+  bytes: number;
+  at: number;
+}
+
+export interface OrderRecord {
+  messageId: string;
+  gatewayId: GatewayId;
+  state: OrderState;
+  /** Attempts begun so far. */
+  attempts: number;
+  /** Under what id it is known outside, once an attempt began. */
+  deliverySystemId: string | null;
+  /** The last attempt's detail. */
+  detail: string | null;
+  /** Recipients that have taken it already, lower case. */
+  taken: readonly string[];
+  firstBegunAt: number | null;
+}
+
+/** What to do with an SE_MESSAGE_SENDING, decided in one transaction. */
+export type Acceptance =
+  | { kind: 'new'; order: OrderRecord }
+  /** Failed, partial or never begun before: a fresh attempt (partial: `order.taken` are served already). */
+  | { kind: 'again'; order: OrderRecord }
+  /** This process is sending it right now. */
+  | { kind: 'joins'; order: OrderRecord }
+  /** Sent already: answer at once with the recorded result. */
+  | { kind: 'answered'; order: OrderRecord }
+  /** An attempt began whose outcome is unknown. */
+  | { kind: 'uncertain'; order: OrderRecord };
+
+/** As the driver contract's Outcome; kept apart because journal and driver do not know each other. */
+export type SettledOutcome =
+  | { kind: 'sent'; deliverySystemId: string; detail?: string }
+  | { kind: 'deferred'; detail: string; retryAfterMs?: number }
+  | { kind: 'rejected'; detail: string }
+  | {
+      kind: 'partial';
+      deliverySystemId: string;
+      accepted: readonly string[];
+      refused: readonly { recipient: string; temporary: boolean; detail: string }[];
+      detail?: string;
+    }
+  | { kind: 'unknown'; detail: string };
+
+export interface OutboundJournal {
+  /** Every SE_MESSAGE_SENDING goes through here once; one answer is now owed for it (`asked` counts up). An order that is
+   *  accepted or begun by this process joins; by a dead process it is never mistaken for one of ours. */
+  accept(order: NewOrder): Promise<Acceptance>;
+  /** accepted | failed | partial | unknown -> begun; returns the number of the attempt. Nothing may leave before this resolves. */
+  begin(messageId: string, deliverySystemId: string): Promise<number>;
+  /** begun -> what the outcome says. An attempt settles once; a later word for the same attempt only counts when it turns
+   *  unknown into something known. */
+  settle(messageId: string, attempt: number, outcome: SettledOutcome): Promise<OrderRecord>;
+  /** One owed answer has been written to the wire. `error` is the Data of ES_MESSAGE_SENT, null for success. */
+  answered(messageId: string, error: string | null): Promise<void>;
+  /** Called once at start: orders begun by a process that is gone become unknown, accepted ones failed. Returns those
+   *  that owe an answer and were asked for after `askedSince`. */
+  recover(askedSince: number): Promise<readonly OrderRecord[]>;
+  order(messageId: string): Promise<OrderRecord | null>;
+}
+
+// ---------------------------------------------------------------- delivery log
+
+/** One step of one message, as ops people search it. */
+export interface LogEntry {
+  id: number;
+  at: number;
+  gatewayId: GatewayId;
+  direction: 'I' | 'O';
+  /** received, handed, refused, acknowledged, confirmed, quarantined, released, ignored, rekeyed / ordered, begun, sent,
+   *  deferred, rejected, partial, unknown, answered, note */
+  step: string;
+  /** Key of the arrival or MessageId of the order. */
+  subject: string;
+  deliverySystemId: string | null;
+  messageId: string | null;
+  remoteAddress: string | null;
+  /** The counterparty's own words, or ours; one line. */
+  detail: string | null;
+}
+
+export interface LogFilter {
+  gatewayId?: string;
+  since?: number;
+  until?: number;
+  /** One of the steps. */
+  step?: string;
+  /** Entries with an id above this one (for following). */
+  after?: number;
+  limit: number;
+}
+
+export interface Story {
+  /** What the id turned out to be. */
+  is: 'arrival' | 'order';
+  gatewayId: GatewayId;
+  state: ArrivalState | OrderState;
+  ids: { label: string; value: string }[];
+  entries: readonly LogEntry[];
+}
+
+export interface DeliveryLog {
+  entries(filter: LogFilter): Promise<readonly LogEntry[]>;
+  /** Everything known under an id: MessageId, RequestId, DeliverySystemId, whole Message-ID (brackets or not), key. */
+  stories(id: string): Promise<readonly Story[]>;
+  /** A remark outside the verbs (gateway started, UIDVALIDITY rebased with its numbers, ...). */
+  note(gatewayId: GatewayId, direction: 'I' | 'O', subject: string, detail: string): Promise<void>;
+}
+
+// ---------------------------------------------------------------- the whole
+
+export interface Retention {
+  /** Days the delivery log, settled orders and attachments are kept. Receipts of arrivals (key, fingerprint, ids) are kept for ten
+   *  times as long, because they are what stops a mail from coming twice. */
+  logDays: number;
+  orderDays: number;
+  attachmentDays: number;
+}
+
+export interface Journal extends InboundJournal, OutboundJournal, DeliveryLog {
+  read(gatewayId: GatewayId, direction: 'I' | 'O', name: string): Promise<unknown>;
+  write(gatewayId: GatewayId, direction: 'I' | 'O', name: string, value: unknown): Promise<void>;
+  /** Throws when the journal cannot write. */
+  healthy(): Promise<void>;
+  /** Removes what is older than the retention says; nothing that is open, unconfirmed, quarantined or owes an answer. */
+  sweep(retention: Retention): Promise<{ removed: number }>;
+  close(): Promise<void>;
+}

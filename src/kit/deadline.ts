@@ -1,0 +1,52 @@
+// Owns the one budget a piece of work may spend: made where the work enters, drawn down by every step.
+import type { Clock } from './clock.js';
+import { GatepostError } from './errors.js';
+
+export interface Deadline {
+  /** Aborts when the time is used up, when the parent signal aborts, or never after `dispose`. */
+  readonly signal: AbortSignal;
+  /** Ms left; 0 when it is over. */
+  remaining(): number;
+  /** Rejects with code `deadline` naming `what` when the time is used up before `work` settles. */
+  race<T>(work: Promise<T>, what: string): Promise<T>;
+  /** Disarms the timer. Whoever made the deadline disposes it. */
+  dispose(): void;
+}
+
+export function deadline(clock: Clock, ms: number, parent?: AbortSignal): Deadline {
+  const end = clock.monotonic() + ms;
+  const controller = new AbortController();
+  const abort = (reason: unknown) => {
+    dispose();
+    controller.abort(reason);
+  };
+  const cancel = clock.schedule(ms, () => abort(new GatepostError('deadline', `no result within ${ms} ms`)));
+  const onParent = () => abort(parent?.reason);
+  const dispose = () => {
+    cancel();
+    parent?.removeEventListener('abort', onParent);
+  };
+  if (parent?.aborted) onParent();
+  else parent?.addEventListener('abort', onParent, { once: true });
+  return {
+    signal: controller.signal,
+    remaining: () => Math.max(0, end - clock.monotonic()),
+    race: (work, what) => raceSignal(work, controller.signal, what),
+    dispose,
+  };
+}
+
+/** Settles as `work` does, or rejects with the signal's reason (the step named) as soon as it aborts. */
+export function raceSignal<T>(work: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(named(signal.reason, what));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function named(reason: unknown, what: string): unknown {
+  if (!(reason instanceof GatepostError)) return reason;
+  return new GatepostError(reason.code, `${what}: ${reason.message}`, { cause: reason });
+}

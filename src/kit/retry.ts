@@ -1,0 +1,35 @@
+// Owns "try again until it works or is told to stop", on our clock: p-retry counts the attempts, the waiting is ours.
+import pRetry from 'p-retry';
+import { type Backoff, equalJitter } from './backoff.js';
+import { type Clock, type Random, wait } from './clock.js';
+
+export interface RetryOptions {
+  clock: Clock;
+  random: Random;
+  backoff: Backoff;
+  signal: AbortSignal;
+  /** Repeats after the first try; for ever when absent. */
+  retries?: number;
+  /** False ends the retrying: the failure is final. */
+  worthIt?: (error: unknown) => boolean;
+  /** Told of every failure and how long the pause before the next try is. */
+  onFailure?: (error: Error, waitMs: number) => void;
+}
+
+export function retry<T>(work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+  const { clock, random, backoff, signal, worthIt = () => true } = options;
+  return pRetry(work, {
+    retries: options.retries ?? Number.POSITIVE_INFINITY,
+    minTimeout: 0,
+    maxTimeout: 0,
+    signal,
+    shouldRetry: ({ error }) => worthIt(error),
+    async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
+      signal.throwIfAborted();
+      if (retriesLeft <= 0 || !worthIt(error)) return;
+      const pause = equalJitter(backoff, attemptNumber, random);
+      options.onFailure?.(error, pause);
+      await wait(clock, pause, signal);
+    },
+  });
+}

@@ -1,0 +1,206 @@
+// Owns the MSGs' contents: names, members, limits and what is accepted at the door.
+// Source: FrontStage, "WebSite module integration", section "API for external messaging applications".
+import { z } from 'zod';
+
+/** The MSG names this connector and its front desk speak. Everything else in the same frames is ignored and counted. */
+export const MSG = {
+  login: 'ES_LOGIN',
+  loginAnswer: 'SE_LOGIN',
+  ping: 'ES_PING',
+  pong: 'SE_PONG',
+  getGateways: 'ES_SL_GETGATEWAYS',
+  gateways: 'SE_SL_MSGGATEWAYS',
+  receiving: 'ES_MESSAGE_RECEIVING',
+  received: 'SE_MESSAGE_RECEIVED',
+  sending: 'SE_MESSAGE_SENDING',
+  sent: 'ES_MESSAGE_SENT',
+} as const;
+
+export const CHANNELS = ['Email', 'SMS', 'Fax', 'SocialMsg', 'SocialWall'] as const;
+export type Channel = (typeof CHANNELS)[number];
+export type Direction = 'I' | 'O';
+
+/** Longest values, in UTF-16 code units, of the members of MessageContentInfo. */
+export const LIMITS = {
+  DeliverySystemId: 80,
+  InReplyToId: 80,
+  FromField: 160,
+  RemoteAddress: 250,
+  ToField: 320,
+  ToCcField: 320,
+  ToBccField: 320,
+  SubjectField: 320,
+} as const;
+
+/** The server's patience, ms: an order not answered in this time counts as failed and is repeated. */
+export const ORDER_LIMIT_MS = 90_000;
+/** How long, at least, an acknowledgement of an inbound message is waited for, ms. */
+export const ACK_WAIT_MS = 60_000;
+
+const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const guid = z
+  .string()
+  .transform((text) =>
+    text
+      .trim()
+      .replace(/^\{(.*)\}$/, '$1')
+      .toLowerCase(),
+  )
+  .refine((text) => GUID.test(text), 'is not a GUID (8-4-4-4-12 hexadecimal digits)');
+
+/** ISO 8601 with any offset and any number of fraction digits, or a native timestamp; becomes ISO 8601 UTC with ms. */
+export const dateTime = z.union([z.string(), z.date()]).transform((value, context) => {
+  const text = typeof value === 'string' ? withZone(value.trim()) : value;
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) {
+    context.addIssue({ code: 'custom', message: 'is not an ISO 8601 time' });
+    return z.NEVER;
+  }
+  return time.toISOString();
+});
+
+/** A time without any zone is UTC: every time of the protocol is. Fraction digits beyond ms are cut. */
+function withZone(text: string): string {
+  const cut = text.replace(/(\.\d{3})\d+/, '$1');
+  return /(?:Z|[+-]\d{2}:?\d{2})$/i.test(cut) || !cut.includes('T') ? cut : `${cut}Z`;
+}
+
+const text = z.string().nullish();
+const integer = z.number().int().nullish();
+
+/** One message as it travels, in either direction. A member that is absent counts as null. */
+export interface MessageContentInfo {
+  DeliverySystemId?: string | null | undefined;
+  InReplyToId?: string | null | undefined;
+  MessageId?: string | null | undefined;
+  RequestId?: string | null | undefined;
+  GatewayId: string;
+  FromField?: string | null | undefined;
+  RemoteAddress?: string | null | undefined;
+  ToField?: string | null | undefined;
+  ToCcField?: string | null | undefined;
+  ToBccField?: string | null | undefined;
+  Direction?: string | null | undefined;
+  ExtendedFields?: string | null | undefined;
+  ReceivedSentTime?: string | null | undefined;
+  DraftTime?: string | null | undefined;
+  SubjectField?: string | null | undefined;
+  BodyHtml?: string | null | undefined;
+  BodyText?: string | null | undefined;
+  Culture?: string | null | undefined;
+  Mark?: number | null | undefined;
+  SpamLevel?: number | null | undefined;
+  SignatureValidity?: number | null | undefined;
+  Hierarchy?: number | null | undefined;
+  Rating?: number | null | undefined;
+}
+
+export const messageContentInfo = z.object({
+  DeliverySystemId: text,
+  InReplyToId: text,
+  MessageId: guid.nullish(),
+  RequestId: text,
+  GatewayId: guid,
+  FromField: text,
+  RemoteAddress: text,
+  ToField: text,
+  ToCcField: text,
+  ToBccField: text,
+  Direction: text,
+  ExtendedFields: text,
+  ReceivedSentTime: dateTime.nullish(),
+  DraftTime: dateTime.nullish(),
+  SubjectField: text,
+  BodyHtml: text,
+  BodyText: text,
+  Culture: text,
+  Mark: integer,
+  SpamLevel: integer,
+  SignatureValidity: integer,
+  Hierarchy: integer,
+  Rating: integer,
+}) satisfies z.ZodType<MessageContentInfo, unknown>;
+
+/** The short answer MSG of both directions. */
+export interface CommandInfo {
+  Id?: string | null | undefined;
+  RefId?: string | null | undefined;
+  TimeStamp?: string | null | undefined;
+  Reference?: string | null | undefined;
+  Data?: string | null | undefined;
+}
+
+export const commandInfo = z.object({
+  Id: guid.nullish(),
+  RefId: guid.nullish(),
+  TimeStamp: dateTime.nullish(),
+  Reference: text,
+  // A site that sends a real boolean means the same as one that sends its text.
+  Data: z.union([z.string(), z.boolean().transform(String)]).nullish(),
+}) satisfies z.ZodType<CommandInfo, unknown>;
+
+/** One gateway and one direction of it, as the server lists it. */
+export interface GatewayInfo {
+  Id: string;
+  DisplayName?: string | null | undefined;
+  PeerAddress?: string | null | undefined;
+  PeerPort?: string | null | undefined;
+  Channel: Channel;
+  Direction: Direction;
+  /** Device type word, blank, JSON settings: `ImapHost { "Host": "mail.example.com" }`. */
+  Device: string;
+  LanguageId?: string | null | undefined;
+}
+
+/** Numbers for Channel are the vendor's and unpublished, hence a table that a site can set. */
+export type ChannelTable = Readonly<Record<number, Channel>>;
+export const DEFAULT_CHANNEL_TABLE: ChannelTable = { 0: 'Email', 1: 'SMS', 2: 'Fax', 3: 'SocialMsg', 4: 'SocialWall' };
+
+export function gatewayInfo(channels: ChannelTable = DEFAULT_CHANNEL_TABLE): z.ZodType<GatewayInfo, unknown> {
+  const channel = z.union([z.string(), z.number()]).transform((value, context): Channel => {
+    const found =
+      typeof value === 'number' ? channels[value] : CHANNELS.find((name) => name.toLowerCase() === value.toLowerCase());
+    if (found) return found;
+    context.addIssue({ code: 'custom', message: `is "${value}", not one of ${CHANNELS.join(', ')}` });
+    return z.NEVER;
+  });
+  const direction = z.string().transform((value, context): Direction => {
+    const upper = value.toUpperCase();
+    if (upper === 'I' || upper === 'O') return upper;
+    context.addIssue({ code: 'custom', message: `is "${value}", not I or O` });
+    return z.NEVER;
+  });
+  return z.object({
+    Id: guid,
+    DisplayName: text,
+    PeerAddress: text,
+    PeerPort: text,
+    Channel: channel,
+    Direction: direction,
+    Device: z.string(),
+    LanguageId: guid.nullish(),
+  });
+}
+
+export const login = z.object({
+  Account: z.string(),
+  Password: z.string(),
+  Application: z.string().nullish(),
+  PeerAddress: z.array(z.string()).default([]),
+  Instance: z.string().nullish(),
+  Profile: z.string().nullish(),
+});
+export type Login = z.infer<typeof login>;
+
+export const loginAnswer = z.object({
+  Success: z.boolean(),
+  /** Seconds. */
+  KeepAlive: z.number().positive().nullish(),
+  Reason: text,
+});
+export type LoginAnswer = z.infer<typeof loginAnswer>;
+
+/** Everything wrong with a value, one readable clause per problem: `RemoteAddress: expected string, received number`. */
+export function problemsOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join('.') || 'content'}: ${issue.message}`).join('; ');
+}
