@@ -1,0 +1,118 @@
+// Owns the links to attachments: who may follow one (whoever was given it by us) and for how long. The name in a link
+// is for show; only id and expiry are signed, and nothing but them is believed.
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { link as hardLink, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../kit/clock.js';
+import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
+import { percentEncoded, safeName } from './names.js';
+
+/** As long as the SHA-256 block makes worth while: the strength of the signature is this long (RFC 2104 section 3). */
+const KEY_BYTES = 32;
+/** Characters of the name shown in a link: long links are broken by mail programs. */
+const SHOWN_NAME = 60;
+/** Signed with every link, so that the key can sign other things later without one passing for the other. */
+const PURPOSE = 'gatepost-attachment/1';
+
+export type LinkVerdict = 'ok' | 'expired' | 'forged';
+
+export interface LinkSigner {
+  /** The absolute URL of an attachment, valid for the signer's lifetime from now. */
+  link(attachment: { id: string; name: string }): string;
+  /** `expires` in seconds since the epoch, as it stands in the link. A link is judged for forgery before age. */
+  verify(id: string, expires: string, signature: string): LinkVerdict;
+}
+
+export interface LinkOptions {
+  /** From `loadLinkKey`. */
+  key: Buffer;
+  /** Where agents reach the HTTP port, http or https, path prefix allowed. Throws `http/base-url` when it is no such URL. */
+  baseUrl: string;
+  clock: Clock;
+  lifetimeMs: number;
+}
+
+export function linkSigner({ key, baseUrl, clock, lifetimeMs }: LinkOptions): LinkSigner {
+  const base = trimmedBase(baseUrl);
+  const sign = (id: string, expires: string) =>
+    createHmac('sha256', key).update(`${PURPOSE}\n${expires}\n${id}`).digest('base64url');
+  return {
+    link({ id, name }) {
+      const expires = String(Math.floor((clock.now() + lifetimeMs) / 1000));
+      const shown = percentEncoded(safeName(name, SHOWN_NAME));
+      return `${base}/attachments/${percentEncoded(id)}/${shown}?expires=${expires}&signature=${sign(id, expires)}`;
+    },
+    verify(id, expires, signature) {
+      if (!/^\d{1,12}$/.test(expires) || !same(signature, sign(id, expires))) return 'forged';
+      return Number(expires) * 1000 <= clock.now() ? 'expired' : 'ok';
+    },
+  };
+}
+
+/** In a time that tells nothing about where the two differ. */
+function same(given: string, right: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function trimmedBase(baseUrl: string): string {
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
+  if ((url?.protocol === 'http:' || url?.protocol === 'https:') && !url.search && !url.hash)
+    return url.href.replace(/\/+$/, '');
+  throw new GatepostError('http/base-url', `attachment links cannot start with "${baseUrl}"`, {
+    advice: 'write the address under which agents reach this port, like https://gatepost.example.com/files',
+  });
+}
+
+/**
+ * Reads the signing key from its file, or makes one on first use: readable by the owner only, and never half written.
+ * Throws `http/link-key` when the file cannot be read, made, or is not a key.
+ */
+export async function loadLinkKey(path: string): Promise<Buffer> {
+  try {
+    const key = (await readKey(path)) ?? (await createKey(path));
+    if (key.length === KEY_BYTES) return key;
+  } catch (error) {
+    throw new GatepostError('http/link-key', `the key of attachment links cannot be used: ${messageOf(error)}`, {
+      advice: `make ${path} and its folder readable and writable for this program`,
+      cause: error,
+    });
+  }
+  throw new GatepostError(
+    'http/link-key',
+    `${path} is not a key of attachment links: it must hold ${KEY_BYTES} bytes`,
+    {
+      advice: 'restore it from a backup, or delete it: a new one is made and links sent so far stop working',
+    },
+  );
+}
+
+async function readKey(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Written whole under another name first; the hard link fails if somebody else was faster, whose key then counts. */
+async function createKey(path: string): Promise<Buffer> {
+  await mkdir(dirname(path), { recursive: true });
+  const draft = `${path}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      await file.writeFile(randomBytes(KEY_BYTES));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await hardLink(draft, path).catch((error) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return readFile(path);
+}

@@ -1,0 +1,158 @@
+// Owns the figures Prometheus collects: what the two straight lines report as it happens (counters, histograms) and
+// what is looked up at the moment of a scrape (gauges). A scrape is answered whatever state the journal is in.
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { GatewayWaiting, LedgerRow } from '../journal/journal.js';
+import { cached } from '../kit/cached.js';
+import type { Clock } from '../kit/clock.js';
+import { messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { ARRIVAL_RESULTS, type Counters, createCounters, createGauges, type Gauges, ORDER_RESULTS } from './series.js';
+import type { GatewayView, ServerView } from './views.js';
+
+/** The server may send any word as a code; Prometheus keeps every label value it has ever seen. */
+const MOST_CODES = 50;
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
+/** Journal readings may be this old; several scrapers cost what one does. */
+const WAITING_KEEP_MS = 2_000;
+/** Adding up the ledger goes through every arrival of two days. */
+const LEDGER_KEEP_MS = 60_000;
+/** Below the 10 s after which Prometheus gives a scrape up. */
+const JOURNAL_PATIENCE_MS = 5_000;
+const DAY_MS = 86_400_000;
+
+export interface MeterSources {
+  server(): ServerView;
+  gateways(): readonly GatewayView[];
+  journal: {
+    waiting(): Promise<readonly GatewayWaiting[]>;
+    ledger(since: number): Promise<readonly LedgerRow[]>;
+  };
+}
+
+/** The verbs of the flow's `Meters`, and the page made from them. */
+export interface PrometheusMeters {
+  arrival(gatewayId: string, result: (typeof ARRIVAL_RESULTS)[number], seconds: number): void;
+  confirmed(gatewayId: string): void;
+  order(gatewayId: string, result: (typeof ORDER_RESULTS)[number], seconds: number): void;
+  broken(gatewayId: string): void;
+  ignoredMsg(code: string): void;
+  /** Hands in what the gauges look at; until then the session is 0 and the others are absent. The flow needs its meters
+   *  before it can be looked at itself. */
+  watch(sources: MeterSources): void;
+  /** The page in Prometheus' text format. */
+  scrape(): Promise<string>;
+  readonly contentType: string;
+}
+
+export function createMeters({ clock, log }: { clock: Clock; log: Log }): PrometheusMeters {
+  const registry = new Registry();
+  const gauges = createGauges(registry);
+  const counters = createCounters(registry);
+  collectDefaultMetrics({ register: registry, prefix: 'gatepost_' });
+  const codes = new Set<string>();
+  let look: () => Promise<void> = async () => {};
+  return {
+    arrival(gateway, result, seconds) {
+      counters.arrivals.inc({ gateway, result });
+      if (result === 'acknowledged') counters.ackSeconds.observe({ gateway }, seconds);
+    },
+    confirmed: (gateway) => counters.confirmed.inc({ gateway }),
+    order(gateway, result, seconds) {
+      counters.orders.inc({ gateway, result });
+      counters.answerSeconds.observe({ gateway }, seconds);
+    },
+    broken: (gateway) => counters.broken.inc({ gateway }),
+    ignoredMsg(code) {
+      if (CODE.test(code) && codes.size < MOST_CODES) codes.add(code);
+      counters.ignored.inc({ code: codes.has(code) ? code : 'other' });
+    },
+    watch(sources) {
+      look = watching({ sources, gauges, counters, clock, log });
+    },
+    async scrape() {
+      await look();
+      return registry.metrics();
+    },
+    contentType: registry.contentType,
+  };
+}
+
+interface Watch {
+  sources: MeterSources;
+  gauges: Gauges;
+  counters: Counters;
+  clock: Clock;
+  log: Log;
+}
+
+/** One look at everything. The journal is asked first, then all gauges are replaced in one go, so that scrapes at the
+ *  same time never see half of them. */
+function watching({ sources, gauges, counters, clock, log }: Watch): () => Promise<void> {
+  const { journal } = sources;
+  const reading = { clock, withinMs: JOURNAL_PATIENCE_MS, what: 'reading the journal for metrics' };
+  const waiting = cached({ ...reading, keepMs: WAITING_KEEP_MS }, () => journal.waiting());
+  const ledger = cached({ ...reading, keepMs: LEDGER_KEEP_MS }, () => journal.ledger(startOfYesterday(clock.now())));
+  return async () => {
+    const [rows, sums] = await Promise.allSettled([waiting(), ledger()]);
+    const failed = [rows, sums].find((result) => result.status === 'rejected');
+    if (failed) {
+      counters.journalMisses.inc();
+      log.warn({ problem: messageOf(failed.reason) }, 'journal gauges left out of a scrape');
+    }
+    const gateways = sources.gateways();
+    for (const gauge of Object.values(gauges)) gauge.reset();
+    gauges.session.set(sources.server().is === 'up' ? 1 : 0);
+    for (const gateway of gateways) setGateway(gateway, gauges, counters);
+    const names = new Map(gateways.map(({ id, displayName }) => [id, displayName]));
+    const receiving = gateways.filter(({ direction }) => direction === 'I').map(({ id }) => id);
+    const journaled = { gauges, receiving, labels: (id: string) => ({ gateway: id, name: names.get(id) ?? '' }) };
+    if (rows.status === 'fulfilled') setWaiting(rows.value, journaled);
+    if (sums.status === 'fulfilled') setMismatches(sums.value, journaled);
+  };
+}
+
+function setGateway(view: GatewayView, gauges: Gauges, counters: Counters): void {
+  const { id: gateway, displayName: name, direction, device } = view;
+  gauges.up.set({ gateway, name, direction, device }, view.state === 'running' ? 1 : 0);
+  gauges.windowUsed.set({ gateway, name, direction }, view.inFlight);
+  gauges.windowSize.set({ gateway, name, direction }, view.window);
+  // Counters that exist from the first scrape on: `increase()` does not see the step from nothing to 1.
+  counters.broken.inc({ gateway }, 0);
+  if (direction === 'I') {
+    gauges.parked.set({ gateway, name }, view.parked);
+    gauges.oldestArrival.set({ gateway, name }, view.oldestMs / 1000);
+    for (const result of ARRIVAL_RESULTS) counters.arrivals.inc({ gateway, result }, 0);
+    counters.confirmed.inc({ gateway }, 0);
+  } else {
+    gauges.ordersInFlight.set({ gateway, name }, view.inFlight);
+    gauges.oldestOrder.set({ gateway, name }, view.oldestMs / 1000);
+    for (const result of ORDER_RESULTS) counters.orders.inc({ gateway, result }, 0);
+  }
+}
+
+/** What the journal says is shown for every receiving gateway, 0 included, and for those that are gone and left something. */
+interface Journaled {
+  gauges: Gauges;
+  receiving: readonly string[];
+  labels(gatewayId: string): { gateway: string; name: string };
+}
+
+function setWaiting(rows: readonly GatewayWaiting[], { gauges, receiving, labels }: Journaled): void {
+  const none = { open: 0, unconfirmed: 0, quarantined: 0 };
+  for (const row of [...receiving.map((gatewayId) => ({ gatewayId, ...none })), ...rows]) {
+    gauges.open.set(labels(row.gatewayId), row.open);
+    gauges.quarantined.set(labels(row.gatewayId), row.quarantined);
+    gauges.unconfirmed.set(labels(row.gatewayId), row.unconfirmed);
+  }
+}
+
+/** Days are added up without sign: one missing on Monday and one too many on Tuesday are two faults, not none. */
+function setMismatches(rows: readonly LedgerRow[], { gauges, receiving, labels }: Journaled): void {
+  for (const id of receiving) gauges.mismatch.set(labels(id), 0);
+  for (const { gatewayId, seen, delivered, waiting, quarantined } of rows)
+    gauges.mismatch.inc(labels(gatewayId), Math.abs(seen - delivered - waiting - quarantined));
+}
+
+function startOfYesterday(now: number): number {
+  return Math.floor(now / DAY_MS) * DAY_MS - DAY_MS;
+}
