@@ -15,6 +15,8 @@ export interface SqliteOptions {
   readOnly?: boolean;
   /** Makes the file and its folder when they are missing; true unless read only. */
   create?: boolean;
+  /** False opens without looking for damage, for short commands beside a process that has looked. */
+  check?: boolean;
 }
 
 /** Ms that a statement waits for another process's transaction: ours take a few ms, so this only ends a hang. */
@@ -37,12 +39,27 @@ export function openSqlite(path: string, options: SqliteOptions): Sqlite {
     if (create) mkdirSync(dirname(path), { recursive: true });
     database = new DatabaseSync(path, { readOnly, timeout: BUSY_MS, enableForeignKeyConstraints: true });
     if (!readOnly) database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    check(database, path, options, size ?? 0);
+    if (options.check ?? true) check(database, path, options, size ?? 0);
     return database;
   } catch (error) {
     database?.close();
     throw sqliteError(error, path, options);
   }
+}
+
+/**
+ * Closes, everything written being in the file itself then and not only in its -wal. The library keeps prepared
+ * statements, and with them the file handles, until they are garbage collected; the data does not need that.
+ */
+export function closeSqlite(database: Sqlite): void {
+  if (!database.isOpen) return;
+  try {
+    // Passive: never waits for a reader. What it leaves is replayed at the next opening.
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  } catch {
+    // A full disk, or a file opened for reading only: the -wal keeps what was written.
+  }
+  database.close();
 }
 
 /** Turns what SQLite or the file system threw into a sentence with advice; a GatepostError passes unchanged. */

@@ -59,10 +59,16 @@ export const dateTime = z.union([z.string(), z.date()]).transform((value, contex
   return time.toISOString();
 });
 
+const DAY = /^\d{4}-\d{2}-\d{2}/;
+const ZONE = /(?:Z|[+-]\d{2}:?\d{2})$/i;
+
 /** A time without any zone is UTC: every time of the protocol is. Fraction digits beyond ms are cut. */
 function withZone(text: string): string {
-  const cut = text.replace(/(\.\d{3})\d+/, '$1');
-  return /(?:Z|[+-]\d{2}:?\d{2})$/i.test(cut) || !cut.includes('T') ? cut : `${cut}Z`;
+  // The engine's own parser would take a lone "1" for a year, and a blank in place of the T for local time.
+  if (!DAY.test(text)) return '';
+  const plain = text.replace(/^(.{10})[ t]/, '$1T').replace(/[.,](\d{1,3})\d*/, '.$1');
+  if (plain.length === 10 || ZONE.test(plain)) return plain;
+  return /[+-]\d{2}$/.test(plain) ? `${plain}:00` : `${plain}Z`;
 }
 
 const text = z.string().nullish();

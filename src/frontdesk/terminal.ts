@@ -1,0 +1,97 @@
+// Owns text on a terminal: what customers wrote never steers it, and columns stand in line.
+
+/** C0 but line feed and tab, DEL, C1; bidirectional marks, embeddings, overrides and isolates; what draws nothing. */
+const UNSAFE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get through.
+  /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB]/g;
+
+/** Text of several lines without anything that a terminal obeys. */
+export function clean(text: string): string {
+  return text.replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n').replace(UNSAFE, '');
+}
+
+/** The same on one line. */
+export function oneLine(text: string): string {
+  return clean(text).replace(/\s+/g, ' ').trim();
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+const WIDE =
+  /\p{Emoji_Presentation}|[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|[\u{20000}-\u{3FFFD}]|\uFE0F/u;
+
+/** Columns that the text takes on a terminal. */
+export function width(text: string): number {
+  let columns = 0;
+  for (const { segment } of graphemes.segment(text)) columns += widthOf(segment);
+  return columns;
+}
+
+/** Exactly `columns` wide: cut with an ellipsis, or filled with blanks. */
+export function fill(text: string, columns: number): string {
+  const whole = width(text);
+  if (whole <= columns) return text + ' '.repeat(columns - whole);
+  let kept = '';
+  let used = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    if (used + widthOf(segment) > columns - 1) break;
+    kept += segment;
+    used += widthOf(segment);
+  }
+  return `${kept}…${' '.repeat(Math.max(0, columns - 1 - used))}`;
+}
+
+function widthOf(grapheme: string): number {
+  return WIDE.test(grapheme) ? 2 : 1;
+}
+
+export interface Column {
+  title: string;
+  /** Share of the room that is left over by the others; absent: as wide as its widest cell. */
+  grow?: number;
+}
+
+/** An aligned table with a line of titles; cells are cleaned. Columns that grow shrink first, to 8 at least. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], room: number): string {
+  const cells = rows.map((row) => row.map(oneLine));
+  const widest = columns.map(({ title }, at) => Math.max(width(title), ...cells.map((row) => width(row[at] ?? ''))));
+  const widths = shareOut(columns, widest, room - 2 * (columns.length - 1));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, at) => fill(cell, widths[at] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [columns.map(({ title }) => title), ...cells].map(line).join('\n');
+}
+
+/** Each column gets what it wants while there is room; what growers leave of their shares goes to the other growers. */
+function shareOut(columns: readonly Column[], wanted: readonly number[], room: number): number[] {
+  const widths = columns.map(({ grow }, at) => (grow ? null : (wanted[at] ?? 0)));
+  for (;;) {
+    const left = room - sum(widths.map((given) => given ?? 0));
+    const shares = sum(columns.map(({ grow = 0 }, at) => (widths[at] === null ? grow : 0)));
+    const share = (at: number) => Math.max(8, Math.floor((left * (columns[at]?.grow ?? 0)) / shares));
+    const content = widths.findIndex((given, at) => given === null && (wanted[at] ?? 0) <= share(at));
+    if (content < 0) return widths.map((given, at) => given ?? share(at));
+    widths[content] = wanted[content] ?? 0;
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** `2026-11-22 11:10` in the time zone of the reader. */
+export function localMinute(ms: number): string {
+  const time = new Date(ms);
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-');
+  return `${date} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
+/** `2026-11-22 11:10:05` in the time zone of the reader. */
+export function localSecond(ms: number): string {
+  return `${localMinute(ms)}:${two(new Date(ms).getSeconds())}`;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, '0');
+}
