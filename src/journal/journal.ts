@@ -47,7 +47,7 @@ export interface ArrivalRecord {
   gatewayId: GatewayId;
   key: string;
   state: ArrivalState;
-  /** GUID, the same on every attempt to hand it over. */
+  /** GUID, the same on every attempt to hand it over; '' for ignored arrivals, which are never handed over. */
   requestId: string;
   deliverySystemId: string;
   /** How often the server has refused it. */
@@ -71,37 +71,40 @@ export interface QuarantinedArrival {
 
 export interface InboundJournal {
   known(gatewayId: GatewayId, keys: readonly string[]): Promise<ReadonlyMap<string, ArrivalRecord>>;
-  /** Records keys as ignored; known keys stay as they are. */
+  /** Records keys as ignored; known keys stay as they are. Thousands take several transactions, so an end in between leaves
+   *  the first ones recorded; doing it again is harmless. */
   ignore(gatewayId: GatewayId, entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
   byFingerprint(
     gatewayId: GatewayId,
     fingerprints: readonly string[],
   ): Promise<readonly { fingerprint: string; key: string; state: ArrivalState }[]>;
-  /** Gives arrivals new keys, history kept; a new key that already exists leaves both as they are. */
+  /** Gives arrivals new keys, history kept; a new key that already exists leaves both as they are. In slices, as `ignore`. */
   rekey(gatewayId: GatewayId, changes: readonly { from: string; to: string }[]): Promise<void>;
   /** Inserts the arrival as open with a fresh requestId, its attachments durably stored first; or returns the record
-   *  that the key already has, unchanged. So one key has one requestId and one DeliverySystemId for ever. */
+   *  that the key already has, unchanged. So one key has one requestId and one DeliverySystemId for ever. Opening a key that
+   *  the server has taken already counts as a duplicate; opening an open one again is only another try. */
   open(arrival: NewArrival): Promise<ArrivalRecord>;
   /** One attempt to hand it over has begun (delivery log only). */
   handed(arrivalId: number, attempt: number): Promise<void>;
   /** The server has taken the message with this requestId: open or quarantined -> acknowledged. Null when the requestId is
    *  unknown; a repeat changes nothing and returns the record. After this resolves, and only then, may it be confirmed. */
   acknowledge(requestId: string, ack: { messageId: string | null; at: number }): Promise<ArrivalRecord | null>;
-  /** The server said "false"; counts and returns the new number of refusals. */
+  /** The server said "false"; counts and returns the new number of refusals. Only an open arrival counts them. */
   refused(arrivalId: number, detail: string): Promise<number>;
   /** acknowledged -> confirmed, for all of them in one go. Others are left as they are. */
   confirmed(arrivalIds: readonly number[]): Promise<void>;
-  /** open -> quarantined, the raw message kept whole with it. */
+  /** open -> quarantined, the raw message kept whole with it until the server has taken it. */
   quarantine(arrivalId: number, reason: string, raw: Uint8Array): Promise<void>;
   quarantined(gatewayId?: GatewayId): Promise<readonly QuarantinedArrival[]>;
   quarantinedRaw(arrivalId: number): Promise<Uint8Array | null>;
   /** quarantined -> open with refusals back to 0: a person asked for another try. */
   release(arrivalId: number): Promise<ArrivalRecord | null>;
   /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
-   *  Re:, Fwd: and the like) first, else the newest of the last 30 days. */
+   *  Re:, Fwd: and the like) first, else the newest of the last 30 days. Both results carry angle brackets; `references` has
+   *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */
   answerTo(address: string, subject: string): Promise<{ messageId: string; references: string } | null>;
   attachment(id: string): Promise<{ name: string; type: string; size: number; open(): NodeJS.ReadableStream } | null>;
-  /** Per gateway: what is open, acknowledged but not confirmed, quarantined, and when the oldest open one came (ms). */
+  /** Per gateway that has any: what is open, acknowledged but not confirmed, quarantined, and when the oldest open one came (ms). */
   waiting(): Promise<readonly GatewayWaiting[]>;
   /** The completeness ledger: per gateway and UTC day of first sight, seen = delivered + waiting + quarantined (+ ignored, listed apart). */
   ledger(since: number): Promise<readonly LedgerRow[]>;
@@ -123,7 +126,7 @@ export interface LedgerRow {
   delivered: number;
   waiting: number;
   quarantined: number;
-  /** Sightings of keys that were known already. */
+  /** Times that one of them was opened again after the server had taken it. Not part of the sum. */
   duplicates: number;
 }
 
@@ -191,15 +194,18 @@ export interface OutboundJournal {
   /** Every SE_MESSAGE_SENDING goes through here once; one answer is now owed for it (`asked` counts up). An order that is
    *  accepted or begun by this process joins; by a dead process it is never mistaken for one of ours. */
   accept(order: NewOrder): Promise<Acceptance>;
-  /** accepted | failed | partial | unknown -> begun; returns the number of the attempt. Nothing may leave before this resolves. */
+  /** accepted | failed | partial | unknown -> begun; returns the number of the attempt. Nothing may leave before this resolves.
+   *  Rejects with `journal/not-to-begin` when it is begun or sent already, or accepted by another instance: of two that
+   *  want to send only one may. */
   begin(messageId: string, deliverySystemId: string): Promise<number>;
   /** begun -> what the outcome says. An attempt settles once; a later word for the same attempt only counts when it turns
-   *  unknown into something known. */
+   *  unknown into something known, and is otherwise ignored. deferred and rejected make it failed, or keep it partial when
+   *  somebody has taken it already. */
   settle(messageId: string, attempt: number, outcome: SettledOutcome): Promise<OrderRecord>;
   /** One owed answer has been written to the wire. `error` is the Data of ES_MESSAGE_SENT, null for success. */
   answered(messageId: string, error: string | null): Promise<void>;
   /** Called once at start: orders begun by a process that is gone become unknown, accepted ones failed. Returns those
-   *  that owe an answer and were asked for after `askedSince`. */
+   *  that owe an answer and were asked for after `askedSince` (ms); older debts are written off, with a note in the log. */
   recover(askedSince: number): Promise<readonly OrderRecord[]>;
   order(messageId: string): Promise<OrderRecord | null>;
 }
@@ -245,8 +251,10 @@ export interface Story {
 }
 
 export interface DeliveryLog {
+  /** Oldest first: with `after` the next ones from there, else the newest `limit` of those that match. At most 10,000. */
   entries(filter: LogFilter): Promise<readonly LogEntry[]>;
-  /** Everything known under an id: MessageId, RequestId, DeliverySystemId, whole Message-ID (brackets or not), key. */
+  /** Everything known under an id: MessageId, RequestId, DeliverySystemId, whole Message-ID (brackets or not), key; or under
+   *  the beginning of one, from 8 characters on. At most 10. */
   stories(id: string): Promise<readonly Story[]>;
   /** A remark outside the verbs (gateway started, UIDVALIDITY rebased with its numbers, ...). */
   note(gatewayId: GatewayId, direction: 'I' | 'O', subject: string, detail: string): Promise<void>;
@@ -256,7 +264,7 @@ export interface DeliveryLog {
 
 export interface Retention {
   /** Days the delivery log, settled orders and attachments are kept. Receipts of arrivals (key, fingerprint, ids) are kept for ten
-   *  times as long, because they are what stops a mail from coming twice. */
+   *  times as long, because they are what stops a mail from coming twice; ignored keys are kept for ever. */
   logDays: number;
   orderDays: number;
   attachmentDays: number;
@@ -267,7 +275,8 @@ export interface Journal extends InboundJournal, OutboundJournal, DeliveryLog {
   write(gatewayId: GatewayId, direction: 'I' | 'O', name: string, value: unknown): Promise<void>;
   /** Throws when the journal cannot write. */
   healthy(): Promise<void>;
-  /** Removes what is older than the retention says; nothing that is open, unconfirmed, quarantined or owes an answer. */
+  /** Removes what is older than the retention says; nothing that is open, unconfirmed, quarantined, without outcome or owed an
+   *  answer. In slices: other verbs run between them. `removed` counts rows and files. */
   sweep(retention: Retention): Promise<{ removed: number }>;
   close(): Promise<void>;
 }

@@ -1,0 +1,273 @@
+// Owns the straight way of an arrival: open -> acknowledged -> confirmed, and the finding of what is known already.
+// Quarantine has its own file. Every change of state is a conditional UPDATE, so no step can be taken twice or backwards.
+import { type Clock, isoTime } from '../kit/clock.js';
+import { GatepostError } from '../kit/errors.js';
+import { fittingReferences, senderOf, threadOf } from './answers.js';
+import {
+  ARRIVAL,
+  type ArrivalRow,
+  arrivalById,
+  arrivalByKey,
+  arrivalByRequest,
+  arrivalStep,
+  arrivalsByFingerprint,
+  recordFrom,
+} from './arrivals.js';
+import { insertAttachment } from './attachments.js';
+import type { Committer } from './commit.js';
+import type { Files } from './files.js';
+import type { ArrivalRecord, InboundJournal, NewArrival } from './journal.js';
+import { countDuplicate, countSeen } from './ledger.js';
+import { type Database, listStatement, type Sql, statement } from './sql.js';
+
+export interface InboundTools {
+  database: Database;
+  commits: Committer;
+  files: Files;
+  clock: Clock;
+  /** Makes a GUID in lower case. */
+  guid: () => string;
+}
+
+/** Keys in one transaction, so that a mailbox of 100,000 old mails does not hold the event loop. */
+const SLICE = 500;
+
+const insertOpen = statement<{
+  gatewayId: string;
+  key: string;
+  fingerprint: string;
+  requestId: string;
+  deliverySystemId: string;
+  rfcMessageId: string | null;
+  references: string | null;
+  remoteAddress: string;
+  sender: string;
+  subject: string;
+  thread: string;
+  bytes: number;
+  notes: string;
+  at: number;
+  day: string;
+}>()((db, slot) =>
+  db
+    .insertInto('arrivals')
+    .values({
+      gateway_id: slot('gatewayId'),
+      key: slot('key'),
+      fingerprint: slot('fingerprint'),
+      state: 'open',
+      request_id: slot('requestId'),
+      delivery_system_id: slot('deliverySystemId'),
+      rfc_message_id: slot('rfcMessageId'),
+      reply_references: slot('references'),
+      remote_address: slot('remoteAddress'),
+      sender: slot('sender'),
+      subject: slot('subject'),
+      thread: slot('thread'),
+      bytes: slot('bytes'),
+      notes: slot('notes'),
+      refusals: 0,
+      seen_at: slot('at'),
+      day: slot('day'),
+    })
+    .onConflict((conflict) => conflict.columns(['key', 'gateway_id']).doNothing())
+    .returning(ARRIVAL),
+);
+
+const insertIgnored = statement<{ gatewayId: string; key: string; fingerprint: string; at: number; day: string }>()(
+  (db, slot) =>
+    db
+      .insertInto('arrivals')
+      .values({
+        gateway_id: slot('gatewayId'),
+        key: slot('key'),
+        fingerprint: slot('fingerprint'),
+        state: 'ignored',
+        delivery_system_id: '',
+        remote_address: '',
+        sender: '',
+        subject: '',
+        thread: '',
+        bytes: 0,
+        notes: '[]',
+        refusals: 0,
+        seen_at: slot('at'),
+        day: slot('day'),
+      })
+      .onConflict((conflict) => conflict.columns(['key', 'gateway_id']).doNothing()),
+);
+
+const changeKey = statement<{ gatewayId: string; from: string; to: string }>()((db, slot) =>
+  db
+    .updateTable('arrivals')
+    .set({ key: slot('to') })
+    .where('gateway_id', '=', slot('gatewayId'))
+    .where('key', '=', slot('from'))
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('arrivals as other')
+            .select('other.id')
+            .where('other.key', '=', slot('to'))
+            .where('other.gateway_id', '=', slot('gatewayId')),
+        ),
+      ),
+    )
+    .returning(ARRIVAL),
+);
+
+// The raw message of a quarantined arrival is let go with the ack: the server has the message now.
+const toAcknowledged = statement<{ requestId: string; messageId: string | null; at: number }>()((db, slot) =>
+  db
+    .updateTable('arrivals')
+    .set({ state: 'acknowledged', message_id: slot('messageId'), acknowledged_at: slot('at'), raw_sha256: null })
+    .where('request_id', '=', slot('requestId'))
+    .where('state', 'in', ['open', 'quarantined'])
+    .returning(ARRIVAL),
+);
+
+const toConfirmed = listStatement<{ at: number }, number>()((db, slot, ids) =>
+  db
+    .updateTable('arrivals')
+    .set({ state: 'confirmed', confirmed_at: slot('at') })
+    .where('id', 'in', ids)
+    .where('state', '=', 'acknowledged')
+    .returning(ARRIVAL),
+);
+
+const countRefusal = statement<{ id: number }>()((db, slot) =>
+  db
+    .updateTable('arrivals')
+    .set(({ eb }) => ({ refusals: eb('refusals', '+', 1) }))
+    .where('id', '=', slot('id'))
+    .where('state', '=', 'open')
+    .returning(ARRIVAL),
+);
+
+type Verbs = Pick<
+  InboundJournal,
+  'ignore' | 'byFingerprint' | 'rekey' | 'open' | 'handed' | 'acknowledge' | 'refused' | 'confirmed'
+>;
+
+export function inbound(tools: InboundTools): Verbs {
+  const { database, commits, files, clock } = tools;
+  return {
+    byFingerprint: (gatewayId, fingerprints) =>
+      database.reads.allOf(arrivalsByFingerprint, { gatewayId }, fingerprints),
+    async ignore(gatewayId, entries) {
+      const at = clock.now();
+      const day = isoTime(at).slice(0, 10);
+      await inSlices(commits, entries, async (sql, { key, fingerprint }) => {
+        await sql.run(insertIgnored, { gatewayId, key, fingerprint, at, day });
+      });
+    },
+    rekey: (gatewayId, changes) =>
+      inSlices(commits, changes, async (sql, { from, to }) => {
+        const row = await sql.first(changeKey, { gatewayId, from, to });
+        if (row && row.state !== 'ignored') await arrivalStep(sql, row, 'rekeyed', clock.now(), `was ${from}`);
+      }),
+    async open(arrival) {
+      // An arrival that is known needs no files; asking first saves writing them.
+      const { gatewayId, key } = arrival;
+      const isKnown = arrival.attachments.length > 0 && (await database.reads.first(arrivalByKey, { gatewayId, key }));
+      const contents = isKnown ? [] : arrival.attachments.map(({ bytes }) => bytes);
+      return files.store(contents, (hashes) => commits.run((sql) => openRow(sql, tools, arrival, hashes)));
+    },
+    handed: (arrivalId, attempt) =>
+      commits.run(async (sql) => {
+        const row = await required(sql, arrivalId);
+        await arrivalStep(sql, row, 'handed', clock.now(), attempt === 1 ? null : `attempt ${attempt}`);
+      }),
+    acknowledge: (requestId, { messageId, at }) =>
+      commits.run(async (sql) => {
+        const params = { requestId: requestId.toLowerCase(), messageId: messageId?.toLowerCase() ?? null, at };
+        const row = await sql.first(toAcknowledged, params);
+        if (row) await arrivalStep(sql, row, 'acknowledged', clock.now());
+        const result = row ?? (await sql.first(arrivalByRequest, params));
+        return result ? recordFrom(result) : null;
+      }),
+    refused: (arrivalId, detail) =>
+      commits.run(async (sql) => {
+        const row = await sql.first(countRefusal, { id: arrivalId });
+        if (!row) return (await required(sql, arrivalId)).refusals;
+        await arrivalStep(sql, row, 'refused', clock.now(), detail);
+        return row.refusals;
+      }),
+    confirmed: (arrivalIds) =>
+      commits.run(async (sql) => {
+        const at = clock.now();
+        for (const row of await sql.allOf(toConfirmed, { at }, arrivalIds))
+          await arrivalStep(sql, row, 'confirmed', at);
+      }, arrivalIds.length),
+  };
+}
+
+async function openRow(
+  sql: Sql,
+  { clock, guid }: InboundTools,
+  arrival: NewArrival,
+  hashes: readonly string[],
+): Promise<ArrivalRecord> {
+  const at = clock.now();
+  const row = await sql.first(insertOpen, valuesOf(arrival, guid(), at));
+  if (!row) return openAgain(sql, arrival);
+  for (const [index, attachment] of arrival.attachments.entries()) {
+    const sha256 = hashes[index];
+    if (sha256 === undefined) throw new Error(`no file for attachment ${attachment.id}`);
+    await insertAttachment(sql, { arrivalId: row.id, attachment, sha256, at });
+  }
+  await countSeen(sql, row);
+  const notes = arrival.notes.join(' ');
+  await arrivalStep(sql, row, 'received', at, notes === '' ? null : notes);
+  return recordFrom(row);
+}
+
+/** The key is known. Its second coming is a duplicate only when the server has the message already; before that it is
+ *  another try after an interruption. */
+async function openAgain(sql: Sql, { gatewayId, key }: NewArrival): Promise<ArrivalRecord> {
+  const row = await sql.first(arrivalByKey, { gatewayId, key });
+  if (!row) throw new Error(`arrival ${key} of ${gatewayId} is neither new nor known`);
+  if (row.state === 'acknowledged' || row.state === 'confirmed') await countDuplicate(sql, row);
+  return recordFrom(row);
+}
+
+function valuesOf(arrival: NewArrival, requestId: string, at: number) {
+  const references = arrival.references === null ? '' : fittingReferences(arrival.references);
+  return {
+    gatewayId: arrival.gatewayId,
+    key: arrival.key,
+    fingerprint: arrival.fingerprint,
+    requestId: requestId.toLowerCase(),
+    deliverySystemId: arrival.deliverySystemId,
+    rfcMessageId: arrival.rfcMessageId,
+    references: references === '' ? null : references,
+    remoteAddress: arrival.remoteAddress,
+    sender: senderOf(arrival.remoteAddress),
+    subject: arrival.subject,
+    thread: threadOf(arrival.subject),
+    bytes: arrival.bytes,
+    notes: JSON.stringify(arrival.notes),
+    at,
+    day: isoTime(at).slice(0, 10),
+  };
+}
+
+async function required(sql: Sql, id: number): Promise<ArrivalRow> {
+  const row = await sql.first(arrivalById, { id });
+  if (!row) throw new GatepostError('journal/unknown-arrival', `the journal holds no arrival ${id}`);
+  return row;
+}
+
+/** A long list in several transactions; ending in between leaves its beginning done, and doing it again is harmless. */
+async function inSlices<T>(
+  commits: Committer,
+  items: readonly T[],
+  each: (sql: Sql, item: T) => Promise<void>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += SLICE) {
+    const slice = items.slice(start, start + SLICE);
+    await commits.run(async (sql) => {
+      for (const item of slice) await each(sql, item);
+    }, slice.length);
+  }
+}

@@ -1,0 +1,23 @@
+// Owns the list of migrations, in code so that nothing is searched for on disk, and what differs between databases in them.
+import type { CreateTableBuilder, Kysely, Migration } from 'kysely';
+import { up as initial } from './0001-initial.js';
+
+export interface Dialect {
+  /** Adds a column `id` that counts up by itself and is never given twice, not even after its row was removed. */
+  id<Name extends string>(table: CreateTableBuilder<Name, never>): CreateTableBuilder<Name, 'id'>;
+}
+
+export const sqliteDialect: Dialect = {
+  id: (table) => table.addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement()),
+};
+
+const ALL: Readonly<Record<string, (db: Kysely<unknown>, dialect: Dialect) => Promise<void>>> = {
+  '0001-initial': initial,
+};
+
+/** The names of all migrations that this version knows, oldest first. */
+export const migrationNames: readonly string[] = Object.keys(ALL);
+
+export function migrations(dialect: Dialect): Record<string, Migration> {
+  return Object.fromEntries(Object.entries(ALL).map(([name, up]) => [name, { up: (db) => up(db, dialect) }]));
+}

@@ -1,0 +1,148 @@
+// Random verbs in random order, with restarts between them: no state outside the diagrams, and the ledger always adds up.
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { ArrivalState, Journal, OrderState } from '../../src/journal/journal.js';
+import { arrival, order, place } from './fixture.js';
+
+const KEYS = ['k0', 'k1', 'k2'];
+const IDS = ['o0', 'o1'];
+
+const ARRIVAL_STEPS: Record<ArrivalState, ArrivalState[]> = {
+  open: ['acknowledged', 'quarantined'],
+  acknowledged: ['confirmed'],
+  confirmed: [],
+  quarantined: ['open', 'acknowledged'],
+  ignored: [],
+};
+
+const ORDER_STEPS: Record<OrderState, OrderState[]> = {
+  accepted: ['begun', 'failed', 'partial'],
+  begun: ['sent', 'partial', 'failed', 'unknown'],
+  sent: [],
+  partial: ['accepted', 'begun'],
+  failed: ['accepted', 'begun'],
+  unknown: ['begun', 'sent', 'partial', 'failed'],
+};
+
+type Step = { verb: string; which: number; what: number };
+
+const step: fc.Arbitrary<Step> = fc.record({
+  verb: fc.constantFrom(
+    'open',
+    'acknowledge',
+    'confirm',
+    'quarantine',
+    'release',
+    'refuse',
+    'ignore',
+    'rekey',
+    'accept',
+    'begin',
+    'settle',
+    'answered',
+    'restart',
+  ),
+  which: fc.nat(2),
+  what: fc.nat(4),
+});
+
+const OUTCOMES = [
+  { kind: 'sent', deliverySystemId: 'd' },
+  { kind: 'deferred', detail: 'busy' },
+  { kind: 'rejected', detail: 'no' },
+  { kind: 'unknown', detail: 'cut' },
+  {
+    kind: 'partial',
+    deliverySystemId: 'd',
+    accepted: ['a@x'],
+    refused: [{ recipient: 'b@x', temporary: false, detail: 'no' }],
+  },
+] as const;
+
+async function arrivalVerb(journal: Journal, { verb, which, what }: Step): Promise<void> {
+  const key = KEYS[which] ?? 'k0';
+  const record = (await journal.known('in', [key])).get(key);
+  if (verb === 'open') await journal.open(arrival(key));
+  if (verb === 'ignore') await journal.ignore('in', [{ key, fingerprint: key }]);
+  if (verb === 'rekey') await journal.rekey('in', [{ from: key, to: KEYS[what % 3] ?? key }]);
+  if (!record) return;
+  if (verb === 'acknowledge') await journal.acknowledge(record.requestId, { messageId: `m-${key}`, at: 1 });
+  if (verb === 'confirm') await journal.confirmed([record.id]);
+  if (verb === 'quarantine') await journal.quarantine(record.id, 'no', Buffer.from(key));
+  if (verb === 'release') await journal.release(record.id);
+  if (verb === 'refuse') await journal.refused(record.id, 'no');
+}
+
+async function orderVerb(journal: Journal, { verb, which, what }: Step): Promise<void> {
+  const id = IDS[which % 2] ?? 'o0';
+  if (verb === 'accept') await journal.accept(order(id));
+  if (verb === 'answered') await journal.answered(id, null);
+  const record = await journal.order(id);
+  // Beginning what may not begin is refused; that the state did not move is checked below.
+  if (verb === 'begin')
+    await journal
+      .begin(id, `${id}@x`)
+      .catch((error: unknown) =>
+        expect(error).toMatchObject({ code: expect.stringMatching(/^journal\/(unknown-order|not-to-begin)$/) }),
+      );
+  const outcome = OUTCOMES[what];
+  if (verb === 'settle' && record && outcome) await journal.settle(id, record.attempts, outcome);
+}
+
+/** States by what never changes: the requestId of an arrival, the MessageId of an order. */
+async function statesOf(journal: Journal, rows: (sql: string) => Record<string, unknown>[]) {
+  const arrivals = new Map<string, ArrivalState>();
+  for (const { key, state, id } of (await journal.known('in', KEYS)).values()) {
+    arrivals.set(String(id), state);
+    const raw = await journal.quarantinedRaw(id);
+    if (state === 'quarantined') expect(raw, key).not.toBeNull();
+  }
+  const orders = new Map<string, OrderState>();
+  for (const id of IDS) {
+    const record = await journal.order(id);
+    if (record) orders.set(id, record.state);
+  }
+  for (const { asked, answered } of rows('select asked, answered from orders')) {
+    expect(Number(answered)).toBeLessThanOrEqual(Number(asked));
+  }
+  return { arrivals, orders };
+}
+
+function allowed<State extends string>(
+  before: Map<string, State>,
+  after: Map<string, State>,
+  steps: Record<State, State[]>,
+) {
+  for (const [id, was] of before) {
+    const is = after.get(id);
+    expect(is, `${id} is still there`).toBeDefined();
+    if (is !== undefined && is !== was) expect(steps[was], `${id}: ${was} -> ${is}`).toContain(is);
+  }
+}
+
+test('no sequence of verbs leaves the diagrams, and the ledger always adds up', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
+      const { open, rows } = place();
+      let journal = await open();
+      let before = await statesOf(journal, rows);
+      for (const each of steps) {
+        if (each.verb === 'restart') {
+          await journal.close();
+          journal = await open();
+          await journal.recover(0);
+        } else {
+          await arrivalVerb(journal, each);
+          await orderVerb(journal, each);
+        }
+        const after = await statesOf(journal, rows);
+        allowed(before.arrivals, after.arrivals, ARRIVAL_STEPS);
+        allowed(before.orders, after.orders, ORDER_STEPS);
+        for (const day of await journal.ledger(0)) expect(day.seen).toBe(day.delivered + day.waiting + day.quarantined);
+        before = after;
+      }
+      await journal.close();
+    }),
+    { numRuns: 15 },
+  );
+});
