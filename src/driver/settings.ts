@@ -12,6 +12,8 @@ export interface SettingMeta {
   example: unknown;
   /** True for passwords, tokens and keys: hidden everywhere. */
   secret?: boolean;
+  /** True for long values that are no secret but are better kept in a file (certificates): may be written as a reference. */
+  reference?: boolean;
   /** Only used in one direction of a two-way driver. */
   only?: 'in' | 'out';
 }
@@ -119,6 +121,8 @@ function problemOf(
   const missing = !written.has(name);
   return {
     setting: written.get(name) ?? name,
-    message: missing ? `is missing: ${meta?.description ?? 'it is mandatory'}${example}` : `${issue.message}${example}`,
+    message: missing
+      ? `is missing: ${meta?.description.replace(/\.$/, '') ?? 'it is mandatory'}${example}`
+      : `${issue.message}${example}`,
   };
 }

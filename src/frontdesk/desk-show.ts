@@ -1,10 +1,10 @@
 // Owns the desk commands that look: inbox, outbox, read.
 import { convert } from 'html-to-text';
+import { clean, localMinute, localSecond, oneLine, table } from '../kit/terminal.js';
 import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';
 import type { MessageEvent } from './events.js';
 import type { DeskGateway, MessageSummary, StoredMessage } from './reading.js';
 import type { Store } from './store.js';
-import { clean, localMinute, localSecond, oneLine, table } from './terminal.js';
 
 export interface ListArgs {
   /** The newest so many; 20 when absent. */

@@ -2,10 +2,10 @@
 // front desk is running.
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError } from '../kit/errors.js';
+import { oneLine } from '../kit/terminal.js';
 import type { Direction } from '../simprot/messages.js';
 import type { StoredMessage } from './reading.js';
 import { openStore, type Store } from './store.js';
-import { oneLine } from './terminal.js';
 
 /** What a desk command works with. */
 export interface Desk {

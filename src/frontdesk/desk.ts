@@ -2,13 +2,13 @@
 // it, so they work from any process. Looking is next door, and offered here too.
 import { wait } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
+import { oneLine } from '../kit/terminal.js';
 import { type Channel, LIMITS } from '../simprot/messages.js';
 import { eventLine } from './desk-show.js';
 import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';
 import type { NewOrder } from './orders.js';
 import type { DeskGateway, StoredMessage } from './reading.js';
 import type { Store } from './store.js';
-import { oneLine } from './terminal.js';
 
 export { deskInbox, deskOutbox, deskRead, type ListArgs } from './desk-show.js';
 export type { Desk } from './desk-store.js';

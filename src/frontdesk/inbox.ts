@@ -37,8 +37,10 @@ export function inbox(database: Sqlite, log: Events): Inbox {
   const byRequest = database.prepare(
     `SELECT MessageId, GatewayId, DeliverySystemId FROM message WHERE Direction = 'I' AND RequestId = ?`,
   );
+  // A Message-ID alone is no proof: senders copy them. Sender, subject and the sender's own time say whether it is the same.
   const byDelivery = database.prepare(
-    `SELECT MessageId, GatewayId, DeliverySystemId FROM message WHERE Direction = 'I' AND GatewayId = ? AND DeliverySystemId = ?`,
+    `SELECT MessageId, GatewayId, DeliverySystemId FROM message WHERE Direction = 'I' AND GatewayId = ? AND DeliverySystemId = ?
+     AND RemoteAddress IS ? AND SubjectField IS ? AND DraftTime IS ?`,
   );
   const insert = insertMessage(database, ['state', 'channel', 'created_at', 'changed_at']);
 
@@ -49,7 +51,8 @@ export function inbox(database: Sqlite, log: Events): Inbox {
     if (asked && (asked.GatewayId !== message.GatewayId || asked.DeliverySystemId !== deliverySystemId)) {
       return { kind: 'clash', reason: `its RequestId ${requestId} was used for message ${asked.MessageId} already` };
     }
-    const known = knownRow.parse(byDelivery.get(message.GatewayId, deliverySystemId));
+    const same = [message.RemoteAddress, message.SubjectField, message.DraftTime].map(bindable);
+    const known = asked ?? knownRow.parse(byDelivery.get(message.GatewayId, deliverySystemId, ...same));
     if (known) {
       log.add(known.MessageId, at, `handed over again (RequestId ${requestId ?? 'none'}); it was here already`);
       return { kind: 'known', messageId: known.MessageId };
@@ -72,7 +75,7 @@ export function inbox(database: Sqlite, log: Events): Inbox {
   return { take };
 }
 
-function bindable(value: unknown): unknown {
+function bindable(value: unknown): string | number | null {
   if (typeof value === 'string') return storable(value);
-  return value ?? null;
+  return typeof value === 'number' ? value : null;
 }

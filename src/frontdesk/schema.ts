@@ -43,7 +43,7 @@ const MIGRATIONS: readonly string[] = [
     tried_at INTEGER
   ) STRICT;
   CREATE UNIQUE INDEX message_request ON message (RequestId) WHERE Direction = 'I' AND RequestId IS NOT NULL;
-  CREATE UNIQUE INDEX message_delivery ON message (GatewayId, DeliverySystemId) WHERE Direction = 'I';
+  CREATE INDEX message_delivery ON message (GatewayId, DeliverySystemId) WHERE Direction = 'I';
   CREATE INDEX message_listed ON message (Direction, created_at);
   CREATE INDEX message_due ON message (due_at) WHERE state = 'Queued';
   CREATE INDEX message_tried ON message (tried_at) WHERE state = 'Sending';

@@ -1,7 +1,7 @@
 // Owns the front desk as a whole: the server's side of SimProt over TCP, so that Gatepost runs without FrontStage.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { Clock, Random } from '../kit/clock.js';
+import type { Clock } from '../kit/clock.js';
 import { closers } from '../kit/closers.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
@@ -26,7 +26,6 @@ export interface FrontDeskOptions {
   gatewaysFile: string;
   storePath: string;
   clock: Clock;
-  random: Random;
   log: Log;
   retry?: RetryRules;
   /** Largest frame body, bytes; 32 MiB when absent. */

@@ -69,7 +69,6 @@ export async function bed(changes: Partial<FrontDeskOptions> = {}, gateways = GA
     gatewaysFile,
     storePath,
     clock,
-    random: () => 0.5,
     log: recorder(lines),
     ...changes,
   };

@@ -58,6 +58,15 @@ test('a repeated request is answered true with the first MessageId and stored on
   for (const answer of answers) expect(answer).toMatchObject({ Id: first?.MessageId, Data: 'true' });
 });
 
+test('another mail with a copied Message-ID is another message, because senders do copy them', async () => {
+  const { client, store } = await bed();
+  const connector = await client();
+  connector.send('ES_MESSAGE_RECEIVING', mail());
+  connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: requestId(2), SubjectField: 'something else entirely' }));
+  await connector.until('SE_MESSAGE_RECEIVED', 2);
+  expect(store.reading.count('I')).toBe(2);
+});
+
 test('a message is known across a reconnect, not only within a connection', async () => {
   const { client, store } = await bed();
   const before = await client();

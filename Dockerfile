@@ -1,0 +1,30 @@
+# Build: everything, then only what runs.
+FROM node:20-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+COPY gateways ./gateways
+RUN npm run build && npm prune --omit=dev --ignore-scripts
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production \
+    GATEPOST_DATA_DIR=/data \
+    GATEPOST_JOURNAL=sqlite:/data/journal.db \
+    GATEPOST_FRONTDESK_STORE=/data/frontdesk.db \
+    GATEPOST_SECRETS_DIR=/run/secrets \
+    GATEPOST_HTTP_HOST=0.0.0.0
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY config ./config
+RUN mkdir /data && chown node:node /data && ln -s /app/dist/src/cli.js /usr/local/bin/gatepost
+USER node
+VOLUME /data
+EXPOSE 18380
+# Live, not ready: a server that is away for an hour is no reason to restart the connector.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.GATEPOST_HTTP_PORT || 18380) + '/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["gatepost", "start"]

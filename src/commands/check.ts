@@ -1,0 +1,76 @@
+// Owns `gatepost check FILE`: every problem of a gateways file with file, line, gateway, setting and what would be right.
+import { readFileSync } from 'node:fs';
+import { type DefinitionTools, define } from '../flow/definition.js';
+import { type DeviceEntry, type GatewayEntry, readGateways } from '../frontdesk/gateways.js';
+import { GatepostError, messageOf } from '../kit/errors.js';
+import type { Output } from './output.js';
+
+interface Finding {
+  line: number;
+  gateway: string | null;
+  setting: string | null;
+  message: string;
+}
+
+export async function checkCommand(file: string, tools: DefinitionTools, { out }: Output): Promise<number> {
+  const { entries, devices, problems } = readGateways(readText(file), file);
+  const findings: Finding[] = problems.map((problem) => ({ ...problem }));
+  const notes: Finding[] = [];
+  for (const device of devices) {
+    for (const found of await findingsOf(device, entries, tools)) (found.local ? notes : findings).push(found);
+  }
+  findings.sort((a, b) => a.line - b.line);
+  for (const finding of findings) out(`${file}:${finding.line}: ${sentence(finding)}\n`);
+  for (const note of notes) out(`${file}:${note.line}: note: ${sentence(note)}\n`);
+  const gateways = `${entries.length} gateway${entries.length === 1 ? '' : 's'}`;
+  out(
+    findings.length === 0
+      ? `${file}: ${gateways}, no problems\n`
+      : `${file}: ${findings.length} problem${findings.length === 1 ? '' : 's'}\n`,
+  );
+  return findings.length === 0 ? 0 : 1;
+}
+
+async function findingsOf(
+  device: DeviceEntry,
+  entries: readonly GatewayEntry[],
+  tools: DefinitionTools,
+): Promise<(Finding & { local: boolean })[]> {
+  // Also of an entry with another fault: whoever corrects the file wants to see everything at once.
+  const entry = entries.find((candidate) => candidate.device === device);
+  const info = entry?.info ?? {
+    Id: '00000000-0000-0000-0000-000000000000',
+    Channel: device.channel ?? ('Email' as const),
+    Direction: device.direction ?? ('I' as const),
+    Device: `${device.type} ${JSON.stringify(device.settings)}`,
+  };
+  const result = await define(info, tools);
+  if (result.ok) return [];
+  return result.problems
+    .filter(({ setting }) => entry || setting !== null || (device.channel !== null && device.direction !== null))
+    .map(({ setting, message, local }) => ({
+      line: setting ? device.settingLine(setting) : device.deviceLine,
+      gateway: device.gateway,
+      setting,
+      message,
+      local,
+    }));
+}
+
+function sentence({ gateway, setting, message }: Finding): string {
+  return [gateway === null ? null : `gateway "${gateway}"`, setting]
+    .filter(Boolean)
+    .join(', ')
+    .concat(gateway || setting ? ': ' : '', message);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new GatepostError('check/unreadable', `cannot read ${file}: ${messageOf(error)}`, {
+      advice: 'give the path of a gateways file, for example config/gateways.yaml',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,48 @@
+// Owns `gatepost compose`: an order as JSON on standard input becomes the mail that would leave.
+import { composeMail } from '../content/mail/compose.js';
+import type { Clock } from '../kit/clock.js';
+import { GatepostError, messageOf } from '../kit/errors.js';
+import { messageContentInfo, problemsOf } from '../simprot/messages.js';
+import { readStdin } from './stdin.js';
+
+/** Bodies with inline images; far above the size at which mail servers refuse. */
+const MAX_INPUT = 128 * 1024 * 1024;
+/** For an order that is tried out by hand and names no gateway. */
+const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
+
+export interface ComposeOptions {
+  from?: string;
+  fromName?: string;
+}
+
+export async function composeCommand(
+  options: ComposeOptions,
+  clock: Clock,
+  write: (bytes: Uint8Array) => void,
+): Promise<number> {
+  const order = readOrder((await readStdin(MAX_INPUT)).toString('utf8'));
+  const sender = { address: options.from, name: options.fromName };
+  const result = await composeMail(order, { sender, gatewayName: null, thread: null, now: clock.now() });
+  if (!result.ok)
+    throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
+  write(result.mail.raw);
+  return 0;
+}
+
+function readOrder(text: string) {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new GatepostError('order/unreadable', `the order is not JSON: ${messageOf(error)}`, {
+      advice: 'give one JSON object with the members of MessageContentInfo on standard input',
+      cause: error,
+    });
+  }
+  const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
+  const result = messageContentInfo.safeParse({ GatewayId: NO_GATEWAY, ...members });
+  if (result.success) return result.data;
+  throw new GatepostError('order/unreadable', `the order cannot be read: ${problemsOf(result.error)}`, {
+    advice: 'see the members of MessageContentInfo',
+  });
+}

@@ -1,0 +1,66 @@
+// Owns asking a remote server for its gateways once, without taking part in anything: it logs in under no PeerAddress,
+// so that no order comes its way.
+import { hostname } from 'node:os';
+import { channelsOf, tlsOf } from '../app.js';
+import type { Config } from '../config.js';
+import type { Clock, Random } from '../kit/clock.js';
+import { deadline } from '../kit/deadline.js';
+import { GatepostError } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { createClient } from '../simprot/client.js';
+import { type GatewayInfo, gatewayInfo, MSG } from '../simprot/messages.js';
+
+const PATIENCE_MS = 30_000;
+
+export async function fetchGateways(
+  config: Config,
+  { clock, random, log }: { clock: Clock; random: Random; log: Log },
+): Promise<GatewayInfo[]> {
+  const entry = gatewayInfo(channelsOf(config));
+  const due = deadline(clock, PATIENCE_MS);
+  let heard: (content: unknown) => void = () => {};
+  let trouble = '';
+  const client = createClient({
+    host: config.server.host,
+    port: config.server.port,
+    tls: config.server.tls ? tlsOf(config) : undefined,
+    account: config.server.account,
+    password: config.server.password,
+    peerAddresses: [],
+    instance: `${hostname()}-${process.pid}-test`,
+    clock,
+    random,
+    log,
+    onFrame: ({ code, content }) => {
+      if (code === MSG.gateways) heard(content);
+    },
+    onState: (state) => {
+      if ('reason' in state) trouble = state.reason;
+    },
+  });
+  client.start();
+  try {
+    await client.untilUp(due.signal);
+    const found: GatewayInfo[] = [];
+    for (const address of config.server.peerAddresses) {
+      const answer = new Promise<unknown>((resolve) => {
+        heard = resolve;
+      });
+      await client.send(MSG.getGateways, address);
+      const list = await due.race(answer, 'the list of gateways');
+      for (const item of Array.isArray(list) ? list : []) {
+        const result = entry.safeParse(item);
+        if (result.success) found.push(result.data);
+      }
+    }
+    return found;
+  } catch (error) {
+    throw new GatepostError('test/no-list', `the server did not give its list of gateways: ${trouble || 'no answer'}`, {
+      cause: error,
+      advice: 'see `gatepost start` for the state of the connection',
+    });
+  } finally {
+    due.dispose();
+    await client.stop();
+  }
+}

@@ -1,0 +1,92 @@
+// Owns `gatepost start` and `gatepost frontdesk`: run until told to stop, and say on the way what a person wants to know.
+import { deskTls, type Service, startService, type World } from '../app.js';
+import type { Config } from '../config.js';
+import { startFrontDesk } from '../frontdesk/server.js';
+import { wait } from '../kit/clock.js';
+import { GatepostError } from '../kit/errors.js';
+import type { Output } from './output.js';
+
+/** How long the welcome waits for the first list of gateways, ms; the service itself waits for ever. */
+const WELCOME_MS = 10_000;
+
+export async function startCommand(config: Config, world: World, output: Output, stop: AbortSignal): Promise<number> {
+  const service = await startService(config, world);
+  world.log.info({ http: service.http.url, config: config.file ?? 'defaults' }, 'gatepost has started');
+  void welcome(config, service, world, output, stop);
+  await aborted(stop);
+  world.log.info({}, 'gatepost is stopping: finishing what is under way');
+  await service.stop();
+  world.log.info({}, 'gatepost has stopped');
+  return 0;
+}
+
+export async function frontdeskCommand(
+  config: Config,
+  world: World,
+  output: Output,
+  stop: AbortSignal,
+): Promise<number> {
+  const { host, port, account, password } = config.server;
+  if (!password) {
+    throw new GatepostError('config/invalid', 'server.password is missing: connectors need one to log in with', {
+      advice: 'set GATEPOST_SERVER_PASSWORD for the front desk and for its connectors',
+    });
+  }
+  const desk = await startFrontDesk({
+    host,
+    port,
+    account,
+    password,
+    gatewaysFile: config.frontdesk.gateways,
+    storePath: config.frontdesk.store,
+    ...deskTls(config),
+    clock: world.clock,
+    log: world.log,
+  });
+  if (output.isTerminal)
+    output.say(`\nThe front desk listens on ${host}:${desk.port} and serves ${config.frontdesk.gateways}.\n\n`);
+  await aborted(stop);
+  await desk.close();
+  return 0;
+}
+
+/** On a terminal only: what runs, and what to do next. */
+async function welcome(
+  config: Config,
+  service: Service,
+  { clock }: World,
+  output: Output,
+  stop: AbortSignal,
+): Promise<void> {
+  if (!output.isTerminal) return;
+  for (let waited = 0; !service.listed() && waited < WELCOME_MS && !stop.aborted; waited += 100) await wait(clock, 100);
+  // The gateways' own first lines come right after the list.
+  await wait(clock, 300);
+  if (stop.aborted) return;
+  const gateways = service.views().map(({ displayName, direction, device, state, problem }) => {
+    const arrow = direction === 'I' ? '→ in ' : '← out';
+    return `  ${arrow}  ${displayName.padEnd(28)} ${device.padEnd(14)} ${problem ? `${state}: ${problem}` : state}\n`;
+  });
+  output.say(
+    `\nGateways\n${gateways.join('') || '  none yet\n'}\n${config.server.mode === 'embedded' ? nextSteps(config) : ''}`,
+  );
+  output.say(`Probes and metrics: ${service.http.url}/ready  ${service.http.url}/metrics\nStop with Ctrl-C.\n\n`);
+}
+
+function nextSteps(config: Config): string {
+  return [
+    'What to do next (in a second terminal)',
+    `  drop a mail in:      cp config/welcome.eml ${config.dataDir}/drop/`,
+    '  see it arrive:       npx gatepost desk inbox',
+    '  answer it:           npx gatepost desk reply <id> --text "Thank you, we are on it."',
+    `  find the answer in:  ${config.dataDir}/pickup/`,
+    '  follow the log:      npx gatepost log --follow',
+    '',
+    '',
+  ].join('\n');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

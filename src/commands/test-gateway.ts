@@ -1,0 +1,117 @@
+// Owns `gatepost test GATEWAY`: the driver's own check, step by step, with evidence; changes nothing anywhere.
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config.js';
+import type { GatewayContext, Memory } from '../driver/contract.js';
+import { type Definition, type DefinitionTools, define, problemLine } from '../flow/definition.js';
+import { readGateways } from '../frontdesk/gateways.js';
+import type { Clock, Random } from '../kit/clock.js';
+import { GatepostError, messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import type { GatewayInfo } from '../simprot/messages.js';
+import { fetchGateways } from './fetch-gateways.js';
+import { type Output, oneLine } from './output.js';
+
+export interface TestTools extends DefinitionTools {
+  clock: Clock;
+  random: Random;
+  log: Log;
+}
+
+export interface TestOptions {
+  /** I or O, for a gateway that has both. */
+  direction?: string;
+  /** A device string to test in place of the stored one: values that are not saved yet. */
+  device?: string;
+}
+
+export async function testCommand(
+  name: string,
+  options: TestOptions,
+  config: Config,
+  tools: TestTools,
+  output: Output,
+): Promise<number> {
+  const infos = matching(await gatewaysOf(config, tools), name, options.direction);
+  let failed = false;
+  for (const info of infos) {
+    const wanted = options.device ? { ...info, Device: options.device } : info;
+    const result = await define(wanted, tools);
+    output.out(
+      `${wanted.DisplayName ?? wanted.Id} (${wanted.Direction === 'I' ? 'inbound' : 'outbound'}, ${wanted.Channel})\n`,
+    );
+    if (!result.ok) {
+      output.out(`  ✗ settings: ${oneLine(problemLine(result.problems))}\n`);
+      failed = true;
+    } else failed = !(await runSteps(result.definition, config, tools, output)) || failed;
+  }
+  return failed ? 1 : 0;
+}
+
+async function runSteps(
+  definition: Definition,
+  config: Config,
+  tools: TestTools,
+  { out, say, isTerminal }: Output,
+): Promise<boolean> {
+  out('  ✓ settings: complete and understood\n');
+  const context: GatewayContext<unknown> = {
+    gateway: {
+      id: definition.info.Id,
+      displayName: definition.info.DisplayName ?? '',
+      direction: definition.info.Direction,
+    },
+    settings: definition.settings,
+    clock: tools.clock,
+    random: tools.random,
+    log: tools.log,
+    memory: noMemory,
+    dataDir: config.dataDir,
+  };
+  const signal = new AbortController().signal;
+  let ok = true;
+  if (isTerminal) say('  … connecting\r');
+  for await (const step of definition.driver.check(context, signal)) {
+    ok = step.ok;
+    out(`  ${step.ok ? '✓' : '✗'} ${step.name}: ${oneLine(tools.redactor.redact(step.detail))}\n`);
+  }
+  return ok;
+}
+
+async function gatewaysOf(config: Config, tools: TestTools): Promise<GatewayInfo[]> {
+  if (config.server.mode === 'remote') return fetchGateways(config, tools);
+  try {
+    const file = config.frontdesk.gateways;
+    return readGateways(readFileSync(file, 'utf8'), file).entries.map((entry) => entry.info);
+  } catch (error) {
+    throw new GatepostError(
+      'test/unreadable',
+      `cannot read the gateways in ${config.frontdesk.gateways}: ${messageOf(error)}`,
+      {
+        advice: 'name the configuration with --config',
+        cause: error,
+      },
+    );
+  }
+}
+
+function matching(infos: readonly GatewayInfo[], name: string, direction: string | undefined): GatewayInfo[] {
+  const wanted = name.toLowerCase();
+  const same = (info: GatewayInfo) => !direction || info.Direction === direction.toUpperCase();
+  const exact = infos.filter((info) => info.Id === wanted || info.DisplayName?.toLowerCase() === wanted);
+  const found = (exact.length > 0 ? exact : infos.filter((info) => info.Id.startsWith(wanted))).filter(same);
+  if (found.length > 0) return found;
+  const known = infos.map((info) => `${info.DisplayName ?? info.Id} (${info.Direction})`).join(', ');
+  throw new GatepostError('test/unknown-gateway', `there is no gateway "${name}"`, {
+    advice: known ? `known are ${known}` : 'the list of gateways is empty',
+  });
+}
+
+/** A check asks the counterparty, not the journal. */
+const noMemory: Memory = {
+  known: async () => new Map(),
+  ignore: async () => {},
+  byFingerprint: async () => [],
+  rekey: async () => {},
+  read: async () => undefined,
+  write: async () => {},
+};

@@ -1,0 +1,248 @@
+// Owns one order on its way out: compose -> journal.begin -> driver.send -> journal.settle, again while that can help
+// and the time allows.
+import { composeMail } from '../content/mail/compose.js';
+import type { Attempt, OutboundMail, Outcome } from '../driver/contract.js';
+import type { Acceptance, OrderRecord } from '../journal/journal.js';
+import { equalJitter } from '../kit/backoff.js';
+import { wait } from '../kit/clock.js';
+import { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
+import { messageOf } from '../kit/errors.js';
+import { retry } from '../kit/retry.js';
+import type { MessageContentInfo } from '../simprot/messages.js';
+import type { Definition } from './definition.js';
+import { defaultPolicy, done, type End, failed, partialWords, redacted, thrown } from './outcome.js';
+import type { SessionKeeper } from './session-keeper.js';
+import type { OutboundTools } from './unit.js';
+
+export type Order = MessageContentInfo & { MessageId: string };
+
+/** After the deadline a driver has this long to say what it knows; then its attempt counts as unknown. */
+const GRACE_MS = 1_500;
+/** Pause before a deferred order is tried again inside its window. */
+const AGAIN = { first: 2_000, longest: 20_000 };
+/** A try that has less time than this left is not begun: it would only end as unknown. */
+const LEAST_MS = 3_000;
+/** Blind repeats inside one window after an unknown outcome. More would not tell us more. */
+const RESENDS = 2;
+
+/** What is to be sent next: the whole mail, or the same mail for those who have not taken it. */
+interface Parcel {
+  mail: OutboundMail;
+  deliverySystemId: string;
+}
+
+/** Where an order stands between two tries. */
+interface Standing {
+  parcel: Parcel;
+  /** Why it may have gone out already; null when it surely has not. */
+  doubt: string | null;
+  resends: number;
+  tries: number;
+}
+
+export interface DeliveryTools extends OutboundTools {
+  definition: Definition;
+  keeper: SessionKeeper;
+}
+
+/** Carries an accepted order to its end before `due`. Rejects only when the journal fails. */
+export async function deliverOrder(
+  order: Order,
+  acceptance: Acceptance,
+  due: Deadline,
+  tools: DeliveryTools,
+): Promise<End> {
+  const { journal, clock, random, log, definition, keeper } = tools;
+  const { driver, settings } = definition;
+
+  async function run(): Promise<End> {
+    const parcel = await parcelFor(acceptance.order.taken);
+    if ('problem' in parcel) return refuse(parcel.problem);
+    const doubt =
+      acceptance.kind === 'uncertain' ? (acceptance.order.detail ?? 'an earlier attempt has no known outcome') : null;
+    let standing: Standing = { parcel, doubt, resends: 0, tries: 0 };
+    for (;;) {
+      const next = standing.doubt === null ? await tryOnce(standing) : await resolveDoubt(standing, standing.doubt);
+      if ('result' in next) return next;
+      standing = next;
+    }
+  }
+
+  /** `taken`: recipients that have the message already; the mail itself stays as it was. */
+  async function parcelFor(taken: readonly string[]): Promise<Parcel | { problem: string }> {
+    const thread = await journal.answerTo(order.RemoteAddress ?? '', order.SubjectField ?? '');
+    const sender = driver.sender?.(settings) ?? {};
+    const gatewayName = definition.info.DisplayName ?? null;
+    const result = await composeMail(order, { sender, gatewayName, thread, now: clock.now() });
+    if (!result.ok) return { problem: result.problem };
+    const recipients = result.mail.recipients.filter((recipient) => !taken.includes(recipient.toLowerCase()));
+    return { mail: { ...result.mail, recipients }, deliverySystemId: result.deliverySystemId };
+  }
+
+  /** The order itself is at fault: nothing was sent and a repeat would not help. */
+  async function refuse(problem: string): Promise<End> {
+    const number = await journal.begin(order.MessageId, order.DeliverySystemId ?? order.MessageId);
+    await journal.settle(order.MessageId, number, { kind: 'rejected', detail: problem });
+    return failed('rejected', problem);
+  }
+
+  async function tryOnce(standing: Standing): Promise<End | Standing> {
+    const { parcel, tries } = standing;
+    const { outcome, record } = await attempt(parcel);
+    const again = { ...standing, tries: tries + 1 };
+    switch (outcome.kind) {
+      case 'sent':
+        return done(parcel.deliverySystemId);
+      case 'rejected':
+        return failed('rejected', outcome.detail);
+      case 'unknown':
+        return { ...again, doubt: outcome.detail };
+      case 'deferred':
+        return (await pauseFor(tries, outcome.retryAfterMs)) ? again : failed('deferred', outcome.detail);
+      case 'partial':
+        return rest(outcome, record, again);
+    }
+  }
+
+  /** Some have it. Those who were only put off get another try; a final refusal is for the server to hear. */
+  async function rest(
+    outcome: Extract<Outcome, { kind: 'partial' }>,
+    record: OrderRecord,
+    again: Standing,
+  ): Promise<End | Standing> {
+    const end = failed('partial', partialWords(outcome));
+    if (!outcome.refused.every((refusal) => refusal.temporary) || !(await pauseFor(again.tries))) return end;
+    const parcel = await parcelFor(record.taken);
+    return 'problem' in parcel ? end : { ...again, parcel };
+  }
+
+  async function resolveDoubt(standing: Standing, doubt: string): Promise<End | Standing> {
+    const { deliverySystemId } = standing.parcel;
+    const found = await lookup(standing.parcel);
+    if (found && found.kind !== 'unknown') await settle((await latest()).attempts, found);
+    if (found?.kind === 'sent') return done(deliverySystemId);
+    if (found?.kind === 'rejected') return failed('rejected', found.detail);
+    const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
+    if (policy === 'AssumeSent') {
+      await settle((await latest()).attempts, { kind: 'sent', deliverySystemId, detail: `assumed: ${doubt}` });
+      return done(deliverySystemId);
+    }
+    if (policy === 'Hold') return failed('unknown', `delivery uncertain, held for a person to resolve: ${doubt}`);
+    const enough = standing.resends >= RESENDS || due.remaining() < LEAST_MS || due.signal.aborted;
+    if (enough) return failed('unknown', `delivery uncertain: ${doubt}`);
+    return { ...standing, doubt: null, resends: standing.resends + 1 };
+  }
+
+  async function latest(): Promise<OrderRecord> {
+    return (await journal.order(order.MessageId)) ?? acceptance.order;
+  }
+
+  /** One try, journaled before and after. */
+  async function attempt(parcel: Parcel): Promise<{ outcome: Outcome; record: OrderRecord }> {
+    const session = await keeper.session(due.signal).then(
+      (open) => ({ open }),
+      () => null,
+    );
+    const number = await journal.begin(order.MessageId, parcel.deliverySystemId);
+    const outcome = session ? await sendOnce(session.open, parcel, attemptOf(number)) : unavailable();
+    const clean = named(redacted(outcome, tools.redactor.redact), parcel);
+    return { outcome: clean, record: await settle(number, clean) };
+  }
+
+  /** A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column. */
+  function named(outcome: Outcome, { deliverySystemId }: Parcel): Outcome {
+    return 'deliverySystemId' in outcome ? { ...outcome, deliverySystemId } : outcome;
+  }
+
+  function unavailable(): Outcome {
+    const { problem } = keeper.view();
+    return { kind: 'deferred', detail: `the gateway could not be used in time: ${problem ?? 'it is still starting'}` };
+  }
+
+  function attemptOf(number: number): Attempt {
+    const firstBegunAt = acceptance.order.firstBegunAt ?? clock.now();
+    return { orderId: order.MessageId, number, firstBegunAt, signal: due.signal, remaining: due.remaining };
+  }
+
+  async function sendOnce(session: unknown, parcel: Parcel, attempt: Attempt): Promise<Outcome> {
+    if (!driver.send) return { kind: 'rejected', detail: `${driver.device} cannot send` };
+    const sending = driver.send(session, parcel.mail, attempt).catch(thrown);
+    const grace = graceOf(due);
+    try {
+      return await raceSignal(sending, grace.signal, 'sending');
+    } catch {
+      // A word that comes after all still counts: the server's repeat will be answered with it.
+      void sending
+        .then((late) => settle(attempt.number, named(redacted(late, tools.redactor.redact), parcel)))
+        .catch((error) =>
+          log.error({ messageId: order.MessageId, error: messageOf(error) }, 'a late outcome was not journaled'),
+        );
+      return { kind: 'unknown', detail: 'the counterparty did not say in time whether it took the message' };
+    } finally {
+      grace.dispose();
+    }
+  }
+
+  /** Ends a moment after `due` does, whether its time ran out or it was cut short. */
+  function graceOf(due: Deadline): { signal: AbortSignal; dispose(): void } {
+    const over = new AbortController();
+    let cancel = () => {};
+    const start = () => {
+      cancel = clock.schedule(GRACE_MS, () => over.abort());
+    };
+    if (due.signal.aborted) start();
+    else due.signal.addEventListener('abort', start, { once: true });
+    return {
+      signal: over.signal,
+      dispose() {
+        cancel();
+        due.signal.removeEventListener('abort', start);
+      },
+    };
+  }
+
+  /** The outcome is a fact already; a journal that cannot write now is asked again a few times. */
+  function settle(number: number, outcome: Outcome): Promise<OrderRecord> {
+    return retry(() => journal.settle(order.MessageId, number, outcome), {
+      clock,
+      random,
+      // Also while stopping: an outcome that is known must not be forgotten.
+      signal: new AbortController().signal,
+      retries: 5,
+      backoff: { first: 100, longest: 2_000 },
+      onFailure: (error) =>
+        log.error(
+          { messageId: order.MessageId, error: messageOf(error) },
+          'the journal cannot take an outcome; trying again',
+        ),
+    });
+  }
+
+  async function lookup({ mail }: Parcel): Promise<Outcome | undefined> {
+    if (!driver.lookup || due.remaining() < LEAST_MS) return undefined;
+    const asking = deadline(clock, due.remaining() - LEAST_MS / 2, due.signal);
+    try {
+      const session = await keeper.session(asking.signal);
+      const { attempts } = await latest();
+      const found = await raceSignal(driver.lookup(session, mail, attemptOf(attempts)), asking.signal, 'looking it up');
+      return found === 'not found' ? undefined : found;
+    } catch (error) {
+      log.warn({ messageId: order.MessageId, error: messageOf(error) }, 'looking up an uncertain order failed');
+      return undefined;
+    } finally {
+      asking.dispose();
+    }
+  }
+
+  /** False when another try would not fit into the time left. */
+  async function pauseFor(tries: number, asked?: number): Promise<boolean> {
+    const pause = asked ?? equalJitter(AGAIN, tries + 1, random);
+    if (due.remaining() - pause < LEAST_MS) return false;
+    return wait(clock, pause, due.signal).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  return run();
+}

@@ -1,0 +1,128 @@
+// Owns the set of running gateways: compares the server's list with what runs; starts the new, drains the vanished,
+// restarts the changed, never touches the unchanged. A bad line is reported and skipped; it stops nobody else.
+import { messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import type { GatewayInfo } from '../simprot/messages.js';
+import { type DefinitionTools, define, problemLine } from './definition.js';
+import { startInbound } from './inbound.js';
+import type { GatewayView } from './meters.js';
+import { startOutbound } from './outbound.js';
+import type { InboundTools, OutboundTools, OutboundUnit, Unit } from './unit.js';
+
+export interface Gateways {
+  /** The whole list as the server has it now. Resolves when everything vanished has drained and everything new has started. */
+  apply(list: readonly GatewayInfo[]): Promise<void>;
+  outbound(gatewayId: string): OutboundUnit | undefined;
+  /** Running and skipped ones. */
+  views(): GatewayView[];
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface GatewaysTools extends DefinitionTools, InboundTools, OutboundTools {
+  /** How long a vanished or changed gateway may finish what is under way, ms. */
+  drainMs: number;
+}
+
+/** A two-way gateway comes as two entries with one Id. */
+const keyOf = (info: GatewayInfo) => `${info.Id}|${info.Direction}`;
+
+/** What makes an entry a different gateway; the rest of GatewayInfo does not reach the driver. */
+const faceOf = (info: GatewayInfo) => JSON.stringify([info.Device, info.Channel, info.DisplayName ?? '']);
+
+type Slot = { is: 'running'; face: string; unit: Unit } | { is: 'skipped'; face: string; view: GatewayView };
+
+export function gateways(tools: GatewaysTools): Gateways {
+  const { log, clock, redactor } = tools;
+  const slots = new Map<string, Slot>();
+  const outbound = new Map<string, OutboundUnit>();
+  let turn = Promise.resolve();
+
+  /** One list after the other: a second answer waits until the first is in place. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    turn = turn.then(work, work);
+    return turn;
+  };
+
+  async function compare(list: readonly GatewayInfo[]): Promise<void> {
+    const wanted = new Map(list.map((info) => [keyOf(info), info]));
+    const gone = [...slots].filter(([key, slot]) => {
+      const info = wanted.get(key);
+      return !info || faceOf(info) !== slot.face;
+    });
+    await Promise.all(gone.map(([key, slot]) => end(key, slot, wanted.has(key) ? 'changed' : 'removed')));
+    for (const [key, info] of wanted) if (!slots.has(key)) await begin(key, info);
+  }
+
+  async function begin(key: string, info: GatewayInfo): Promise<void> {
+    const own = logOf(log, info);
+    const result = await define(info, tools).catch((error) => ({
+      ok: false as const,
+      problems: [{ setting: null, message: messageOf(error), local: true }],
+    }));
+    if (!result.ok) {
+      const problem = redactor.redact(problemLine(result.problems));
+      own.error({ problem }, 'gateway is skipped');
+      slots.set(key, { is: 'skipped', face: faceOf(info), view: skipped(info, problem, clock.now()) });
+      return;
+    }
+    // For whoever reads the delivery log; nothing depends on it.
+    void tools.journal
+      .write(info.Id, info.Direction, 'displayName', info.DisplayName ?? info.Id)
+      .catch(() => undefined);
+    if (info.Direction === 'I') {
+      slots.set(key, {
+        is: 'running',
+        face: faceOf(info),
+        unit: startInbound(result.definition, { ...tools, log: own }),
+      });
+    } else {
+      const unit = startOutbound(result.definition, { ...tools, log: own });
+      outbound.set(info.Id, unit);
+      slots.set(key, { is: 'running', face: faceOf(info), unit });
+    }
+  }
+
+  async function end(key: string, slot: Slot, why: string): Promise<void> {
+    slots.delete(key);
+    if (slot.is === 'skipped') return;
+    const { info } = slot.unit.definition;
+    logOf(log, info).info({ why }, 'gateway is stopped by the server’s list');
+    if (info.Direction === 'O') outbound.delete(info.Id);
+    await slot.unit
+      .drain(tools.drainMs)
+      .catch((error) => logOf(log, info).warn({ error: messageOf(error) }, 'gateway did not stop cleanly'));
+  }
+
+  return {
+    apply: (list) => inTurn(() => compare(list)),
+    outbound: (gatewayId) => outbound.get(gatewayId),
+    views: () => [...slots.values()].map((slot) => (slot.is === 'running' ? slot.unit.view() : slot.view)),
+    stop: (graceMs) =>
+      inTurn(async () => {
+        const units = [...slots.values()].flatMap((slot) => (slot.is === 'running' ? [slot.unit] : []));
+        slots.clear();
+        outbound.clear();
+        await Promise.allSettled(units.map((unit) => unit.drain(graceMs)));
+      }),
+  };
+}
+
+function logOf(log: Log, info: GatewayInfo): Log {
+  return log.child({ gateway: info.DisplayName ?? info.Id, direction: info.Direction });
+}
+
+function skipped(info: GatewayInfo, problem: string, now: number): GatewayView {
+  return {
+    id: info.Id,
+    direction: info.Direction,
+    displayName: info.DisplayName ?? info.Id,
+    device: info.Device.trim().split(/\s/, 1)[0] ?? '',
+    state: 'skipped',
+    problem,
+    since: now,
+    inFlight: 0,
+    window: 0,
+    parked: 0,
+    oldestMs: 0,
+  };
+}

@@ -1,0 +1,267 @@
+// Owns the inbound line: driver.receive -> known? -> read -> journal.open -> ES_MESSAGE_RECEIVING -> ack -> confirm.
+// A crash at any arrow repeats at most one step, and that repetition is harmless.
+import type { ReadMessage } from '../content/reader.js';
+import type { Arrival } from '../driver/contract.js';
+import type { ArrivalRecord } from '../journal/journal.js';
+import { equalJitter } from '../kit/backoff.js';
+import { wait } from '../kit/clock.js';
+import { messageOf } from '../kit/errors.js';
+import { retry } from '../kit/retry.js';
+import { stopper } from '../kit/stopper.js';
+import { window } from '../kit/window.js';
+import { MSG } from '../simprot/messages.js';
+import type { Definition } from './definition.js';
+import { type Flight, flightOf } from './flight.js';
+import type { ReceivingMessage } from './line.js';
+import { keepSession, type SessionKeeper } from './session-keeper.js';
+import type { InboundTools, Unit } from './unit.js';
+
+/** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
+const PARKING_FACTOR = 4;
+/** How long a counterparty that waits on the line is kept waiting for the link to come up, ms. */
+const LINE_PATIENCE_MS = 5_000;
+
+export function startInbound(definition: Definition, tools: InboundTools): Unit {
+  const { clock, log, limits, meters } = tools;
+  const id = definition.info.Id;
+  const flights = new Map<string, Flight>();
+  const places = window({ places: limits.window, weight: limits.windowBytes });
+  const parking = window({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
+  const reading = stopper();
+  const stopped = stopper();
+
+  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, async (session, signal) => {
+    const { receive } = definition.driver;
+    if (!receive) return;
+    for await (const arrival of receive(session, signal)) await admit(arrival, signal);
+  });
+
+  /** Waits for room, so that a full window stops the driver; the work itself goes on beside it. */
+  async function admit(arrival: Arrival, signal: AbortSignal): Promise<void> {
+    const running = flights.get(arrival.key);
+    // The session was reopened and shows the same arrival again: go on with the handle that is alive.
+    if (running) return running.adopt(arrival);
+    const leave = await places.enter(arrival.bytes, signal);
+    const flight = flightOf(arrival, clock.monotonic(), leave);
+    flights.set(arrival.key, flight);
+    void carry(flight).finally(() => {
+      flight.leave();
+      if (flights.get(arrival.key) === flight) flights.delete(arrival.key);
+    });
+  }
+
+  /** Carries one arrival to its end; only a journal or disk that fails makes it try again. Never rejects. */
+  function carry(flight: Flight): Promise<void> {
+    return retry(() => oneArrival(flight), {
+      clock,
+      random: tools.random,
+      signal: stopped.signal,
+      backoff: limits.backoff,
+      worthIt: () => !flight.arrival.postpone,
+      onFailure: (error, pause) =>
+        log.error(
+          { key: flight.key, error: messageOf(error), retryInMs: pause },
+          'an arrival cannot go on here; trying again',
+        ),
+    }).catch(async (error) => {
+      if (!stopped.signal.aborted) log.error({ key: flight.key, error: messageOf(error) }, 'an arrival was put off');
+      await flight.arrival.postpone?.(messageOf(error));
+    });
+  }
+
+  async function oneArrival(flight: Flight): Promise<void> {
+    const known = (await tools.journal.known(id, [flight.key])).get(flight.key);
+    if (known && known.state !== 'open') return settled(flight, known);
+    const { content } = flight.arrival;
+    if (!content)
+      return log.warn(
+        { key: flight.key },
+        'the journal lost track of this arrival; it is received afresh at the next round',
+      );
+    const read = await tools.reader.readMail(content, { gatewayId: id, link: tools.link });
+    const record = await tools.journal.open(openingOf(id, flight, read));
+    if (record.state !== 'open') return settled(flight, record);
+    const message: ReceivingMessage = { ...read.message, GatewayId: id, RequestId: record.requestId };
+    const end = await handOver(flight, record, message);
+    const seconds = (clock.monotonic() - flight.since) / 1000;
+    if (end === 'postponed') return;
+    if (end === 'quarantined') {
+      meters.arrival(id, 'quarantined', seconds);
+      return flight.arrival.refuse('the contact center refused it');
+    }
+    meters.arrival(id, 'acknowledged', seconds);
+    await confirm(flight, record);
+  }
+
+  /** The journal knows the end of this one already: only the counterparty does not. */
+  async function settled(flight: Flight, record: ArrivalRecord): Promise<void> {
+    if (record.state === 'ignored') return;
+    if (record.state === 'quarantined') return flight.arrival.refuse('it is in quarantine');
+    meters.arrival(id, 'duplicate', 0);
+    await confirm(flight, record);
+  }
+
+  async function handOver(flight: Flight, record: ArrivalRecord, message: ReceivingMessage): Promise<End> {
+    const hush = tools.acks.expect(record.requestId, flight.hear);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const end = await oneAttempt(flight, record, message, attempt);
+        if (end) return end;
+      }
+    } finally {
+      hush();
+    }
+  }
+
+  async function oneAttempt(
+    flight: Flight,
+    record: ArrivalRecord,
+    message: ReceivingMessage,
+    attempt: number,
+  ): Promise<End | undefined> {
+    if (!(await lineIsUp(flight))) return postpone(flight, 'the contact center is not connected');
+    const answer = await ask(flight, record, message, attempt);
+    if (answer === 'taken') return 'taken';
+    if (answer === 'refused' && (await countRefusal(flight, record)) >= limits.refusals) return 'quarantined';
+    if (flight.arrival.postpone) return postpone(flight, answerWords[answer]);
+    // A lost connection needs no pause: the next attempt waits for the link anyway, and the server knows the requestId.
+    if (answer !== 'down') await park(flight, attempt);
+    return flight.taken.aborted ? 'taken' : undefined;
+  }
+
+  async function lineIsUp(flight: Flight): Promise<boolean> {
+    if (tools.line.up) return true;
+    if (!flight.arrival.postpone) {
+      await tools.line.untilUp(stopped.signal);
+      return true;
+    }
+    const patience = new AbortController();
+    const cancel = clock.schedule(LINE_PATIENCE_MS, () => patience.abort());
+    await tools.line.untilUp(AbortSignal.any([stopped.signal, patience.signal])).catch(() => undefined);
+    cancel();
+    return tools.line.up;
+  }
+
+  async function ask(flight: Flight, record: ArrivalRecord, message: ReceivingMessage, attempt: number) {
+    await tools.journal.handed(record.id, attempt);
+    const answer = flight.answer(clock, limits.ackMs, stopped.signal);
+    try {
+      await tools.line.send(MSG.receiving, message);
+    } catch (error) {
+      log.debug({ key: flight.key, error: messageOf(error) }, 'the link went down while handing over');
+      flight.hear('down', messageOf(error));
+    }
+    return answer;
+  }
+
+  async function countRefusal(flight: Flight, record: ArrivalRecord): Promise<number> {
+    const refusals = await tools.journal.refused(record.id, flight.detail);
+    meters.arrival(id, 'refused', (clock.monotonic() - flight.since) / 1000);
+    log.warn({ key: flight.key, refusals, detail: flight.detail }, 'the server refused a message');
+    if (refusals < limits.refusals) return refusals;
+    const raw = flight.arrival.content?.raw ?? new Uint8Array();
+    await tools.journal.quarantine(record.id, `refused ${refusals} times by the server`, raw);
+    log.error({ key: flight.key, refusals }, 'a message went to quarantine: kept whole, see `gatepost quarantine`');
+    return refusals;
+  }
+
+  /** Waits longer each time, out of the way of those behind it as long as there is parking room. */
+  async function park(flight: Flight, attempt: number): Promise<void> {
+    const pause = equalJitter(limits.backoff, attempt, tools.random);
+    const unpark = parking.tryEnter(flight.arrival.bytes);
+    if (unpark) flight.leave();
+    try {
+      await wait(clock, pause, AbortSignal.any([stopped.signal, flight.taken]));
+    } catch (error) {
+      if (!flight.taken.aborted) throw error;
+    } finally {
+      unpark?.();
+    }
+    if (unpark && !flight.taken.aborted) flight.stay(await places.enter(flight.arrival.bytes, stopped.signal));
+  }
+
+  async function postpone(flight: Flight, reason: string): Promise<'postponed'> {
+    await flight.arrival.postpone?.(reason);
+    return 'postponed';
+  }
+
+  /**
+   * A failing confirm is repeated until it works, the session shows the arrival afresh, or the gateway stops; the journal
+   * has the ack. A handle that was shown meanwhile (a client that sent the same mail again) is confirmed as well.
+   */
+  async function confirm(flight: Flight, record: ArrivalRecord): Promise<void> {
+    for (let confirmed: Arrival | undefined; confirmed !== flight.arrival; ) {
+      confirmed = await confirmNewest(flight);
+      await tools.journal.confirmed([record.id]);
+    }
+    flights.delete(flight.key);
+    meters.confirmed(id);
+  }
+
+  function confirmNewest(flight: Flight): Promise<Arrival> {
+    const once = async () => {
+      const { arrival } = flight;
+      await arrival.confirm();
+      return arrival;
+    };
+    return retry(once, {
+      clock,
+      random: tools.random,
+      signal: stopped.signal,
+      backoff: { first: 1_000, longest: 60_000 },
+      onFailure: (error) =>
+        log.warn({ key: flight.key, error: messageOf(error) }, 'a taken message cannot be confirmed yet; trying again'),
+    });
+  }
+
+  return {
+    definition,
+    view: () => ({
+      ...keeper.view(),
+      inFlight: places.used,
+      window: limits.window,
+      parked: parking.used,
+      oldestMs: oldest(flights.values(), clock.monotonic()),
+    }),
+    async drain(graceMs) {
+      keeper.draining();
+      reading.abort(new Error('draining'));
+      await keeper.idle();
+      // Those in back-off are left to the next start; those on the wire get the grace to finish.
+      await Promise.race([places.empty(), wait(clock, graceMs, stopped.signal).catch(() => undefined)]);
+      stopped.abort(new Error('stopped'));
+      await places.empty();
+      await keeper.close();
+    },
+  };
+}
+
+type End = 'taken' | 'quarantined' | 'postponed';
+
+const answerWords = {
+  refused: 'the contact center refused it',
+  silent: 'the contact center did not answer in time',
+  down: 'the connection to the contact center was lost',
+} as const;
+
+function openingOf(gatewayId: string, flight: Flight, read: ReadMessage) {
+  return {
+    gatewayId,
+    key: flight.key,
+    fingerprint: flight.arrival.fingerprint,
+    deliverySystemId: read.message.DeliverySystemId,
+    rfcMessageId: read.rfcMessageId,
+    references: read.references,
+    remoteAddress: read.message.RemoteAddress,
+    subject: read.message.SubjectField ?? '',
+    bytes: flight.arrival.bytes,
+    notes: read.notes,
+    attachments: read.attachments,
+  };
+}
+
+function oldest(flights: Iterable<Flight>, now: number): number {
+  let age = 0;
+  for (const flight of flights) age = Math.max(age, now - flight.since);
+  return age;
+}

@@ -1,0 +1,61 @@
+// Owns what every running gateway has in common, whichever direction it works in.
+import type { LinkMaker, Reader } from '../content/reader.js';
+import type { Journal } from '../journal/journal.js';
+import type { Backoff } from '../kit/backoff.js';
+import type { Clock, Random } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import type { Redactor } from '../kit/redact.js';
+import type { MessageContentInfo } from '../simprot/messages.js';
+import type { Definition } from './definition.js';
+import type { Acks, Line } from './line.js';
+import type { GatewayView, Meters } from './meters.js';
+
+export interface Unit {
+  readonly definition: Definition;
+  view(): GatewayView;
+  /** Takes nothing new, gives what is under way `graceMs` to finish, closes the session. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export interface OrderAnswer {
+  /** Data of ES_MESSAGE_SENT: null for success, else the reason for people. */
+  error: string | null;
+  /** Reference of ES_MESSAGE_SENT. */
+  deliverySystemId: string | null;
+}
+
+export interface OutboundUnit extends Unit {
+  /** Carries an order to its answer; never rejects, never takes longer than the answer limit counted from `since` (monotonic ms). */
+  deliver(order: MessageContentInfo & { MessageId: string }, since: number): Promise<OrderAnswer>;
+}
+
+export interface UnitTools {
+  journal: Journal;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  redactor: Redactor;
+  meters: Meters;
+  dataDir: string;
+}
+
+export interface InboundTools extends UnitTools {
+  line: Line;
+  acks: Acks;
+  reader: Reader;
+  link: LinkMaker;
+  limits: InboundLimits;
+}
+
+export interface InboundLimits {
+  window: number;
+  windowBytes: number;
+  ackMs: number;
+  backoff: Backoff;
+  refusals: number;
+}
+
+export interface OutboundTools extends UnitTools {
+  /** Ms after which an order is answered at the latest. */
+  answerMs: number;
+}

@@ -1,0 +1,116 @@
+// The import table of the house, executed: who may import what, and that time and chance come from one file only.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder)).flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(join(root, path)).isDirectory()) return sources(path);
+    return path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.endsWith('.d.ts') ? [path] : [];
+  });
+}
+
+const IMPORT = /(?:from\s+|import\(\s*|import\s+)'(\.[^']+)'/g;
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(IMPORT)].map(([, target = '']) =>
+    relative(root, resolve(dirname(join(root, file)), target)).replace(/\.js$/, '.ts'),
+  );
+}
+
+const files = [...sources('src'), ...sources('gateways')];
+const room = (file: string) =>
+  /^src\/([\w-]+)\//.exec(file)?.[1] ? `src/${/^src\/([\w-]+)\//.exec(file)?.[1]}` : file;
+
+/** Room -> rooms it may import besides its own. */
+const TABLE: Record<string, string[]> = {
+  'src/kit': [],
+  'src/simprot': ['src/kit'],
+  'src/content': ['src/kit'],
+  'src/journal': ['src/kit'],
+  'src/driver': ['src/kit'],
+  'src/flow': ['src/kit', 'src/simprot', 'src/content', 'src/journal', 'src/driver'],
+  'src/http': ['src/kit', 'src/journal', 'src/driver'],
+  'src/frontdesk': ['src/kit', 'src/simprot'],
+};
+
+describe('who may import what', () => {
+  it('finds the sources', () => expect(files.length).toBeGreaterThan(50));
+
+  for (const [name, allowed] of Object.entries(TABLE)) {
+    it(`${name} imports ${allowed.join(', ') || 'nothing of ours'}`, () => {
+      const wrong = files
+        .filter((file) => file.startsWith(`${name}/`))
+        .flatMap((file) => importsOf(file).map((target) => ({ file, target })))
+        .filter(({ target }) => room(target) !== name && !allowed.includes(room(target)))
+        .filter(({ file, target }) => !(file.startsWith('src/content/') && target === 'src/simprot/messages.ts'));
+      expect(wrong).toEqual([]);
+    });
+  }
+
+  it('a gateway imports the driver contract and its own folder, nothing else of ours', () => {
+    const wrong = files
+      .filter((file) => /^gateways\/[\w-]+\//.test(file))
+      .flatMap((file) => importsOf(file).map((target) => ({ file, target })))
+      .filter(
+        ({ file, target }) =>
+          !target.startsWith(`${dirname(file).split('/').slice(0, 2).join('/')}/`) && !target.startsWith('src/driver/'),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it('only the command line imports gateways/', () => {
+    const wrong = files
+      .filter((file) => file.startsWith('src/') && file !== 'src/cli.ts' && file !== 'src/app.ts')
+      .flatMap((file) => importsOf(file).map((target) => ({ file, target })))
+      .filter(({ target }) => target.startsWith('gateways/'));
+    expect(wrong).toEqual([]);
+  });
+
+  it('gateways/index.ts has one line per driver folder, and loads it lazily', () => {
+    const text = readFileSync(join(root, 'gateways/index.ts'), 'utf8');
+    const folders = readdirSync(join(root, 'gateways'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    for (const { name } of folders) expect(text.match(new RegExp(`import\\('\\./${name}/`, 'g'))?.length, name).toBe(1);
+  });
+});
+
+describe('time and chance are arguments', () => {
+  const CLOCK =
+    /\b(?:Date\.now\(|new Date\(\)|Math\.random\(|performance\.now\(|setInterval\(|setTimeout\(|AbortSignal\.timeout\()/;
+
+  it('only kit/clock.ts reads the clock, arms a timer or rolls dice', () => {
+    const wrong = files
+      .filter((file) => file !== 'src/kit/clock.ts')
+      .flatMap((file) =>
+        readFileSync(join(root, file), 'utf8')
+          .split('\n')
+          .flatMap((line, index) =>
+            CLOCK.test(line) && !/^\s*(?:\/\/|\*|\/\*)/.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [],
+          ),
+      );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('the lock file', () => {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>;
+  };
+
+  it('has an entry for every optional package, so that npm ci works on other systems', () => {
+    const names = Object.keys(lock.packages);
+    const missing = Object.values(lock.packages)
+      .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+      .filter((name) => !names.some((path) => path.endsWith(`node_modules/${name}`)));
+    expect(missing).toEqual([]);
+  });
+
+  it('names no registry host', () => {
+    expect(Object.values(lock.packages).filter((entry) => entry.resolved)).toEqual([]);
+  });
+});
