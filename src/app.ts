@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Config } from './config.js';
+import { attachmentFolder, type Config } from './config.js';
 import { createReader } from './content/read.js';
 import type { DriverTable } from './flow/definition.js';
 import { dispatch } from './flow/dispatch.js';
@@ -12,6 +12,7 @@ import { ackBook, type Line } from './flow/line.js';
 import { listing as gatewayListing } from './flow/listing.js';
 import type { GatewayView } from './flow/meters.js';
 import { orders as orderBook } from './flow/orders.js';
+import { requests } from './flow/requests.js';
 import { secretsFrom } from './flow/secrets.js';
 import { type FrontDesk, startFrontDesk } from './frontdesk/server.js';
 import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
@@ -75,7 +76,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   const password = config.server.password || madeUpPassword(config);
   redactor.add(password);
 
-  const journal = await openJournal(config.journal, { clock, log, directory: join(config.dataDir, 'attachments') });
+  const journal = await openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
   stack.add('journal', () => journal.close());
   const desk = config.server.mode === 'embedded' ? await embedded(config, password, world, stack) : null;
 
@@ -172,6 +173,8 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   });
 
   stack.add('list of gateways', () => listing.stop());
+  const asking = requests({ dataDir: config.dataDir, journal, gateways, clock, log });
+  stack.add('requests', () => asking.stop());
   const sweeping = sweeper(config, journal, world);
   stack.add('retention', () => sweeping.stop());
   stack.add('waiting answers', () => life.abort(new Error('stopping')));

@@ -5,9 +5,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { World } from './app.js';
 import type { GatewayNames } from './commands/log.js';
 import { errorText, processOutput as output } from './commands/output.js';
-import { type Config, findConfig, loadConfig } from './config.js';
+import { attachmentFolder, type Config, findConfig, loadConfig } from './config.js';
 import type { Desk } from './frontdesk/desk.js';
-import type { DeliveryLog } from './journal/journal.js';
+import type { JournalReader } from './journal/open.js';
 import { systemClock, systemRandom } from './kit/clock.js';
 import { createLog, type LogLevel } from './kit/log.js';
 import { redactor } from './kit/redact.js';
@@ -208,6 +208,59 @@ program
     }),
   );
 
+const quarantine = program
+  .command('quarantine')
+  .description('messages that the server kept refusing: kept whole, to be looked at and tried again')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  gatepost quarantine list\n  gatepost quarantine export 17 > message.eml\n  gatepost quarantine retry --all',
+  );
+
+const inQuarantine = () => import('./commands/quarantine.js');
+
+quarantine
+  .command('list')
+  .description('what waits there, and why')
+  .addOption(configOption())
+  .action((options: Common) =>
+    run(() =>
+      withReader(options, async (journal, names) => (await inQuarantine()).quarantineList(journal, names, output)),
+    ),
+  );
+
+quarantine
+  .command('export')
+  .description('one message as it came, to standard output')
+  .argument('<number>', 'as `gatepost quarantine list` shows it')
+  .addOption(configOption())
+  .action((number: string, options: Common) =>
+    run(() =>
+      withReader(options, async (journal) =>
+        (await inQuarantine()).quarantineExport(number, journal, (bytes) => process.stdout.write(bytes)),
+      ),
+    ),
+  );
+
+quarantine
+  .command('retry')
+  .description('hand messages over once more')
+  .argument('[numbers...]', 'as `gatepost quarantine list` shows them')
+  .option('--all', 'all of them')
+  .addOption(configOption())
+  .action((numbers: string[], options: Common & { all?: boolean }) =>
+    run(() =>
+      withReader(options, async (journal) =>
+        (await inQuarantine()).quarantineRetry(
+          numbers,
+          options.all === true,
+          configOf(options).dataDir,
+          journal,
+          output,
+        ),
+      ),
+    ),
+  );
+
 const desk = program
   .command('desk')
   .description('the front desk on the command line: see what came in, answer it, send something')
@@ -299,10 +352,11 @@ program
 /** Opens the journal for reading, also while the service writes it. */
 async function withReader(
   options: Common,
-  use: (journal: Pick<DeliveryLog, 'entries' | 'stories'>, names: GatewayNames) => Promise<number>,
+  use: (journal: JournalReader, names: GatewayNames) => Promise<number>,
 ): Promise<number> {
   const { openJournalReader } = await import('./journal/open.js');
-  const journal = await openJournalReader(configOf(options).journal);
+  const config = configOf(options);
+  const journal = await openJournalReader(config.journal, attachmentFolder(config));
   try {
     return await use(journal, await journal.names());
   } finally {

@@ -1,7 +1,7 @@
 // Owns the configuration: gatepost.yaml and environment variables to one frozen Config, every key with its default and
 // its sentence. What administrators define on the server (gateways) is not here.
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { z } from 'zod';
@@ -132,6 +132,9 @@ type DeepReadonly<T> = T extends (infer Item)[]
   : T extends object
     ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
     : T;
+
+/** Where the journal keeps attachments and quarantined messages. */
+export const attachmentFolder = (config: Config): string => join(config.dataDir, 'attachments');
 
 /** One documented key, for the generated table. */
 export interface ConfigKey {

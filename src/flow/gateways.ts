@@ -7,12 +7,14 @@ import { type DefinitionTools, define, problemLine } from './definition.js';
 import { startInbound } from './inbound.js';
 import type { GatewayView } from './meters.js';
 import { startOutbound } from './outbound.js';
-import type { InboundTools, OutboundTools, OutboundUnit, Unit } from './unit.js';
+import type { InboundTools, InboundUnit, OutboundTools, OutboundUnit, Unit } from './unit.js';
 
 export interface Gateways {
   /** The whole list as the server has it now. Resolves when everything vanished has drained and everything new has started. */
   apply(list: readonly GatewayInfo[]): Promise<void>;
   outbound(gatewayId: string): OutboundUnit | undefined;
+  /** Lets every inbound gateway hand over what was released from quarantine. */
+  handReleased(): Promise<void>;
   /** Running and skipped ones. */
   views(): GatewayView[];
   stop(graceMs: number): Promise<void>;
@@ -34,6 +36,7 @@ type Slot = { is: 'running'; face: string; unit: Unit } | { is: 'skipped'; face:
 export function gateways(tools: GatewaysTools): Gateways {
   const { log, clock, redactor } = tools;
   const slots = new Map<string, Slot>();
+  const inbound = new Map<string, InboundUnit>();
   const outbound = new Map<string, OutboundUnit>();
   let turn = Promise.resolve();
 
@@ -70,11 +73,9 @@ export function gateways(tools: GatewaysTools): Gateways {
       .write(info.Id, info.Direction, 'displayName', info.DisplayName ?? info.Id)
       .catch(() => undefined);
     if (info.Direction === 'I') {
-      slots.set(key, {
-        is: 'running',
-        face: faceOf(info),
-        unit: startInbound(result.definition, { ...tools, log: own }),
-      });
+      const unit = startInbound(result.definition, { ...tools, log: own });
+      inbound.set(info.Id, unit);
+      slots.set(key, { is: 'running', face: faceOf(info), unit });
     } else {
       const unit = startOutbound(result.definition, { ...tools, log: own });
       outbound.set(info.Id, unit);
@@ -87,7 +88,7 @@ export function gateways(tools: GatewaysTools): Gateways {
     if (slot.is === 'skipped') return;
     const { info } = slot.unit.definition;
     logOf(log, info).info({ why }, 'gateway is stopped by the server’s list');
-    if (info.Direction === 'O') outbound.delete(info.Id);
+    (info.Direction === 'O' ? outbound : inbound).delete(info.Id);
     await slot.unit
       .drain(tools.drainMs)
       .catch((error) => logOf(log, info).warn({ error: messageOf(error) }, 'gateway did not stop cleanly'));
@@ -96,11 +97,15 @@ export function gateways(tools: GatewaysTools): Gateways {
   return {
     apply: (list) => inTurn(() => compare(list)),
     outbound: (gatewayId) => outbound.get(gatewayId),
+    async handReleased() {
+      await Promise.all([...inbound.values()].map((unit) => unit.handReleased()));
+    },
     views: () => [...slots.values()].map((slot) => (slot.is === 'running' ? slot.unit.view() : slot.view)),
     stop: (graceMs) =>
       inTurn(async () => {
         const units = [...slots.values()].flatMap((slot) => (slot.is === 'running' ? [slot.unit] : []));
         slots.clear();
+        inbound.clear();
         outbound.clear();
         await Promise.allSettled(units.map((unit) => unit.drain(graceMs)));
       }),

@@ -14,14 +14,14 @@ import type { Definition } from './definition.js';
 import { type Flight, flightOf } from './flight.js';
 import type { ReceivingMessage } from './line.js';
 import { keepSession, type SessionKeeper } from './session-keeper.js';
-import type { InboundTools, Unit } from './unit.js';
+import type { InboundTools, InboundUnit } from './unit.js';
 
 /** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
 const PARKING_FACTOR = 4;
 /** How long a counterparty that waits on the line is kept waiting for the link to come up, ms. */
 const LINE_PATIENCE_MS = 5_000;
 
-export function startInbound(definition: Definition, tools: InboundTools): Unit {
+export function startInbound(definition: Definition, tools: InboundTools): InboundUnit {
   const { clock, log, limits, meters } = tools;
   const id = definition.info.Id;
   const flights = new Map<string, Flight>();
@@ -48,6 +48,18 @@ export function startInbound(definition: Definition, tools: InboundTools): Unit 
       flight.leave();
       if (flights.get(arrival.key) === flight) flights.delete(arrival.key);
     });
+  }
+
+  /**
+   * Messages that a person let out of quarantine: handed over from the journal's own copy. At the counterparty they were
+   * settled when they went in, so there is nothing to confirm or refuse.
+   */
+  async function handReleased(): Promise<void> {
+    for (const record of await tools.journal.released(id)) {
+      if (flights.has(record.key) || reading.signal.aborted) continue;
+      const raw = await tools.journal.quarantinedRaw(record.id);
+      if (raw) await admit(releasedArrival(record.key, raw, clock.now()), reading.signal);
+    }
   }
 
   /** Carries one arrival to its end; only a journal or disk that fails makes it try again. Never rejects. */
@@ -216,6 +228,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Unit 
 
   return {
     definition,
+    handReleased,
     view: () => ({
       ...keeper.view(),
       inFlight: places.used,
@@ -243,6 +256,11 @@ const answerWords = {
   silent: 'the contact center did not answer in time',
   down: 'the connection to the contact center was lost',
 } as const;
+
+function releasedArrival(key: string, raw: Uint8Array, now: number): Arrival {
+  const content = { kind: 'mail', raw, receivedAt: now } as const;
+  return { key, fingerprint: '', content, bytes: raw.length, confirm: async () => {}, refuse: async () => {} };
+}
 
 function openingOf(gatewayId: string, flight: Flight, read: ReadMessage) {
   return {

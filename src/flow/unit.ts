@@ -17,6 +17,11 @@ export interface Unit {
   drain(graceMs: number): Promise<void>;
 }
 
+export interface InboundUnit extends Unit {
+  /** Hands over what was released from quarantine and is not under way yet. */
+  handReleased(): Promise<void>;
+}
+
 export interface OrderAnswer {
   /** Data of ES_MESSAGE_SENT: null for success, else the reason for people. */
   error: string | null;

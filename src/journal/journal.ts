@@ -99,6 +99,8 @@ export interface InboundJournal {
   quarantinedRaw(arrivalId: number): Promise<Uint8Array | null>;
   /** quarantined -> open with refusals back to 0: a person asked for another try. */
   release(arrivalId: number): Promise<ArrivalRecord | null>;
+  /** Those released and not taken yet: open, with their raw message still kept. Also after a restart. */
+  released(gatewayId: GatewayId): Promise<readonly ArrivalRecord[]>;
   /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
    *  Re:, Fwd: and the like) first, else the newest of the last 30 days. Both results carry angle brackets; `references` has
    *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */

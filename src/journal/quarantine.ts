@@ -1,5 +1,6 @@
 // Owns quarantine: where a message waits that the server keeps refusing or that could not be read. Whole, visible, retryable.
 import { ARRIVAL, arrivalStep, recordFrom } from './arrivals.js';
+import type { Files } from './files.js';
 import type { InboundTools } from './inbound.js';
 import type { InboundJournal, QuarantinedArrival } from './journal.js';
 import { type Sql, statement } from './sql.js';
@@ -49,6 +50,17 @@ const rawOf = statement<{ id: number }>()((db, slot) =>
   db.selectFrom('arrivals').select('raw_sha256').where('id', '=', slot('id')),
 );
 
+const releasedOf = statement<{ gatewayId: string }>()((db, slot) =>
+  db
+    .selectFrom('arrivals')
+    .select(ARRIVAL)
+    .where('state', '=', 'open')
+    .where(unsettled)
+    .where('raw_sha256', 'is not', null)
+    .where('gateway_id', '=', slot('gatewayId'))
+    .orderBy('id'),
+);
+
 /** Of one gateway, or of all. */
 export async function quarantined(reads: Sql, gatewayId?: string): Promise<QuarantinedArrival[]> {
   const rows = await (gatewayId === undefined ? reads.all(inQuarantine, {}) : reads.all(inQuarantineOf, { gatewayId }));
@@ -63,7 +75,13 @@ export async function quarantined(reads: Sql, gatewayId?: string): Promise<Quara
     }));
 }
 
-type Verbs = Pick<InboundJournal, 'quarantine' | 'quarantinedRaw' | 'release'>;
+/** The whole message, as long as it is kept; null when nothing is kept under this id. */
+export async function quarantinedRaw(reads: Sql, files: Files, id: number): Promise<Buffer | null> {
+  const row = await reads.first(rawOf, { id });
+  return row?.raw_sha256 ? files.read(row.raw_sha256) : null;
+}
+
+type Verbs = Pick<InboundJournal, 'quarantine' | 'quarantinedRaw' | 'release' | 'released'>;
 
 export function quarantine({ database, commits, files, clock }: InboundTools): Verbs {
   const { reads } = database;
@@ -76,9 +94,10 @@ export function quarantine({ database, commits, files, clock }: InboundTools): V
           if (row) await arrivalStep(sql, row, 'quarantined', at, reason);
         }),
       ),
-    async quarantinedRaw(id) {
-      const row = await reads.first(rawOf, { id });
-      return row?.raw_sha256 ? files.read(row.raw_sha256) : null;
+    quarantinedRaw: (id) => quarantinedRaw(reads, files, id),
+    async released(gatewayId) {
+      const rows = await reads.all(releasedOf, { gatewayId });
+      return rows.map(recordFrom);
     },
     release: (id) =>
       commits.run(async (sql) => {

@@ -1,13 +1,15 @@
 // Owns reading a journal: the questions that change nothing, for the process that writes it and for any other.
+import { dirname, join } from 'node:path';
 import { closeSqlite, openSqlite } from '../kit/sqlite.js';
 import { known } from './arrivals.js';
+import { files } from './files.js';
 import type { Journal } from './journal.js';
 import { ledger, waiting } from './ledger.js';
 import { entries } from './log.js';
 import { gatewayNames } from './memory.js';
 import { orderOf } from './orders.js';
 import { openingFault, pathOf, STORE } from './place.js';
-import { quarantined } from './quarantine.js';
+import { quarantined, quarantinedRaw } from './quarantine.js';
 import { requireCurrent } from './schema.js';
 import type { Sql } from './sql.js';
 import { sqliteDatabase } from './sqlite.js';
@@ -18,6 +20,8 @@ export type Readings = Pick<Journal, 'entries' | 'stories' | 'order' | 'known' |
 export interface JournalReader extends Readings {
   /** What the gateways are called, by id. */
   names(): Promise<ReadonlyMap<string, string>>;
+  /** A message in quarantine, whole; null when nothing is kept under this id. */
+  quarantinedRaw(arrivalId: number): Promise<Buffer | null>;
   close(): Promise<void>;
 }
 
@@ -34,10 +38,10 @@ export function readings(reads: Sql): Readings {
 }
 
 /**
- * Opens a journal for reading only, also while another process writes it.
+ * Opens a journal for reading only, also while another process writes it. `directory` is where it keeps its files.
  * @throws GatepostError `journal/missing`, `/older`, `/newer`, `/url`, `/not-a-database`, `/corrupt`, `/foreign`, `/unwritable`
  */
-export async function openJournalReader(url: string): Promise<JournalReader> {
+export async function openJournalReader(url: string, directory = ''): Promise<JournalReader> {
   const path = pathOf(url);
   try {
     const connection = openSqlite(path, { ...STORE, readOnly: true, check: false });
@@ -48,7 +52,12 @@ export async function openJournalReader(url: string): Promise<JournalReader> {
       throw error;
     }
     const { reads } = sqliteDatabase(path, { reader: connection });
-    return { ...readings(reads), names: () => gatewayNames(reads), close: async () => closeSqlite(connection) };
+    return {
+      ...readings(reads),
+      names: () => gatewayNames(reads),
+      quarantinedRaw: (id) => quarantinedRaw(reads, files(directory || join(dirname(path), 'attachments')), id),
+      close: async () => closeSqlite(connection),
+    };
   } catch (error) {
     throw openingFault(error, path);
   }

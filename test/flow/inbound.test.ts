@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { requestRelease } from '../../src/flow/requests.js';
 import { type Bed, fact, IN, startBed } from './bed.js';
 import { mail } from './stand-in.js';
 
@@ -88,6 +90,19 @@ describe('a customer’s message', () => {
     while (poison.events.length === 0) await bed.clock.advance(2_000);
     expect(poison.events).toEqual(['refused: the contact center refused it']);
     expect(bed.hub.received.filter((message) => message.SubjectField === 'poison')).toHaveLength(8);
+  });
+
+  it('that a person lets out of quarantine is handed over from the journal’s own copy, under its old ids', async () => {
+    bed.hub.onReceiving = () => false;
+    const put = bed.inbound.put('one');
+    while (put.events.length === 0) await bed.clock.advance(2_000);
+    const requestId = bed.hub.received[0]?.RequestId;
+    bed.hub.onReceiving = () => true;
+    requestRelease(join(bed.folder, 'data'), 1);
+    while (bed.hub.received.length < 9) await bed.clock.advance(500);
+    expect(bed.hub.received[8]?.RequestId).toBe(requestId);
+    expect(bed.hub.received[8]?.BodyText).toContain('Hello one');
+    await fact(() => bed.lines.some((line) => line.includes('another try')));
   });
 
   it('survives a connection lost in mid-frame: handed over again at once, confirmed once', async () => {
