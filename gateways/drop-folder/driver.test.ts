@@ -1,0 +1,328 @@
+// What DropFolder promises, on real folders.
+import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Arrival } from '../../src/driver/contract.js';
+import { attemptOf, contextOf, mailBytes, outboundMail, tempDir } from '../../test/conformance/context.js';
+import { type ManualClock, manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory, type TestMemory } from '../../test/kit/memory.js';
+import { dropFolder } from './driver.js';
+import { pathOf } from './outbound.js';
+
+const undo: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (let step = undo.pop(); step; step = undo.pop()) await step();
+});
+
+function place(): string {
+  const { dir, remove } = tempDir();
+  undo.push(remove);
+  return dir;
+}
+
+interface Shared {
+  dataDir?: string;
+  memory?: TestMemory;
+  clock?: ManualClock;
+}
+
+async function inbox(written: Record<string, unknown> = {}, shared: Shared = {}) {
+  const dataDir = shared.dataDir ?? place();
+  const memory = shared.memory ?? createMemory();
+  const clock = shared.clock ?? manualClock();
+  const context = contextOf(dropFolder, { FolderName: 'drop', ...written }, { dataDir, memory, clock });
+  const session = await dropFolder.open(context);
+  const stop = new AbortController();
+  undo.push(() => stop.abort());
+  const arrivals = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  /** The next arrival, time passing as it needs to. */
+  const next = async (): Promise<Arrival> => {
+    let arrival: Arrival | undefined;
+    const asked = arrivals?.next().then(({ value, done }) => {
+      if (!done) arrival = value;
+    });
+    for (let looks = 0; looks < 200 && !arrival; looks++) {
+      await Promise.race([asked, clock.untilArmed(1)]);
+      await clock.advance(2000);
+    }
+    if (!arrival) throw new Error('no arrival after many looks');
+    return arrival;
+  };
+  const folder = join(dataDir, 'drop');
+  const drop = (name: string, bytes: string | Buffer = mailBytes(name)) => writeFileSync(join(folder, name), bytes);
+  const list = (path = '') => readdirSync(join(folder, path)).sort();
+  return { dataDir, memory, clock, session, stop, arrivals, next, folder, drop, list };
+}
+
+const textOf = (arrival: Arrival) => Buffer.from(arrival.content?.raw ?? []).toString();
+
+describe('receiving', () => {
+  it('a file is marked while it is handed over, moved to done by the confirm and not before', async () => {
+    const { next, drop, list } = await inbox();
+    drop('a.eml');
+    const arrival = await next();
+    expect(textOf(arrival)).toBe(mailBytes('a.eml').toString());
+    expect(list()).toEqual(['a.eml.$$$', 'done', 'refused']);
+    await arrival.confirm();
+    await arrival.confirm();
+    expect(list()).toEqual(['done', 'refused']);
+    expect(list('done')).toEqual(['a.eml']);
+  });
+
+  it('with Delete the confirmed file is gone', async () => {
+    const { next, drop, list } = await inbox({ AfterReceive: 'Delete' });
+    drop('a.eml');
+    await (await next()).confirm();
+    expect([list(), list('done')]).toEqual([['done', 'refused'], []]);
+  });
+
+  it('a refused file is kept with the reason beside it', async () => {
+    const { next, drop, list, folder } = await inbox();
+    drop('a.eml');
+    await (await next()).refuse('the server said no eight times');
+    expect(list('refused')).toEqual(['a.eml', 'a.eml.reason.txt']);
+    expect(readFileSync(join(folder, 'refused', 'a.eml.reason.txt'), 'utf8')).toBe('the server said no eight times\n');
+  });
+
+  it('a file still being written is left until it has not changed from one look to the next', async () => {
+    const { arrivals, clock, drop, list } = await inbox();
+    drop('slow.eml', 'Subject: ha');
+    const asked = arrivals?.next();
+    for (const more of ['Subject: half', 'Subject: half a', 'Subject: half a mail\r\n\r\n']) {
+      await clock.untilArmed(1);
+      drop('slow.eml', more);
+      await clock.advance(2000);
+      expect(list()).toContain('slow.eml');
+    }
+    await clock.untilArmed(1);
+    await clock.advance(2000);
+    const result = await asked;
+    expect(result?.done ? '' : textOf(result?.value as Arrival)).toBe('Subject: half a mail\r\n\r\n');
+  });
+
+  it('other extensions, hidden files, folders, links and half-written files are left alone', async () => {
+    const { next, drop, list, folder } = await inbox();
+    for (const name of ['x.tmp', 'x.eml.part', 'x.msg', '.hidden.eml']) drop(name);
+    mkdirSync(join(folder, 'dir.eml'));
+    symlinkSync('/etc/passwd', join(folder, 'link.eml'));
+    drop('REAL.EML');
+    expect(textOf(await next())).toContain('Subject: REAL.EML');
+    expect(list()).toEqual(
+      ['.hidden.eml', 'REAL.EML.$$$', 'dir.eml', 'done', 'link.eml', 'refused', 'x.eml.part', 'x.msg', 'x.tmp'].sort(),
+    );
+  });
+
+  it('subfolders are read when asked for, but never those that files are moved into', async () => {
+    const { next, folder, drop, list } = await inbox({ IncludeSubfolders: true });
+    mkdirSync(join(folder, 'sub'));
+    drop('done/old.eml');
+    drop('sub/new.eml');
+    const arrival = await next();
+    expect(textOf(arrival)).toContain('Subject: sub/new.eml');
+    await arrival.confirm();
+    expect(list('done')).toEqual(['new.eml', 'old.eml']);
+  });
+
+  it('no file in done is ever replaced', async () => {
+    const { next, drop, list, folder } = await inbox();
+    for (const text of ['first', 'second', 'third']) {
+      drop('a.eml', text);
+      await (await next()).confirm();
+    }
+    expect(list('done')).toEqual(['a (2).eml', 'a (3).eml', 'a.eml']);
+    expect(readFileSync(join(folder, 'done', 'a (2).eml'), 'utf8')).toBe('second');
+  });
+
+  it('of a file over MaxMessageBytes the beginning is handed over, and the whole is kept even with Delete', async () => {
+    const { next, drop, list, folder } = await inbox({ MaxMessageBytes: 1024, AfterReceive: 'Delete' });
+    drop('big.eml', 'x'.repeat(5000));
+    const arrival = await next();
+    expect(arrival.content?.cut).toMatchObject({
+      size: 5000,
+      reason: expect.stringContaining('MaxMessageBytes (1024)'),
+    });
+    expect(arrival.bytes).toBeLessThanOrEqual(1025);
+    await arrival.confirm();
+    expect(list('done')).toEqual(['big.eml']);
+    expect(readFileSync(join(folder, 'done', 'big.eml'))).toHaveLength(5000);
+  });
+});
+
+describe('identity', () => {
+  it('the same file dropped again, same name, content and time, is a new arrival', async () => {
+    const { next, drop, folder } = await inbox();
+    const keys = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      drop('a.eml');
+      utimesSync(join(folder, 'a.eml'), 1_700_000_000, 1_700_000_000);
+      const arrival = await next();
+      keys.add(arrival.key);
+      await arrival.confirm();
+    }
+    expect(keys.size).toBe(2);
+  });
+
+  it('a file moved back from done is a new arrival', async () => {
+    const { next, drop, folder, memory } = await inbox();
+    drop('a.eml');
+    const first = await next();
+    memory.confirmed(first);
+    await first.confirm();
+    renameSync(join(folder, 'done', 'a.eml'), join(folder, 'a.eml'));
+    const again = await next();
+    expect(again.key).not.toBe(first.key);
+    expect(again.content).not.toBeNull();
+  });
+
+  it('the same name dropped while the first is being handed over waits and loses nothing', async () => {
+    const { next, drop, list } = await inbox();
+    drop('a.eml', 'one');
+    const first = await next();
+    drop('a.eml', 'two');
+    drop('b.eml', 'other');
+    expect(textOf(await next())).toBe('other');
+    expect(list()).toContain('a.eml');
+    await first.confirm();
+    expect(textOf(await next())).toBe('two');
+  });
+
+  it('after a crash before the ack the file comes again under the same key', async () => {
+    const before = await inbox();
+    before.drop('a.eml');
+    const first = await before.next();
+    before.stop.abort();
+    const after = await inbox({}, before);
+    const again = await after.next();
+    expect(again.key).toBe(first.key);
+    expect(textOf(again)).toBe(textOf(first));
+  });
+
+  it('after a crash between ack and confirm only the confirm is finished', async () => {
+    const before = await inbox();
+    before.drop('a.eml');
+    const first = await before.next();
+    before.memory.acknowledge(first);
+    before.stop.abort();
+    const after = await inbox({}, before);
+    const again = await after.next();
+    expect(again).toMatchObject({ key: first.key, content: null, bytes: 0 });
+    await again.confirm();
+    expect(after.list('done')).toEqual(['a.eml']);
+  });
+
+  it('after a crash between the move and the journal the journal is still told', async () => {
+    const before = await inbox();
+    before.drop('a.eml');
+    const first = await before.next();
+    before.memory.acknowledge(first);
+    renameSync(join(before.folder, 'a.eml.$$$'), join(before.folder, 'done', 'a.eml'));
+    before.stop.abort();
+    const after = await inbox({}, before);
+    const again = await after.next();
+    expect(again).toMatchObject({ key: first.key, content: null });
+    await again.confirm();
+    expect(after.list('done')).toEqual(['a.eml']);
+  });
+
+  it('a key stays within its 500 characters for the deepest path', async () => {
+    const { next, folder, drop } = await inbox({ IncludeSubfolders: true });
+    const deep = Array.from({ length: 5 }, () => 'd'.repeat(120)).join('/');
+    mkdirSync(join(folder, deep), { recursive: true });
+    drop(`${deep}/a.eml`);
+    expect((await next()).key.length).toBeLessThanOrEqual(500);
+  });
+});
+
+async function outbox(written: Record<string, unknown> = {}, dataDir = place()) {
+  const context = contextOf(dropFolder, { FolderName: 'pickup', ...written }, { dataDir, direction: 'O' });
+  const session = await dropFolder.open(context);
+  const send = (mail = outboundMail('hello'), attempt = attemptOf()) =>
+    dropFolder.send?.(session, mail, attempt) ?? Promise.reject(new Error('no send'));
+  const lookup = (mail = outboundMail('hello')) => dropFolder.lookup?.(session, mail, attemptOf());
+  const folder = join(dataDir, 'pickup');
+  return { send, lookup, folder, list: () => readdirSync(folder) };
+}
+
+describe('writing', () => {
+  it('the file holds the mail byte for byte, under its Message-ID, and nothing else is left in the folder', async () => {
+    const { send, list, folder } = await outbox();
+    const mail = outboundMail('hello');
+    expect(await send(mail)).toMatchObject({ kind: 'sent', deliverySystemId: 'hello@conformance.test' });
+    expect(list()).toHaveLength(1);
+    expect(readFileSync(join(folder, list()[0] ?? '')).equals(Buffer.from(mail.raw))).toBe(true);
+  });
+
+  it('the same mail again is still one file; another Message-ID is another, however alike', async () => {
+    const { send, list } = await outbox();
+    await send();
+    await send();
+    expect(list()).toHaveLength(1);
+    await send({ ...outboundMail('hello'), messageId: '<a/b@x>' });
+    await send({ ...outboundMail('hello'), messageId: '<a:b@x>' });
+    expect(list()).toHaveLength(3);
+  });
+
+  it('a Message-ID cannot lead out of the folder', () => {
+    const path = pathOf('/pickup', { ...outboundMail('x'), messageId: '<../../etc/passwd>' });
+    expect(path).toMatch(/^\/pickup\/[^/]+\.eml$/);
+  });
+
+  it('an attempt that is over before the file has its name is deferred, and no file is there', async () => {
+    const { send, list } = await outbox();
+    const attempt = attemptOf();
+    attempt.abort();
+    expect((await send(outboundMail('late'), attempt)).kind).toBe('deferred');
+    expect(list()).toEqual([]);
+  });
+
+  it('a folder that cannot be written is deferred with the reason', async () => {
+    const { send, folder } = await outbox();
+    renameSync(folder, `${folder}-away`);
+    expect(await send()).toMatchObject({ kind: 'deferred', detail: expect.stringContaining('ENOENT') });
+  });
+
+  it('with EnvelopeHeaders the file names sender and every recipient, hidden ones included', async () => {
+    const { send, folder, list } = await outbox({ EnvelopeHeaders: true });
+    const mail = { ...outboundMail('hello'), recipients: ['anna@example.net', 'hidden@example.net'] };
+    expect((await send(mail)).kind).toBe('sent');
+    const text = readFileSync(join(folder, list()[0] ?? ''), 'utf8');
+    expect(
+      text.startsWith(
+        'X-Sender: desk@example.test\r\nX-Receiver: anna@example.net\r\nX-Receiver: hidden@example.net\r\nFrom:',
+      ),
+    ).toBe(true);
+  });
+
+  it('without EnvelopeHeaders a hidden recipient is refused by name instead of being forgotten', async () => {
+    const { send, list } = await outbox();
+    const mail = { ...outboundMail('hello'), recipients: ['anna@example.net', 'hidden@example.net'] };
+    expect(await send(mail)).toMatchObject({
+      kind: 'partial',
+      accepted: ['anna@example.net'],
+      refused: [{ recipient: 'hidden@example.net', temporary: false }],
+    });
+    const only = { ...outboundMail('second'), recipients: ['hidden@example.net'] };
+    expect((await send(only)).kind).toBe('rejected');
+    expect(list()).toHaveLength(1);
+  });
+
+  it('asked later, a file that is there was sent, a draft was not, and neither is left open', async () => {
+    const { send, lookup, folder } = await outbox();
+    expect(await lookup()).toMatchObject({ kind: 'unknown' });
+    writeFileSync(`${pathOf(folder, outboundMail('hello'))}.part`, 'half');
+    expect(await lookup()).toBe('not found');
+    await send();
+    expect(await lookup()).toMatchObject({ kind: 'sent', deliverySystemId: 'hello@conformance.test' });
+  });
+});
+
+describe('settings', () => {
+  it('a folder that would be read again and .msg files are refused', () => {
+    const parsed = dropFolder.settings.parse({ FolderName: '/in', MoveTo: '/in/' });
+    expect(parsed).toMatchObject({ ok: false, problems: [{ setting: 'MoveTo' }] });
+    expect(dropFolder.settings.parse({ FolderName: '/in', extension: '.msg' })).toMatchObject({
+      ok: false,
+      problems: [{ setting: 'extension', message: expect.stringContaining('save them as .eml') }],
+    });
+  });
+});

@@ -1,0 +1,199 @@
+// Owns the steps on files that must not lose one: making folders, looking, moving without overwriting, writing whole.
+import { constants } from 'node:fs';
+import { access, copyFile, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { basename, extname, join, relative, sep } from 'node:path';
+import { codeOf, GatepostError, messageOf } from '../../src/driver/contract.js';
+
+/** What a taken file's name ends with while it is being handed over. FrontStage marks its files the same way. */
+export const TAKEN = '.$$$';
+
+export interface Seen {
+  /** Relative to the folder, with / between the parts on every system. */
+  readonly name: string;
+  readonly size: number;
+  readonly changedAt: number;
+}
+
+/** Makes the folders that are missing. Throws one sentence. */
+export async function prepare(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    try {
+      await mkdir(folder, { recursive: true });
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw new GatepostError('drop-folder/folder', `cannot use the folder ${folder}: ${messageOf(error)}`, {
+        advice: 'correct FolderName (MoveTo, RefuseTo), or give this program the right to read and write there',
+        cause: error,
+      });
+    }
+  }
+}
+
+export interface Look {
+  readonly folder: string;
+  readonly subfolders: boolean;
+  readonly extension: string;
+  /** Folders that are not looked into. */
+  readonly without: readonly string[];
+}
+
+/** The files waiting in the folder and those marked as taken, oldest first. */
+export async function look({
+  folder,
+  subfolders,
+  extension,
+  without,
+}: Look): Promise<{ waiting: Seen[]; taken: Seen[] }> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: subfolders });
+  const paths = entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !without.some((other) => path.startsWith(other + sep)));
+  const ends = (path: string, end: string) => path.toLowerCase().endsWith(end.toLowerCase());
+  const seen = await Promise.all(
+    paths
+      .filter((path) => ends(path, extension) || ends(path, extension + TAKEN))
+      .map((path) => seeFile(path, relative(folder, path).split(sep).join('/'))),
+  );
+  const files = seen
+    .filter((file) => file !== undefined)
+    .sort((a, b) => a.changedAt - b.changedAt || compare(a.name, b.name));
+  return {
+    waiting: files.filter(({ name }) => ends(name, extension)),
+    taken: files
+      .filter(({ name }) => ends(name, TAKEN))
+      .map((file) => ({ ...file, name: file.name.slice(0, -TAKEN.length) })),
+  };
+}
+
+/** Undefined when it has gone since it was listed. */
+async function seeFile(path: string, name: string): Promise<Seen | undefined> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    return { name, size, changedAt: mtimeMs };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** At most `limit` bytes from the beginning of a file. */
+export async function readUpTo(path: string, limit: number): Promise<{ raw: Buffer; size: number }> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const raw = Buffer.alloc(Math.min(size, limit));
+    let filled = 0;
+    while (filled < raw.length) {
+      const { bytesRead } = await file.read(raw, filled, raw.length - filled, filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return { raw: raw.subarray(0, filled), size };
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Moves a file into a folder under `name`, or `name (2)`, ... when that is taken: never over another file. Gives the new
+ * path; undefined when the file is not there any more. Stopped at any point and repeated, it ends the same way.
+ */
+export async function moveInto(path: string, folder: string, name: string): Promise<string | undefined> {
+  await mkdir(folder, { recursive: true });
+  const end = extname(name);
+  const stem = basename(name, end);
+  for (let number = 1; ; number++) {
+    const target = join(folder, number === 1 ? name : `${stem} (${number})${end}`);
+    try {
+      if (await place(path, target)) return target;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** False when another file has the name. A link is used because, unlike a rename, it never replaces anything. */
+async function place(path: string, target: string): Promise<boolean> {
+  try {
+    await link(path, target);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') {
+      if (!(await sameFile(path, target))) return false;
+    } else if (codeOf(error) === 'ENOENT') throw error;
+    // Another disk, or a file system without links.
+    else if (!(await copied(path, target))) return false;
+  }
+  await unlink(path);
+  return true;
+}
+
+async function sameFile(path: string, target: string): Promise<boolean> {
+  const [one, other] = await Promise.all([stat(path), stat(target)]);
+  return one.ino !== 0 && one.ino === other.ino && one.dev === other.dev;
+}
+
+async function copied(path: string, target: string): Promise<boolean> {
+  try {
+    await copyFile(path, target, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** The name under which a file is being written: not an extension that anybody picks up. */
+export function draftOf(path: string): string {
+  return `${path}.part`;
+}
+
+/**
+ * Writes a file so that it is there whole or not at all, also after a power failure. `mayFinish` is asked right before
+ * the last step, the rename; false there leaves nothing behind and gives false.
+ */
+export async function writeWhole(
+  path: string,
+  bytes: readonly Uint8Array[],
+  mayFinish: () => boolean,
+): Promise<boolean> {
+  const draft = draftOf(path);
+  try {
+    const file = await open(draft, 'w');
+    try {
+      for (const part of bytes) await file.writeFile(part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+  if (!mayFinish()) {
+    await rm(draft, { force: true });
+    return false;
+  }
+  await rename(draft, path);
+  return true;
+}
+
+/** Makes the names in a folder durable, where the system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows has no such thing; its rename is durable enough.
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,104 @@
+// Owns the writing of mail files. Point of no return: the rename that gives the file its name. The name follows from
+// the Message-ID, so writing the same mail again replaces the file that is still there and never makes a second one.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  type Attempt,
+  messageOf,
+  type OutboundMessage,
+  type Outcome,
+  type Refusal,
+} from '../../src/driver/contract.js';
+import { draftOf, exists, syncFolder, writeWhole } from './files.js';
+
+export interface Outbox {
+  readonly folder: string;
+  readonly envelopeHeaders: boolean;
+}
+
+export async function send(
+  { folder, envelopeHeaders }: Outbox,
+  mail: OutboundMessage,
+  attempt: Attempt,
+): Promise<Outcome> {
+  const refused = envelopeHeaders ? [] : hidden(mail);
+  const refusedNames = new Set(refused.map(({ recipient }) => recipient));
+  const accepted = mail.recipients.filter((recipient) => !refusedNames.has(recipient));
+  if (accepted.length === 0)
+    return { kind: 'rejected', detail: refused.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ') };
+  const path = pathOf(folder, mail);
+  const written = await write(path, envelopeHeaders ? [envelopeLines(mail), mail.raw] : [mail.raw], attempt.signal);
+  if (written) return written;
+  await syncFolder(folder);
+  const sent = { deliverySystemId: idOf(mail), detail: `written as ${path}` };
+  return refused.length === 0 ? { kind: 'sent', ...sent } : { kind: 'partial', ...sent, accepted, refused };
+}
+
+/** Undefined when the file has its name; otherwise what became of it. Does not wait for a folder that hangs. */
+function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal): Promise<Outcome | undefined> {
+  let finishing = false;
+  const mayFinish = () => {
+    finishing = !signal.aborted;
+    return finishing;
+  };
+  const late = (): Outcome =>
+    finishing
+      ? { kind: 'unknown', detail: `${path} was being given its name when the time was over` }
+      : { kind: 'deferred', detail: `${path} was not complete in time` };
+  return new Promise((resolve) => {
+    const end = (outcome: Outcome | undefined) => {
+      signal.removeEventListener('abort', abort);
+      resolve(outcome);
+    };
+    const abort = () => end(late());
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    writeWhole(path, bytes, mayFinish).then(
+      (done) => end(done ? undefined : late()),
+      (error) => end({ kind: 'deferred', detail: `cannot write ${path}: ${messageOf(error)}` }),
+    );
+  });
+}
+
+/** A file that is there was sent; one still in the making was not; neither: it may have been picked up already. */
+export async function lookup({ folder }: Outbox, mail: OutboundMessage): Promise<Outcome | 'not found'> {
+  const path = pathOf(folder, mail);
+  if (await exists(path)) return { kind: 'sent', deliverySystemId: idOf(mail), detail: `found as ${path}` };
+  if (await exists(draftOf(path))) return 'not found';
+  return { kind: 'unknown', detail: `${path} is not there: either never written, or already picked up` };
+}
+
+function idOf({ messageId }: OutboundMessage): string {
+  return messageId.replace(/^<|>$/g, '');
+}
+
+/** Readable, and different for every Message-ID whatever its characters. */
+export function pathOf(folder: string, mail: OutboundMessage): string {
+  const id = idOf(mail);
+  const readable = id
+    .replace(/[^A-Za-z0-9@._-]/g, '_')
+    .replace(/^\.+/, '_')
+    .slice(0, 80);
+  const exact = createHash('sha256').update(id).digest('hex').slice(0, 12);
+  return join(folder, `${readable}-${exact}.eml`);
+}
+
+function envelopeLines({ from, recipients }: OutboundMessage): Buffer {
+  const clean = (address: string) => address.replace(/[\r\n]/g, '');
+  const lines = [`X-Sender: ${clean(from)}`, ...recipients.map((recipient) => `X-Receiver: ${clean(recipient)}`), ''];
+  return Buffer.from(lines.join('\r\n'));
+}
+
+/** Recipients whom the mail's own header does not name: without envelope lines they would never get it. */
+function hidden({ raw, recipients }: OutboundMessage): Refusal[] {
+  const text = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  const end = text.indexOf('\r\n\r\n');
+  const header = text
+    .toString('utf8', 0, end < 0 ? text.length : end)
+    .replace(/\r\n[ \t]/g, ' ')
+    .toLowerCase();
+  const detail = 'a hidden recipient; set EnvelopeHeaders to true so that the file can name it';
+  return recipients
+    .filter((recipient) => !header.includes(recipient.toLowerCase()))
+    .map((recipient) => ({ recipient, temporary: false, detail }));
+}

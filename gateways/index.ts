@@ -1,0 +1,18 @@
+// Owns the list of drivers: one line each, loaded when a gateway of its kind first appears. Removing a driver is removing
+// its folder and its line.
+import type { AnyDriver } from '../src/driver/contract.js';
+
+const lines = {
+  ImapHost: async () => (await import('./imap/driver.js')).imapHost,
+  SmtpHost: async () => (await import('./smtp/driver.js')).smtpHost,
+  SmtpListener: async () => (await import('./smtp-listener/driver.js')).smtpListener,
+  DropFolder: async () => (await import('./drop-folder/driver.js')).dropFolder,
+} satisfies Record<string, () => Promise<AnyDriver>>;
+
+/** The device type words as they are written in the documentation. */
+export const deviceWords: readonly string[] = Object.keys(lines);
+
+/** The drivers by device type word in lower case, because the words are matched in any capitals. */
+export const drivers: Readonly<Record<string, () => Promise<AnyDriver>>> = Object.fromEntries(
+  Object.entries(lines).map(([word, load]) => [word.toLowerCase(), load]),
+);

@@ -1,0 +1,52 @@
+import { createServer } from 'node:net';
+import { conform, type Offering } from '../../test/conformance/suite.js';
+import { until } from '../../test/kit/until.js';
+import { freePort } from '../../test/servers/process.js';
+import { smtpClient } from '../../test/servers/smtp-client.js';
+import { smtpListener } from './driver.js';
+
+/** A client as mail servers are: it keeps its mail and comes again until it is told 250 or a final no. */
+async function offering(): Promise<Offering> {
+  const port = await freePort();
+  const taken = createServer((socket) => socket.on('error', () => {}).end('220 another.test ESMTP\r\n'));
+  const takenPort = await freePort();
+  await new Promise<void>((resolve) => taken.listen(takenPort, '127.0.0.1', resolve));
+  const settings = { Port: port, User: 'shop', Password: 'conformance-password' };
+  const clients: Promise<void>[] = [];
+  const counts = { untaken: 0, refused: 0 };
+  let over = false;
+
+  const tryOnce = async (raw: Buffer): Promise<boolean> => {
+    const client = await smtpClient(port).catch(() => undefined);
+    if (!client) return false;
+    try {
+      await client.say('EHLO client.test');
+      await client.say(`AUTH PLAIN ${Buffer.from('\0shop\0conformance-password').toString('base64')}`);
+      const reply = await client.deliver(raw);
+      if (/^250/.test(reply)) counts.untaken -= 1;
+      if (/^5/.test(reply)) counts.refused += 1;
+      return /^[25]/.test(reply);
+    } catch {
+      return false;
+    } finally {
+      client.cut();
+    }
+  };
+  return {
+    settings,
+    unreachable: { ...settings, Port: takenPort },
+    async offer(raw) {
+      counts.untaken += 1;
+      clients.push(until('the mail to be taken or refused', async () => over || (await tryOnce(raw))).then(() => {}));
+    },
+    untaken: () => counts.untaken,
+    refused: () => counts.refused,
+    async close() {
+      over = true;
+      await Promise.all(clients);
+      await new Promise((resolve) => taken.close(resolve));
+    },
+  };
+}
+
+conform(smtpListener, { offering });

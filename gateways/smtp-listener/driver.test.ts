@@ -1,0 +1,375 @@
+// What SmtpListener promises, to clients over real sockets.
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Arrival } from '../../src/driver/contract.js';
+import type { Clock } from '../../src/kit/clock.js';
+import { certificate, contextOf, mailBytes, tempDir } from '../../test/conformance/context.js';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { until } from '../../test/kit/until.js';
+import { freePort } from '../../test/servers/process.js';
+import { type SmtpClient, smtpClient } from '../../test/servers/smtp-client.js';
+import { smtpListener } from './driver.js';
+
+const undo: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (let step = undo.pop(); step; step = undo.pop()) await step();
+});
+
+async function gateway(written: Record<string, unknown> = {}, options: { clock?: Clock } = {}) {
+  const Port = await freePort();
+  const memory = createMemory();
+  const context = contextOf(
+    smtpListener,
+    { Port, Name: 'mail.test', ...written },
+    { memory, ...(options.clock && { clock: options.clock }) },
+  );
+  const session = await smtpListener.open(context);
+  const stop = new AbortController();
+  undo.push(async () => {
+    stop.abort();
+    await smtpListener.close(session);
+  });
+  const arrivals = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const next = async (): Promise<Arrival> => {
+    const result = await arrivals?.next();
+    if (!result || result.done) throw new Error('no more arrivals');
+    return result.value;
+  };
+  const client = async (tls?: { ca: string; servername: string }): Promise<SmtpClient & { greeting: string }> => {
+    const made = await smtpClient(Port, tls ? { tls } : {});
+    undo.push(() => made.cut());
+    return made;
+  };
+  return { Port, memory, session, stop, next, client, close: () => smtpListener.close(session) };
+}
+
+const rawOf = (arrival: Arrival) => Buffer.from(arrival.content?.raw ?? []).toString('latin1');
+
+describe('the answer to a mail', () => {
+  it('is 250 only after the confirm', async () => {
+    const { next, client } = await gateway();
+    const anna = await client();
+    const answer = anna.deliver(mailBytes('hello'));
+    const arrival = await next();
+    let told = false;
+    void answer.then(() => {
+      told = true;
+    });
+    // A whole exchange with somebody else, after which an early answer would have come.
+    await (await client()).say('NOOP');
+    expect(told).toBe(false);
+    await arrival.confirm();
+    expect(await answer).toMatch(/^250 /);
+  });
+
+  it('is 554 with the reason when the mail was refused, 451 when it was postponed', async () => {
+    const { next, client } = await gateway();
+    const anna = await client();
+    const refused = anna.deliver(mailBytes('bad'));
+    await (await next()).refuse('no contact center wants this');
+    expect(await refused).toBe('554 refused: no contact center wants this');
+    const postponed = anna.deliver(mailBytes('later'));
+    await (await next()).postpone?.('window full');
+    expect(await postponed).toBe('451 try again later: window full');
+  });
+
+  it('is 451 when the ack does not come in AckSeconds, and the late ack is found at the retry', async () => {
+    const clock = manualClock();
+    const { next, client, memory } = await gateway({ AckSeconds: 30 }, { clock });
+    const anna = await client();
+    const answer = anna.deliver(mailBytes('slow'));
+    const arrival = await next();
+    await clock.advance(30_000);
+    expect(await answer).toMatch(/^451 /);
+    expect(clock.armed).toBe(0);
+    memory.set(arrival.key, 'confirmed');
+    await arrival.confirm();
+    expect(await anna.deliver(mailBytes('slow'))).toMatch(/^250 /);
+  });
+
+  it('is 451 when nobody asks for mails, and the memory for it is given back', async () => {
+    const clock = manualClock();
+    const { client, session } = await gateway({ AckSeconds: 30 }, { clock });
+    const anna = await client();
+    const answer = anna.deliver(mailBytes('nobody'));
+    await clock.untilArmed(1);
+    expect(session.intake.held).toBeGreaterThan(0);
+    await clock.advance(30_000);
+    expect(await answer).toMatch(/^451 /);
+    expect(session.intake.held).toBe(0);
+  });
+
+  it('goes to the retry when the first connection broke while waiting: one arrival, one 250', async () => {
+    const clock = manualClock();
+    const { next, client } = await gateway({}, { clock });
+    const first = await client();
+    const lost = first.deliver(mailBytes('twice')).catch(() => 'lost');
+    const arrival = await next();
+    first.cut();
+    expect(await lost).toBe('lost');
+    await until('the first client has been noticed to be gone', () => clock.armed === 0);
+    const answer = (await client()).deliver(mailBytes('twice'));
+    await clock.untilArmed(1);
+    await arrival.confirm();
+    expect(await Promise.race([answer, next().then(({ key }) => key)])).toMatch(/^250 /);
+  });
+
+  it('of a mail that the journal knows as acknowledged comes after a confirm without any content', async () => {
+    const { next, client, memory } = await gateway();
+    const anna = await client();
+    const late = anna.deliver(mailBytes('known'));
+    const arrival = await next();
+    memory.set(arrival.key, 'acknowledged');
+    await arrival.postpone?.('restart');
+    await late;
+    const answer = anna.deliver(mailBytes('known'));
+    const again = await next();
+    expect(again).toMatchObject({ key: arrival.key, content: null, bytes: 0 });
+    await again.confirm();
+    expect(await answer).toMatch(/^250 /);
+  });
+
+  it('of two equal mails without Message-ID and Date is an arrival each: nothing is lost', async () => {
+    const { next, client } = await gateway();
+    const anna = await client();
+    const keys = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      const answer = anna.deliver('Subject: form\r\n\r\nthe same\r\n');
+      const arrival = await next();
+      keys.add(arrival.key);
+      await arrival.confirm();
+      expect(await answer).toMatch(/^250 /);
+    }
+    expect(keys.size).toBe(2);
+  });
+
+  it('to a retry of a mail without Message-ID and Date whose client was not told belongs to the same arrival', async () => {
+    const { next, client, memory } = await gateway();
+    const anna = await client();
+    const plain = 'Subject: form\r\n\r\nthe same\r\n';
+    const late = anna.deliver(plain);
+    const arrival = await next();
+    await arrival.postpone?.('slow');
+    expect(await late).toMatch(/^451 /);
+    memory.set(arrival.key, 'confirmed');
+    expect(await anna.deliver(plain)).toMatch(/^250 /);
+  });
+});
+
+describe('what arrives', () => {
+  it('is the mail untouched under a Received line, with its envelope', async () => {
+    const clock = manualClock();
+    const { next, client } = await gateway({}, { clock });
+    const raw = mailBytes('whole', { body: '.\r\n..two\r\n\xe4' });
+    const anna = await client();
+    const answer = anna.deliver(raw, { from: 'anna@example.net', to: ['desk@example.test'] });
+    const arrival = await next();
+    const text = rawOf(arrival);
+    const line = 'Received: from client.test ([127.0.0.1])\r\n\tby mail.test with ESMTP id ';
+    expect(text.startsWith(line)).toBe(true);
+    expect(text).toContain('for <desk@example.test>;\r\n\tSun, 22 Nov 2026 10:00:00 +0000\r\n');
+    expect(text.endsWith(raw.toString('latin1'))).toBe(true);
+    expect(arrival.content).toMatchObject({
+      receivedAt: clock.now(),
+      envelope: { from: 'anna@example.net', recipients: ['desk@example.test'] },
+    });
+    await arrival.confirm();
+    await answer;
+  });
+
+  it('does not name the recipients in the Received line when there are several, nor let a HELO write headers', async () => {
+    const { next, client } = await gateway();
+    const anna = await client();
+    await anna.say('EHLO evil(x);y');
+    const answer = anna.deliver(mailBytes('two'), { from: '', to: ['a@x.test', 'b@x.test'] });
+    const arrival = await next();
+    const head = rawOf(arrival).split('From:')[0];
+    expect(head).not.toContain('for <');
+    expect(arrival.content?.envelope).toEqual({ from: '', recipients: ['a@x.test', 'b@x.test'] });
+    await arrival.confirm();
+    await answer;
+  });
+
+  it('never includes a mail whose connection broke before the final dot', async () => {
+    const { next, client } = await gateway();
+    const broken = await client();
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA']) await broken.say(line);
+    broken.write('Subject: half\r\n\r\nhalf a mail\r\n');
+    broken.cut();
+    const anna = await client();
+    const answer = anna.deliver(mailBytes('whole'));
+    const arrival = await next();
+    expect(rawOf(arrival)).toContain('Subject: whole');
+    await arrival.confirm();
+    await answer;
+  });
+
+  it('is only for the configured recipients', async () => {
+    const { client } = await gateway({ Recipients: ['Desk@Example.test', 'example.org'] });
+    const anna = await client();
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>']) await anna.say(line);
+    expect(await anna.say('RCPT TO:<desk@example.test>')).toMatch(/^250/);
+    expect(await anna.say('RCPT TO:<anyone@EXAMPLE.ORG>')).toMatch(/^250/);
+    expect(await anna.say('RCPT TO:<other@example.test>')).toMatch(/^550/);
+    expect(await anna.say('RCPT TO:<desk@sub.example.org>')).toMatch(/^550/);
+  });
+});
+
+describe('bounds', () => {
+  it('SIZE is announced, and a larger mail is refused before it is sent', async () => {
+    const { client } = await gateway({ MaxMessageBytes: 2000 });
+    const anna = await client();
+    expect(await anna.say('EHLO c')).toMatch(/SIZE 2000/);
+    expect(await anna.say('MAIL FROM:<a@x.test> SIZE=2001')).toMatch(/^552/);
+  });
+
+  it('a mail that grows over the limit is 552 and kept nowhere', async () => {
+    const { client, session } = await gateway({ MaxMessageBytes: 2000 });
+    const anna = await client();
+    expect(await anna.deliver(mailBytes('large', { body: 'x'.repeat(2500) }))).toMatch(/^552 /);
+    expect(session.intake.held).toBe(0);
+  });
+
+  it('a client that does not stop sending is cut off', async () => {
+    const { client } = await gateway({ MaxMessageBytes: 2000 });
+    const endless = await client();
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA']) await endless.say(line);
+    endless.write('x'.repeat(5000));
+    expect(await endless.reply()).toMatch(/^552 /);
+    await endless.closed;
+  });
+
+  it('a client over MaxConnections is told to come later', async () => {
+    const { client } = await gateway({ MaxConnections: 1 });
+    await client();
+    expect((await client()).greeting).toMatch(/^421 /);
+  });
+
+  it('the 101st recipient is for another mail', async () => {
+    const { client } = await gateway();
+    const anna = await client();
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>']) await anna.say(line);
+    for (let i = 0; i < 100; i++) expect(await anna.say(`RCPT TO:<r${i}@x.test>`)).toMatch(/^250/);
+    expect(await anna.say('RCPT TO:<one-more@x.test>')).toMatch(/^452/);
+  });
+
+  it('mails beyond the memory bound are 451 and come again when there is room', async () => {
+    const { client, next } = await gateway({ MaxMessageBytes: 40 * 1024 * 1024 });
+    const body = 'x'.repeat(998).concat('\r\n').repeat(35_000);
+    const clients = await Promise.all([client(), client(), client()]);
+    const answers = clients.map((one, i) => one.deliver(mailBytes(`big ${i}`, { body })));
+    expect(await Promise.race(answers)).toMatch(/^451 busy/);
+    for (let i = 0; i < 2; i++) await (await next()).confirm();
+    const replies = (await Promise.all(answers)).map((reply) => reply.slice(0, 3)).sort();
+    expect(replies).toEqual(['250', '250', '451']);
+  });
+});
+
+describe('login and encryption', () => {
+  it('with User nobody says MAIL without the right password, and guessing is cut off', async () => {
+    const { client } = await gateway({ User: 'shop', Password: 'right-one' });
+    const anna = await client();
+    await anna.say('EHLO c');
+    expect(await anna.say('MAIL FROM:<a@x.test>')).toMatch(/^530/);
+    const plain = (password: string) => `AUTH PLAIN ${Buffer.from(`\0shop\0${password}`).toString('base64')}`;
+    expect(await anna.say(plain('wrong'))).toMatch(/^535/);
+    expect(await anna.say(plain('right-one'))).toMatch(/^235/);
+    expect(await anna.say('MAIL FROM:<a@x.test>')).toMatch(/^250/);
+    const guesser = await client();
+    await guesser.say('EHLO c');
+    for (let i = 0; i < 2; i++) expect(await guesser.say(plain(`guess ${i}`))).toMatch(/^535/);
+    expect(await guesser.say(plain('guess 3'))).toMatch(/^421/);
+  });
+
+  it('StartTls and Tls take mail over the encrypted line', async () => {
+    const { dir, remove } = tempDir();
+    undo.push(remove);
+    const { cert, certFile, keyFile } = await certificate(dir);
+    const trust = { ca: cert, servername: 'mail.test' };
+    for (const Security of ['StartTls', 'Tls']) {
+      const { client, next } = await gateway({ Security, CertFile: certFile, KeyFile: keyFile });
+      const anna = await client(Security === 'Tls' ? trust : undefined);
+      expect(await anna.say('EHLO c')).toMatch(Security === 'Tls' ? /SIZE/ : /STARTTLS/);
+      if (Security === 'StartTls') await anna.secure(trust);
+      const answer = anna.deliver(mailBytes('secret'));
+      const arrival = await next();
+      expect(rawOf(arrival)).toContain('with ESMTPS id');
+      await arrival.confirm();
+      expect(await answer).toMatch(/^250/);
+    }
+  });
+
+  it('a certificate that cannot be read is one sentence', async () => {
+    const written = { Security: 'Tls', CertFile: '/nonexistent/a.pem', KeyFile: '/nonexistent/b.pem' };
+    await expect(gateway(written)).rejects.toThrow(/^cannot read CertFile \/nonexistent\/a\.pem: ENOENT/);
+  });
+
+  it('a password over an open network is refused as a setting', () => {
+    const parsed = smtpListener.settings.parse({ Host: '0.0.0.0', User: 'shop', Password: 'secret-1' });
+    expect(parsed).toMatchObject({ ok: false, problems: [{ setting: 'Security' }] });
+  });
+});
+
+describe('closing', () => {
+  it('tells waiting clients to try again, says goodbye to idle ones and frees the port', async () => {
+    const { client, close, next, Port } = await gateway();
+    const [waiting, idle, silent] = [await client(), await client(), connect(Port, '127.0.0.1')];
+    silent.on('error', () => {});
+    const answer = waiting.deliver(mailBytes('late'));
+    const arrival = await next();
+    await close();
+    expect(await answer).toBe('451 try again later: shutting down');
+    expect(await idle.reply()).toMatch(/^421/);
+    await Promise.all([waiting.closed, idle.closed]);
+    await arrival.confirm();
+    await expect(smtpClient(Port)).rejects.toThrow();
+  });
+
+  it('a taken port is one sentence with advice', async () => {
+    const { Port } = await gateway();
+    await expect(gateway({ Port })).rejects.toMatchObject({
+      message: `cannot listen on 127.0.0.1:${Port}: the port is taken`,
+      advice: expect.stringContaining('choose another Port'),
+    });
+  });
+});
+
+describe('test connection', () => {
+  it('says that the port is free, that it is ours, or that somebody else has it', async () => {
+    const steps = async (written: Record<string, unknown>) => {
+      const all = [];
+      const context = contextOf(smtpListener, written);
+      for await (const step of smtpListener.check(context, new AbortController().signal)) all.push(step);
+      return all;
+    };
+    const { Port } = await gateway();
+    expect(await steps({ Port: await freePort() })).toMatchObject([{ ok: true, detail: 'the port is free' }]);
+    expect(await steps({ Port, Name: 'mail.test' })).toMatchObject([{ ok: true }]);
+    expect(await steps({ Port, Name: 'other.test' })).toMatchObject([{ ok: false }]);
+  });
+
+  it('does not wait for ever for a greeting from whoever has the port', async () => {
+    const clock = manualClock();
+    const silent = createServer((socket) => sockets.add(socket.on('error', () => {})));
+    const sockets = new Set<Socket>();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const address = silent.address();
+    const Port = address !== null && typeof address === 'object' ? address.port : 0;
+    const steps = smtpListener.check(contextOf(smtpListener, { Port }, { clock }), new AbortController().signal);
+    const first = steps[Symbol.asyncIterator]().next();
+    await until('the connection to it', () => sockets.size === 1);
+    await clock.advance(3000);
+    expect((await first).value).toMatchObject({ ok: false, detail: expect.stringContaining('another program') });
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => silent.close(resolve));
+  });
+});
+
+describe('a journal in trouble', () => {
+  it('is 451 for the client, who is not told the details', async () => {
+    const { client, memory } = await gateway();
+    memory.known = () => Promise.reject(new Error('/var/lib/secret/journal.db: disk I/O error'));
+    expect(await (await client()).deliver(mailBytes('unlucky'))).toBe('451 try again later: local trouble');
+  });
+});

@@ -1,0 +1,96 @@
+// Owns the settings of SmtpListener.
+import { setting, settingsSchema, z } from '../../src/driver/settings.js';
+
+export const settings = settingsSchema(
+  {
+    Host: setting(z.string().min(1).default('127.0.0.1'), {
+      description:
+        'The address to listen on. 0.0.0.0 or :: takes mail from everywhere: then limit Recipients, and ask for a login or keep a firewall in front.',
+      example: '127.0.0.1',
+    }),
+    Port: setting(z.int().min(1).max(65_535).default(2525), {
+      description: 'The TCP port to listen on. Ports below 1024 need privileges on most systems.',
+      example: 2525,
+    }),
+    Name: setting(
+      z
+        .string()
+        .regex(/^[A-Za-z0-9._-]+$/, 'is not a host name')
+        .default('gatepost'),
+      {
+        description: 'The host name given in the greeting and in the Received line.',
+        example: 'mail.example.com',
+      },
+    ),
+    Recipients: setting(z.array(z.string().regex(/^[^\s<>]+$/, 'is not an address or domain')).default([]), {
+      description: 'Whom mail is taken for: addresses and whole domains. An empty list takes mail for everybody.',
+      example: ['support@example.com', 'example.org'],
+    }),
+    MaxMessageBytes: setting(
+      z
+        .int()
+        .min(1024)
+        .max(256 * 1024 * 1024)
+        .default(30 * 1024 * 1024),
+      {
+        description: 'Largest mail that is taken, bytes. Larger ones are refused with 552 before they cost memory.',
+        example: 31_457_280,
+      },
+    ),
+    MaxConnections: setting(z.int().min(1).max(1000).default(50), {
+      description: 'How many clients may be connected at once. Further ones are told to try again later.',
+      example: 50,
+    }),
+    AckSeconds: setting(z.int().min(1).max(550).default(240), {
+      description:
+        'How long a client waits for the answer to its mail, at most; then it is told to try again later. Keep it under the patience of your clients, which is 10 minutes by the standard.',
+      example: 240,
+    }),
+    Security: setting(z.enum(['None', 'StartTls', 'Tls']).default('None'), {
+      description:
+        'None: unencrypted. StartTls: clients may encrypt. Tls: encrypted from the first byte. The latter two need CertFile and KeyFile.',
+      example: 'StartTls',
+    }),
+    CertFile: setting(z.string().min(1).optional(), {
+      description: 'PEM file with the certificate and its chain. A relative path counts from the data folder.',
+      example: '/etc/gatepost/mail.pem',
+    }),
+    KeyFile: setting(z.string().min(1).optional(), {
+      description: 'PEM file with the private key of the certificate.',
+      example: '/etc/gatepost/mail.key',
+    }),
+    User: setting(z.string().min(1).optional(), {
+      description: 'Account that clients have to log in with. When absent nobody has to.',
+      example: 'webshop',
+    }),
+    Password: setting(z.string().min(1).optional(), {
+      description: 'Its password.',
+      example: '${env:GATEPOST_SECRET_LISTENER}',
+      secret: true,
+    }),
+  },
+  ({ Security, CertFile, KeyFile, User, Password, Host }) => {
+    const problems = [];
+    if (Security !== 'None' && !CertFile)
+      problems.push({ setting: 'CertFile', message: `is missing: Security ${Security} needs it` });
+    if (Security !== 'None' && !KeyFile)
+      problems.push({ setting: 'KeyFile', message: `is missing: Security ${Security} needs it` });
+    if (User && !Password)
+      problems.push({ setting: 'Password', message: 'is missing: User is given, so a password is needed' });
+    if (Password && !User)
+      problems.push({ setting: 'User', message: 'is missing: Password is given, so a user is needed' });
+    if (User && Security === 'None' && !isLoopback(Host))
+      problems.push({
+        setting: 'Security',
+        message: `must be StartTls or Tls: on ${Host} the password would cross the network unencrypted`,
+      });
+    return problems;
+  },
+);
+
+type Parsed = Extract<ReturnType<typeof settings.parse>, { ok: true }>;
+export type SmtpListenerSettings = Parsed['settings'];
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}

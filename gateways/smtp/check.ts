@@ -1,0 +1,86 @@
+// Owns "test connection" of SmtpHost: address, TCP, greeting with TLS, login; ends before anything that concerns a mail.
+import { lookup } from 'node:dns/promises';
+import type { Socket } from 'node:net';
+import type SMTPConnection from 'nodemailer/lib/smtp-connection';
+import type { CheckStep, GatewayContext } from '../../src/driver/contract.js';
+import { greet, logIn, openSocket, targetOf } from './link.js';
+import { wordsOf } from './replies.js';
+import { portOf, type SmtpHostSettings } from './settings.js';
+
+/** Ms within which a connection must stand. */
+export const OPEN_MS = 30_000;
+
+export async function* checkSteps(
+  { settings, dataDir, clock }: GatewayContext<SmtpHostSettings>,
+  signal: AbortSignal,
+): AsyncGenerator<CheckStep> {
+  const late = new AbortController();
+  const disarm = clock.schedule(OPEN_MS, () => late.abort(new Error(`no result within ${OPEN_MS / 1000} s`)));
+  try {
+    yield* reach(settings, dataDir, AbortSignal.any([signal, late.signal]));
+  } finally {
+    disarm();
+  }
+}
+
+async function* reach(settings: SmtpHostSettings, dataDir: string, signal: AbortSignal): AsyncGenerator<CheckStep> {
+  const found = await step(`Address of ${settings.Host}`, () => addressesOf(settings.Host), advice.address);
+  yield found.step;
+  if (!found.ok) return;
+  const name = `TCP connection to ${settings.Host}:${portOf(settings)}`;
+  const tcp = await step(name, () => openSocket(settings, signal), advice.tcp);
+  yield tcp.step;
+  if (!tcp.ok) return;
+  try {
+    yield* talk(settings, dataDir, tcp.result, signal);
+  } finally {
+    tcp.result.destroySoon();
+  }
+}
+
+async function* talk(
+  settings: SmtpHostSettings,
+  dataDir: string,
+  socket: Socket,
+  signal: AbortSignal,
+): AsyncGenerator<CheckStep> {
+  const meet = async () => greet(await targetOf(settings, dataDir), socket, signal);
+  const session = await step(`SMTP session, Security ${settings.Security}`, meet, advice.session);
+  yield withReply(session);
+  if (!session.ok) return;
+  const connection = session.result;
+  if (settings.User) {
+    const enter = () => logIn(settings, connection, signal).then(() => connection);
+    yield withReply(await step(`Login as ${settings.User}`, enter, advice.login));
+  }
+  connection.quit();
+}
+
+/** The evidence of a step in the dialogue: what the server answered last, its first line. */
+function withReply(step: Step<SMTPConnection>): CheckStep {
+  if (!step.ok) return step.step;
+  return { ...step.step, detail: String(step.result.lastServerResponse).split('\n')[0] ?? '' };
+}
+
+const advice = {
+  address: 'check the setting Host and the name service of this machine',
+  tcp: 'check Host and Port, and whether a firewall is in between',
+  session: 'check Security and Port (usually Tls 465, StartTls 587, None 25) and, for certificates, TlsName and CaFile',
+  login: 'check User and Password',
+};
+
+type Step<T> = { ok: true; step: CheckStep; result: T } | { ok: false; step: CheckStep };
+
+async function step<T>(name: string, work: () => Promise<T>, advice: string): Promise<Step<T>> {
+  try {
+    const result = await work();
+    return { ok: true, result, step: { name, ok: true, detail: typeof result === 'string' ? result : 'established' } };
+  } catch (error) {
+    return { ok: false, step: { name, ok: false, detail: `${wordsOf(error)}; ${advice}` } };
+  }
+}
+
+async function addressesOf(host: string): Promise<string> {
+  const addresses = await lookup(host, { all: true });
+  return addresses.map(({ address }) => address).join(', ');
+}

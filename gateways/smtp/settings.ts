@@ -1,0 +1,97 @@
+// Owns the settings of SmtpHost.
+import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+
+const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail address');
+
+export const settings = settingsSchema(
+  {
+    Host: setting(z.string().regex(/^[^\s/]+$/, 'is not a host name or IP address'), {
+      description: 'The mail server (relay, submission server) that takes outgoing mail: name or IP address.',
+      example: 'smtp.example.com',
+    }),
+    Port: setting(z.int().min(1).max(65_535).optional(), {
+      description: 'Its TCP port. When absent: 465 with Security Tls, 587 with StartTls, 25 with None.',
+      example: 587,
+    }),
+    Security: setting(z.enum(['Tls', 'StartTls', 'None']).default('Tls'), {
+      description:
+        'Tls: encrypted from the first byte. StartTls: begins in the clear and must be upgraded before anything else is said. None: never encrypted, for a relay on the same machine or network.',
+      example: 'StartTls',
+    }),
+    TlsName: setting(z.string().min(1).optional(), {
+      description: 'The name that the certificate must be for, where it differs from Host.',
+      example: 'mail.example.com',
+    }),
+    CaFile: setting(z.string().min(1).optional(), {
+      description:
+        'PEM file with the certificate authority to trust in place of the public ones; a relative path counts from the data folder.',
+      example: 'company-ca.pem',
+    }),
+    AllowUntrustedCertificate: setting(z.boolean().default(false), {
+      description:
+        'True takes any certificate, so anybody in between can read and change the mail. Logged as a warning.',
+      example: false,
+    }),
+    Name: setting(
+      z
+        .string()
+        .regex(/^[^\s]+$/, 'is not a host name')
+        .optional(),
+      {
+        description: 'The name given with EHLO. When absent: the name of this machine.',
+        example: 'gatepost.example.com',
+      },
+    ),
+    User: setting(z.string().min(1).optional(), {
+      description: 'Account to log in with. When absent there is no login.',
+      example: 'support@example.com',
+    }),
+    Password: setting(z.string().min(1).optional(), {
+      description: 'Its password.',
+      example: '${env:GATEPOST_SECRET_SMTP}',
+      secret: true,
+    }),
+    From: setting(address.optional(), {
+      description: 'Sender address of everything sent through this gateway. When absent: the address in the order.',
+      example: 'support@example.com',
+    }),
+    FromName: setting(z.string().optional(), {
+      description: 'Display name of the sender. When absent: the name in the order.',
+      example: 'Example Support',
+    }),
+    MaxConnections: setting(z.int().min(1).max(50).default(5), {
+      description:
+        'How many connections to the mail server may be open at once, each sending one mail at a time (1 to 50).',
+      example: 5,
+    }),
+    MaxPerSecond: setting(z.number().positive().max(1000).optional(), {
+      description:
+        'How many mails may be begun per second, for relays that throttle. Less than 1 is possible: 0.2 is one in 5 seconds.',
+      example: 10,
+    }),
+    WhenUncertain: setting(z.enum(['Resend', 'Hold', 'AssumeSent']).default('Resend'), {
+      description:
+        'What to do when the connection broke after the whole mail was handed over and before the answer came. Resend: again, with the same Message-ID, which receivers take for one mail. Hold: a person decides. AssumeSent: count it as sent.',
+      example: 'Hold',
+    }),
+  },
+  ({ User, Password, Security, TlsName, CaFile }) => {
+    const problems: SettingProblem[] = [];
+    const say = (setting: string, message: string) => void problems.push({ setting, message });
+    if (User && !Password) say('Password', 'is missing: User is given, so a password is needed');
+    if (Password && !User) say('User', 'is missing: Password is given, so a user is needed');
+    const idle = 'has no effect with Security "None": use "Tls" or "StartTls", or remove it';
+    if (Security === 'None' && TlsName) say('TlsName', idle);
+    if (Security === 'None' && CaFile) say('CaFile', idle);
+    return problems;
+  },
+);
+
+type Parsed = Extract<ReturnType<typeof settings.parse>, { ok: true }>;
+export type SmtpHostSettings = Parsed['settings'];
+
+const USUAL_PORT = { Tls: 465, StartTls: 587, None: 25 } as const;
+
+export function portOf({ Port, Security }: SmtpHostSettings): number {
+  return Port ?? USUAL_PORT[Security];
+}

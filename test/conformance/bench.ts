@@ -1,0 +1,106 @@
+// Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
+import { afterEach } from 'vitest';
+import type { Arrival, Driver, OutboundMail, Outcome } from '../../src/driver/contract.js';
+import { createMemory, type TestMemory } from '../kit/memory.js';
+import { attemptOf, contextOf } from './context.js';
+import type { Counterparty } from './harness.js';
+import { type Recorder, recorder, type WatchedClock, watchedClock } from './watch.js';
+
+export interface Bench<Settings, Session, C extends Counterparty> {
+  readonly driver: Driver<Settings, Session>;
+  readonly direction: 'I' | 'O';
+  /** A fresh counterparty, closed after the test. */
+  set(): Promise<Table<Settings, Session, C>>;
+}
+
+export interface Table<Settings, Session, C extends Counterparty> {
+  readonly counterparty: C;
+  readonly memory: TestMemory;
+  readonly clock: WatchedClock;
+  readonly said: Recorder;
+  context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings, Session>>;
+  /** Opens a session, closed after the test if the test did not. */
+  open(): Promise<Open>;
+}
+
+export interface Open {
+  close(): Promise<void>;
+  /** The next arrival, recorded as open in the memory as the flow does. */
+  next(): Promise<Arrival>;
+  /** Ends the receiving; resolves when the driver has ended it. */
+  stop(): Promise<void>;
+  send(mail: OutboundMail, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
+}
+
+export function benchOf<Settings, Session, C extends Counterparty>(
+  driver: Driver<Settings, Session>,
+  direction: 'I' | 'O',
+  start: () => Promise<C>,
+): Bench<Settings, Session, C> {
+  const undo: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (let step = undo.pop(); step; step = undo.pop()) await step();
+  });
+  return {
+    driver,
+    direction,
+    async set() {
+      const counterparty = await start();
+      undo.push(() => counterparty.close());
+      const memory = createMemory();
+      const clock = watchedClock();
+      const said = recorder();
+      const dataDir = counterparty.dataDir;
+      const context = (written = counterparty.settings) =>
+        contextOf(driver, written, { direction, clock, memory, log: said.log, ...(dataDir && { dataDir }) });
+      const open = async () => {
+        const opened = await openSession(driver, context(), memory);
+        undo.push(opened.close);
+        return opened;
+      };
+      return { counterparty, memory, clock, said, context, open };
+    },
+  };
+}
+
+async function openSession<Settings, Session>(
+  driver: Driver<Settings, Session>,
+  context: ReturnType<typeof contextOf<Settings, Session>>,
+  memory: TestMemory,
+): Promise<Open> {
+  const session = await driver.open(context);
+  const controller = new AbortController();
+  const arrivals = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
+  let ended = false;
+  let waiting: Promise<unknown> = Promise.resolve();
+  const stop = async () => {
+    controller.abort();
+    await waiting.catch(() => {});
+    if (!ended) await arrivals?.return?.();
+    ended = true;
+  };
+  return {
+    stop,
+    async next() {
+      const asked = arrivals?.next();
+      if (!asked) throw new Error('this driver does not receive');
+      waiting = asked;
+      const { value, done } = await asked;
+      if (done) ended = true;
+      if (done) throw new Error('the driver ended the receiving by itself');
+      memory.open(value);
+      return value;
+    },
+    async close() {
+      await stop();
+      await driver.close(session);
+    },
+    send: (mail, attempt = attemptOf()) =>
+      driver.send?.(session, mail, attempt) ?? Promise.reject(new Error('this driver does not send')),
+  };
+}
+
+/** Sockets, pipes, servers and processes that keep this process alive. Timers are counted by the clock. */
+export function openThings(): number {
+  return process.getActiveResourcesInfo().filter((name) => /TCP|TLS|UDP|Process|FSEvent|StatWatcher/.test(name)).length;
+}

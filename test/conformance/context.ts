@@ -1,0 +1,86 @@
+// Owns what a driver is handed in tests: a context over real parts, an outgoing mail, an attempt, a certificate.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Attempt, Driver, GatewayContext, Memory, OutboundMail } from '../../src/driver/contract.js';
+import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
+import { type Log, silentLog } from '../../src/kit/log.js';
+import { createMemory } from '../kit/memory.js';
+import { runToEnd } from '../servers/process.js';
+
+export interface ContextOptions {
+  direction?: 'I' | 'O';
+  clock?: Clock;
+  memory?: Memory;
+  log?: Log;
+  dataDir?: string;
+}
+
+/** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
+export function contextOf<Settings, Session>(
+  driver: Driver<Settings, Session>,
+  written: Readonly<Record<string, unknown>>,
+  options: ContextOptions = {},
+): GatewayContext<Settings> {
+  const parsed = driver.settings.parse(written);
+  if (!parsed.ok) throw new Error(parsed.problems.map(({ setting, message }) => `${setting} ${message}`).join('; '));
+  const direction = options.direction ?? 'I';
+  return {
+    gateway: { id: '11111111-2222-4333-8444-555555555555', displayName: `${driver.device} test`, direction },
+    settings: parsed.settings,
+    clock: options.clock ?? systemClock,
+    random: systemRandom,
+    log: options.log ?? silentLog,
+    memory: options.memory ?? createMemory(),
+    dataDir: options.dataDir ?? tmpdir(),
+  };
+}
+
+/** A small mail in CRLF lines, with a line that needs dot-stuffing. */
+export function mailBytes(subject: string, extra: { to?: string; id?: string; body?: string } = {}): Buffer {
+  const id = extra.id ?? `<${subject.replace(/\W+/g, '-')}@conformance.test>`;
+  const head = [`From: Desk <desk@example.test>`, `To: ${extra.to ?? 'anna@example.net'}`, `Subject: ${subject}`];
+  const text = ['Date: Sun, 22 Nov 2026 10:00:00 +0000', `Message-ID: ${id}`, '', extra.body ?? 'Hello.', '.dot', ''];
+  return Buffer.from([...head, ...text].join('\r\n'));
+}
+
+export function outboundMail(
+  subject: string,
+  recipients: readonly string[] = ['anna@example.net'],
+  body?: string,
+): OutboundMail {
+  const messageId = `<${subject.replace(/\W+/g, '-')}@conformance.test>`;
+  const raw = mailBytes(subject, { to: recipients.join(', '), id: messageId, ...(body === undefined ? {} : { body }) });
+  return { kind: 'mail', raw, messageId, from: 'desk@example.test', recipients };
+}
+
+/** An attempt that a test ends by hand. */
+export function attemptOf(orderId = '99999999-0000-4000-8000-000000000001'): Attempt & { abort(): void } {
+  const controller = new AbortController();
+  return {
+    orderId,
+    number: 1,
+    firstBegunAt: systemClock.now(),
+    signal: controller.signal,
+    remaining: () => (controller.signal.aborted ? 0 : 85_000),
+    abort: () => controller.abort(new Error('the time for an answer is over')),
+  };
+}
+
+/** A temp folder that `remove` takes away. */
+export function tempDir(): { dir: string; remove(): void } {
+  const dir = mkdtempSync(join(tmpdir(), 'gatepost-test-'));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+/** A self-signed certificate for localhost and mail.test, made by openssl, as PEM texts and as files in `dir`. */
+export async function certificate(
+  dir: string,
+): Promise<{ key: string; cert: string; keyFile: string; certFile: string }> {
+  const keyFile = join(dir, 'key.pem');
+  const certFile = join(dir, 'cert.pem');
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,DNS:mail.test'];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30'];
+  await runToEnd('openssl', ['req', '-x509', ...kind, ...names, '-keyout', keyFile, '-out', certFile]);
+  return { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8'), keyFile, certFile };
+}

@@ -1,0 +1,107 @@
+// What tests of a receiving mailbox share: a gateway on a throw-away Dovecot, and a hand that takes its arrivals the
+// way the flow does, with a memory in place of the journal.
+import { tmpdir } from 'node:os';
+import type { Arrival, Clock, Driver, GatewayContext, Log } from '../../src/driver/contract.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
+import { createMemory, type TestMemory } from '../kit/memory.js';
+import type { Dovecot } from './dovecot.js';
+
+export interface HandOptions {
+  /** Over the defaults for this Dovecot. */
+  settings?: Readonly<Record<string, unknown>>;
+  memory?: TestMemory;
+  clock?: Clock;
+  log?: Log;
+}
+
+export interface Hand {
+  readonly memory: TestMemory;
+  /** The next arrival, recorded as open. One caller at a time. */
+  next(): Promise<Arrival>;
+  take(count: number): Promise<Arrival[]>;
+  /** As the flow after the server's ack: acknowledged, told to the mailbox, confirmed. */
+  settle(...arrivals: Arrival[]): Promise<void>;
+  /** Stops receiving; the session stays open for confirms. */
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function imapContext<Settings, Session>(
+  driver: Driver<Settings, Session>,
+  dovecot: Dovecot,
+  user: string,
+  options: HandOptions = {},
+): { context: GatewayContext<Settings>; memory: TestMemory } {
+  const password = dovecot.users.find(({ name }) => name === user)?.password ?? '';
+  const written = { Host: '127.0.0.1', Port: dovecot.port, Security: 'None', User: user, Password: password };
+  const parsed = driver.settings.parse({ ...written, ...options.settings });
+  if (!parsed.ok) throw new Error(parsed.problems.map(({ setting, message }) => `${setting} ${message}`).join('; '));
+  const memory = options.memory ?? createMemory();
+  const context: GatewayContext<Settings> = {
+    gateway: { id: '11111111-2222-4333-8444-555555555555', displayName: 'Mailbox', direction: 'I' },
+    settings: parsed.settings,
+    clock: options.clock ?? systemClock,
+    random: () => 0.5,
+    log: options.log ?? silentLog,
+    memory,
+    dataDir: tmpdir(),
+  };
+  return { context, memory };
+}
+
+/** Opens the gateway and begins to receive. */
+export async function openHand<Settings, Session>(
+  driver: Driver<Settings, Session>,
+  dovecot: Dovecot,
+  user: string,
+  options: HandOptions = {},
+): Promise<Hand> {
+  const { context, memory } = imapContext(driver, dovecot, user, options);
+  const session = await driver.open(context);
+  const stop = new AbortController();
+  if (!driver.receive) throw new Error(`${driver.device} receives nothing`);
+  const arrivals = driver.receive(session, stop.signal)[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await arrivals.next();
+    if (done) throw new Error('receiving has ended');
+    memory.open(value);
+    return value;
+  };
+  const end = async () => {
+    stop.abort(new Error('the test stops receiving'));
+    await arrivals.return?.();
+  };
+  return {
+    memory,
+    next,
+    async take(count) {
+      const taken: Arrival[] = [];
+      while (taken.length < count) taken.push(await next());
+      return taken;
+    },
+    async settle(...taken) {
+      for (const arrival of taken) memory.acknowledge(arrival);
+      await Promise.all(taken.map((arrival) => arrival.confirm()));
+      for (const arrival of taken) memory.confirmed(arrival);
+    },
+    stop: end,
+    async close() {
+      await end();
+      await driver.close(session);
+    },
+  };
+}
+
+/** A small mail. `id` empty: without a Message-ID. */
+export function mailOf(subject: string, { id = `<${subject}@example.net>`, body = 'Hello.' } = {}): string {
+  const header = ['From: Anna <anna@example.net>', 'To: desk@example.test', `Subject: ${subject}`];
+  if (id !== '') header.push(`Message-ID: ${id}`);
+  return [...header, 'Date: Sun, 22 Nov 2026 10:00:00 +0000', '', body, ''].join('\r\n');
+}
+
+/** The subject of what arrived, '' for an arrival without content. */
+export function subjectOf({ content }: Arrival): string {
+  const head = Buffer.from(content?.raw ?? []).toString('latin1');
+  return /^Subject: (.*)\r$/m.exec(head)?.[1] ?? '';
+}
