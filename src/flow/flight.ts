@@ -17,7 +17,7 @@ export interface Flight {
   /** Told by the ack book. */
   hear(answer: Answer, detail: string): void;
   /** The next answer, `silent` after `ms`; rejects when `signal` aborts. */
-  answer(clock: Clock, ms: number, signal: AbortSignal): Promise<Answer | 'silent'>;
+  answer(clock: Clock, ms: number, signal: AbortSignal): Promise<Answer>;
   /** Gives the place in the window back; again after `stay`. */
   leave(): void;
   stay(leave: () => void): void;

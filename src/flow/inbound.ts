@@ -5,14 +5,14 @@ import type { Arrival } from '../driver/contract.js';
 import type { ArrivalRecord } from '../journal/journal.js';
 import { equalJitter } from '../kit/backoff.js';
 import { wait } from '../kit/clock.js';
-import { messageOf } from '../kit/errors.js';
+import { codeOf, messageOf } from '../kit/errors.js';
 import { retry } from '../kit/retry.js';
 import { stopper } from '../kit/stopper.js';
 import { window } from '../kit/window.js';
 import { MSG } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
 import { type Flight, flightOf } from './flight.js';
-import type { ReceivingMessage } from './line.js';
+import type { Answer, ReceivingMessage } from './line.js';
 import { keepSession, type SessionKeeper } from './session-keeper.js';
 import type { InboundTools, InboundUnit } from './unit.js';
 
@@ -160,8 +160,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     try {
       await tools.line.send(MSG.receiving, message);
     } catch (error) {
-      log.debug({ key: flight.key, error: messageOf(error) }, 'the link went down while handing over');
-      flight.hear('down', messageOf(error));
+      flight.hear(notSent(error, tools.line.up), messageOf(error));
     }
     return answer;
   }
@@ -247,6 +246,12 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
       await keeper.close();
     },
   };
+}
+
+/** A message that no frame can hold will never get through; anything else may, on the next link or a little later. */
+function notSent(error: unknown, up: boolean): Answer {
+  if (codeOf(error) === 'session/too-large') return 'refused';
+  return up ? 'silent' : 'down';
 }
 
 type End = 'taken' | 'quarantined' | 'postponed';

@@ -15,8 +15,8 @@ export interface Line {
   send(code: string, content: unknown): Promise<void>;
 }
 
-/** What the server said about one arrival. */
-export type Answer = 'taken' | 'refused' | 'down';
+/** What the server said about one arrival; `silent` when it said nothing in time. */
+export type Answer = 'taken' | 'refused' | 'silent' | 'down';
 
 /** Pairs SE_MESSAGE_RECEIVED with the arrivals in flight; a late answer to an earlier attempt counts as well. */
 export interface Acks {
