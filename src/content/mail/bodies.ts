@@ -1,0 +1,173 @@
+// Owns the two bodies of a message: cleaned HTML and text, each made from the other where the mail has only one, the mail's
+// own images put in, and at the end of both what else came with the mail.
+import { breathe } from '../../kit/clock.js';
+import { messageOf } from '../../kit/errors.js';
+import { cleanHtml } from '../html.js';
+import { boundaryBefore, cleanText, humanSize } from '../limits.js';
+import type { LinkMaker, ReadAttachment } from '../reader.js';
+import { htmlToText, textToHtml } from '../text.js';
+import type { Carved } from './carve.js';
+import type { Enclosure, Piece } from './enclose.js';
+import { stripTags } from './strip.js';
+
+/** Characters of either body. The server's frame holds 32 MiB, and no agent reads a megabyte. */
+const LONGEST_TEXT = 1_500_000;
+const LONGEST_HTML = 6_000_000;
+
+export interface Bodies {
+  readonly html: string;
+  readonly text: string;
+  readonly notes: readonly string[];
+  /** Images that the HTML does not show. */
+  readonly unshown: readonly Enclosure[];
+}
+
+export interface BodyBudget {
+  /** Bytes of images put into the HTML; more stay attachments. */
+  readonly imageBytes: number;
+}
+
+interface Rendered {
+  html: string;
+  text: string;
+}
+
+/** One piece in both forms; each is made only when it is asked for. */
+interface View {
+  html(): string;
+  text(): string;
+}
+
+/** Gives the event loop a turn between its steps: each alone is short for a mail that is read in the main thread. */
+export async function makeBodies(
+  carved: Carved,
+  texts: ReadonlyMap<Piece, string>,
+  budget: BodyBudget,
+): Promise<Bodies> {
+  const notes: string[] = [];
+  const shown = new Set<string>();
+  const image = imageSource(carved, budget, shown, notes);
+  const views = new Map<Piece, View>();
+  for (const piece of new Set([...carved.html, ...carved.text])) {
+    const source = texts.get(piece) ?? '';
+    views.set(piece, piece.kind === 'html' ? htmlView(source, image, notes) : textView(source));
+  }
+  const pick = (pieces: readonly Piece[], form: keyof View) =>
+    pieces.map((piece) => views.get(piece)?.[form]() ?? '').filter((part) => part.trim() !== '');
+  const html = pick(carved.html, 'html').join('<br>\n') || pick(carved.text, 'html').join('<br>\n');
+  await breathe();
+  const text = pick(carved.text, 'text').join('\n\n') || pick(carved.html, 'text').join('\n\n');
+  if (text === '' && carved.fallbackText === '') notes.push('The mail has no text.');
+  const spare = cleanText(carved.fallbackText).trim();
+  const bodies = bounded(text || spare, html || textToHtml(spare), notes);
+  const unshown = [...carved.images].filter(([cid]) => !shown.has(cid)).map(([, enclosure]) => enclosure);
+  return { ...bodies, notes, unshown };
+}
+
+function textView(source: string): View {
+  return { text: () => source.trimEnd(), html: () => textToHtml(source.trimEnd()) };
+}
+
+function htmlView(source: string, image: (cid: string) => string | undefined, notes: string[]): View {
+  const read = lazily(() => {
+    try {
+      const cleaned = cleanHtml(source, { image });
+      notes.push(...cleaned.notes);
+      return { html: cleaned.html, text: lazily(() => htmlToText(cleaned.html).trim()) };
+    } catch (error) {
+      notes.push(`The HTML of the mail could not be read (${messageOf(error)}); only its text is shown.`);
+      const text = stripTags(source);
+      return { html: textToHtml(text), text: () => text };
+    }
+  });
+  return { html: () => read().html, text: () => read().text() };
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function imageSource(carved: Carved, budget: BodyBudget, shown: Set<string>, notes: string[]) {
+  let room = budget.imageBytes;
+  const sources = new Map<string, string>();
+  return (cid: string): string | undefined => {
+    const key = cid.trim().toLowerCase();
+    const known = sources.get(key);
+    if (known !== undefined) return known;
+    const found = carved.images.get(key);
+    if (!found) return undefined;
+    if (found.bytes.length > room) {
+      notes.push(
+        `Image "${found.name}" (${humanSize(found.bytes.length)}) is too large to be shown in the text; it is attached.`,
+      );
+      return undefined;
+    }
+    room -= found.bytes.length;
+    const source = `data:${found.type};base64,${found.bytes.toString('base64')}`;
+    sources.set(key, source);
+    shown.add(key);
+    return source;
+  };
+}
+
+function bounded(text: string, html: string, notes: string[]): Rendered {
+  const short = text.length > LONGEST_TEXT ? text.slice(0, boundaryBefore(text, LONGEST_TEXT)) : text;
+  if (short.length < text.length) notes.push('The text was cut, because it is too long.');
+  if (html.length <= LONGEST_HTML) return { text: short, html };
+  notes.push('The HTML of the mail is too long; its text is shown instead.');
+  return { text: short, html: textToHtml(short) };
+}
+
+/** Adds the list of attachments, with their links, and the notes to both bodies. */
+export function withFooter(
+  bodies: Rendered,
+  attachments: readonly ReadAttachment[],
+  notes: readonly string[],
+  link: LinkMaker,
+): Rendered {
+  const entries = attachments.map(({ id, name, type, bytes }) => ({
+    name,
+    about: `${type}, ${humanSize(bytes.length)}`,
+    href: link({ id, name }),
+  }));
+  const text = [bodies.text];
+  const html = [bodies.html];
+  if (entries.length > 0) {
+    text.push(
+      section(
+        'Attachments',
+        entries.map((entry) => `${entry.name} (${entry.about}): ${entry.href}`),
+      ),
+    );
+    html.push(
+      htmlSection(
+        'Attachments',
+        entries.map((entry) => `<a href="${quoted(entry.href)}">${quoted(entry.name)}</a> (${quoted(entry.about)})`),
+      ),
+    );
+  }
+  if (notes.length > 0) {
+    text.push(section('Notes', notes));
+    html.push(htmlSection('Notes', notes.map(quoted)));
+  }
+  return {
+    text: text.filter((block) => block !== '').join('\n\n'),
+    html: html.filter((block) => block !== '').join('\n<hr>\n'),
+  };
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return `[${title}]\n${lines.map((line) => `- ${line}`).join('\n')}`;
+}
+
+function htmlSection(title: string, lines: readonly string[]): string {
+  return `<p><b>${title}</b></p>\n<ul>\n${lines.map((line) => `<li>${line}</li>`).join('\n')}\n</ul>`;
+}
+
+function quoted(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
+}

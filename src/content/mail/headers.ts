@@ -1,0 +1,211 @@
+// Owns the header block: where it ends, and the raw values of the few fields that are used. Values stay undecoded here,
+// one character per byte (latin1), because what an octet above 127 means is decided in header-text.ts.
+
+/** The fields anybody asks for; all others are passed over without being kept. */
+const WANTED = new Set([
+  'from',
+  'sender',
+  'reply-to',
+  'return-path',
+  'to',
+  'cc',
+  'bcc',
+  'subject',
+  'date',
+  'message-id',
+  'in-reply-to',
+  'references',
+  'content-type',
+  'content-transfer-encoding',
+  'content-disposition',
+  'content-id',
+  'content-language',
+]);
+
+/** One value is kept up to here: 64 KB of addresses are some 2,000 of them, and no person reads more. */
+const LONGEST_VALUE = 64 * 1024;
+/** Of References the end counts: the last ids are the nearest. */
+const KEPT_END = 16 * 1024;
+/** Repetitions of one field that are kept; the others are counted only. */
+const MOST_REPEATS = 50;
+/** A longer word before the colon is no field name. */
+const LONGEST_NAME = 80;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const DASH = 0x2d;
+const COLON = 0x3a;
+const AT = 0x40;
+
+export interface Headers {
+  /** The n-th value of a field in order of appearance, unfolded; undefined when there is none. */
+  get(name: string): string | undefined;
+  all(name: string): readonly string[];
+  /** How often the field appeared, kept or not. */
+  count(name: string): number;
+  /** How many "@" are in what was not kept of the field because it is too long. */
+  lost(name: string): number;
+  /** Where the body begins. */
+  readonly bodyStart: number;
+  /** Lines that were looked at. */
+  readonly lines: number;
+  /** True when there are more lines than were allowed; the others were passed over unread. */
+  readonly over: boolean;
+  /** False when the block did not end with a blank line. */
+  readonly separated: boolean;
+}
+
+interface Field {
+  values: string[];
+  count: number;
+  lost: number;
+}
+
+export interface HeaderOptions {
+  start: number;
+  end: number;
+  /** Lines that are looked at; without limit when absent. */
+  lines?: number;
+  /** Is the line from `start` to `stop` (beginning with "--") a boundary in force here? Then the header has ended without its blank line. */
+  isBoundary?: (headers: Headers, start: number, stop: number) => boolean;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function readHeaders(raw: Buffer, options: HeaderOptions): Headers {
+  const { start, end, lines = Number.POSITIVE_INFINITY, isBoundary } = options;
+  const fields = new Map<string, Field>();
+  const headers = emptyHeaders(fields, end);
+  let open: { name: string; from: number } | undefined;
+  const finish = (stop: number) => {
+    if (open) keep(fields, open.name, raw, open.from, stop);
+    open = undefined;
+  };
+  const ended = (at: number, bodyStart: number) => {
+    finish(at);
+    headers.bodyStart = Math.min(end, bodyStart);
+    return headers;
+  };
+  for (let at = start; at < end; ) {
+    headers.over = headers.lines >= lines;
+    if (headers.over) return ended(at, afterBlankLine(raw, at, end));
+    headers.lines += 1;
+    const stop = lineEnd(raw, at, end);
+    const kind = lineKind(raw, at, stop);
+    headers.separated = kind === 'blank';
+    if (headers.separated) return ended(at, stop + 1);
+    const dashes = raw[at] === DASH && raw[at + 1] === DASH;
+    if (kind === 'field' || dashes) finish(at);
+    if (dashes && isBoundary?.(headers, at, stop)) return ended(at, at);
+    if (kind === 'field') open = fieldAt(raw, at);
+    else if (kind === 'other' && !continues(raw, stop + 1, end, at === start)) return ended(at, at);
+    at = stop + 1;
+  }
+  return ended(end, end);
+}
+
+/** The field that begins at `at`; undefined when nobody asks for it. */
+function fieldAt(raw: Buffer, at: number): { name: string; from: number } | undefined {
+  const colon = raw.indexOf(COLON, at);
+  const name = raw.toString('latin1', at, colon).trim().toLowerCase();
+  return WANTED.has(name) ? { name, from: colon + 1 } : undefined;
+}
+
+function lineEnd(raw: Buffer, from: number, end: number): number {
+  const found = raw.indexOf(LF, from);
+  return found < 0 || found > end ? end : found;
+}
+
+function afterBlankLine(raw: Buffer, from: number, end: number): number {
+  const found = [raw.indexOf('\n\n', from, 'latin1') + 2, raw.indexOf('\n\r\n', from, 'latin1') + 3];
+  return Math.min(end, ...found.map((at) => (at > 2 && at > from ? at : end)));
+}
+
+function emptyHeaders(fields: Map<string, Field>, end: number): Mutable<Headers> {
+  return {
+    get: (name) => fields.get(name)?.values[0],
+    all: (name) => fields.get(name)?.values ?? [],
+    count: (name) => fields.get(name)?.count ?? 0,
+    lost: (name) => fields.get(name)?.lost ?? 0,
+    bodyStart: end,
+    lines: 0,
+    over: false,
+    separated: false,
+  };
+}
+
+type LineKind = 'blank' | 'field' | 'folded' | 'other';
+
+function lineKind(raw: Buffer, start: number, stop: number): LineKind {
+  const first = raw[start];
+  if (first === 0x20 || first === 0x09) return isBlank(raw, start, stop) ? 'blank' : 'folded';
+  if (start === stop || (first === CR && stop - start === 1)) return 'blank';
+  return isField(raw, start, stop) ? 'field' : 'other';
+}
+
+/** A line of blanks only ends the header, as for the parser: nothing after it can be lost that way, it is shown as text. */
+function isBlank(raw: Buffer, start: number, stop: number): boolean {
+  for (let at = start; at < stop; at++) {
+    const byte = raw[at];
+    if (byte !== 0x20 && byte !== 0x09 && byte !== CR) return false;
+  }
+  return true;
+}
+
+/** RFC 5322 2.2: printable ASCII up to a colon; blanks before the colon are the obsolete form (4.5). */
+function isField(raw: Buffer, start: number, stop: number): boolean {
+  const limit = Math.min(stop, start + LONGEST_NAME);
+  let at = start;
+  while (at < limit && isNameByte(raw[at] ?? 0)) at += 1;
+  if (at === start) return false;
+  while (at < limit && (raw[at] === 0x20 || raw[at] === 0x09)) at += 1;
+  return at < limit && raw[at] === COLON;
+}
+
+function isNameByte(byte: number): boolean {
+  return byte > 0x20 && byte < 0x7f && byte !== COLON;
+}
+
+/** A line that is no field: a badly folded value when a field follows, else the text begins here without its blank line.
+ *  The very first line may also be an mbox "From " line. */
+function continues(raw: Buffer, next: number, end: number, first: boolean): boolean {
+  if (next >= end) return false;
+  const kind = lineKind(raw, next, lineEnd(raw, next, end));
+  if (first)
+    return kind === 'field' && /^>?From /.test(raw.toString('latin1', raw.lastIndexOf(LF, next - 2) + 1, next));
+  return kind === 'field' || kind === 'folded';
+}
+
+function keep(fields: Map<string, Field>, name: string, raw: Buffer, from: number, stop: number): void {
+  const field = fields.get(name) ?? { values: [], count: 0, lost: 0 };
+  fields.set(name, field);
+  field.count += 1;
+  if (field.values.length >= MOST_REPEATS) {
+    field.lost += countAt(raw, from, stop);
+    return;
+  }
+  if (stop - from <= LONGEST_VALUE) {
+    field.values.push(unfold(raw.toString('latin1', from, stop)));
+    return;
+  }
+  const tail = name === 'references' ? raw.toString('latin1', stop - KEPT_END, stop) : '';
+  const head = raw.toString('latin1', from, from + LONGEST_VALUE - tail.length);
+  field.lost += countAt(raw, from + head.length, stop);
+  field.values.push(unfold(tail === '' ? head : `${head.replace(/<[^<>]*$/, '')} ${tail.replace(/^[^<]*/, '')}`));
+}
+
+function countAt(raw: Buffer, from: number, stop: number): number {
+  let count = 0;
+  for (let at = raw.indexOf(AT, from); at >= 0 && at < stop; at = raw.indexOf(AT, at + 1)) count += 1;
+  return count;
+}
+
+/** RFC 5322 2.2.3: the line end goes, the blank after it stays; a line that was folded without a blank gets one. */
+function unfold(value: string): string {
+  return value.includes('\n')
+    ? value
+        .replace(/\r?\n(?=[ \t])/g, '')
+        .replace(/\r?\n/g, ' ')
+        .trim()
+    : value.trim();
+}

@@ -1,0 +1,49 @@
+// Owns the last step, the same for every mail wherever it was read: ids and links of the attachments, and the footer.
+import { messageOf } from '../../kit/errors.js';
+import type { MailInput, ReadContext, ReadMessage } from '../reader.js';
+import { withFooter } from './bodies.js';
+import { attachmentId, type Digest, type DigestBudget, digest, prepare } from './digest.js';
+import { reduceMail } from './reduce.js';
+
+/** What a mail may take when there is time: in the worker and on the command line. */
+export const FULL_BUDGET: DigestBudget = {
+  // Nobody opens the 251st attachment; 50 levels are more than forwarding of forwards ever made.
+  scan: { parts: 250, depth: 50, candidates: 1_000_000, headerLines: 200_000 },
+  // A little less than the HTML cleaner takes, so that what is cut is cut here, where the whole gets attached.
+  textBytes: 900_000,
+  imageBytes: 1_000_000,
+};
+
+/** Reads a mail here and now, however long it takes. Never rejects for anything in the mail. */
+export async function readMailNow(
+  mail: MailInput,
+  context: ReadContext,
+  budget: DigestBudget = FULL_BUDGET,
+): Promise<ReadMessage> {
+  return finishMail(await digestOrReduce(mail, context.gatewayId, budget), mail, context);
+}
+
+export async function digestOrReduce(mail: MailInput, gatewayId: string, budget: DigestBudget): Promise<Digest> {
+  try {
+    const prepared = prepare(mail, budget);
+    if (!prepared) return reduceMail(mail, gatewayId, 'it is too large');
+    return await digest(prepared, gatewayId);
+  } catch (error) {
+    return reduceMail(mail, gatewayId, messageOf(error));
+  }
+}
+
+export function finishMail(read: Digest, mail: MailInput, context: ReadContext): ReadMessage {
+  const attachments = [...read.attachments];
+  if (read.attachOriginal) {
+    attachments.push({ id: attachmentId(), name: 'original.eml', type: 'message/rfc822', bytes: mail.raw });
+  }
+  const { html, text } = withFooter(read, attachments, read.notes, context.link);
+  return {
+    message: { ...read.fields, BodyHtml: html, BodyText: text },
+    attachments,
+    rfcMessageId: read.rfcMessageId,
+    references: read.references,
+    notes: read.notes,
+  };
+}

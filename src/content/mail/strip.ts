@@ -1,0 +1,42 @@
+// Owns the poor man's HTML to text: for mails whose HTML is too much for the real one. Linear, and never fails.
+import { cleanText } from '../limits.js';
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
+/** Elements whose content is no text. */
+const SILENT = /^<(script|style|head|title)\b/i;
+
+/** The text between the tags of the first `most` of them; a line end for every element that begins a new line. */
+export function stripTags(html: string, most = 20_000): string {
+  let text = '';
+  let at = 0;
+  for (let tags = 0; tags < most; tags++) {
+    const open = html.indexOf('<', at);
+    if (open < 0) break;
+    text += html.slice(at, open);
+    const tag = html.slice(open, open + 12);
+    const close = html.indexOf('>', open);
+    if (close < 0) return decodeEntities(text);
+    at = close + 1;
+    if (/^<\/?(?:br|p|div|tr|li|h\d|table|blockquote)\b/i.test(tag)) text += '\n';
+    const silent = SILENT.exec(tag)?.[1];
+    if (silent) at = Math.max(at, endOf(html, silent, at));
+  }
+  return decodeEntities(text + html.slice(at).replace(/<.*$/s, ''));
+}
+
+function endOf(html: string, name: string, from: number): number {
+  const end = html.slice(from, from + 100_000).search(new RegExp(`</${name}`, 'i'));
+  return end < 0 ? from : from + end;
+}
+
+function decodeEntities(text: string): string {
+  const plain = text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,5}));/gi, (whole, decimal, hex, name) => {
+    if (name) return ENTITIES[name.toLowerCase()] ?? whole;
+    const code = decimal ? Number(decimal) : Number.parseInt(hex, 16);
+    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : '';
+  });
+  return cleanText(plain)
+    .replace(/[ \t\u00a0]+/g, ' ')
+    .replace(/ ?\n[\n ]*/g, '\n')
+    .trim();
+}

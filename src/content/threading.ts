@@ -1,0 +1,70 @@
+// Owns the identities of messages: Message-IDs in the form the server stores, and what an answer has to refer to.
+import { createHash } from 'node:crypto';
+import { LIMITS } from '../simprot/messages.js';
+import { boundaryBefore } from './limits.js';
+
+/** Of a mail without id its beginning, its end and its size tell it from others; all of a large one would hold up the process. */
+const HASHED_HEAD = 1024 * 1024;
+const HASHED_TAIL = 64 * 1024;
+/** What a long id keeps of its beginning, for people; the rest of the 80 characters is "~" and its hash. */
+const KEPT = 36;
+/** References given to an answer: the first (the thread's root) and the latest, as RFC 5322 3.6.4 allows when there are many. */
+const MOST_REFERENCES = 20;
+/** An id that does not fit into one header line (RFC 5322 2.1.1) cannot be referred to. */
+const LONGEST_REFERENCE = 900;
+
+/**
+ * The form of a Message-ID (without brackets) for DeliverySystemId and InReplyToId: itself up to 80 characters, else its first
+ * 36, "~" and the base64url SHA-256 of the whole.
+ */
+export function shortId(id: string): string {
+  if (id.length <= LIMITS.DeliverySystemId) return id;
+  return `${id.slice(0, boundaryBefore(id, KEPT))}~${hash(id)}`;
+}
+
+/** The id of a mail that came without one: the same whenever the same mail comes through the same gateway. */
+export function madeId(gatewayId: string, raw: Uint8Array): string {
+  const fingerprint = createHash('sha256').update(`${gatewayId.toLowerCase()}\n${raw.byteLength}\n`);
+  fingerprint.update(raw.subarray(0, HASHED_HEAD));
+  fingerprint.update(raw.subarray(Math.max(HASHED_HEAD, raw.byteLength - HASHED_TAIL)));
+  return `${fingerprint.digest('base64url')}@gatepost`;
+}
+
+/** The ids in a Message-ID, In-Reply-To or References value, without brackets, in order. */
+export function idsOf(value: string): string[] {
+  const ids: string[] = [];
+  for (const match of value.matchAll(/<([^<>]*)>/g)) {
+    const id = withoutBlanks(match[1] ?? '');
+    if (id !== '') ids.push(id);
+  }
+  return ids;
+}
+
+/** The one id of a Message-ID header; without brackets the whole value counts, if it is one word. */
+export function messageIdOf(value: string): string | null {
+  const id = idsOf(value)[0] ?? withoutBlanks(value.replace(/[<>]/g, ''));
+  return id === '' ? null : id;
+}
+
+/** The id of the message that this one answers: In-Reply-To's first, else the last of References. */
+export function answeredId(inReplyTo: string, references: readonly string[]): string | null {
+  const bare = /^\s*[^\s<>@]+@[^\s<>@]+\s*$/.test(inReplyTo) ? inReplyTo.trim() : undefined;
+  return idsOf(inReplyTo)[0] ?? bare ?? references.at(-1) ?? null;
+}
+
+/** The References of an answer: the mail's own, then its Message-ID; null when it has none. */
+export function referencesFor(own: readonly string[], messageId: string | null): string | null {
+  if (messageId === null || messageId.length > LONGEST_REFERENCE) return null;
+  const usable = [...new Set(own)].filter((id) => id.length <= LONGEST_REFERENCE && id !== messageId);
+  const all = [...usable, messageId];
+  const kept = all.length > MOST_REFERENCES ? [...all.slice(0, 1), ...all.slice(1 - MOST_REFERENCES)] : all;
+  return kept.map((id) => `<${id}>`).join(' ');
+}
+
+function withoutBlanks(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, '');
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}

@@ -1,0 +1,24 @@
+// Owns the far side of the worker thread: reads one mail and gives its memory back instead of copying it.
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+import type { Digest, DigestBudget } from './mail/digest.js';
+import { digestOrReduce } from './mail/read-mail.js';
+import type { MailInput } from './reader.js';
+
+export interface ReadTask {
+  readonly mail: MailInput;
+  readonly gatewayId: string;
+  readonly budget: DigestBudget;
+}
+
+export default async function readInWorker({ mail, gatewayId, budget }: ReadTask): Promise<unknown> {
+  const read = await digestOrReduce(mail, gatewayId, budget);
+  const attachments = read.attachments.map((attachment) => ({ ...attachment, bytes: owned(attachment.bytes) }));
+  const value: Digest = { ...read, attachments };
+  const buffers = new Set(attachments.map((attachment) => attachment.bytes.buffer));
+  return move({ [valueSymbol]: value, [transferableSymbol]: [...buffers] });
+}
+
+/** Memory that belongs to these bytes alone. A view would take the whole mail, or Node's shared pool, along with it. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.prototype.slice.call(bytes);
+}
