@@ -11,7 +11,7 @@ export interface MailInput {
 }
 
 export interface ReadAttachment {
-  /** Unguessable; already written into the links of both bodies. */
+  /** The same each time the same mail is read; already written into the links of both bodies. */
   id: string;
   name: string;
   type: string;

@@ -15,15 +15,19 @@ interface AttachmentValues {
 }
 
 const insert = statement<AttachmentValues>()((db, slot) =>
-  db.insertInto('attachments').values({
-    id: slot('id'),
-    arrival_id: slot('arrivalId'),
-    sha256: slot('sha256'),
-    name: slot('name'),
-    type: slot('type'),
-    size: slot('size'),
-    stored_at: slot('at'),
-  }),
+  // The very same mail may come under two keys; its attachments have the same ids then.
+  db
+    .insertInto('attachments')
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .values({
+      id: slot('id'),
+      arrival_id: slot('arrivalId'),
+      sha256: slot('sha256'),
+      name: slot('name'),
+      type: slot('type'),
+      size: slot('size'),
+      stored_at: slot('at'),
+    }),
 );
 
 const byId = statement<{ id: string }>()((db, slot) =>

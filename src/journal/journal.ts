@@ -35,7 +35,7 @@ export interface NewArrival {
 }
 
 export interface NewAttachment {
-  /** Unguessable, made by whoever wrote the link into the body. */
+  /** Made by whoever wrote the link into the body; the same each time the same message is read. */
   id: string;
   name: string;
   type: string;

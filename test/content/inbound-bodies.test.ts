@@ -177,6 +177,19 @@ describe('attachments', () => {
     expect(message.BodyHtml).toContain(`href="https://gate.example/a/${id}/Rechnung%20_1_.pdf"`);
   });
 
+  test('have the same ids whenever the same mail is read, so that links stay true over a crash', async () => {
+    const raw = multipart('multipart/mixed', 'b', [
+      part('text/plain', 'hi'),
+      base64Part('application/pdf; name=a.pdf', Buffer.from('first')),
+      base64Part('application/pdf; name=b.pdf', Buffer.from('second')),
+    ]);
+    const ids = async (bytes: typeof raw) => (await read(bytes)).attachments.map(({ id }) => id);
+    const [first, again] = [await ids(raw), await ids(raw)];
+    expect(again).toEqual(first);
+    expect(new Set(first).size).toBe(2);
+    expect(await ids(Buffer.concat([Buffer.from(raw), Buffer.from('\r\n')]))).not.toEqual(first);
+  });
+
   test.each([
     [`Content-Disposition: attachment; filename*=utf-8''p%C5%99%C3%ADloha.pdf`, 'příloha.pdf'],
     ['Content-Disposition: attachment; filename*0="long "; filename*1="name.pdf"', 'long name.pdf'],

@@ -67,7 +67,8 @@ test('files that no row refers to are removed, those of an interrupted writing a
   const { open, dir } = place();
   const journal = await open();
   await journal.open(arrival('1', { attachments: [attachment('a', 'kept')] }));
-  await expect(journal.open(arrival('2', { attachments: [attachment('a', 'orphan')] }))).rejects.toThrow('UNIQUE');
+  // The id is taken, so that the row goes on pointing to the first file, and the second has no row.
+  await journal.open(arrival('2', { attachments: [attachment('a', 'orphan')] }));
   expect(stored(dir).length).toBe(2);
   expect(await journal.sweep(KEEP)).toEqual({ removed: 1 });
   expect(stored(dir).length).toBe(1);

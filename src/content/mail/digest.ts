@@ -1,8 +1,9 @@
 // Owns the way from a mail's bytes to everything of the message but the attachments' links: scan, carve, parse, clean.
 // Runs where it is called, in the main thread for small mails and in a worker for all others; it holds no state.
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { humanSize } from '../limits.js';
 import type { MailInput, ReadAttachment } from '../reader.js';
+import { madeId } from '../threading.js';
 import { makeBodies } from './bodies.js';
 import { type Carved, carve } from './carve.js';
 import { type Fields, readFields } from './fields.js';
@@ -77,7 +78,7 @@ export async function digest({ mail, scan, carved, budget }: Prepared, gatewayId
     fields: read.fields,
     html: bodies.html,
     text: bodies.text,
-    attachments: [...carved.attachments, ...bodies.unshown].map((enclosure) => ({ id: attachmentId(), ...enclosure })),
+    attachments: identified(mail, gatewayId, [...carved.attachments, ...bodies.unshown]),
     attachOriginal: over.length > 0 && mail.cut === undefined,
     rfcMessageId: read.rfcMessageId,
     references: read.references,
@@ -85,9 +86,23 @@ export async function digest({ mail, scan, carved, budget }: Prepared, gatewayId
   };
 }
 
-/** 128 bits that nobody guesses. */
-export function attachmentId(): string {
-  return randomBytes(16).toString('base64url');
+/**
+ * Ids of attachments, the same each time the same mail is read: a mail that is read again after a crash must link to
+ * what was stored the first time. What keeps others out is the signature of the link, not the id.
+ */
+export function attachmentIds({ raw }: MailInput, gatewayId: string): (place: number) => string {
+  const seed = madeId(gatewayId, raw);
+  return (place) => createHash('sha256').update(`${seed}\n${place}`).digest('base64url').slice(0, 22);
+}
+
+function identified(
+  mail: MailInput,
+  gatewayId: string,
+  enclosures: readonly Omit<ReadAttachment, 'id'>[],
+): ReadAttachment[] {
+  if (enclosures.length === 0) return [];
+  const id = attachmentIds(mail, gatewayId);
+  return enclosures.map((enclosure, place) => ({ ...enclosure, id: id(place) }));
 }
 
 export function asBuffer(raw: Uint8Array): Buffer {

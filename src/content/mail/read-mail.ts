@@ -2,7 +2,7 @@
 import { messageOf } from '../../kit/errors.js';
 import type { MailInput, ReadContext, ReadMessage } from '../reader.js';
 import { withFooter } from './bodies.js';
-import { attachmentId, type Digest, type DigestBudget, digest, prepare } from './digest.js';
+import { attachmentIds, type Digest, type DigestBudget, digest, prepare } from './digest.js';
 import { reduceMail } from './reduce.js';
 
 /** What a mail may take when there is time: in the worker and on the command line. */
@@ -36,7 +36,8 @@ export async function digestOrReduce(mail: MailInput, gatewayId: string, budget:
 export function finishMail(read: Digest, mail: MailInput, context: ReadContext): ReadMessage {
   const attachments = [...read.attachments];
   if (read.attachOriginal) {
-    attachments.push({ id: attachmentId(), name: 'original.eml', type: 'message/rfc822', bytes: mail.raw });
+    const id = attachmentIds(mail, context.gatewayId)(attachments.length);
+    attachments.push({ id, name: 'original.eml', type: 'message/rfc822', bytes: mail.raw });
   }
   const { html, text } = withFooter(read, attachments, read.notes, context.link);
   return {
