@@ -11,8 +11,6 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production \
     GATEPOST_DATA_DIR=/data \
-    GATEPOST_JOURNAL=sqlite:/data/journal.db \
-    GATEPOST_FRONTDESK_STORE=/data/frontdesk.db \
     GATEPOST_SECRETS_DIR=/run/secrets \
     GATEPOST_HTTP_HOST=0.0.0.0
 WORKDIR /app

@@ -55,7 +55,7 @@ export interface Service {
 const STOP_GRACE_MS = 6_000;
 /** A removed or changed gateway may finish what is under way for this long, ms. */
 const DRAIN_MS = 15_000;
-const MIB = 1024 * 1024;
+const MB = 1024 * 1024;
 const DAY_MS = 86_400_000;
 /** How often old entries are swept out, ms. */
 const SWEEP_MS = 6 * 3_600_000;
@@ -97,7 +97,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
     peerAddresses: config.server.peerAddresses,
     instance: `${hostname()}-${process.pid}`,
     encoding: config.wire.content,
-    maxBodyBytes: config.wire.maxBodyMiB * MIB,
+    maxBodyBytes: config.wire.maxBodyMB * MB,
     clock,
     random,
     log,
@@ -120,7 +120,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
     link: (attachment) => (signer ? signer.link(attachment) : ''),
     limits: {
       window: config.inbound.window,
-      windowBytes: config.inbound.windowMiB * MIB,
+      windowBytes: config.inbound.windowMB * MB,
       ackMs: config.inbound.ackSeconds * 1000,
       backoff: { first: config.inbound.retryFirstSeconds * 1000, longest: config.inbound.retryLongestSeconds * 1000 },
       refusals: config.inbound.refusals,

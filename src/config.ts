@@ -2,7 +2,6 @@
 // its sentence. What administrators define on the server (gateways) is not here.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { codeOf, GatepostError, messageOf } from './kit/errors.js';
@@ -43,7 +42,10 @@ const shape = {
   wire: z
     .strictObject({
       content: say(z.enum(['json', 'msgpack']).default('json'), 'How we write contents; both are always read.'),
-      maxBodyMiB: say(z.coerce.number().positive().max(1024).default(32), 'Longest frame body accepted, MiB.'),
+      maxBodyMB: say(
+        z.coerce.number().positive().max(1024).default(32),
+        'Longest frame body sent or accepted, MB (of 1,048,576 bytes).',
+      ),
       channels: say(
         z.record(z.string(), z.enum(['Email', 'SMS', 'Fax', 'SocialMsg', 'SocialWall'])).default({}),
         'Numbers that the server uses for channels, for example { "0": Email }; empty: 0 to 4 in the published order.',
@@ -51,15 +53,15 @@ const shape = {
     })
     .prefault({}),
   dataDir: say(
-    z.string().min(1).default('../data'),
-    'Folder of everything that is kept. Relative paths count from the file.',
+    z.string().min(1).default('data'),
+    'Folder of everything that is kept. Relative paths count from the configuration file.',
   ),
   journal: say(
     z
       .string()
-      .regex(/^sqlite:.+/, 'must be sqlite:PATH')
-      .default('sqlite:../data/journal.db'),
-    'The durable record of arrivals and orders: sqlite:PATH.',
+      .regex(/^$|^sqlite:.+/, 'must be sqlite:PATH')
+      .default(''),
+    'The durable record of arrivals and orders: sqlite:PATH; empty: journal.db in dataDir.',
   ),
   secretsDir: say(
     z.string().min(1).default('secrets'),
@@ -81,13 +83,16 @@ const shape = {
         z.string().default('gateways.yaml'),
         'Gateways that the embedded server hands out; read again whenever it changes.',
       ),
-      store: say(z.string().default('../data/frontdesk.db'), 'SQLite file of the embedded server’s messages.'),
+      store: say(
+        z.string().default(''),
+        'SQLite file of the embedded server’s messages; empty: frontdesk.db in dataDir.',
+      ),
     })
     .prefault({}),
   inbound: z
     .strictObject({
       window: say(count.default(64), 'Messages per gateway handed over and not yet acknowledged.'),
-      windowMiB: say(z.coerce.number().positive().default(64), 'The same in MiB: a bound on memory per gateway.'),
+      windowMB: say(z.coerce.number().positive().default(64), 'The same in MB: a bound on memory per gateway.'),
       ackSeconds: say(
         z.coerce.number().min(60).default(60),
         'How long one acknowledgement is waited for; at least 60.',
@@ -183,14 +188,11 @@ export function loadConfig(file: string | null, env: Readonly<Record<string, str
   return deepFreeze({ ...absolute(result.data, base), file: file === null ? null : resolve(file) });
 }
 
-/** Where `gatepost` looks when no --config is given; null when there is nothing: then the defaults count. */
+/** Where `gatepost` looks when no --config is given; null when there is nothing: then the defaults count, from the working directory. */
 export function findConfig(env: Readonly<Record<string, string | undefined>>): string | null {
   if (env.GATEPOST_CONFIG) return env.GATEPOST_CONFIG;
-  // dist/src/config.js -> the package's own config folder, which is what a checkout runs with.
-  const own = fileURLToPath(new URL('../../config/gatepost.yaml', import.meta.url));
   return (
-    ['gatepost.yaml', 'config/gatepost.yaml', '/etc/gatepost/gatepost.yaml', own].find((path) => existsSync(path)) ??
-    null
+    ['gatepost.yaml', 'config/gatepost.yaml', '/etc/gatepost/gatepost.yaml'].find((path) => existsSync(path)) ?? null
   );
 }
 
@@ -218,7 +220,7 @@ function readYaml(file: string): { data: Record<string, unknown>; lineOf(path: r
       },
     );
   }
-  const data: unknown = document.toJS() ?? {};
+  const data = withoutNulls(document.toJS() ?? {});
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw new GatepostError(
       'config/invalid',
@@ -235,6 +237,13 @@ function readYaml(file: string): { data: Record<string, unknown>; lineOf(path: r
       return offset === undefined ? '' : `, line ${lines.linePos(offset).line}`;
     },
   };
+}
+
+/** `server:` with nothing below it means the same as no `server` at all. */
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const members = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(members.map(([key, member]) => [key, withoutNulls(member)]));
 }
 
 /** Where a key stands, or the nearest thing above it that is written at all. */
@@ -308,12 +317,16 @@ const where = (file: string | null, line: string) => (file === null ? 'environme
 
 function absolute(config: Parsed, base: string): Parsed {
   const at = (path: string) => (path === '' ? '' : resolve(base, path));
+  const dataDir = at(config.dataDir);
   return {
     ...config,
-    dataDir: at(config.dataDir),
+    dataDir,
     secretsDir: at(config.secretsDir),
-    journal: `sqlite:${at(config.journal.slice('sqlite:'.length))}`,
-    frontdesk: { gateways: at(config.frontdesk.gateways), store: at(config.frontdesk.store) },
+    journal: `sqlite:${at(config.journal.slice('sqlite:'.length)) || join(dataDir, 'journal.db')}`,
+    frontdesk: {
+      gateways: at(config.frontdesk.gateways),
+      store: at(config.frontdesk.store) || join(dataDir, 'frontdesk.db'),
+    },
     server: {
       ...config.server,
       tlsCa: at(config.server.tlsCa),

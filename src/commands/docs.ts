@@ -66,9 +66,12 @@ function configTable(): Page {
   return { path: 'config/README.md', text };
 }
 
+/** The sample is what a checkout runs with: its data belongs beside config/, not into it. */
+const SAMPLE: Readonly<Record<string, unknown>> = { dataDir: '../data' };
+
 /** Every key with its default, each explained by a comment above it. */
 function configSample(): Page {
-  const lines = ['# Gatepost: every key with its default.', `# ${NOTE}`];
+  const lines = ['# Gatepost: every key, explained.', `# ${NOTE}`];
   let section = '';
   for (const key of configKeys()) {
     const [head = '', leaf] = key.path.split('.');
@@ -81,7 +84,10 @@ function configSample(): Page {
 }
 
 function sampleLines(key: ConfigKey, indent: string, name: string): string[] {
-  const value = stringify(key.default, { collectionStyle: 'flow', defaultStringType: 'PLAIN' }).trim();
+  const value = stringify(SAMPLE[key.path] ?? key.default, {
+    collectionStyle: 'flow',
+    defaultStringType: 'PLAIN',
+  }).trim();
   return [
     ...wrap(key.description, 110 - indent.length).map((line) => `${indent}# ${line}`),
     `${indent}${name}: ${value}`,

@@ -55,6 +55,9 @@ export async function deliverOrder(
   const { journal, clock, random, log, definition, keeper } = tools;
   const { driver, settings } = definition;
 
+  // The same at every try, also by another process: a mail that is sent again is the same mail, to the byte.
+  const composedAt = acceptance.order.firstBegunAt ?? clock.now();
+
   async function run(): Promise<End> {
     const parcel = await parcelFor(acceptance.order.taken);
     if ('problem' in parcel) return refuse(parcel.problem);
@@ -73,7 +76,7 @@ export async function deliverOrder(
     const thread = await journal.answerTo(order.RemoteAddress ?? '', order.SubjectField ?? '');
     const sender = driver.sender?.(settings) ?? {};
     const gatewayName = definition.info.DisplayName ?? null;
-    const result = await composeMail(order, { sender, gatewayName, thread, now: clock.now() });
+    const result = await composeMail(order, { sender, gatewayName, thread, now: composedAt });
     if (!result.ok) return { problem: result.problem };
     const recipients = result.mail.recipients.filter((recipient) => !taken.includes(recipient.toLowerCase()));
     return { mail: { ...result.mail, recipients }, deliverySystemId: result.deliverySystemId };

@@ -4,7 +4,8 @@ import type { Clock } from '../kit/clock.js';
 import type { Answer } from './line.js';
 
 export interface Flight {
-  readonly key: string;
+  /** The arrival's key; a new one when the counterparty renumbered. */
+  key: string;
   /** Monotonic ms of the driver's yield. */
   readonly since: number;
   /** The handle to confirm on: the newest one the driver showed. */

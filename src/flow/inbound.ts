@@ -30,11 +30,24 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   const reading = stopper();
   const stopped = stopper();
 
-  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, async (session, signal) => {
+  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, receiveAll, renamed);
+
+  async function receiveAll(session: unknown, signal: AbortSignal): Promise<void> {
     const { receive } = definition.driver;
     if (!receive) return;
     for await (const arrival of receive(session, signal)) await admit(arrival, signal);
-  });
+  }
+
+  /** Those under way go on under their new keys, or the next session could never show them again. */
+  function renamed(changes: readonly { from: string; to: string }[]): void {
+    for (const { from, to } of changes) {
+      const flight = flights.get(from);
+      if (!flight || flights.has(to)) continue;
+      flights.delete(from);
+      flight.key = to;
+      flights.set(to, flight);
+    }
+  }
 
   /** Waits for room, so that a full window stops the driver; the work itself goes on beside it. */
   async function admit(arrival: Arrival, signal: AbortSignal): Promise<void> {
@@ -46,7 +59,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     flights.set(arrival.key, flight);
     void carry(flight).finally(() => {
       flight.leave();
-      if (flights.get(arrival.key) === flight) flights.delete(arrival.key);
+      if (flights.get(flight.key) === flight) flights.delete(flight.key);
     });
   }
 

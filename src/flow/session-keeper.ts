@@ -27,16 +27,20 @@ export interface SessionKeeper {
   close(): Promise<void>;
 }
 
+/** Told when the counterparty renumbered and the journal has the new keys. */
+export type Renamed = (changes: readonly { from: string; to: string }[]) => void;
+
 /** `use` runs on the open session; when it returns or throws while `signal` is not aborted, the session counts as broken. */
 export function keepSession(
   definition: Definition,
   tools: UnitTools,
   signal: AbortSignal,
   use: (session: unknown, signal: AbortSignal) => Promise<void>,
+  renamed: Renamed = () => {},
 ): SessionKeeper {
   const { driver, info } = definition;
   const { clock, log } = tools;
-  const context = contextOf(definition, tools);
+  const context = contextOf(definition, tools, renamed);
   let state: GatewayView['state'] = 'starting';
   let problem: string | null = null;
   let since = clock.now();
@@ -166,6 +170,7 @@ function wordsOf(error: unknown): string {
 export function contextOf(
   { info, settings }: Definition,
   tools: Pick<UnitTools, 'clock' | 'random' | 'log' | 'dataDir' | 'journal'>,
+  renamed: Renamed,
 ): GatewayContext<unknown> {
   return {
     gateway: { id: info.Id, displayName: info.DisplayName ?? info.Id, direction: info.Direction },
@@ -173,12 +178,12 @@ export function contextOf(
     clock: tools.clock,
     random: tools.random,
     log: tools.log,
-    memory: memoryOf(tools.journal, info.Id, info.Direction),
+    memory: memoryOf(tools.journal, info.Id, info.Direction, renamed),
     dataDir: tools.dataDir,
   };
 }
 
-function memoryOf(journal: Journal, id: string, direction: 'I' | 'O'): Memory {
+function memoryOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: Renamed): Memory {
   return {
     async known(keys) {
       const records = await journal.known(id, keys);
@@ -186,7 +191,10 @@ function memoryOf(journal: Journal, id: string, direction: 'I' | 'O'): Memory {
     },
     ignore: (entries) => journal.ignore(id, entries),
     byFingerprint: (fingerprints) => journal.byFingerprint(id, fingerprints),
-    rekey: (changes) => journal.rekey(id, changes),
+    async rekey(changes) {
+      await journal.rekey(id, changes);
+      renamed(changes);
+    },
     read: (name) => journal.read(id, direction, name),
     write: (name, value) => journal.write(id, direction, name, value),
   };

@@ -61,9 +61,7 @@ describe('gatepost start ends with one sentence and a code that is not 0', () =>
     const address = taken.address();
     const port = typeof address === 'object' ? address?.port : 0;
     writeFileSync(join(place.path, 'gateways.yaml'), '');
-    const { code, output } = await start(
-      `server: { port: ${port} }\nhttp: { port: 0 }\ndataDir: data\njournal: sqlite:data/journal.db\nfrontdesk: { store: data/desk.db }\n`,
-    );
+    const { code, output } = await start(`server: { port: ${port} }\nhttp: { port: 0 }\ndataDir: data\n`);
     taken.close();
     expect(code).toBe(1);
     expect(output).toContain(String(port));
@@ -72,7 +70,7 @@ describe('gatepost start ends with one sentence and a code that is not 0', () =>
 
   it('for a data folder that cannot be made', async () => {
     writeFileSync(join(place.path, 'file'), '');
-    const { code, output } = await start('dataDir: file/data\njournal: sqlite:file/data/journal.db\n');
+    const { code, output } = await start('dataDir: file/data\n');
     expect(code).toBe(1);
     expect(output).toContain('cannot create the data folder');
     expectSentence(output);

@@ -45,7 +45,7 @@ export function folder(): Folder {
 
 /** The configuration of a connector that talks to a server of the test. */
 export const remote = (port: number, more = '') =>
-  `server: { mode: remote, host: 127.0.0.1, port: ${port}, password: server-password }\ndataDir: data\njournal: sqlite:data/journal.db\nhttp: { port: 0 }\nlog: { level: debug, format: json }\n${more}`;
+  `server: { mode: remote, host: 127.0.0.1, port: ${port}, password: server-password }\ndataDir: data\nhttp: { port: 0 }\nlog: { level: debug, format: json }\n${more}`;
 
 export function gatepost(
   args: readonly string[],

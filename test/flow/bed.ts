@@ -57,7 +57,7 @@ export async function startBed(
   const file = join(folder, 'gatepost.yaml');
   writeFileSync(
     file,
-    `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }\ndataDir: data\njournal: sqlite:data/journal.db\nhttp: { port: 0 }\n${options.extra ?? ''}`,
+    `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }\ndataDir: data\nhttp: { port: 0 }\n${options.extra ?? ''}`,
   );
   const start = () => {
     const secrets = redactor();

@@ -153,6 +153,23 @@ describe('a customer’s message', () => {
   });
 });
 
+describe('a mailbox that was renumbered', () => {
+  it('while a message was on its way: the message goes on under its new key and is confirmed there', async () => {
+    const stale = async () => {
+      throw new Error('UIDVALIDITY changed');
+    };
+    bed.inbound.put('old-key', mail('one'), stale);
+    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await fact(() => steps(bed.lines).includes('cannot be confirmed yet'));
+    await bed.inbound.memory?.rekey([{ from: 'old-key', to: 'new-key' }]);
+    const shownAgain = bed.inbound.put('new-key', mail('one'));
+    await bed.clock.advance(120_000);
+    await fact(() => shownAgain.events.includes('confirmed'));
+    expect(bed.hub.received).toHaveLength(1);
+    expect(bed.service.views().find((view) => view.id === IN)?.inFlight).toBe(0);
+  });
+});
+
 describe('the window', () => {
   it('of unacknowledged messages stops the driver when it is full', async () => {
     bed.hub.onReceiving = () => 'silent';

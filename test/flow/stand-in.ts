@@ -4,6 +4,7 @@ import type {
   Arrival,
   Attempt,
   Driver,
+  Memory,
   OutboundMail,
   Outcome,
   WhenUncertain,
@@ -13,13 +14,15 @@ import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 export interface StandIn {
   readonly driver: AnyDriver;
   /** Puts a mail in and tells what happened to it. */
-  put(key: string, raw?: string): Put;
+  put(key: string, raw?: string, confirm?: () => Promise<void>): Put;
   /** Every call of send. */
   readonly sends: { mail: OutboundMail; attempt: Attempt }[];
   /** Answers the next and all later sends. */
   onSend: (mail: OutboundMail, attempt: Attempt) => Promise<Outcome>;
   whenUncertain: WhenUncertain;
   readonly opened: number;
+  /** What the flow gave the driver to remember with. */
+  readonly memory: Memory | undefined;
   readonly closed: number;
   /** How many arrivals the flow has taken from the driver. */
   readonly taken: number;
@@ -51,6 +54,7 @@ export function standIn(): StandIn {
     }),
     whenUncertain: 'Resend' as WhenUncertain,
     opened: 0,
+    memory: undefined as Memory | undefined,
     closed: 0,
     taken: 0,
     refuseToOpen: null as string | null,
@@ -60,7 +64,8 @@ export function standIn(): StandIn {
     channel: 'Email',
     summary: 'For tests.',
     settings: settings as never,
-    async open() {
+    async open({ memory }) {
+      me.memory = memory;
       if (me.refuseToOpen) throw new Error(me.refuseToOpen);
       me.opened++;
       return {};
@@ -90,7 +95,7 @@ export function standIn(): StandIn {
   };
   return Object.assign(me, {
     driver: driver as AnyDriver,
-    put(key: string, raw: string = mail(key)): Put {
+    put(key: string, raw: string = mail(key), confirm?: () => Promise<void>): Put {
       const events: string[] = [];
       const bytes = Buffer.from(raw);
       queue.push({
@@ -98,7 +103,7 @@ export function standIn(): StandIn {
         fingerprint: '',
         bytes: bytes.length,
         content: { kind: 'mail', raw: bytes, receivedAt: Date.UTC(2026, 10, 22) },
-        confirm: async () => void events.push('confirmed'),
+        confirm: confirm ?? (async () => void events.push('confirmed')),
         refuse: async (reason) => void events.push(`refused: ${reason}`),
       });
       wake();

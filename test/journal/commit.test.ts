@@ -110,12 +110,13 @@ test('closing waits for what was asked for and takes nothing more', async () => 
 
 test('a verb that fails, fails alone and leaves nothing behind', async () => {
   const { open, rows } = place();
-  const journal = await open();
-  const sameId = [{ id: 'link-1', name: 'a.txt', type: 'text/plain', bytes: Buffer.from('a') }];
-  await journal.open(arrival('first', { attachments: sameId }));
+  // The third is given the requestId of the first.
+  const guids = ['r-1', 'r-2', 'r-1', 'r-3'];
+  const journal = await open({ guid: () => guids.shift() ?? '' });
+  await journal.open(arrival('first'));
   const results = await Promise.allSettled([
     journal.open(arrival('before')),
-    journal.open(arrival('broken', { attachments: sameId })),
+    journal.open(arrival('broken')),
     journal.open(arrival('after')),
   ]);
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);

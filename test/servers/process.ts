@@ -25,12 +25,20 @@ export interface RunOptions {
 /** Longest that a program may take to end after being asked to. Dovecot needs up to 3 s. */
 const STOP_MS = 15_000;
 
+/** Should the test process end before its time, nothing it started is left behind. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill();
+});
+
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Running {
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     ...(options.cwd ? { cwd: options.cwd } : {}),
   });
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   const output = capture(child);
   const ended = new Promise<number | null>((resolve) => {
     child.once('error', (error) => {

@@ -1,0 +1,240 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { until } from '../../test/kit/until.js';
+import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
+import { type HandOptions, mailOf, openHand } from '../../test/servers/imap-hand.js';
+import { startProxy } from '../../test/servers/proxy.js';
+import { imapHost } from './driver.js';
+
+const missing = whyNoDovecot();
+const title = missing ? ` (skipped: ${missing})` : '';
+const users = Array.from({ length: 20 }, (_, at) => ({ name: `u${at}@example.test`, password: `pw-${at}` }));
+const folders = ['Archive', 'Refused'];
+const all = { Since: 'All' };
+
+/** What is in a folder: UIDs with their flags. */
+async function contents(dovecot: Dovecot, user: string, folder = 'INBOX'): Promise<Record<string, string>> {
+  const text = await dovecot.doveadm('-f', 'tab', 'fetch', '-u', user, 'uid flags', 'mailbox', folder);
+  const rows = text.trim().split('\n').slice(1);
+  return Object.fromEntries(
+    rows.map((row) => {
+      const [uid = '', flags = ''] = row.split('\t');
+      return [uid, flags.replace(/\\Recent ?/, '').trim()];
+    }),
+  );
+}
+
+describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
+  let dovecot: Dovecot;
+  let used = 0;
+  const freshUser = () => users[used++]?.name ?? '';
+  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  const mailbox = async (count: number) => {
+    const user = freshUser();
+    await dovecot.fill(user, count, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    return user;
+  };
+
+  beforeAll(async () => {
+    dovecot = await startDovecot({ users, folders });
+  });
+  afterAll(() => dovecot?.close());
+
+  test('Seen marks as read what was confirmed, and nothing else', async () => {
+    const user = await mailbox(3);
+    const hand = await open(user, { settings: all });
+    const [a, , c] = await hand.take(3);
+    if (a && c) await hand.settle(a, c);
+    expect(await contents(dovecot, user)).toEqual({ 1: '\\Seen', 2: '', 3: '\\Seen' });
+    await hand.close();
+  });
+
+  test('Move puts it into MoveTo', async () => {
+    const user = await mailbox(2);
+    const hand = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
+    const [a] = await hand.take(2);
+    if (a) await hand.settle(a);
+    expect(Object.keys(await contents(dovecot, user))).toEqual(['2']);
+    expect(Object.keys(await contents(dovecot, user, 'Archive'))).toHaveLength(1);
+    await hand.close();
+  });
+
+  test('Delete removes it, and leaves alone what somebody else has marked as deleted', async () => {
+    const user = await mailbox(3);
+    const hand = await open(user, { settings: { ...all, AfterReceive: 'Delete' } });
+    const [a] = await hand.take(3);
+    await dovecot.doveadm('flags', 'add', '-u', user, '\\Deleted', 'mailbox', 'INBOX', 'uid', '3');
+    if (a) await hand.settle(a);
+    expect(await contents(dovecot, user)).toEqual({ 2: '', 3: '\\Deleted' });
+    await hand.close();
+  });
+
+  test('Keep changes nothing', async () => {
+    const user = await mailbox(2);
+    const hand = await open(user, { settings: { ...all, AfterReceive: 'Keep' } });
+    await hand.settle(...(await hand.take(2)));
+    expect(await contents(dovecot, user)).toEqual({ 1: '', 2: '' });
+    await hand.close();
+  });
+
+  test('Delete never deletes the original of a mail that was not taken whole, not even after a restart', async () => {
+    const user = freshUser();
+    const body = 'x'.repeat(998).concat('\r\n').repeat(600);
+    for (const subject of ['one', 'two']) await dovecot.deliver(user, mailOf(subject, { body }));
+    const settings = { ...all, AfterReceive: 'Delete', MaxMessageBytes: 300_000 };
+    const first = await open(user, { settings });
+    const [one, two] = await first.take(2);
+    expect(one?.content?.cut?.reason).toContain('is not deleted but flagged');
+    if (one) await first.settle(one);
+    if (two) first.memory.acknowledge(two);
+    await first.close();
+    const second = await open(user, { settings, memory: first.memory });
+    await second.settle(await second.next());
+    expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged \\Seen', 2: '\\Flagged \\Seen' });
+    await second.close();
+  });
+
+  test('confirms that come together are one STORE', async () => {
+    const user = await mailbox(60);
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const hand = await open(user, { settings: { ...all, Port: proxy.port } });
+    await hand.settle(...(await hand.take(60)));
+    expect(proxy.sent().match(/UID STORE/g)).toHaveLength(1);
+    expect(proxy.sent()).toContain('UID STORE 1:60 +FLAGS.SILENT (\\Seen)');
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('nothing is told to the mailbox before it was asked for', async () => {
+    const user = await mailbox(3);
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const hand = await open(user, { settings: { ...all, Port: proxy.port, AfterReceive: 'Delete' } });
+    await hand.take(3);
+    await hand.close();
+    expect(proxy.sent()).not.toMatch(/STORE|MOVE|COPY|EXPUNGE/);
+    expect(await contents(dovecot, user)).toEqual({ 1: '', 2: '', 3: '' });
+    await proxy.close();
+  });
+
+  test('a mail that somebody else has removed counts as confirmed', async () => {
+    const user = await mailbox(1);
+    const hand = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
+    const arrival = await hand.next();
+    await dovecot.doveadm('expunge', '-u', user, 'mailbox', 'INBOX', 'all');
+    await hand.settle(arrival);
+    await arrival.confirm();
+    await hand.close();
+  });
+
+  test('a confirm that the server refuses fails with its words, and is offered again at the next look', async () => {
+    const user = await mailbox(1);
+    await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const clock = manualClock();
+    const settings = { ...all, AfterReceive: 'Move', MoveTo: 'Elsewhere', PollSeconds: 30, Port: proxy.port };
+    const hand = await open(user, { settings, clock });
+    const arrival = await hand.next();
+    hand.memory.acknowledge(arrival);
+    await dovecot.doveadm('mailbox', 'delete', '-u', user, 'Elsewhere');
+    const words = { code: 'gateway/refused', message: expect.stringContaining('Elsewhere') };
+    const refused = expect(arrival.confirm()).rejects.toMatchObject(words);
+    await clock.advance(50);
+    await refused;
+    await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
+    const next = hand.next();
+    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    await clock.advance(30_000);
+    const again = await next;
+    expect(again).toMatchObject({ key: arrival.key, content: null });
+    const settled = hand.settle(again);
+    await clock.advance(50);
+    await settled;
+    expect(Object.keys(await contents(dovecot, user, 'Elsewhere'))).toHaveLength(1);
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('a refused mail is flagged and stays; one taken after all is confirmed after a restart', async () => {
+    const user = await mailbox(2);
+    const first = await open(user, { settings: all });
+    const [a, b] = await first.take(2);
+    if (a) first.memory.quarantine(a);
+    await a?.refuse('the server refused it 8 times');
+    if (b) await first.settle(b);
+    expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged', 2: '\\Seen' });
+    const idle = first.next().catch(() => {});
+    await until('the note', () => JSON.stringify([...first.memory.notes.values()]).includes('"aside":[1]'));
+    await first.close();
+    await idle;
+    if (a) first.memory.acknowledge(a);
+    const second = await open(user, { settings: all, memory: first.memory });
+    const late = await second.next();
+    expect(late).toMatchObject({ key: a?.key, content: null });
+    await second.settle(late);
+    expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged \\Seen', 2: '\\Seen' });
+    await second.close();
+  });
+
+  test('a refused mail goes to RefuseTo; a move that was interrupted is finished at the next start', async () => {
+    const user = await mailbox(2);
+    const settings = { ...all, RefuseTo: 'Refused' };
+    const first = await open(user, { settings });
+    const [a, b] = await first.take(2);
+    if (a && b) for (const arrival of [a, b]) first.memory.quarantine(arrival);
+    await a?.refuse('it could not be read');
+    expect(Object.keys(await contents(dovecot, user))).toEqual(['2']);
+    await first.close();
+    const second = await open(user, { settings, memory: first.memory });
+    const next = second.next().catch(() => {});
+    await until('the second move', async () => Object.keys(await contents(dovecot, user, 'Refused')).length === 2);
+    await second.close();
+    await next;
+  });
+
+  test('after the session is closed nothing is confirmed under its numbers', async () => {
+    const user = await mailbox(1);
+    const hand = await open(user, { settings: all });
+    const arrival = await hand.next();
+    await hand.close();
+    await expect(arrival.confirm()).rejects.toMatchObject({ code: 'gateway/closed' });
+    expect(await contents(dovecot, user)).toEqual({ 1: '' });
+  });
+});
+
+describe.runIf(!missing)(`confirming to a server that can less${title}`, () => {
+  let dovecot: Dovecot;
+  const plain = 'plain@example.test';
+  const other = 'other@example.test';
+
+  beforeAll(async () => {
+    const own = [plain, other].map((name) => ({ name, password: 'pw-less' }));
+    dovecot = await startDovecot({ users: own, folders, capability: 'IMAP4rev1' });
+  });
+  afterAll(() => dovecot?.close());
+
+  test('without MOVE and UIDPLUS: copied and marked as deleted, never expunged with what others have marked', async () => {
+    await dovecot.fill(plain, 2, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const settings = { ...all, Port: proxy.port, AfterReceive: 'Move', MoveTo: 'Archive' };
+    const hand = await openHand(imapHost, dovecot, plain, { settings });
+    await hand.settle(await hand.next());
+    expect(await contents(dovecot, plain)).toEqual({ 1: '\\Deleted', 2: '' });
+    expect(Object.keys(await contents(dovecot, plain, 'Archive'))).toHaveLength(1);
+    expect(proxy.sent()).not.toMatch(/EXPUNGE|MOVE|IDLE/);
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('a mail marked as deleted by an earlier confirm is not offered again', async () => {
+    await dovecot.deliver(other, mailOf('one'));
+    const memory = createMemory();
+    const first = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, memory });
+    await first.settle(await first.next());
+    await first.close();
+    await dovecot.deliver(other, mailOf('two'));
+    const second = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, memory });
+    expect((await second.next()).key).toMatch(/UID=2$/);
+    await second.close();
+  });
+});

@@ -1,0 +1,19 @@
+// Owns the ImapHost driver: an IMAP mailbox whose mails come in. Receiving only; there is nothing to send.
+import type { Driver } from '../../src/driver/contract.js';
+import { check } from './check.js';
+import { receive } from './intake.js';
+import { closeSession, openSession, type Session } from './session.js';
+import { type Settings, settings } from './settings.js';
+
+export const imapHost: Driver<Settings, Session> = {
+  device: 'ImapHost',
+  channel: 'Email',
+  summary: 'Receives the mails of a folder on an IMAP server, announced at once where the server can.',
+  settings,
+  open: openSession,
+  close: closeSession,
+  check,
+  receive,
+};
+
+export default imapHost;

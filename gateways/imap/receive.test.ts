@@ -1,0 +1,309 @@
+import { chmod, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { until } from '../../test/kit/until.js';
+import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
+import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
+import { startProxy } from '../../test/servers/proxy.js';
+import { imapHost } from './driver.js';
+
+const missing = whyNoDovecot();
+const DAY = 24 * 3600_000;
+const hasNote = ({ memory }: Hand, part: string) => JSON.stringify([...memory.notes.values()]).includes(part);
+
+describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let dovecot: Dovecot;
+  let used = 0;
+  const users = Array.from({ length: 20 }, (_, at) => ({ name: `u${at}@example.test`, password: `pw-${at}` }));
+  const freshUser = () => users[used++]?.name ?? '';
+  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  const all = { Since: 'All' };
+
+  beforeAll(async () => {
+    dovecot = await startDovecot({ users });
+  });
+  afterAll(() => dovecot?.close());
+
+  test('a mail that comes while the mailbox is idle arrives by IDLE, without any look of our own', async () => {
+    const user = freshUser();
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const hand = await open(user, { settings: { Port: proxy.port } });
+    const next = hand.next();
+    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    await dovecot.deliver(user, mailOf('first'));
+    expect(subjectOf(await next)).toBe('first');
+    const second = hand.next();
+    // Entered again at once: nothing was asked of the clock in between.
+    await until('IDLE again', () => proxy.sent().match(/ IDLE\r\n/g)?.length === 2);
+    await dovecot.deliver(user, mailOf('second'));
+    expect(subjectOf(await second)).toBe('second');
+    expect(proxy.sent()).not.toContain('NOOP');
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('500 waiting mails come whole, once each, in order, in few FETCHes', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 500, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) + at * 1000 }));
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const hand = await open(user, { settings: { ...all, Port: proxy.port } });
+    const arrivals = await hand.take(500);
+    expect(arrivals.map(subjectOf)).toEqual(Array.from({ length: 500 }, (_, at) => `m${at}`));
+    expect(new Set(arrivals.map(({ key }) => key)).size).toBe(500);
+    expect(Buffer.from(arrivals[7]?.content?.raw ?? []).toString()).toContain('Hello.\r\n');
+    expect(arrivals[7]?.content?.receivedAt).toBe(Date.UTC(2026, 10, 1) + 7000);
+    expect(proxy.sent().match(/UID FETCH .*BODY\.PEEK/g)).toHaveLength(10);
+    await hand.settle(...arrivals);
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('nothing is downloaded ahead of a flow that does not ask, beyond one chunk', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 200, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const hand = await open(user, { settings: { ...all, Port: proxy.port } });
+    await hand.next();
+    const downloads = () => proxy.sent().match(/BODY\.PEEK\[\]/g)?.length;
+    await until('the chunk ahead', () => downloads() === 2);
+    await hand.take(49);
+    expect(downloads()).toBe(2);
+    await hand.next();
+    await until('the next chunk ahead', () => downloads() === 3);
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('Since Now leaves what is there alone, without downloading it, and remembers it as ignored', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 30, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const hand = await open(user, { settings: { Port: proxy.port } });
+    const next = hand.next();
+    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    expect(proxy.sent()).not.toContain('BODY.PEEK[]');
+    await dovecot.deliver(user, mailOf('new'));
+    expect(subjectOf(await next)).toBe('new');
+    expect(hand.memory.keys('ignored')).toHaveLength(30);
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('Since a date takes what came at that date or later, by internal date', async () => {
+    const user = freshUser();
+    const day = Date.UTC(2026, 10, 10);
+    await dovecot.fill(user, 6, (at) => ({ raw: mailOf(`d${at}`), at: day + (at - 3) * DAY }));
+    const hand = await open(user, { settings: { Since: '2026-11-10' } });
+    expect((await hand.take(3)).map(subjectOf)).toEqual(['d3', 'd4', 'd5']);
+    expect(hand.memory.keys('ignored')).toHaveLength(3);
+    await hand.close();
+  });
+
+  test('Since counts at the first start only: mail that came while the gateway was away is received', async () => {
+    const user = freshUser();
+    const first = await open(user);
+    const stopped = first.next().catch(() => {});
+    await until('the note', () => first.memory.notes.size === 1);
+    await first.close();
+    await stopped;
+    await dovecot.deliver(user, mailOf('while away'));
+    const second = await open(user, { memory: first.memory });
+    expect(subjectOf(await second.next())).toBe('while away');
+    await second.close();
+  });
+
+  test('a first start that was interrupted does not make newer mail look old', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 3, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
+    const memory = createMemory();
+    const broken = { ...memory, ignore: () => Promise.reject(new Error('the journal is full')) };
+    const first = await open(user, { memory: broken });
+    await expect(first.next()).rejects.toThrow('the journal is full');
+    await first.close();
+    await dovecot.deliver(user, mailOf('new'));
+    const second = await open(user, { memory });
+    expect(subjectOf(await second.next())).toBe('new');
+    expect(memory.keys('ignored')).toHaveLength(3);
+    await second.close();
+  });
+
+  test('a key that is acknowledged already is only confirmed, not downloaded again', async () => {
+    const user = freshUser();
+    await dovecot.deliver(user, mailOf('taken'));
+    const first = await open(user, { settings: all });
+    const arrival = await first.next();
+    first.memory.acknowledge(arrival);
+    await first.close();
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const second = await open(user, { settings: { ...all, Port: proxy.port }, memory: first.memory });
+    const again = await second.next();
+    expect(again).toMatchObject({ key: arrival.key, content: null, bytes: 0 });
+    await second.settle(again);
+    expect(proxy.sent()).not.toContain('BODY.PEEK[]');
+    expect(proxy.sent()).toContain('STORE 1 +FLAGS.SILENT (\\Seen)');
+    await second.close();
+    await proxy.close();
+  });
+
+  test('an open key is downloaded again, a confirmed one is not looked at', async () => {
+    const user = freshUser();
+    for (const subject of ['a', 'b']) await dovecot.deliver(user, mailOf(subject));
+    const first = await open(user, { settings: all });
+    const [a, b] = await first.take(2);
+    if (a) await first.settle(a);
+    await first.close();
+    const second = await open(user, { settings: all, memory: first.memory });
+    const again = await second.next();
+    expect([again.key, subjectOf(again), again.fingerprint]).toEqual([b?.key, 'b', b?.fingerprint]);
+    await second.close();
+  });
+
+  test('a restart asks only about mails above the watermark', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 120, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    const first = await open(user, { settings: all });
+    const arrivals = await first.take(120);
+    await first.settle(...arrivals);
+    const idle = first.next().catch(() => {});
+    await until('the watermark', () => hasNote(first, '"watermark":120'));
+    await first.close();
+    await idle;
+    await dovecot.deliver(user, mailOf('later'));
+    const asked = first.memory.asked;
+    const second = await open(user, { settings: all, memory: first.memory });
+    expect(subjectOf(await second.next())).toBe('later');
+    expect(second.memory.asked - asked).toBe(1);
+    await second.close();
+  });
+
+  test('the watermark stays below a mail that is not settled', async () => {
+    const user = freshUser();
+    for (const subject of ['a', 'b', 'c']) await dovecot.deliver(user, mailOf(subject));
+    const first = await open(user, { settings: all });
+    const [a, b, c] = await first.take(3);
+    if (a && c) await first.settle(a, c);
+    const idle = first.next().catch(() => {});
+    await until('the watermark', () => hasNote(first, '"watermark":1,'));
+    await first.close();
+    await idle;
+    const second = await open(user, { settings: all, memory: first.memory });
+    expect((await second.next()).key).toBe(b?.key);
+    await second.close();
+  });
+
+  test('a mail over the limit arrives cut, with its size and the reason', async () => {
+    const user = freshUser();
+    const body = 'x'.repeat(998).concat('\r\n').repeat(600);
+    await dovecot.deliver(user, mailOf('large', { body }));
+    await dovecot.deliver(user, mailOf('small'));
+    const hand = await open(user, { settings: { ...all, MaxMessageBytes: 300_000 } });
+    const [large, small] = await hand.take(2);
+    expect(large?.content?.raw.byteLength).toBe(256 * 1024);
+    expect(large?.content?.cut?.size).toBeGreaterThan(600_000);
+    expect(large?.content?.cut?.reason).toMatch(/more than the limit of 300000 \(MaxMessageBytes\)/);
+    expect(small?.content?.cut).toBeUndefined();
+    await hand.close();
+  });
+
+  test('mails removed by somebody else while they are being fetched are passed over', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 120, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    const hand = await open(user, { settings: all });
+    const first = await hand.next();
+    // Two chunks are here already; these are in the third.
+    await dovecot.doveadm('expunge', '-u', user, 'mailbox', 'INBOX', 'uid', '110:115');
+    const rest = await hand.take(113);
+    expect(rest.map(subjectOf)).toEqual(
+      [...Array(120).keys()].filter((at) => at > 0 && (at < 109 || at > 114)).map((at) => `m${at}`),
+    );
+    await hand.settle(first, ...rest);
+    const idle = hand.next().catch(() => {});
+    await until('the watermark over the gap', () => hasNote(hand, '"watermark":120'));
+    await hand.close();
+    await idle;
+  });
+
+  test('a mail over which the server ends the connection does not hold up the others, and is tried again', async () => {
+    const user = freshUser();
+    await dovecot.fill(user, 3, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    const folder = (sub: string) => join(dovecot.dir, 'mail', user, sub);
+    const [, damaged = ''] = (await readdir(folder('new'))).sort();
+    await chmod(join(folder('new'), damaged), 0);
+    const memory = createMemory();
+    const clock = manualClock();
+    const subjects: string[] = [];
+    // Together, alone, alone once more: then it is known.
+    for (const _session of [1, 2, 3]) {
+      const hand = await open(user, { settings: all, memory, clock });
+      const broken = (async () => {
+        for (;;) subjects.push(subjectOf(await hand.next()));
+      })();
+      await expect(broken).rejects.toMatchObject({ code: 'gateway/connection-lost' });
+      await hand.close();
+    }
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const settings = { ...all, Port: proxy.port };
+    const hand = await open(user, { settings, memory, clock });
+    expect((await hand.take(2)).map(subjectOf)).toEqual(['m0', 'm2']);
+    const next = hand.next();
+    const idles = (count: number) => until('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
+    await idles(1);
+    for (const sub of ['new', 'cur'])
+      for (const file of await readdir(folder(sub))) await chmod(join(folder(sub), file), 0o600);
+    for (let look = 1; look < 60; look++) {
+      await clock.advance(60_000);
+      await idles(look + 1);
+    }
+    await clock.advance(60_000);
+    expect(subjectOf(await next)).toBe('m1');
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('a mail that is still being handed over is not offered again by a look that finds nothing new', async () => {
+    const user = freshUser();
+    await dovecot.deliver(user, mailOf('first'));
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const clock = manualClock();
+    const hand = await open(user, { settings: { ...all, PollSeconds: 30, Port: proxy.port }, clock });
+    await hand.next();
+    const next = hand.next();
+    const idles = (count: number) => until('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
+    await idles(1);
+    await clock.advance(30_000);
+    await idles(2);
+    await dovecot.deliver(user, mailOf('second'));
+    expect(subjectOf(await next)).toBe('second');
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('without IDLE new mail is found by polling', async () => {
+    const user = freshUser();
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const clock = manualClock();
+    const hand = await open(user, { settings: { Port: proxy.port, Idle: false, PollSeconds: 30 }, clock });
+    const next = hand.next();
+    await until('the pause between two looks', () => proxy.sent().includes('UID SEARCH UID 1:*'));
+    await dovecot.deliver(user, mailOf('polled'));
+    await clock.advance(29_000);
+    expect(proxy.sent()).not.toContain('NOOP');
+    await clock.advance(1_000);
+    expect(subjectOf(await next)).toBe('polled');
+    expect(proxy.sent()).toContain('NOOP');
+    expect(proxy.sent()).not.toContain(' IDLE\r\n');
+    await hand.close();
+    await proxy.close();
+  });
+
+  test('ends at once when told to stop, whether it waits or offers', async () => {
+    const user = freshUser();
+    const hand = await open(user);
+    const next = hand.next();
+    await until('the note', () => hand.memory.notes.size === 1);
+    await Promise.all([hand.stop(), expect(next).rejects.toThrow('receiving has ended')]);
+    await hand.close();
+  });
+});

@@ -1,0 +1,40 @@
+// Owns MYRIGHTS (RFC 4314, 3.5), which the library has no call for: asked through its general command door.
+import type { Link } from './link.js';
+import type { Settings } from './settings.js';
+
+/** The rights of the user on a folder, as letters; undefined when the server does not say. */
+export async function myRights(link: Link, folder: string): Promise<string | undefined> {
+  const exec: unknown = Reflect.get(link.client, 'exec');
+  if (typeof exec !== 'function') return undefined;
+  let rights: string | undefined;
+  const untagged = {
+    MYRIGHTS: async ({ attributes }: { attributes?: { value?: unknown }[] }) => {
+      rights = String(attributes?.at(-1)?.value ?? '');
+    },
+  };
+  const done: { next?: () => void } = await link.ask('asking for rights', () =>
+    Reflect.apply(exec, link.client, ['MYRIGHTS', [{ type: 'STRING', value: folder }], { untagged }]),
+  );
+  done.next?.();
+  return rights || undefined;
+}
+
+/** `d` and `c` are the letters of RFC 2086, in which one stood for several. */
+const NEEDED: Readonly<Record<Settings['AfterReceive'], readonly (readonly [string, string])[]>> = {
+  Keep: [],
+  Seen: [['s', 'marking as read (s)']],
+  Move: [
+    ['td', 'deleting (t)'],
+    ['ed', 'expunging (e)'],
+  ],
+  Delete: [
+    ['td', 'deleting (t)'],
+    ['ed', 'expunging (e)'],
+  ],
+};
+
+/** What is missing for a policy, in words; undefined when nothing is. */
+export function lacking(rights: string, policy: Settings['AfterReceive']): string | undefined {
+  const missing = NEEDED[policy].filter(([letters]) => ![...letters].some((letter) => rights.includes(letter)));
+  return missing.length > 0 ? missing.map(([, words]) => words).join(' and ') : undefined;
+}

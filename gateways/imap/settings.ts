@@ -1,0 +1,129 @@
+// Owns what an administrator may write in `ImapHost { ... }`.
+import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+
+const MIB = 1024 * 1024;
+/** What is fetched of a mail over the limit: room for the header and the beginning of the text. */
+export const CUT_BYTES = 256 * 1024;
+const ISO_DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
+
+const optionalText = () => z.string().trim().min(1, 'is empty').optional();
+
+const shape = {
+  Host: setting(z.string().trim().min(1, 'is empty'), {
+    description: 'Name or address of the IMAP server.',
+    example: 'mail.example.com',
+  }),
+  Port: setting(z.int().min(1).max(65_535).optional(), {
+    description: 'TCP port of the IMAP server. Without it: 993 with Security Tls, else 143.',
+    example: 993,
+  }),
+  Security: setting(z.enum(['Tls', 'StartTls', 'None']).default('Tls'), {
+    description:
+      'How the connection is protected: Tls from the first byte, StartTls after the greeting, None not at all (password and mail travel readable).',
+    example: 'StartTls',
+  }),
+  User: setting(z.string().min(1, 'is empty'), {
+    description: 'User name of the mailbox, often its address.',
+    example: 'support@example.com',
+  }),
+  Password: setting(z.string().min(1, 'is empty'), {
+    description: 'Password of the mailbox; many providers want an app password here.',
+    example: '${env:GATEPOST_SECRET_SUPPORT}',
+    secret: true,
+  }),
+  Folder: setting(z.string().trim().min(1, 'is empty').default('INBOX'), {
+    description: 'Folder whose mails are received, with its whole path as the server names it.',
+    example: 'INBOX/Support',
+  }),
+  AfterReceive: setting(z.enum(['Seen', 'Move', 'Delete', 'Keep']).default('Seen'), {
+    description:
+      'What happens to a mail once the contact center has taken it: marked as read (Seen), moved to MoveTo (Move), deleted (Delete), or nothing (Keep).',
+    example: 'Move',
+  }),
+  MoveTo: setting(optionalText(), {
+    description: 'Existing folder for mails that were taken; goes with AfterReceive Move.',
+    example: 'Archive',
+  }),
+  RefuseTo: setting(optionalText(), {
+    description:
+      'Existing folder for mails that ended in quarantine. Without it they stay where they are and get a flag (\\Flagged).',
+    example: 'Refused',
+  }),
+  PollSeconds: setting(z.int().min(5).max(600).default(60), {
+    description:
+      'Seconds between two looks for new mail, 5 to 600: the way mail is found where the server cannot push (IDLE), and the safety net where it can.',
+    example: 30,
+  }),
+  Idle: setting(z.boolean().default(true), {
+    description: 'Whether to let the server announce new mail at once (IDLE), where it can.',
+    example: false,
+  }),
+  MaxMessageBytes: setting(
+    z
+      .int()
+      .min(CUT_BYTES)
+      .max(200 * MIB)
+      .default(25 * MIB),
+    {
+      description:
+        'Largest mail that is taken whole, in bytes (256 KiB to 200 MiB). Of a larger one the beginning arrives with a note, and the original is never deleted.',
+      example: 10 * MIB,
+    },
+  ),
+  Since: setting(
+    z.string().trim().refine(isSince, 'must be "Now", "All" or a date such as "2026-11-01"').default('Now'),
+    {
+      description:
+        'Which mails count at the very first start on a mailbox: only those that come from now on (Now), all that are there (All), or those received at this ISO date or later. Afterwards it has no effect.',
+      example: '2026-11-01',
+    },
+  ),
+  TlsName: setting(optionalText(), {
+    description: "Name that the server's certificate must carry, when it is not that of Host.",
+    example: 'imap.provider.example',
+  }),
+  CaFile: setting(optionalText(), {
+    description: 'PEM file with the certificate authority to trust; a relative path counts from the data folder.',
+    example: 'company-ca.pem',
+  }),
+  AllowUntrustedCertificate: setting(z.boolean().default(false), {
+    description:
+      'Accepts any certificate, so that anybody on the line can read along; logged as a warning at every start. CaFile is the better way.',
+    example: true,
+  }),
+};
+
+export const settings = settingsSchema(shape, rules);
+export type Settings = z.output<z.ZodObject<typeof shape>>;
+
+export function portOf({ Port, Security }: Pick<Settings, 'Port' | 'Security'>): number {
+  return Port ?? (Security === 'Tls' ? 993 : 143);
+}
+
+/** Mails received before this moment (ms) are left alone at the first start. */
+export function sinceOf({ Since }: Pick<Settings, 'Since'>): number {
+  if (Since.toLowerCase() === 'now') return Number.POSITIVE_INFINITY;
+  if (Since.toLowerCase() === 'all') return Number.NEGATIVE_INFINITY;
+  return new Date(Since).getTime();
+}
+
+function isSince(text: string): boolean {
+  if (/^(now|all)$/i.test(text)) return true;
+  return ISO_DATE.test(text) && !Number.isNaN(new Date(text).getTime());
+}
+
+function rules(given: Settings): SettingProblem[] {
+  const problems: SettingProblem[] = [];
+  const say = (name: string, message: string) => void problems.push({ setting: name, message });
+  if (given.AfterReceive === 'Move' && !given.MoveTo)
+    say('MoveTo', 'is missing: AfterReceive "Move" needs the folder to move to, for example "MoveTo": "Archive"');
+  if (given.AfterReceive !== 'Move' && given.MoveTo)
+    say('MoveTo', `has no effect with AfterReceive "${given.AfterReceive}": write "AfterReceive": "Move" or remove it`);
+  for (const name of ['MoveTo', 'RefuseTo'] as const)
+    if (given[name] === given.Folder)
+      say(name, `is the folder that is being received ("${given.Folder}"): name another one`);
+  if (given.Security === 'None')
+    for (const name of ['TlsName', 'CaFile'] as const)
+      if (given[name]) say(name, 'has no effect with Security "None": use "Tls" or "StartTls", or remove it');
+  return problems;
+}

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Log } from '../../src/driver/contract.js';
+import { silentLog } from '../../src/kit/log.js';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { until } from '../../test/kit/until.js';
+import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
+import { type HandOptions, imapContext, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
+import { freePort } from '../../test/servers/process.js';
+import { startProxy } from '../../test/servers/proxy.js';
+import { imapHost } from './driver.js';
+
+const missing = whyNoDovecot();
+const users = Array.from({ length: 10 }, (_, at) => ({ name: `u${at}@example.test`, password: `pw-${at}` }));
+
+describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let dovecot: Dovecot;
+  let used = 0;
+  const freshUser = () => users[used++]?.name ?? '';
+  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  /** What opening fails with. */
+  const failure = async (settings: Record<string, unknown>, user = users[0]?.name ?? ''): Promise<unknown> => {
+    const { context } = imapContext(imapHost, dovecot, user, { settings });
+    return imapHost.open(context).then(
+      (session) => imapHost.close(session).then(() => 'it opened'),
+      (error) => error,
+    );
+  };
+  const sentence = (code: string, ...parts: string[]) =>
+    expect.objectContaining({
+      code,
+      message: expect.stringMatching(new RegExp(parts.join('.*'))),
+      advice: expect.stringMatching(/\w/),
+    });
+
+  beforeAll(async () => {
+    dovecot = await startDovecot({ users, folders: ['Work.Support'] });
+  });
+  afterAll(() => dovecot?.close());
+
+  test('nobody listens: one sentence with address and advice', async () => {
+    const Port = await freePort();
+    expect(await failure({ Port })).toEqual(
+      sentence('gateway/unreachable', `127.0.0.1:${Port}`, 'refuses connections'),
+    );
+  });
+
+  test('no such host', async () => {
+    const found = await failure({ Host: 'no-such-host.invalid' });
+    expect(found).toMatchObject({
+      code: 'gateway/unreachable',
+      message: expect.stringContaining('no-such-host.invalid'),
+    });
+  });
+
+  test('a refused login names the user, never the password', async () => {
+    const found = await failure({ Password: 'wrong-secret' });
+    expect(found).toEqual(sentence('gateway/login-refused', 'u0@example.test'));
+    expect(JSON.stringify([String(found), found])).not.toContain('wrong-secret');
+  });
+
+  test('a certificate for another name is refused and says so', async () => {
+    const tls = { Port: dovecot.tlsPort, Security: 'Tls', CaFile: dovecot.cert };
+    expect(await failure({ ...tls, TlsName: 'mail.example.com' })).toEqual(
+      sentence('gateway/tls-name', 'mail.example.com'),
+    );
+    expect(await failure(tls)).toBe('it opened');
+    expect(await failure({ ...tls, TlsName: 'localhost' })).toBe('it opened');
+  });
+
+  test('so is one that nobody here trusts, unless that is allowed, and then there is a warning', async () => {
+    const tls = { Port: dovecot.tlsPort, Security: 'Tls' };
+    expect(await failure(tls)).toEqual(sentence('gateway/tls-untrusted', 'signed by itself'));
+    const warnings: string[] = [];
+    const log: Log = { ...silentLog, warn: (_fields, message) => void warnings.push(message), child: () => log };
+    const hand = await open(users[0]?.name ?? '', { settings: { ...tls, AllowUntrustedCertificate: true }, log });
+    await hand.close();
+    expect(warnings).toEqual([expect.stringContaining('AllowUntrustedCertificate')]);
+  });
+
+  test('STARTTLS is checked as strictly as TLS', async () => {
+    const tls = { Security: 'StartTls', CaFile: dovecot.cert };
+    expect(await failure({ ...tls, TlsName: 'mail.example.com' })).toEqual(
+      sentence('gateway/tls-name', 'mail.example.com'),
+    );
+    expect(await failure({ Security: 'StartTls' })).toEqual(sentence('gateway/tls-untrusted'));
+    expect(await failure(tls)).toBe('it opened');
+  });
+
+  test('TLS on a port without it', async () => {
+    expect(await failure({ Security: 'Tls' })).toEqual(sentence('gateway/tls', 'does not speak TLS'));
+  });
+
+  test('a missing folder names the ones that are there, the likely one first', async () => {
+    const found = await failure({ Folder: 'support' });
+    expect(found).toEqual(sentence('gateway/folder-missing', '"support" \\(Folder\\)'));
+    expect(found).toMatchObject({ advice: expect.stringContaining('existing one: "Work.Support", "INBOX"') });
+    const move = await failure({ AfterReceive: 'Move', MoveTo: 'Archive' });
+    expect(move).toEqual(sentence('gateway/folder-missing', '"Archive" \\(MoveTo\\)'));
+  });
+
+  test('a password changed while running: refused at the next login, and well again by itself', async () => {
+    const user = freshUser();
+    const hand = await open(user);
+    const waiting = expect(hand.next()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
+    await until('the first start', () => hand.memory.notes.size > 0);
+    const password = users.find(({ name }) => name === user)?.password ?? '';
+    await dovecot.setPassword(user, 'changed');
+    await dovecot.kick(user);
+    await waiting;
+    await hand.close();
+    const settings = { Password: password };
+    expect(await failure(settings, user)).toEqual(sentence('gateway/login-refused', user));
+    await dovecot.setPassword(user, password);
+    await dovecot.deliver(user, mailOf('meanwhile'));
+    const again = await open(user, { memory: hand.memory });
+    expect(subjectOf(await again.next())).toBe('meanwhile');
+    await again.close();
+  });
+
+  test('a connection that is alive but silent is found out by the next look, and given up', async () => {
+    const user = freshUser();
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const clock = manualClock();
+    const hand = await open(user, { settings: { Port: proxy.port, PollSeconds: 60 }, clock });
+    const next = hand.next();
+    const broken = expect(next).rejects.toEqual(sentence('gateway/silent', '30 s'));
+    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    proxy.hold();
+    await clock.advance(60_000);
+    await clock.advance(29_999);
+    expect(proxy.open).toBe(1);
+    await clock.advance(1);
+    await broken;
+    await hand.close();
+    expect(clock.armed).toBe(0);
+    await proxy.close();
+  });
+
+  test('IDLE is begun anew at every look, and the folder is selected anew every 10 minutes', async () => {
+    const user = freshUser();
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const clock = manualClock();
+    const hand = await open(user, { settings: { Port: proxy.port, PollSeconds: 300 }, clock });
+    const next = hand.next().catch(() => {});
+    const count = (word: RegExp) => proxy.sent().match(word)?.length ?? 0;
+    await until('IDLE', () => count(/ IDLE\r\n/g) === 1);
+    await clock.advance(300_000);
+    await until('the second IDLE', () => count(/ IDLE\r\n/g) === 2);
+    expect([count(/ NOOP\r\n/g), count(/ SELECT /g)]).toEqual([1, 1]);
+    await clock.advance(300_000);
+    await until('the third IDLE', () => count(/ IDLE\r\n/g) === 3);
+    expect([count(/ NOOP\r\n/g), count(/ SELECT /g)]).toEqual([1, 2]);
+    await hand.close();
+    await next;
+    expect(clock.armed).toBe(0);
+    await proxy.close();
+  });
+
+  test('a line that is cut ends the session with one sentence; nothing of it is left', async () => {
+    const user = freshUser();
+    const proxy = await startProxy({ port: dovecot.port, record: true });
+    const clock = manualClock();
+    const hand = await open(user, { settings: { Port: proxy.port }, clock });
+    const broken = expect(hand.next()).rejects.toEqual(sentence('gateway/connection-lost', 'closed the connection'));
+    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    proxy.cut();
+    await broken;
+    await hand.close();
+    await hand.close();
+    expect(clock.armed).toBe(0);
+    await proxy.close();
+  });
+
+  test('a server that never gets done with the login is given up after 30 s', async () => {
+    const proxy = await startProxy({ port: dovecot.port });
+    proxy.hold();
+    const clock = manualClock();
+    const { context } = imapContext(imapHost, dovecot, freshUser(), { settings: { Port: proxy.port }, clock });
+    const opening = expect(imapHost.open(context)).rejects.toEqual(sentence('gateway/unreachable', 'within 30 s'));
+    await until('the connection', () => proxy.accepted === 1);
+    await clock.advance(30_000);
+    await opening;
+    expect(clock.armed).toBe(0);
+    await proxy.close();
+  });
+});

@@ -1,0 +1,71 @@
+// Owns the real servers that the tests throw up: on Debian and Ubuntu, as root, it installs those that are missing and
+// says so; elsewhere it says which tests will be skipped, and what would install them. Run first by `npm test`.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
+/** Package, a file that is there once it is installed, and what is skipped without it. */
+const SERVERS = [
+  ['dovecot-core', '/usr/sbin/dovecot', 'receiving from a real IMAP server'],
+  ['dovecot-imapd', '/usr/lib/dovecot/imap', 'receiving from a real IMAP server'],
+  ['dovecot-lmtpd', '/usr/lib/dovecot/lmtp', 'receiving from a real IMAP server'],
+  ['postfix', '/usr/sbin/postfix', 'sending through a real mail relay'],
+  ['openssl', '/usr/bin/openssl', 'TLS with certificates of our own'],
+];
+const POLICY = '/usr/sbin/policy-rc.d';
+
+const missing = SERVERS.filter(([, file]) => !existsSync(file));
+const packages = missing.map(([name]) => name);
+const isRoot = process.getuid?.() === 0;
+
+if (packages.length > 0) {
+  if (isRoot && isDebian()) install();
+  else tellSkipped();
+} else if (!isRoot) {
+  say('Tests with a real IMAP server are skipped: a throw-away Dovecot needs root. Run them with: sudo npm test');
+}
+
+function isDebian() {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release) && existsSync('/usr/bin/apt-get');
+}
+
+function install() {
+  say(`Installing the servers that the tests use: ${packages.join(' ')} (no service is started)`);
+  const done = withoutServices(() => apt() || (spawnSync('apt-get', ['update', '-q'], quiet()).status === 0 && apt()));
+  if (done) return;
+  say('That failed, so those tests will be skipped.');
+  tellSkipped();
+}
+
+/** --no-remove: rather no postfix than one that pushes out a mail server already in use here. */
+function apt() {
+  spawnSync('debconf-set-selections', [], { input: 'postfix postfix/main_mailer_type select No configuration\n' });
+  const args = ['install', '-y', '-q', '--no-install-recommends', '--no-remove', ...packages];
+  const { status, stderr } = spawnSync('apt-get', args, quiet());
+  if (status !== 0) say(String(stderr).trim().split('\n').slice(-3).join('\n'));
+  return status === 0;
+}
+
+function quiet() {
+  return { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'pipe'] };
+}
+
+/** Packages ask this file whether they may start their service; 101 is no. One that exists already is left as it is. */
+function withoutServices(work) {
+  if (existsSync(POLICY)) return work();
+  writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return work();
+  } finally {
+    rmSync(POLICY, { force: true });
+  }
+}
+
+function tellSkipped() {
+  for (const what of new Set(missing.map(([, , tests]) => tests))) say(`Skipped: ${what}`);
+  say(`These would run after: sudo apt-get install --no-install-recommends ${packages.join(' ')}`);
+}
+
+function say(line) {
+  process.stderr.write(`${line}\n`);
+}
