@@ -86,6 +86,9 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   stack.add('reader', () => reader.close());
 
   let signer: LinkSigner | undefined;
+  // Known once the port is bound, which is before the first gateway starts.
+  let boundUrl = '';
+  const webhookUrl = (gatewayId: string) => `${config.http.publicUrl || boundUrl}/webhooks/${gatewayId}`;
   let onFrame: (frame: { code: string; content: unknown }) => void = () => {};
   let onState: (state: ClientState) => void = () => {};
   const client = createClient({
@@ -117,6 +120,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
     line,
     acks,
     reader,
+    webhookUrl,
     link: (attachment) => (signer ? signer.link(attachment) : ''),
     limits: {
       window: config.inbound.window,
@@ -157,12 +161,14 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
       healthy: () => journal.healthy(),
       redact: (text) => redactor.redact(text),
     },
+    webhooks: { urlOf: webhookUrl, handle: (gatewayId, request) => gateways.webhook(gatewayId, request) },
     attachments: {
       find: (id) => journal.attachment(id),
       links: { verify: (...link) => (signer ? signer.verify(...link) : 'forged') },
     },
   });
   stack.add('HTTP port', () => http.close());
+  boundUrl = http.url;
   const key = await loadLinkKey(join(config.dataDir, 'link.key'));
   const lifetimeMs = config.retention.attachmentDays * DAY_MS;
   signer = linkSigner({ key, baseUrl: config.http.publicUrl || http.url, clock, lifetimeMs });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import {
   type Attempt,
   messageOf,
-  type OutboundMessage,
+  type OutboundMail,
   type Outcome,
   type Refusal,
 } from '../../src/driver/contract.js';
@@ -18,7 +18,7 @@ export interface Outbox {
 
 export async function send(
   { folder, envelopeHeaders }: Outbox,
-  mail: OutboundMessage,
+  mail: OutboundMail,
   attempt: Attempt,
 ): Promise<Outcome> {
   const refused = envelopeHeaders ? [] : hidden(mail);
@@ -61,19 +61,19 @@ function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal):
 }
 
 /** A file that is there was sent; one still in the making was not; neither: it may have been picked up already. */
-export async function lookup({ folder }: Outbox, mail: OutboundMessage): Promise<Outcome | 'not found'> {
+export async function lookup({ folder }: Outbox, mail: OutboundMail): Promise<Outcome | 'not found'> {
   const path = pathOf(folder, mail);
   if (await exists(path)) return { kind: 'sent', deliverySystemId: idOf(mail), detail: `found as ${path}` };
   if (await exists(draftOf(path))) return 'not found';
   return { kind: 'unknown', detail: `${path} is not there: either never written, or already picked up` };
 }
 
-function idOf({ messageId }: OutboundMessage): string {
+function idOf({ messageId }: OutboundMail): string {
   return messageId.replace(/^<|>$/g, '');
 }
 
 /** Readable, and different for every Message-ID whatever its characters. */
-export function pathOf(folder: string, mail: OutboundMessage): string {
+export function pathOf(folder: string, mail: OutboundMail): string {
   const id = idOf(mail);
   const readable = id
     .replace(/[^A-Za-z0-9@._-]/g, '_')
@@ -83,14 +83,14 @@ export function pathOf(folder: string, mail: OutboundMessage): string {
   return join(folder, `${readable}-${exact}.eml`);
 }
 
-function envelopeLines({ from, recipients }: OutboundMessage): Buffer {
+function envelopeLines({ from, recipients }: OutboundMail): Buffer {
   const clean = (address: string) => address.replace(/[\r\n]/g, '');
   const lines = [`X-Sender: ${clean(from)}`, ...recipients.map((recipient) => `X-Receiver: ${clean(recipient)}`), ''];
   return Buffer.from(lines.join('\r\n'));
 }
 
 /** Recipients whom the mail's own header does not name: without envelope lines they would never get it. */
-function hidden({ raw, recipients }: OutboundMessage): Refusal[] {
+function hidden({ raw, recipients }: OutboundMail): Refusal[] {
   const text = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
   const end = text.indexOf('\r\n\r\n');
   const header = text

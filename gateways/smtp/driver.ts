@@ -6,7 +6,7 @@ import {
   type Driver,
   GatepostError,
   type GatewayContext,
-  type OutboundMessage,
+  type OutboundMail,
   type Outcome,
 } from '../../src/driver/contract.js';
 import { checkSteps, OPEN_MS } from './check.js';
@@ -58,7 +58,7 @@ async function open({ settings, clock, log, dataDir }: GatewayContext<SmtpHostSe
   return { pool, pace: pace(clock, settings.MaxPerSecond), server };
 }
 
-async function send(session: SmtpHostSession, mail: OutboundMessage, attempt: Attempt): Promise<Outcome> {
+async function send(session: SmtpHostSession, mail: OutboundMail, attempt: Attempt): Promise<Outcome> {
   const { signal } = attempt;
   let place: Place;
   try {
@@ -80,7 +80,7 @@ async function send(session: SmtpHostSession, mail: OutboundMessage, attempt: At
 
 /** On a connection that is open already, or else on a new one. An open one that turns out to have been closed by the
  *  server is replaced once: the mail has not been handed over then, so this is still the same try. */
-async function deliver(place: Place, mail: OutboundMessage, signal: AbortSignal): Promise<Dialogue> {
+async function deliver(place: Place, mail: OutboundMail, signal: AbortSignal): Promise<Dialogue> {
   const used: Link | undefined = place.idle();
   if (used) {
     const dialogue = await used.deliver(mail, signal);

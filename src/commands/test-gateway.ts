@@ -66,6 +66,8 @@ async function runSteps(
     log: tools.log,
     memory: noMemory,
     dataDir: config.dataDir,
+    webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${definition.info.Id}` : null,
+    report: async () => {},
   };
   const signal = new AbortController().signal;
   let ok = true;
@@ -114,4 +116,7 @@ const noMemory: Memory = {
   rekey: async () => {},
   read: async () => undefined,
   write: async () => {},
+  keep: async () => {},
+  kept: async () => [],
+  forget: async () => {},
 };

@@ -10,6 +10,37 @@ export interface MailInput {
   readonly cut?: { readonly size: number; readonly reason: string };
 }
 
+/** A text message as it came; the same shape as the driver contract's TextMessage. */
+export interface TextInput {
+  readonly kind: 'text';
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
+  readonly providerId: string | null;
+  readonly receivedAt: number;
+  readonly sentAt: number | null;
+  readonly media: readonly { readonly name: string; readonly type: string; readonly bytes: Uint8Array }[];
+  readonly notes: readonly string[];
+  readonly consent?: 'stop' | 'start' | 'help';
+}
+
+/** The same shape as the driver contract's TextRules. */
+export interface TextRulesInput {
+  readonly region: string | undefined;
+  readonly sender: string | undefined;
+  readonly transliterate: boolean;
+  readonly keywords?: {
+    readonly stop: readonly string[];
+    readonly start: readonly string[];
+    readonly help: readonly string[];
+  };
+}
+
+export interface ReadText extends ReadMessage {
+  /** What the message says about wanting messages at all; null when it says nothing of the kind. */
+  consent: 'stop' | 'start' | 'help' | null;
+}
+
 export interface ReadAttachment {
   /** The same each time the same mail is read; already written into the links of both bodies. */
   id: string;
@@ -46,5 +77,7 @@ export interface ReadContext {
 export interface Reader {
   /** Never rejects for anything in the mail: what cannot be read arrives reduced, original attached, reason in the notes. */
   readMail(mail: MailInput, context: ReadContext): Promise<ReadMessage>;
+  /** The same for a text message. Never rejects for anything in it. */
+  readText(text: TextInput, rules: TextRulesInput, context: ReadContext): Promise<ReadText>;
   close(): Promise<void>;
 }

@@ -14,6 +14,7 @@ import type { SettingsSchema } from './settings.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
 export { breathe, wait } from '../kit/clock.js';
+export { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 export type { Log } from '../kit/log.js';
 export type { Window } from '../kit/window.js';
@@ -22,7 +23,13 @@ export type { SettingsSchema } from './settings.js';
 
 export type DriverChannel = 'Email' | 'SMS' | 'Fax';
 
-export interface Driver<Settings = unknown, Session = unknown> {
+/** `In` and `Out` are what the channel carries: RawMail and OutboundMail, TextMessage and OutboundText. */
+export interface Driver<
+  Settings = unknown,
+  Session = unknown,
+  In extends Content = RawMail,
+  Out extends OutboundMessage = OutboundMail,
+> {
   /** The device type word, `ImapHost`. */
   readonly device: string;
   readonly channel: DriverChannel;
@@ -38,11 +45,18 @@ export interface Driver<Settings = unknown, Session = unknown> {
   check(context: GatewayContext<Settings>, signal: AbortSignal): AsyncIterable<CheckStep>;
   /** Yields arrivals until `signal` aborts. Back-pressure: the next one is asked for only when there is room. A throw
    *  means the session is broken: the flow closes it and opens a new one. */
-  receive?(session: Session, signal: AbortSignal): AsyncIterable<Arrival>;
+  receive?(session: Session, signal: AbortSignal): AsyncIterable<Arrival<In>>;
   /** Tries once. The outcome is a value; see law 2 for throws. */
-  send?(session: Session, message: OutboundMessage, attempt: Attempt): Promise<Outcome>;
+  send?(session: Session, message: Out, attempt: Attempt): Promise<Outcome>;
   /** "Did that one go out?", asked about attempts whose outcome is unknown. */
-  lookup?(session: Session, message: OutboundMessage, attempt: Attempt): Promise<Outcome | 'not found'>;
+  lookup?(session: Session, message: Out, attempt: Attempt): Promise<Outcome | 'not found'>;
+  /**
+   * A request of the counterparty at `/webhooks/<gateway id>`: checks that it is genuine and translates it; never stores.
+   * What it yields is in the journal before the reply is sent; when the journal cannot take it, the reply is 503 instead.
+   */
+  webhook?(session: Session, request: RawRequest): Promise<WebhookResult>;
+  /** What the content rules of the channel need to know of the settings; SMS only. */
+  textRules?(settings: Settings): TextRules;
   /** Whom messages of this gateway come from; what is absent is taken from the order. */
   sender?(settings: Settings): Sender;
   /** How many sends may run at once. */
@@ -53,7 +67,10 @@ export interface Driver<Settings = unknown, Session = unknown> {
 
 /** A driver whose type parameters do not matter to the holder. */
 // biome-ignore lint/suspicious/noExplicitAny: settings and session are opaque outside their driver, and both are used in both variances.
-export type AnyDriver = Driver<any, any>;
+export type AnyDriver = Driver<any, any, any, any>;
+
+/** What can come in. */
+export type Content = RawMail | TextMessage;
 
 export interface Sender {
   address?: string | undefined;
@@ -73,6 +90,27 @@ export interface GatewayContext<Settings> {
   readonly memory: Memory;
   /** Relative paths in settings count from here. */
   readonly dataDir: string;
+  /** Where the counterparty reaches `webhook`, as configured or as bound; null for a gateway without one. */
+  readonly webhookUrl: string | null;
+  /** Later news of messages that were sent: delivery receipts, status callbacks. Journaled when it resolves; repeats, late and
+   *  out-of-order news are sorted out there. */
+  report(news: readonly DeliveryNews[]): Promise<void>;
+}
+
+/**
+ * How far a sent message has come. Only ever moves forward, and from an end nowhere:
+ * accepted -> sent -> delivered | undelivered
+ */
+export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
+
+export interface DeliveryNews {
+  /** The id under which the counterparty took the message, or one part of it. */
+  readonly id: string;
+  readonly state: DeliveryState;
+  /** When it happened, ms since the epoch. */
+  readonly at: number;
+  /** The counterparty's own words and codes; null when it gave none. */
+  readonly detail: string | null;
 }
 
 /** What became of a key so far. `ignored`: was there before the gateway's first start and is not wanted. */
@@ -93,6 +131,15 @@ export interface Memory {
   /** Small durable notes of the driver (cursors), JSON; undefined when never written. */
   read(name: string): Promise<unknown>;
   write(name: string, value: unknown): Promise<void>;
+  /** Small durable records in collections (parts of long messages that wait for the others). A known key is left as it is. */
+  keep(collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
+  /** The records whose key begins with `prefix`, by key, at most `limit`. */
+  kept(
+    collection: string,
+    prefix: string,
+    limit: number,
+  ): Promise<readonly { key: string; value: unknown; at: number }[]>;
+  forget(collection: string, keys: readonly string[]): Promise<void>;
 }
 
 export interface CheckStep {
@@ -104,13 +151,13 @@ export interface CheckStep {
 }
 
 /** Something a driver received and has not confirmed yet. */
-export interface Arrival {
+export interface Arrival<In extends Content = RawMail> {
   /** Its identity at the counterparty: folder+UIDVALIDITY+UID, provider id, file name. At most 500 characters. */
   readonly key: string;
   /** What identifies it when the counterparty renumbers; '' when the key never changes. */
   readonly fingerprint: string;
   /** What came, untouched; null when the memory reports the key as acknowledged and only the confirm is missing. */
-  readonly content: RawMail | null;
+  readonly content: In | null;
   /** Bytes it holds in memory, for back-pressure. */
   readonly bytes: number;
   /** Tells the counterparty "taken". Called once the server's ack is in the journal; never before. Idempotent. */
@@ -120,6 +167,9 @@ export interface Arrival {
   /** For a counterparty that is waiting on the line: nothing will come of it now, tell it to try again later. */
   postpone?(reason: string): Promise<void>;
 }
+
+/** An arrival of any channel. */
+export type AnyArrival = Arrival<Content>;
 
 /** An e-mail as bytes. */
 export interface RawMail {
@@ -131,6 +181,44 @@ export interface RawMail {
   readonly envelope?: { readonly from: string; readonly recipients: readonly string[] };
   /** Set when `raw` is only the beginning: whole size in bytes, and one sentence why and where the whole is. */
   readonly cut?: { readonly size: number; readonly reason: string };
+}
+
+/** A text message as the carrier gave it, complete (parts joined). */
+export interface TextMessage {
+  readonly kind: 'text';
+  /** Sender and recipient as given: number, short code or alphanumeric sender. */
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
+  /** The counterparty's id; null when it gives none. */
+  readonly providerId: string | null;
+  /** When it came in here, and when it was sent if that is known, ms since the epoch. */
+  readonly receivedAt: number;
+  readonly sentAt: number | null;
+  /** MMS media. */
+  readonly media: readonly { readonly name: string; readonly type: string; readonly bytes: Uint8Array }[];
+  /** One sentence each for what is missing or odd. */
+  readonly notes: readonly string[];
+  /** What the carrier itself made of a keyword, when it says so. */
+  readonly consent?: 'stop' | 'start' | 'help';
+}
+
+/** What the content rules need to know of a gateway's settings. */
+export interface TextRules {
+  /** ISO 3166-1 region in which numbers without a country code are read, `CZ`; undefined: such numbers are refused. */
+  readonly region: string | undefined;
+  /** Sender to use; undefined: the one in the order. */
+  readonly sender: string | undefined;
+  /** Replace characters that alone force UCS-2 by near ones of GSM 03.38. */
+  readonly transliterate: boolean;
+  /** Gateways with the same group share one opt-out registry; undefined: the gateway has its own. */
+  readonly optOutGroup: string | undefined;
+  /** Keywords that opt out, opt in and ask for help; undefined: the usual ones of several languages. */
+  readonly keywords?: {
+    readonly stop: readonly string[];
+    readonly start: readonly string[];
+    readonly help: readonly string[];
+  };
 }
 
 /** A composed e-mail, ready for the wire. */
@@ -146,7 +234,49 @@ export interface OutboundMail {
   readonly recipients: readonly string[];
 }
 
-export type OutboundMessage = OutboundMail;
+/** A composed text message. */
+export interface OutboundText {
+  readonly kind: 'text';
+  /** E.164 (`+420...`), or a short code as it is. */
+  readonly to: string;
+  /** Sender; undefined: the counterparty's default. */
+  readonly from: string | undefined;
+  readonly text: string;
+  readonly encoding: 'GSM-7' | 'UCS-2';
+  /** Parts it takes on the air. */
+  readonly segments: number;
+  /** The same on every attempt: what a lookup can recognize it by, where the counterparty keeps references. */
+  readonly reference: string;
+}
+
+export type OutboundMessage = OutboundMail | OutboundText;
+
+/** A request as it came, body untouched, because signatures are over bytes. */
+export interface RawRequest {
+  readonly method: string;
+  /** Path and query below the webhook's own address, `?a=b` or `/status?a=b`; '' when there is nothing. */
+  readonly path: string;
+  /** The whole public URL, as the counterparty signed it. */
+  readonly url: string;
+  /** Names in lower case; of repeated ones all values joined by ", ". */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** Aborts when the counterparty will not wait any longer. */
+  readonly signal: AbortSignal;
+}
+
+export interface WebhookReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface WebhookResult {
+  readonly reply: WebhookReply;
+  /** Spooled to the journal before the reply; their `confirm` and `refuse` are not called. */
+  readonly arrivals?: readonly Pick<Arrival<TextMessage>, 'key' | 'fingerprint' | 'content'>[];
+  readonly news?: readonly DeliveryNews[];
+}
 
 /** One try at an order. */
 export interface Attempt {
@@ -171,11 +301,13 @@ export interface Refusal {
 }
 
 export type Outcome =
-  | { kind: 'sent'; deliverySystemId: string; detail?: string }
+  /** `ids`: what receipts will name, one per part, when that is not just the deliverySystemId; `state`: how far it is
+   *  known to have come already. */
+  | { kind: 'sent'; deliverySystemId: string; detail?: string; ids?: readonly string[]; state?: DeliveryState }
   /** Surely not sent; worth another try. */
   | { kind: 'deferred'; detail: string; retryAfterMs?: number }
-  /** Surely not sent, never will be. */
-  | { kind: 'rejected'; detail: string }
+  /** Surely not sent, never will be. `optedOut`: because the recipient does not want messages from here. */
+  | { kind: 'rejected'; detail: string; optedOut?: boolean }
   /** Some recipients took it: a repeat goes only to the others. */
   | {
       kind: 'partial';

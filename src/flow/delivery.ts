@@ -1,10 +1,11 @@
 // Owns one order on its way out: compose -> journal.begin -> driver.send -> journal.settle, again while that can help
 // and the time allows.
 import { composeMail } from '../content/mail/compose.js';
-import type { Attempt, OutboundMail, Outcome } from '../driver/contract.js';
+import { composeText } from '../content/sms/compose.js';
+import type { Attempt, OutboundMessage, Outcome } from '../driver/contract.js';
 import type { Acceptance, OrderRecord } from '../journal/journal.js';
 import { equalJitter } from '../kit/backoff.js';
-import { wait } from '../kit/clock.js';
+import { isoTime, wait } from '../kit/clock.js';
 import { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 import { messageOf } from '../kit/errors.js';
 import { retry } from '../kit/retry.js';
@@ -12,6 +13,7 @@ import type { MessageContentInfo } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
 import { defaultPolicy, done, type End, failed, partialWords, redacted, thrown } from './outcome.js';
 import type { SessionKeeper } from './session-keeper.js';
+import { rulesOf } from './texts.js';
 import type { OutboundTools } from './unit.js';
 
 export type Order = MessageContentInfo & { MessageId: string };
@@ -27,7 +29,7 @@ const RESENDS = 2;
 
 /** What is to be sent next: the whole mail, or the same mail for those who have not taken it. */
 interface Parcel {
-  mail: OutboundMail;
+  message: OutboundMessage;
   deliverySystemId: string;
 }
 
@@ -55,6 +57,8 @@ export async function deliverOrder(
   const { journal, clock, random, log, definition, keeper } = tools;
   const { driver, settings } = definition;
 
+  const rules = rulesOf(definition);
+  const optOutGroup = rules.optOutGroup ?? definition.info.Id;
   // The same at every try, also by another process: a mail that is sent again is the same mail, to the byte.
   const composedAt = acceptance.order.firstBegunAt ?? clock.now();
 
@@ -71,15 +75,26 @@ export async function deliverOrder(
     }
   }
 
-  /** `taken`: recipients that have the message already; the mail itself stays as it was. */
+  /** `taken`: recipients that have the message already; the message itself stays as it was. */
   async function parcelFor(taken: readonly string[]): Promise<Parcel | { problem: string }> {
+    if (driver.channel === 'SMS') return textParcel();
     const thread = await journal.answerTo(order.RemoteAddress ?? '', order.SubjectField ?? '');
     const sender = driver.sender?.(settings) ?? {};
     const gatewayName = definition.info.DisplayName ?? null;
     const result = await composeMail(order, { sender, gatewayName, thread, now: composedAt });
     if (!result.ok) return { problem: result.problem };
     const recipients = result.mail.recipients.filter((recipient) => !taken.includes(recipient.toLowerCase()));
-    return { mail: { ...result.mail, recipients }, deliverySystemId: result.deliverySystemId };
+    return { message: { ...result.mail, recipients }, deliverySystemId: result.deliverySystemId };
+  }
+
+  /** Who has opted out costs nothing: the order ends before anything leaves. */
+  async function textParcel(): Promise<Parcel | { problem: string }> {
+    const result = composeText(order, rules);
+    if (!result.ok) return { problem: result.problem };
+    const optOut = await journal.optedOut(optOutGroup, result.message.to);
+    if (optOut)
+      return { problem: `${result.message.to} has opted out (${optOut.source}, ${isoTime(optOut.at)}): not sent` };
+    return { message: result.message, deliverySystemId: result.message.reference };
   }
 
   /** The order itself is at fault: nothing was sent and a repeat would not help. */
@@ -95,9 +110,9 @@ export async function deliverOrder(
     const again = { ...standing, tries: tries + 1 };
     switch (outcome.kind) {
       case 'sent':
-        return done(parcel.deliverySystemId);
+        return done(outcome.deliverySystemId);
       case 'rejected':
-        return failed('rejected', outcome.detail);
+        return rejected(outcome, parcel);
       case 'unknown':
         return { ...again, doubt: outcome.detail };
       case 'deferred':
@@ -119,11 +134,20 @@ export async function deliverOrder(
     return 'problem' in parcel ? end : { ...again, parcel };
   }
 
+  /** A counterparty that knows of an opt-out teaches the registry. */
+  async function rejected(outcome: Extract<Outcome, { kind: 'rejected' }>, { message }: Parcel): Promise<End> {
+    if (outcome.optedOut && message.kind === 'text') {
+      const entry = { group: optOutGroup, address: message.to, at: clock.now(), source: 'carrier' as const };
+      await journal.optOut({ ...entry, detail: outcome.detail });
+    }
+    return failed('rejected', outcome.detail);
+  }
+
   async function resolveDoubt(standing: Standing, doubt: string): Promise<End | Standing> {
     const { deliverySystemId } = standing.parcel;
     const found = await lookup(standing.parcel);
     if (found && found.kind !== 'unknown') await settle((await latest()).attempts, found);
-    if (found?.kind === 'sent') return done(deliverySystemId);
+    if (found?.kind === 'sent') return done(found.deliverySystemId);
     if (found?.kind === 'rejected') return failed('rejected', found.detail);
     const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
     if (policy === 'AssumeSent') {
@@ -153,8 +177,8 @@ export async function deliverOrder(
   }
 
   /** A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column. */
-  function named(outcome: Outcome, { deliverySystemId }: Parcel): Outcome {
-    return 'deliverySystemId' in outcome ? { ...outcome, deliverySystemId } : outcome;
+  function named(outcome: Outcome, { message, deliverySystemId }: Parcel): Outcome {
+    return message.kind === 'mail' && 'deliverySystemId' in outcome ? { ...outcome, deliverySystemId } : outcome;
   }
 
   function unavailable(): Outcome {
@@ -169,7 +193,7 @@ export async function deliverOrder(
 
   async function sendOnce(session: unknown, parcel: Parcel, attempt: Attempt): Promise<Outcome> {
     if (!driver.send) return { kind: 'rejected', detail: `${driver.device} cannot send` };
-    const sending = driver.send(session, parcel.mail, attempt).catch(thrown);
+    const sending = driver.send(session, parcel.message, attempt).catch(thrown);
     const grace = graceOf(due);
     try {
       return await raceSignal(sending, grace.signal, 'sending');
@@ -221,13 +245,17 @@ export async function deliverOrder(
     });
   }
 
-  async function lookup({ mail }: Parcel): Promise<Outcome | undefined> {
+  async function lookup({ message }: Parcel): Promise<Outcome | undefined> {
     if (!driver.lookup || due.remaining() < LEAST_MS) return undefined;
     const asking = deadline(clock, due.remaining() - LEAST_MS / 2, due.signal);
     try {
       const session = await keeper.session(asking.signal);
       const { attempts } = await latest();
-      const found = await raceSignal(driver.lookup(session, mail, attemptOf(attempts)), asking.signal, 'looking it up');
+      const found = await raceSignal(
+        driver.lookup(session, message, attemptOf(attempts)),
+        asking.signal,
+        'looking it up',
+      );
       return found === 'not found' ? undefined : found;
     } catch (error) {
       log.warn({ messageId: order.MessageId, error: messageOf(error) }, 'looking up an uncertain order failed');

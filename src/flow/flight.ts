@@ -1,5 +1,5 @@
 // Owns one arrival on its way: which handle is alive, what the server said about it, and its place in the window.
-import type { Arrival } from '../driver/contract.js';
+import type { AnyArrival } from '../driver/contract.js';
 import type { Clock } from '../kit/clock.js';
 import type { Answer } from './line.js';
 
@@ -9,12 +9,12 @@ export interface Flight {
   /** Monotonic ms of the driver's yield. */
   readonly since: number;
   /** The handle to confirm on: the newest one the driver showed. */
-  readonly arrival: Arrival;
+  readonly arrival: AnyArrival;
   /** Aborted as soon as the server has taken it, whichever attempt the answer was for. */
   readonly taken: AbortSignal;
   /** The server's words of its last answer. */
   readonly detail: string;
-  adopt(arrival: Arrival): void;
+  adopt(arrival: AnyArrival): void;
   /** Told by the ack book. */
   hear(answer: Answer, detail: string): void;
   /** The next answer, `silent` after `ms`; rejects when `signal` aborts. */
@@ -24,7 +24,7 @@ export interface Flight {
   stay(leave: () => void): void;
 }
 
-export function flightOf(first: Arrival, since: number, leaveFirst: () => void): Flight {
+export function flightOf(first: AnyArrival, since: number, leaveFirst: () => void): Flight {
   let arrival = first;
   let leave = leaveFirst;
   let detail = '';

@@ -1,5 +1,6 @@
 // Owns the set of running gateways: compares the server's list with what runs; starts the new, drains the vanished,
 // restarts the changed, never touches the unchanged. A bad line is reported and skipped; it stops nobody else.
+import type { RawRequest, WebhookReply } from '../driver/contract.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { GatewayInfo } from '../simprot/messages.js';
@@ -13,6 +14,8 @@ export interface Gateways {
   /** The whole list as the server has it now. Resolves when everything vanished has drained and everything new has started. */
   apply(list: readonly GatewayInfo[]): Promise<void>;
   outbound(gatewayId: string): OutboundUnit | undefined;
+  /** A request at a gateway's webhook: its inbound side is asked first; 404 when neither side has one. */
+  webhook(gatewayId: string, request: RawRequest): Promise<WebhookReply>;
   /** Lets every inbound gateway hand over what was released from quarantine. */
   handReleased(): Promise<void>;
   /** Running and skipped ones. */
@@ -97,6 +100,12 @@ export function gateways(tools: GatewaysTools): Gateways {
   return {
     apply: (list) => inTurn(() => compare(list)),
     outbound: (gatewayId) => outbound.get(gatewayId),
+    async webhook(gatewayId, request) {
+      for (const unit of [inbound.get(gatewayId), outbound.get(gatewayId)]) {
+        if (unit?.definition.driver.webhook) return unit.webhook(request);
+      }
+      return { status: 404 };
+    },
     async handReleased() {
       await Promise.all([...inbound.values()].map((unit) => unit.handReleased()));
     },

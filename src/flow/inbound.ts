@@ -1,7 +1,7 @@
 // Owns the inbound line: driver.receive -> known? -> read -> journal.open -> ES_MESSAGE_RECEIVING -> ack -> confirm.
 // A crash at any arrow repeats at most one step, and that repetition is harmless.
 import type { ReadMessage } from '../content/reader.js';
-import type { Arrival } from '../driver/contract.js';
+import type { AnyArrival, Content, RawRequest, WebhookReply } from '../driver/contract.js';
 import type { ArrivalRecord } from '../journal/journal.js';
 import { equalJitter } from '../kit/backoff.js';
 import { wait } from '../kit/clock.js';
@@ -14,6 +14,7 @@ import type { Definition } from './definition.js';
 import { type Flight, flightOf } from './flight.js';
 import type { Answer, ReceivingMessage } from './line.js';
 import { keepSession, type SessionKeeper } from './session-keeper.js';
+import { applyConsent, contentOf, rawOf, rulesOf } from './texts.js';
 import type { InboundTools, InboundUnit } from './unit.js';
 
 /** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
@@ -25,6 +26,8 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   const { clock, log, limits, meters } = tools;
   const id = definition.info.Id;
   const flights = new Map<string, Flight>();
+  const rules = rulesOf(definition);
+  const group = rules.optOutGroup ?? id;
   const places = window({ places: limits.window, weight: limits.windowBytes });
   const parking = window({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
   const reading = stopper();
@@ -50,7 +53,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   }
 
   /** Waits for room, so that a full window stops the driver; the work itself goes on beside it. */
-  async function admit(arrival: Arrival, signal: AbortSignal): Promise<void> {
+  async function admit(arrival: AnyArrival, signal: AbortSignal): Promise<void> {
     const running = flights.get(arrival.key);
     // The session was reopened and shows the same arrival again: go on with the handle that is alive.
     if (running) return running.adopt(arrival);
@@ -71,8 +74,35 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     for (const record of await tools.journal.released(id)) {
       if (flights.has(record.key) || reading.signal.aborted) continue;
       const raw = await tools.journal.quarantinedRaw(record.id);
-      if (raw) await admit(releasedArrival(record.key, raw, clock.now()), reading.signal);
+      if (raw)
+        await admit(releasedArrival(record.key, contentOf(definition, raw, clock.now()), raw.length), reading.signal);
     }
+  }
+
+  /** What a counterparty pushes is in the journal before it hears "taken"; from there it goes the way of all others. */
+  async function webhook(request: RawRequest): Promise<WebhookReply> {
+    if (!definition.driver.webhook) return { status: 404 };
+    const session = await keeper.session(AbortSignal.any([stopped.signal, request.signal]));
+    const { reply, arrivals = [], news = [] } = await definition.driver.webhook(session, request);
+    for (const pushed of arrivals)
+      await spool({ ...pushed, bytes: 0, confirm: async () => {}, refuse: async () => {} });
+    if (news.length > 0) await tools.journal.news(id, news);
+    if (arrivals.length > 0)
+      void handReleased().catch((error) =>
+        log.error({ error: messageOf(error) }, 'pushed messages wait for the next round'),
+      );
+    return reply;
+  }
+
+  async function spool(arrival: AnyArrival): Promise<void> {
+    const known = await tools.journal.known(id, [arrival.key]);
+    if (!arrival.content || known.has(arrival.key)) return;
+    const raw = rawOf(arrival.content);
+    const read = await readContent(arrival.content);
+    await tools.journal.spool(
+      openingOf(id, { key: arrival.key, arrival: { ...arrival, bytes: raw.length } }, read),
+      raw,
+    );
   }
 
   /** Carries one arrival to its end; only a journal or disk that fails makes it try again. Never rejects. */
@@ -103,7 +133,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
         { key: flight.key },
         'the journal lost track of this arrival; it is received afresh at the next round',
       );
-    const read = await tools.reader.readMail(content, { gatewayId: id, link: tools.link });
+    const read = await readContent(content);
     const record = await tools.journal.open(openingOf(id, flight, read));
     if (record.state !== 'open') return settled(flight, record);
     const message: ReceivingMessage = { ...read.message, GatewayId: id, RequestId: record.requestId };
@@ -116,6 +146,14 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     }
     meters.arrival(id, 'acknowledged', seconds);
     await confirm(flight, record);
+  }
+
+  async function readContent(content: Content): Promise<ReadMessage> {
+    const context = { gatewayId: id, link: tools.link };
+    if (content.kind === 'mail') return tools.reader.readMail(content, context);
+    const read = await tools.reader.readText(content, rules, context);
+    await applyConsent(tools, group, read, clock.now());
+    return read;
   }
 
   /** The journal knows the end of this one already: only the counterparty does not. */
@@ -183,7 +221,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     meters.arrival(id, 'refused', (clock.monotonic() - flight.since) / 1000);
     log.warn({ key: flight.key, refusals, detail: flight.detail }, 'the server refused a message');
     if (refusals < limits.refusals) return refusals;
-    const raw = flight.arrival.content?.raw ?? new Uint8Array();
+    const raw = rawOf(flight.arrival.content);
     await tools.journal.quarantine(record.id, `refused ${refusals} times by the server`, raw);
     log.error({ key: flight.key, refusals }, 'a message went to quarantine: kept whole, see `gatepost quarantine`');
     return refusals;
@@ -214,7 +252,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
    * has the ack. A handle that was shown meanwhile (a client that sent the same mail again) is confirmed as well.
    */
   async function confirm(flight: Flight, record: ArrivalRecord): Promise<void> {
-    for (let confirmed: Arrival | undefined; confirmed !== flight.arrival; ) {
+    for (let confirmed: AnyArrival | undefined; confirmed !== flight.arrival; ) {
       confirmed = await confirmNewest(flight);
       await tools.journal.confirmed([record.id]);
     }
@@ -222,7 +260,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     meters.confirmed(id);
   }
 
-  function confirmNewest(flight: Flight): Promise<Arrival> {
+  function confirmNewest(flight: Flight): Promise<AnyArrival> {
     const once = async () => {
       const { arrival } = flight;
       await arrival.confirm();
@@ -241,6 +279,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   return {
     definition,
     handReleased,
+    webhook,
     view: () => ({
       ...keeper.view(),
       inFlight: places.used,
@@ -275,22 +314,21 @@ const answerWords = {
   down: 'the connection to the contact center was lost',
 } as const;
 
-function releasedArrival(key: string, raw: Uint8Array, now: number): Arrival {
-  const content = { kind: 'mail', raw, receivedAt: now } as const;
-  return { key, fingerprint: '', content, bytes: raw.length, confirm: async () => {}, refuse: async () => {} };
+function releasedArrival(key: string, content: Content, bytes: number): AnyArrival {
+  return { key, fingerprint: '', content, bytes, confirm: async () => {}, refuse: async () => {} };
 }
 
-function openingOf(gatewayId: string, flight: Flight, read: ReadMessage) {
+function openingOf(gatewayId: string, { key, arrival }: Pick<Flight, 'key' | 'arrival'>, read: ReadMessage) {
   return {
     gatewayId,
-    key: flight.key,
-    fingerprint: flight.arrival.fingerprint,
+    key,
+    fingerprint: arrival.fingerprint,
     deliverySystemId: read.message.DeliverySystemId,
     rfcMessageId: read.rfcMessageId,
     references: read.references,
     remoteAddress: read.message.RemoteAddress,
     subject: read.message.SubjectField ?? '',
-    bytes: flight.arrival.bytes,
+    bytes: arrival.bytes,
     notes: read.notes,
     attachments: read.attachments,
   };

@@ -1,5 +1,6 @@
 // Owns the outbound line of one gateway: every order gets one answer in time; one MessageId is carried by one delivery
 // at a time, and a repeat joins it.
+import type { RawRequest, WebhookReply } from '../driver/contract.js';
 import type { Acceptance } from '../journal/journal.js';
 import { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 import { messageOf } from '../kit/errors.js';
@@ -102,9 +103,18 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
     return failed('deferred', detail);
   }
 
+  async function webhook(request: RawRequest): Promise<WebhookReply> {
+    if (!driver.webhook) return { status: 404 };
+    const session = await keeper.session(AbortSignal.any([stopping.signal, request.signal]));
+    const { reply, news = [] } = await driver.webhook(session, request);
+    if (news.length > 0) await journal.news(info.Id, news);
+    return reply;
+  }
+
   return {
     definition,
     deliver,
+    webhook,
     view: () => ({
       ...keeper.view(),
       inFlight: running.size,

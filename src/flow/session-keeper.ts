@@ -169,7 +169,7 @@ function wordsOf(error: unknown): string {
 
 export function contextOf(
   { info, settings }: Definition,
-  tools: Pick<UnitTools, 'clock' | 'random' | 'log' | 'dataDir' | 'journal'>,
+  tools: Pick<UnitTools, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl'>,
   renamed: Renamed,
 ): GatewayContext<unknown> {
   return {
@@ -180,6 +180,8 @@ export function contextOf(
     log: tools.log,
     memory: memoryOf(tools.journal, info.Id, info.Direction, renamed),
     dataDir: tools.dataDir,
+    webhookUrl: tools.webhookUrl(info.Id),
+    report: (news) => tools.journal.news(info.Id, news),
   };
 }
 
@@ -197,5 +199,8 @@ function memoryOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: R
     },
     read: (name) => journal.read(id, direction, name),
     write: (name, value) => journal.write(id, direction, name, value),
+    keep: (collection, records) => journal.keep(id, collection, records),
+    kept: (collection, prefix, limit) => journal.kept(id, collection, prefix, limit),
+    forget: (collection, keys) => journal.forget(id, collection, keys),
   };
 }

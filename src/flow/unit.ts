@@ -1,5 +1,6 @@
 // Owns what every running gateway has in common, whichever direction it works in.
 import type { LinkMaker, Reader } from '../content/reader.js';
+import type { RawRequest, WebhookReply } from '../driver/contract.js';
 import type { Journal } from '../journal/journal.js';
 import type { Backoff } from '../kit/backoff.js';
 import type { Clock, Random } from '../kit/clock.js';
@@ -12,6 +13,8 @@ import type { GatewayView, Meters } from './meters.js';
 
 export interface Unit {
   readonly definition: Definition;
+  /** A request at the gateway's webhook. Rejects when it could not be put into the journal. */
+  webhook(request: RawRequest): Promise<WebhookReply>;
   view(): GatewayView;
   /** Takes nothing new, gives what is under way `graceMs` to finish, closes the session. */
   drain(graceMs: number): Promise<void>;
@@ -42,6 +45,8 @@ export interface UnitTools {
   redactor: Redactor;
   meters: Meters;
   dataDir: string;
+  /** Where the counterparty of a gateway reaches its webhook. */
+  webhookUrl(gatewayId: string): string;
 }
 
 export interface InboundTools extends UnitTools {

@@ -9,6 +9,7 @@ import { once } from '../kit/once.js';
 import { type AttachmentSources, attachmentRoutes } from './attachments.js';
 import type { PrometheusMeters } from './metrics.js';
 import { type ProbeSources, readiness, readinessText } from './probes.js';
+import { type WebhookSources, webhookRoutes } from './webhooks.js';
 
 /** No route takes a body. */
 const MAX_BODY = 16 * 1024;
@@ -44,6 +45,7 @@ export interface HttpOptions {
   probes: ProbeSources;
   meters: Pick<PrometheusMeters, 'scrape' | 'contentType'>;
   attachments: AttachmentSources;
+  webhooks?: WebhookSources;
 }
 
 export interface HttpPort {
@@ -112,7 +114,8 @@ function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply,
   return reply.code(500).send({ error: 'internal error', message: 'the reason is in the log' });
 }
 
-function routes(app: FastifyInstance, { probes, meters, attachments, clock, log }: HttpOptions): void {
+function routes(app: FastifyInstance, options: HttpOptions): void {
+  const { probes, meters, attachments, webhooks, clock, log } = options;
   const report = readiness(probes, clock);
   // That it answers at all is the answer: the event loop turns.
   app.get('/live', async () => ({ status: 'live' }));
@@ -124,6 +127,7 @@ function routes(app: FastifyInstance, { probes, meters, attachments, clock, log 
   });
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.scrape()));
   attachmentRoutes(app, attachments, log);
+  if (webhooks) webhookRoutes(app, webhooks, log);
 }
 
 function portOf(app: FastifyInstance): number | undefined {

@@ -84,6 +84,9 @@ export interface InboundJournal {
    *  that the key already has, unchanged. So one key has one requestId and one DeliverySystemId for ever. Opening a key that
    *  the server has taken already counts as a duplicate; opening an open one again is only another try. */
   open(arrival: NewArrival): Promise<ArrivalRecord>;
+  /** As `open`, the whole message kept with it in the same transaction: for a counterparty that cannot wait. `released` lists it
+   *  until it is taken. */
+  spool(arrival: NewArrival, raw: Uint8Array): Promise<ArrivalRecord>;
   /** One attempt to hand it over has begun (delivery log only). */
   handed(arrivalId: number, attempt: number): Promise<void>;
   /** The server has taken the message with this requestId: open or quarantined -> acknowledged. Null when the requestId is
@@ -99,7 +102,7 @@ export interface InboundJournal {
   quarantinedRaw(arrivalId: number): Promise<Uint8Array | null>;
   /** quarantined -> open with refusals back to 0: a person asked for another try. */
   release(arrivalId: number): Promise<ArrivalRecord | null>;
-  /** Those released and not taken yet: open, with their raw message still kept. Also after a restart. */
+  /** Those released or spooled and not taken yet: open, with their raw message still kept. Also after a restart. */
   released(gatewayId: GatewayId): Promise<readonly ArrivalRecord[]>;
   /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
    *  Re:, Fwd: and the like) first, else the newest of the last 30 days. Both results carry angle brackets; `references` has
@@ -180,7 +183,7 @@ export type Acceptance =
 
 /** As the driver contract's Outcome; kept apart because journal and driver do not know each other. */
 export type SettledOutcome =
-  | { kind: 'sent'; deliverySystemId: string; detail?: string }
+  | { kind: 'sent'; deliverySystemId: string; detail?: string; ids?: readonly string[]; state?: DeliveryState }
   | { kind: 'deferred'; detail: string; retryAfterMs?: number }
   | { kind: 'rejected'; detail: string }
   | {
@@ -210,6 +213,65 @@ export interface OutboundJournal {
    *  that owe an answer and were asked for after `askedSince` (ms); older debts are written off, with a note in the log. */
   recover(askedSince: number): Promise<readonly OrderRecord[]>;
   order(messageId: string): Promise<OrderRecord | null>;
+}
+
+// ---------------------------------------------------------------- delivery states
+
+/**
+ * How far a sent order has come, by what the counterparty reported later. Ranks only rise, and an end stays:
+ * accepted -> sent -> delivered | undelivered
+ * Of an order in several parts: undelivered as soon as one part is, delivered only when all parts are.
+ */
+export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
+
+export interface DeliveryNews {
+  /** One of the ids that `settle` was given with "sent" (its deliverySystemId when it was given none). */
+  id: string;
+  state: DeliveryState;
+  at: number;
+  detail: string | null;
+}
+
+export interface DeliveryStates {
+  /** Late, repeated and out-of-order news change nothing they should not. News that come before the outcome is settled
+   *  wait for it (for a day). News of nobody's id are only counted in the delivery log. */
+  news(gatewayId: GatewayId, items: readonly DeliveryNews[]): Promise<void>;
+}
+
+// ---------------------------------------------------------------- opt-outs
+
+export interface OptOut {
+  group: string;
+  address: string;
+  at: number;
+  /** keyword: the recipient wrote STOP; carrier: the counterparty says so; person: entered on the command line. */
+  source: 'keyword' | 'carrier' | 'person';
+  detail: string | null;
+}
+
+/** Who does not want messages from a group of gateways. Addresses are compared as they are, so give them in E.164. */
+export interface OptOuts {
+  /** False when it was so already. */
+  optOut(entry: OptOut): Promise<boolean>;
+  optIn(group: string, address: string): Promise<boolean>;
+  optedOut(group: string, address: string): Promise<OptOut | null>;
+  optOuts(group?: string): Promise<readonly OptOut[]>;
+}
+
+// ---------------------------------------------------------------- drivers' small records
+
+export interface KeptRecord {
+  key: string;
+  value: unknown;
+  at: number;
+}
+
+export interface KeptRecords {
+  /** A known key is left as it is. */
+  keep(gatewayId: GatewayId, collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
+  /** By key, those beginning with `prefix`, at most `limit`. */
+  kept(gatewayId: GatewayId, collection: string, prefix: string, limit: number): Promise<readonly KeptRecord[]>;
+  forget(gatewayId: GatewayId, collection: string, keys: readonly string[]): Promise<void>;
 }
 
 // ---------------------------------------------------------------- delivery log
@@ -272,7 +334,7 @@ export interface Retention {
   attachmentDays: number;
 }
 
-export interface Journal extends InboundJournal, OutboundJournal, DeliveryLog {
+export interface Journal extends InboundJournal, OutboundJournal, DeliveryStates, OptOuts, KeptRecords, DeliveryLog {
   read(gatewayId: GatewayId, direction: 'I' | 'O', name: string): Promise<unknown>;
   write(gatewayId: GatewayId, direction: 'I' | 'O', name: string, value: unknown): Promise<void>;
   /** Throws when the journal cannot write. */

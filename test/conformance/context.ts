@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Attempt, Driver, GatewayContext, Memory, OutboundMail } from '../../src/driver/contract.js';
+import type { Attempt, DeliveryNews, Driver, GatewayContext, Memory, OutboundMail } from '../../src/driver/contract.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { createMemory } from '../kit/memory.js';
@@ -14,11 +14,14 @@ export interface ContextOptions {
   memory?: Memory;
   log?: Log;
   dataDir?: string;
+  /** What the driver reported of sent messages ends here. */
+  news?: DeliveryNews[];
+  webhookUrl?: string;
 }
 
 /** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
-export function contextOf<Settings, Session>(
-  driver: Driver<Settings, Session>,
+export function contextOf<Settings, Session = unknown>(
+  driver: Pick<Driver<Settings, Session>, 'device' | 'settings'>,
   written: Readonly<Record<string, unknown>>,
   options: ContextOptions = {},
 ): GatewayContext<Settings> {
@@ -33,6 +36,8 @@ export function contextOf<Settings, Session>(
     log: options.log ?? silentLog,
     memory: options.memory ?? createMemory(),
     dataDir: options.dataDir ?? tmpdir(),
+    webhookUrl: options.webhookUrl ?? null,
+    report: async (news) => void options.news?.push(...news),
   };
 }
 

@@ -23,6 +23,7 @@ export interface TestMemory extends Memory {
 export function createMemory(): TestMemory {
   const records = new Map<string, { state: KeyState; fingerprint: string }>();
   const notes = new Map<string, unknown>();
+  const kept = new Map<string, string>();
   let asked = 0;
   const set = (key: string, state: KeyState, fingerprint = records.get(key)?.fingerprint ?? '') =>
     void records.set(key, { state, fingerprint });
@@ -66,6 +67,23 @@ export function createMemory(): TestMemory {
         records.delete(from);
         records.set(to, record);
       }
+    },
+    async keep(collection, entries) {
+      for (const { key, value } of entries) {
+        const place = `${collection}\n${key}`;
+        if (!kept.has(place)) kept.set(place, JSON.stringify(value));
+      }
+    },
+    async kept(collection, prefix, limit) {
+      const places = [...kept.keys()].filter((place) => place.startsWith(`${collection}\n${prefix}`)).sort();
+      return places.slice(0, limit).map((place) => ({
+        key: place.slice(collection.length + 1),
+        value: JSON.parse(kept.get(place) ?? 'null'),
+        at: 0,
+      }));
+    },
+    async forget(collection, keys) {
+      for (const key of keys) kept.delete(`${collection}\n${key}`);
     },
     // Through JSON, as a journal keeps it: what JSON cannot hold must not seem to work.
     read: async (name) => (notes.has(name) ? JSON.parse(JSON.stringify(notes.get(name))) : undefined),

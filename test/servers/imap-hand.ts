@@ -46,6 +46,8 @@ export function imapContext<Settings, Session>(
     log: options.log ?? silentLog,
     memory,
     dataDir: tmpdir(),
+    webhookUrl: null,
+    report: async () => {},
   };
   return { context, memory };
 }

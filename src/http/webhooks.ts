@@ -1,0 +1,87 @@
+// Owns the door for counterparties that push: the request as it came, byte for byte, to the gateway it is addressed to.
+// Whether it is genuine is for the gateway's driver to say.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+
+/** A text message with its parameters is far below; media come as links. */
+const MAX_BODY = 1024 * 1024;
+const METHODS = ['GET', 'POST', 'PUT'] as const;
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The shape of the driver contract's RawRequest. */
+export interface WebhookRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly signal: AbortSignal;
+}
+
+export interface WebhookSources {
+  /** The public address of a gateway's webhook. */
+  urlOf(gatewayId: string): string;
+  /** Rejects when what came could not be put into the journal. */
+  handle(
+    gatewayId: string,
+    request: WebhookRequest,
+  ): Promise<{ status: number; headers?: Readonly<Record<string, string>>; body?: string }>;
+}
+
+/** In a scope of its own, so that the rest of the port goes on taking no bodies. */
+export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, log: Log): void {
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_request, body, done) =>
+      done(null, body),
+    );
+    for (const url of ['/webhooks/:id', '/webhooks/:id/*']) {
+      scope.route({
+        method: [...METHODS],
+        url,
+        bodyLimit: MAX_BODY,
+        handler: (request, reply) => answer(request, reply, sources, log),
+      });
+    }
+  });
+}
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  sources: WebhookSources,
+  log: Log,
+): Promise<FastifyReply> {
+  const id = idOf(request);
+  if (!id) return reply.code(404).send({ error: 'no such webhook' });
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort(new Error('the counterparty hung up')));
+  try {
+    const result = await sources.handle(id, rawRequest(request, id, sources, gone.signal));
+    reply.code(result.status).headers({ ...result.headers });
+    return reply.send(result.body ?? '');
+  } catch (error) {
+    // The counterparty is told to try again: nothing it sent may count as taken.
+    log.error({ gateway: id, problem: messageOf(error) }, 'a webhook could not be taken');
+    return reply.code(503).header('retry-after', '30').send({ error: 'not taken, try again' });
+  }
+}
+
+function idOf(request: FastifyRequest): string | undefined {
+  const { params } = request;
+  const id = typeof params === 'object' && params !== null && 'id' in params ? String(params.id) : '';
+  return GUID.test(id) ? id.toLowerCase() : undefined;
+}
+
+function rawRequest(request: FastifyRequest, id: string, sources: WebhookSources, signal: AbortSignal): WebhookRequest {
+  const path = request.url.slice(`/webhooks/${id}`.length);
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  );
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  return { method: request.method, path, url: sources.urlOf(id) + path, headers, body, signal };
+}
