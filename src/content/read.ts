@@ -1,5 +1,5 @@
-// Owns how a mail is read without anybody waiting for it: small ordinary mails at once, large or odd ones in a worker thread
-// that is ended when it takes too long or too much memory. What cannot be read arrives reduced.
+// Owns how a message is read without anybody waiting for it: text messages and small ordinary mails at once, large or odd mails
+// in a worker thread that is ended when it takes too long or too much memory. What cannot be read arrives reduced.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
@@ -12,6 +12,7 @@ import { type Digest, type DigestBudget, digest, prepare } from './mail/digest.j
 import { FULL_BUDGET, finishMail } from './mail/read-mail.js';
 import { reduceMail } from './mail/reduce.js';
 import type { MailInput, ReadContext, Reader } from './reader.js';
+import { readText } from './sms/read-text.js';
 import type { ReadTask } from './worker.js';
 
 export interface ReadBudgets {
@@ -105,6 +106,10 @@ export function createReader({ clock, log, budgets }: ReaderOptions): Reader {
       closing.signal.throwIfAborted();
       const read = (await readInline(mail, context.gatewayId)) ?? (await readInWorker(mail, context.gatewayId));
       return finishMail(read, mail, context);
+    },
+    async readText(message, rules, context) {
+      closing.signal.throwIfAborted();
+      return readText(message, rules, context);
     },
     async close() {
       if (!closing.signal.aborted) closing.abort(new GatepostError('content/closed', 'the mail reader is closed'));

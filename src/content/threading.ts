@@ -30,6 +30,14 @@ export function madeId(gatewayId: string, raw: Uint8Array): string {
   return `${fingerprint.digest('base64url')}@gatepost`;
 }
 
+/**
+ * The id of an attachment, the same each time the same message is read: one that is read again after a crash must link to
+ * what was stored the first time. What keeps others out is the signature of the link, not the id.
+ */
+export function attachmentId(seed: string, place: string): string {
+  return hash(`${seed}\n${place}`).slice(0, 22);
+}
+
 /** The ids in a Message-ID, In-Reply-To or References value, without brackets, in order. */
 export function idsOf(value: string): string[] {
   const ids: string[] = [];

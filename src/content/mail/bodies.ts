@@ -1,10 +1,10 @@
 // Owns the two bodies of a message: cleaned HTML and text, each made from the other where the mail has only one, the mail's
-// own images put in, and at the end of both what else came with the mail.
+// own images put in.
 import { breathe } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
+import type { Rendered } from '../footer.js';
 import { cleanHtml } from '../html.js';
 import { boundaryBefore, cleanText, humanSize } from '../limits.js';
-import type { LinkMaker, ReadAttachment } from '../reader.js';
 import { htmlToText, textToHtml } from '../text.js';
 import type { Carved } from './carve.js';
 import type { Enclosure, Piece } from './enclose.js';
@@ -25,11 +25,6 @@ export interface Bodies {
 export interface BodyBudget {
   /** Bytes of images put into the HTML; more stay attachments. */
   readonly imageBytes: number;
-}
-
-interface Rendered {
-  html: string;
-  text: string;
 }
 
 /** One piece in both forms; each is made only when it is asked for. */
@@ -120,54 +115,4 @@ function bounded(text: string, html: string, notes: string[]): Rendered {
   if (html.length <= LONGEST_HTML) return { text: short, html };
   notes.push('The HTML of the mail is too long; its text is shown instead.');
   return { text: short, html: textToHtml(short) };
-}
-
-/** Adds the list of attachments, with their links, and the notes to both bodies. */
-export function withFooter(
-  bodies: Rendered,
-  attachments: readonly ReadAttachment[],
-  notes: readonly string[],
-  link: LinkMaker,
-): Rendered {
-  const entries = attachments.map(({ id, name, type, bytes }) => ({
-    name,
-    about: `${type}, ${humanSize(bytes.length)}`,
-    href: link({ id, name }),
-  }));
-  const text = [bodies.text];
-  const html = [bodies.html];
-  if (entries.length > 0) {
-    text.push(
-      section(
-        'Attachments',
-        entries.map((entry) => `${entry.name} (${entry.about}): ${entry.href}`),
-      ),
-    );
-    html.push(
-      htmlSection(
-        'Attachments',
-        entries.map((entry) => `<a href="${quoted(entry.href)}">${quoted(entry.name)}</a> (${quoted(entry.about)})`),
-      ),
-    );
-  }
-  if (notes.length > 0) {
-    text.push(section('Notes', notes));
-    html.push(htmlSection('Notes', notes.map(quoted)));
-  }
-  return {
-    text: text.filter((block) => block !== '').join('\n\n'),
-    html: html.filter((block) => block !== '').join('\n<hr>\n'),
-  };
-}
-
-function section(title: string, lines: readonly string[]): string {
-  return `[${title}]\n${lines.map((line) => `- ${line}`).join('\n')}`;
-}
-
-function htmlSection(title: string, lines: readonly string[]): string {
-  return `<p><b>${title}</b></p>\n<ul>\n${lines.map((line) => `<li>${line}</li>`).join('\n')}\n</ul>`;
-}
-
-function quoted(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

@@ -1,9 +1,8 @@
 // Owns the way from a mail's bytes to everything of the message but the attachments' links: scan, carve, parse, clean.
 // Runs where it is called, in the main thread for small mails and in a worker for all others; it holds no state.
-import { createHash } from 'node:crypto';
 import { humanSize } from '../limits.js';
 import type { MailInput, ReadAttachment } from '../reader.js';
-import { madeId } from '../threading.js';
+import { attachmentId, madeId } from '../threading.js';
 import { makeBodies } from './bodies.js';
 import { type Carved, carve } from './carve.js';
 import { type Fields, readFields } from './fields.js';
@@ -86,13 +85,10 @@ export async function digest({ mail, scan, carved, budget }: Prepared, gatewayId
   };
 }
 
-/**
- * Ids of attachments, the same each time the same mail is read: a mail that is read again after a crash must link to
- * what was stored the first time. What keeps others out is the signature of the link, not the id.
- */
+/** The ids of a mail's attachments by their place. */
 export function attachmentIds({ raw }: MailInput, gatewayId: string): (place: number) => string {
   const seed = madeId(gatewayId, raw);
-  return (place) => createHash('sha256').update(`${seed}\n${place}`).digest('base64url').slice(0, 22);
+  return (place) => attachmentId(seed, String(place));
 }
 
 function identified(

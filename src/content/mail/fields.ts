@@ -124,7 +124,11 @@ function draftTime(value: string | undefined, receivedAt: number): string | null
   const text = cleanLine(value ?? '').slice(0, 200);
   if (text === '') return null;
   const zoned = /[+-]\d{2}:?\d{2}\b|\b(?:Z|GMT|UTC?|[ECMP][SD]T)\b/i.test(text.replace(/\([^)]*\)/g, ''));
-  const time = new Date(zoned ? text : `${text} UTC`).getTime();
+  return plausibleTime(new Date(zoned ? text : `${text} UTC`).getTime(), receivedAt);
+}
+
+/** `time` (ms since the epoch) as the server stores it; null when only a broken clock can have said so. */
+export function plausibleTime(time: number, receivedAt: number): string | null {
   if (Number.isNaN(time) || time < EARLIEST || time > receivedAt + CLOCK_SLACK_MS) return null;
   return isoTime(time);
 }

@@ -1,7 +1,7 @@
 // Owns the last step, the same for every mail wherever it was read: ids and links of the attachments, and the footer.
 import { messageOf } from '../../kit/errors.js';
+import { withFooter } from '../footer.js';
 import type { MailInput, ReadContext, ReadMessage } from '../reader.js';
-import { withFooter } from './bodies.js';
 import { attachmentIds, type Digest, type DigestBudget, digest, prepare } from './digest.js';
 import { reduceMail } from './reduce.js';
 

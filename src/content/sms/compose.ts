@@ -1,6 +1,11 @@
 // Owns an order for a text message: from MessageContentInfo to what a carrier is handed.
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import { type Segmentation, segmentsOf, type TextEncoding } from '../../kit/gsm.js';
+import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
+import { cleanLine, cleanText, cutText } from '../limits.js';
 import type { TextRulesInput } from '../reader.js';
+import { htmlToText } from '../text.js';
+import { readRecipient, senderOf } from './numbers.js';
+import { transliterate } from './transliterate.js';
 
 /** The same shape as the driver contract's OutboundText. */
 export interface ComposedText {
@@ -8,24 +13,60 @@ export interface ComposedText {
   to: string;
   from: string | undefined;
   text: string;
-  encoding: 'GSM-7' | 'UCS-2';
+  encoding: TextEncoding;
   segments: number;
   reference: string;
 }
 
 export type TextResult = { ok: true; message: ComposedText } | { ok: false; problem: string };
 
+/** Parts of one message. Phones and carriers begin to lose parts long before; what needs more is a letter, not a text. */
+const MOST_SEGMENTS = 20;
+/** Code units beyond which a text cannot fit, whatever is in it: nobody has to count its parts. */
+const LONGEST_TEXT = MOST_SEGMENTS * 153;
+/** Transliteration may shorten a text (it drops what nobody sees), but one this long is not worth its time. */
+const LONGEST_WRITTEN = 4 * LONGEST_TEXT;
+
 export function composeText(order: MessageContentInfo, rules: TextRulesInput): TextResult {
-  const text = order.BodyText ?? '';
-  if (text === '') return { ok: false, problem: 'the order has no text' };
+  const recipient = readRecipient(order.RemoteAddress ?? '', rules.region);
+  if (!recipient.ok) return recipient;
+  const written = writtenText(order);
+  if (written === '') return { ok: false, problem: 'the order has no text' };
+  const text = rules.transliterate && written.length <= LONGEST_WRITTEN ? transliterate(written) : written;
+  if (text.length > LONGEST_TEXT) return { ok: false, problem: tooLong(`${text.length} characters`) };
+  const size = segmentsOf(text);
+  const { encoding, segments } = size;
+  if (segments > MOST_SEGMENTS) return { ok: false, problem: tooLong(`${segments} parts${becauseOf(size)}`) };
+  const from = rules.sender ?? senderOf(order.FromField ?? '', rules.region);
   const message: ComposedText = {
     kind: 'text',
-    to: order.RemoteAddress ?? '',
-    from: rules.sender,
+    to: recipient.to,
+    from,
     text,
-    encoding: 'UCS-2',
-    segments: 1,
-    reference: order.DeliverySystemId ?? order.MessageId ?? '',
+    encoding,
+    segments,
+    reference: reference(order),
   };
   return { ok: true, message };
+}
+
+function writtenText({ BodyText, BodyHtml }: MessageContentInfo): string {
+  const text = cleanText(BodyText ?? '').trim();
+  return text === '' ? cleanText(htmlToText(BodyHtml ?? '')).trim() : text;
+}
+
+function tooLong(size: string): string {
+  return `the text is too long: ${size}, at most ${MOST_SEGMENTS} parts (of 153 characters, or of 67 with characters outside GSM-7) are sent; shorten it`;
+}
+
+function becauseOf({ encoding, forcedBy }: Segmentation): string {
+  if (encoding === 'GSM-7') return '';
+  const shown = forcedBy.slice(0, 5).map((character) => `"${cutText(cleanLine(character), 20)}"`);
+  return `, of 67 characters because of ${shown.join(' ')}${forcedBy.length > shown.length ? ' …' : ''}`;
+}
+
+/** The server's proposal, when it has the length of an id; else the order's own. */
+function reference({ DeliverySystemId, MessageId }: MessageContentInfo): string {
+  const proposed = cleanLine(DeliverySystemId ?? '');
+  return proposed !== '' && proposed.length <= LIMITS.DeliverySystemId ? proposed : (MessageId ?? '');
 }

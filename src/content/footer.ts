@@ -1,0 +1,59 @@
+// Owns the end of both bodies: what else came with the message, and what had to be said about it.
+import { humanSize } from './limits.js';
+import type { LinkMaker, ReadAttachment } from './reader.js';
+
+export interface Rendered {
+  html: string;
+  text: string;
+}
+
+/** Adds the list of attachments, with their links, and the notes to both bodies. */
+export function withFooter(
+  bodies: Rendered,
+  attachments: readonly ReadAttachment[],
+  notes: readonly string[],
+  link: LinkMaker,
+): Rendered {
+  const entries = attachments.map(({ id, name, type, bytes }) => ({
+    name,
+    about: `${type}, ${humanSize(bytes.length)}`,
+    href: link({ id, name }),
+  }));
+  const text = [bodies.text];
+  const html = [bodies.html];
+  if (entries.length > 0) {
+    text.push(
+      section(
+        'Attachments',
+        entries.map((entry) => `${entry.name} (${entry.about}): ${entry.href}`),
+      ),
+    );
+    html.push(
+      htmlSection(
+        'Attachments',
+        entries.map((entry) => `<a href="${quoted(entry.href)}">${quoted(entry.name)}</a> (${quoted(entry.about)})`),
+      ),
+    );
+  }
+  if (notes.length > 0) {
+    text.push(section('Notes', notes));
+    html.push(htmlSection('Notes', notes.map(quoted)));
+  }
+  return {
+    text: text.filter((block) => block !== '').join('\n\n'),
+    html: html.filter((block) => block !== '').join('\n<hr>\n'),
+  };
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return `[${title}]\n${lines.map((line) => `- ${line}`).join('\n')}`;
+}
+
+function htmlSection(title: string, lines: readonly string[]): string {
+  return `<p><b>${title}</b></p>\n<ul>\n${lines.map((line) => `<li>${line}</li>`).join('\n')}\n</ul>`;
+}
+
+/** `text` as it may stand in HTML, in an attribute too. */
+export function quoted(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
+}

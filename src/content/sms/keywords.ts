@@ -1,0 +1,75 @@
+// Owns what a message of one word says about wanting messages at all.
+import type { TextRulesInput } from '../reader.js';
+
+export type Consent = 'stop' | 'start' | 'help';
+export type Keywords = NonNullable<TextRulesInput['keywords']>;
+
+/**
+ * STOP and its like are what carriers and laws require to be understood (CTIA Messaging Principles); the rest is what people
+ * write in their own languages. Written without accents, as `folded` leaves them. YES is not among the words of consent: as
+ * an answer to a question it means something else.
+ */
+export const USUAL_KEYWORDS: Keywords = {
+  stop: [
+    ...[
+      'STOP',
+      'STOPALL',
+      'STOP ALL',
+      'UNSUBSCRIBE',
+      'CANCEL',
+      'END',
+      'QUIT',
+      'REVOKE',
+      'OPTOUT',
+      'OPT OUT',
+      'OPT-OUT',
+    ],
+    ...['STOPP', 'ABMELDEN', 'ABBESTELLEN'],
+    ...['ARRET', 'ARRETER', 'DESABONNER', 'DESINSCRIRE'],
+    ...['BAJA', 'ALTO', 'PARAR', 'CANCELAR', 'SAIR'],
+    ...['FERMA', 'DISISCRIVI', 'ANNULLA'],
+    ...['STOJ', 'ODHLASIT', 'ODHLAS', 'ZRUSIT', 'ODJAVA', 'ODJAVI'],
+    ...['WYPISZ', 'ANULUJ', 'REZYGNUJE'],
+    ...['LEIRATKOZAS', 'LEALLIT', 'DEZABONARE'],
+    ...['AFMELDEN', 'AFMELD', 'AVMELD', 'AVSLUTA', 'LOPETA'],
+    ...['IPTAL', 'ΣΤΟΠ', 'СТОП', 'ОТПИСАТЬСЯ', 'ВІДПИСАТИСЯ'],
+  ],
+  start: [
+    ...['START', 'UNSTOP', 'SUBSCRIBE', 'RESUME', 'OPTIN', 'OPT IN', 'OPT-IN'],
+    ...['ANMELDEN', 'REPRENDRE', 'INSCRIRE', 'ALTA', 'INICIAR', 'INIZIA', 'ISCRIVI'],
+    ...['PRIHLASIT', 'PRIHLAS', 'ZAPISZ', 'PRIJAVA', 'FELIRATKOZAS', 'ABONARE'],
+    ...['AANMELDEN', 'TILMELD', 'ALOITA', 'BASLAT', 'СТАРТ'],
+  ],
+  help: [
+    ...['HELP', 'INFO', 'HILFE', 'AIDE', 'AYUDA', 'AIUTO', 'AJUDA', 'POMOC', 'SEGITSEG', 'AJUTOR'],
+    ...['HJALP', 'HJELP', 'APUA', 'YARDIM', 'ΒΟΗΘΕΙΑ', 'ПОМОЩЬ', 'ДОПОМОГА'],
+  ],
+};
+
+/** A longer message is no keyword. Keeps the folding away from long texts. */
+const LONGEST = 200;
+
+/** The whole message has to be a keyword: "please stop by at noon" is not one. */
+export function consentOf(text: string, keywords: Keywords = USUAL_KEYWORDS): Consent | null {
+  if (text.length > LONGEST) return null;
+  const message = folded(text);
+  if (message === '') return null;
+  const says = (words: readonly string[]) => words.some((word) => folded(word) === message);
+  if (says(keywords.stop)) return 'stop';
+  if (says(keywords.start)) return 'start';
+  return says(keywords.help) ? 'help' : null;
+}
+
+/** Small letters without accents, no marks of punctuation or quotation around, single blanks. */
+function folded(text: string): string {
+  return text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[\p{Mn}\p{Cf}]/gu, '')
+    .replace(/[łıøđς]/g, (letter) => PLAIN[letter] ?? letter)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .replace(/^[\s\p{P}]+|[\s\p{P}\p{S}]+$/gu, '');
+}
+
+/** Letters that do not come apart into a plain one and a mark. */
+const PLAIN: Readonly<Record<string, string>> = { ł: 'l', ı: 'i', ø: 'o', đ: 'd', ς: 'σ' };

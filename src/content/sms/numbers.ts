@@ -1,0 +1,145 @@
+// Owns whom a text message comes from and goes to: phone numbers as E.164, short codes and sender names as they are.
+// Both directions go through here, so that an answer finds, and an opt-out blocks, the very address that wrote.
+import {
+  isSupportedCountry,
+  type PhoneNumber,
+  parsePhoneNumberFromString,
+  validatePhoneNumberLength,
+} from 'libphonenumber-js/min';
+import { LIMITS } from '../../simprot/messages.js';
+import { cleanLine, cutText } from '../limits.js';
+
+export interface Sender {
+  /** For RemoteAddress: E.164, or what came. */
+  readonly address: string;
+  /** For people: `+420 777 123 456`. */
+  readonly display: string;
+  /** Whether an answer can be sent there as it is, as far as can be told. */
+  readonly known: boolean;
+}
+
+export type RecipientResult = { ok: true; to: string } | { ok: false; problem: string };
+
+/** Short codes have no country code and are not read as numbers. */
+const SHORT_CODE = /^\d{3,8}$/;
+/** No subscriber number of this length is written without the leading 0 of its country: only short codes are so short. */
+const SURELY_SHORT = /^\d{3,6}$/;
+/** What people put into phone numbers. Letters are no part of them: "1-800-FLOWERS" is no number to send to. */
+const PHONE = /^\+?[\p{Nd}\s().\u2010-\u2015/-]+$/u;
+/** GSM alphanumeric originator (3GPP TS 23.040, 9.1.2.5): eleven characters; of those, what carriers agree on. */
+const SENDER_NAME = /^(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 &.+_-]{0,9}[A-Za-z0-9.+_-])?$/;
+/** Digits with country code but without "+". Shorter ones might as well be a number of some country. */
+const SURELY_INTERNATIONAL = /^[1-9]\d{10,14}$/;
+/** E.164 allows 15 digits. */
+const PLUS_DIGITS = /^\+\d{7,15}$/;
+
+/** Never fails: what is no number is kept as it came. */
+export function readSender(given: string, region: string | undefined): Sender {
+  const text = clean(given);
+  const as = (address: string, display = address, known = true): Sender => ({
+    address: cutText(address, LIMITS.RemoteAddress),
+    display: cutText(display, LIMITS.FromField),
+    known,
+  });
+  if (SURELY_SHORT.test(text)) return as(text);
+  if (!PHONE.test(text)) return as(text, text, /\p{L}/u.test(text));
+  const number = numberOf(text, region) ?? international(text);
+  if (number) return as(number.number, number.formatInternational());
+  if (SHORT_CODE.test(text)) return as(text);
+  const digits = withPlus(text);
+  return PLUS_DIGITS.test(digits) ? as(digits) : as(text, text, false);
+}
+
+/** The recipient of an order; the problem says what would be right. */
+export function readRecipient(given: string, region: string | undefined): RecipientResult {
+  const text = clean(given);
+  if (text === '') return refuse('the order names no recipient: RemoteAddress is empty');
+  if (SURELY_SHORT.test(text)) return { ok: true, to: text };
+  if (!PHONE.test(text)) return refuse(`${quoted(text)} is not a phone number: write it as ${EXAMPLE}`);
+  const number = numberOf(text, region);
+  if (number) return { ok: true, to: number.number };
+  if (SHORT_CODE.test(text)) return { ok: true, to: text };
+  return refuse(whyNot(text, region));
+}
+
+/** `given` as a sender, if it looks like one: a number with country code, a short code, or a name of at most 11 characters. */
+export function senderOf(given: string, region: string | undefined): string | undefined {
+  const text = clean(given);
+  if (SENDER_NAME.test(text)) return text;
+  const result = readRecipient(text, region);
+  return result.ok ? result.to : undefined;
+}
+
+const EXAMPLE = '+ country code number, for example +420777123456';
+
+/**
+ * With a country code, a number counts when its length is possible: which ranges are in use changes faster than any list of
+ * them. Without one the country is an assumption, so the number has to be one of that country.
+ */
+function numberOf(text: string, region: string | undefined): PhoneNumber | undefined {
+  const written = withPlus(text);
+  if (written.startsWith('+')) {
+    const number = parsePhoneNumberFromString(written, { extract: false });
+    return number?.isPossible() ? number : undefined;
+  }
+  if (!region || !isSupportedCountry(region)) return undefined;
+  const number = parsePhoneNumberFromString(text, { defaultCountry: region, extract: false });
+  return number?.isValid() ? number : undefined;
+}
+
+/** Many carriers leave out the "+". */
+function international(text: string): PhoneNumber | undefined {
+  const digits = digitsOf(text);
+  if (!SURELY_INTERNATIONAL.test(digits)) return undefined;
+  const number = parsePhoneNumberFromString(`+${digits}`, { extract: false });
+  return number?.isValid() ? number : undefined;
+}
+
+function whyNot(text: string, region: string | undefined): string {
+  const written = withPlus(text);
+  if (written.startsWith('+')) return `${quoted(text)} is not a phone number: ${FAULTS[faultOf(written)]}`;
+  const meant = international(text);
+  const advice = meant ? `; if ${meant.number} is meant, write it with the +` : `; write it as ${EXAMPLE}`;
+  if (region) return `${quoted(text)} is not a phone number of ${region}${advice}`;
+  const setting = meant ? '' : ', or set Region in the settings of the gateway';
+  return `${quoted(text)} has no country code${advice}${setting}`;
+}
+
+function faultOf(written: string): keyof typeof FAULTS {
+  return validatePhoneNumberLength(written) ?? 'NOT_A_NUMBER';
+}
+
+const FAULTS = {
+  INVALID_COUNTRY: `there is no such country code; write it as ${EXAMPLE}`,
+  NOT_A_NUMBER: `write it as ${EXAMPLE}`,
+  TOO_SHORT: 'it is too short for its country',
+  TOO_LONG: 'it is too long for its country',
+  INVALID_LENGTH: 'no number of its country has this length',
+} as const;
+
+/** "00" is how most of the world writes "+"; where it is not, a number cannot begin so. */
+function withPlus(text: string): string {
+  if (text.startsWith('+')) return `+${digitsOf(text)}`;
+  const digits = digitsOf(text);
+  return digits.startsWith('00') ? `+${digits.slice(2)}` : text;
+}
+
+function digitsOf(text: string): string {
+  return text.replace(/\P{Nd}/gu, '');
+}
+
+/** One line, wide digits and letters as plain ones, without the scheme of a link. */
+function clean(given: string): string {
+  return cleanLine(given.slice(0, LONGEST).normalize('NFKC')).replace(/^(?:tel|sms):/i, '');
+}
+
+/** Nothing that is sent to or from is nearly as long. */
+const LONGEST = 1_000;
+
+function quoted(text: string): string {
+  return `"${cutText(text, 60)}"`;
+}
+
+function refuse(problem: string): RecipientResult {
+  return { ok: false, problem };
+}
