@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { World } from './app.js';
 import type { GatewayNames } from './commands/log.js';
+import { optOutCommand } from './commands/optout-cli.js';
 import { errorText, processOutput as output } from './commands/output.js';
 import { attachmentFolder, type Config, findConfig, loadConfig } from './config.js';
 import type { Desk } from './frontdesk/desk.js';
@@ -139,6 +140,12 @@ program
   );
 
 program
+  .command('sms-segments')
+  .description('text on standard input -> its encoding, number of messages and what forces UCS-2, as JSON')
+  .addHelpText('after', '\nExample:\n  printf "Dobrý den" | gatepost sms-segments')
+  .action(() => run(async () => (await import('./commands/sms-segments.js')).smsSegmentsCommand(output)));
+
+program
   .command('check')
   .description('check gateway definitions: every problem with file, line, gateway, setting and what would be right')
   .argument('<file>', 'gateways file, for example config/gateways.yaml')
@@ -260,6 +267,13 @@ quarantine
       ),
     ),
   );
+
+optOutCommand(program, configOption, (options, work) =>
+  run(async () => {
+    const { dataDir } = configOf(options);
+    return withReader(options, (journal, names) => work({ journal, names, dataDir, clock, output }));
+  }),
+);
 
 const desk = program
   .command('desk')

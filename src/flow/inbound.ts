@@ -120,7 +120,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
         ),
     }).catch(async (error) => {
       if (!stopped.signal.aborted) log.error({ key: flight.key, error: messageOf(error) }, 'an arrival was put off');
-      await flight.arrival.postpone?.(messageOf(error));
+      await postpone(flight, messageOf(error));
     });
   }
 
@@ -242,9 +242,20 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     if (unpark && !flight.taken.aborted) flight.stay(await places.enter(flight.arrival.bytes, stopped.signal));
   }
 
+  /** Noted first: a sender that is back at once then finds the note, and coming back clears it. */
   async function postpone(flight: Flight, reason: string): Promise<'postponed'> {
-    await flight.arrival.postpone?.(reason);
+    if (!flight.arrival.postpone) return 'postponed';
+    await notePostponed(flight).catch((error) =>
+      log.warn({ key: flight.key, error: messageOf(error) }, 'a postponed arrival goes on being counted as waiting'),
+    );
+    await flight.arrival.postpone(reason);
     return 'postponed';
+  }
+
+  /** Before it is in the journal there is nothing to note. */
+  async function notePostponed(flight: Flight): Promise<void> {
+    const record = (await tools.journal.known(id, [flight.key])).get(flight.key);
+    if (record) await tools.journal.postponed(record.id);
   }
 
   /**

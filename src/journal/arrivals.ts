@@ -15,6 +15,8 @@ export const ARRIVAL = [
   'message_id',
   'remote_address',
   'day',
+  'raw_sha256',
+  'postponed_at',
 ] as const;
 
 export interface ArrivalRow {
@@ -28,6 +30,8 @@ export interface ArrivalRow {
   message_id: string | null;
   remote_address: string;
   day: string;
+  raw_sha256: string | null;
+  postponed_at: number | null;
 }
 
 /** Ignored arrivals have no requestId: theirs is ''. */

@@ -63,6 +63,23 @@ export function committer(database: Pick<Database, 'transaction'>): Committer {
   };
 }
 
+/** Items in one transaction, so that a list of 100,000 does not hold the event loop. */
+const SLICE = 500;
+
+/** A long list in several transactions; ending in between leaves its beginning done, and doing it again must be harmless. */
+export async function inSlices<T>(
+  commits: Committer,
+  items: readonly T[],
+  each: (sql: Sql, item: T) => Promise<void>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += SLICE) {
+    const slice = items.slice(start, start + SLICE);
+    await commits.run(async (sql) => {
+      for (const item of slice) await each(sql, item);
+    }, slice.length);
+  }
+}
+
 function nextBatch(queue: Piece[]): Piece[] {
   let weight = 0;
   let size = 0;

@@ -14,10 +14,11 @@ import {
   recordFrom,
 } from './arrivals.js';
 import { insertAttachment } from './attachments.js';
-import type { Committer } from './commit.js';
+import { type Committer, inSlices } from './commit.js';
 import type { Files } from './files.js';
 import type { ArrivalRecord, InboundJournal, NewArrival } from './journal.js';
 import { countDuplicate, countSeen } from './ledger.js';
+import { comeBack } from './postponed.js';
 import { type Database, listStatement, type Sql, statement } from './sql.js';
 
 export interface InboundTools {
@@ -28,9 +29,6 @@ export interface InboundTools {
   /** Makes a GUID in lower case. */
   guid: () => string;
 }
-
-/** Keys in one transaction, so that a mailbox of 100,000 old mails does not hold the event loop. */
-const SLICE = 500;
 
 const insertOpen = statement<{
   gatewayId: string;
@@ -48,6 +46,7 @@ const insertOpen = statement<{
   notes: string;
   at: number;
   day: string;
+  sha256: string | null;
 }>()((db, slot) =>
   db
     .insertInto('arrivals')
@@ -69,9 +68,19 @@ const insertOpen = statement<{
       refusals: 0,
       seen_at: slot('at'),
       day: slot('day'),
+      raw_sha256: slot('sha256'),
     })
     .onConflict((conflict) => conflict.columns(['key', 'gateway_id']).doNothing())
     .returning(ARRIVAL),
+);
+
+const keepRaw = statement<{ id: number; sha256: string }>()((db, slot) =>
+  db
+    .updateTable('arrivals')
+    .set({ raw_sha256: slot('sha256') })
+    .where('id', '=', slot('id'))
+    .where('state', '=', 'open')
+    .where('raw_sha256', 'is', null),
 );
 
 const insertIgnored = statement<{ gatewayId: string; key: string; fingerprint: string; at: number; day: string }>()(
@@ -146,11 +155,11 @@ const countRefusal = statement<{ id: number }>()((db, slot) =>
 
 type Verbs = Pick<
   InboundJournal,
-  'ignore' | 'byFingerprint' | 'rekey' | 'open' | 'handed' | 'acknowledge' | 'refused' | 'confirmed'
+  'ignore' | 'byFingerprint' | 'rekey' | 'open' | 'spool' | 'handed' | 'acknowledge' | 'refused' | 'confirmed'
 >;
 
 export function inbound(tools: InboundTools): Verbs {
-  const { database, commits, files, clock } = tools;
+  const { database, commits, clock } = tools;
   return {
     byFingerprint: (gatewayId, fingerprints) =>
       database.reads.allOf(arrivalsByFingerprint, { gatewayId }, fingerprints),
@@ -166,13 +175,8 @@ export function inbound(tools: InboundTools): Verbs {
         const row = await sql.first(changeKey, { gatewayId, from, to });
         if (row && row.state !== 'ignored') await arrivalStep(sql, row, 'rekeyed', clock.now(), `was ${from}`);
       }),
-    async open(arrival) {
-      // An arrival that is known needs no files; asking first saves writing them.
-      const { gatewayId, key } = arrival;
-      const isKnown = arrival.attachments.length > 0 && (await database.reads.first(arrivalByKey, { gatewayId, key }));
-      const contents = isKnown ? [] : arrival.attachments.map(({ bytes }) => bytes);
-      return files.store(contents, (hashes) => commits.run((sql) => openRow(sql, tools, arrival, hashes)));
-    },
+    open: (arrival) => put(tools, arrival, null),
+    spool: (arrival, raw) => put(tools, arrival, raw),
     handed: (arrivalId, attempt) =>
       commits.run(async (sql) => {
         const row = await required(sql, arrivalId);
@@ -182,6 +186,7 @@ export function inbound(tools: InboundTools): Verbs {
       commits.run(async (sql) => {
         const params = { requestId: requestId.toLowerCase(), messageId: messageId?.toLowerCase() ?? null, at };
         const row = await sql.first(toAcknowledged, params);
+        if (row) await comeBack(sql, row);
         if (row) await arrivalStep(sql, row, 'acknowledged', clock.now());
         const result = row ?? (await sql.first(arrivalByRequest, params));
         return result ? recordFrom(result) : null;
@@ -202,19 +207,38 @@ export function inbound(tools: InboundTools): Verbs {
   };
 }
 
-async function openRow(
-  sql: Sql,
-  { clock, guid }: InboundTools,
-  arrival: NewArrival,
-  hashes: readonly string[],
-): Promise<ArrivalRecord> {
+/** `raw`: the whole message, when it is to be kept with the row. */
+async function put(tools: InboundTools, arrival: NewArrival, raw: Uint8Array | null): Promise<ArrivalRecord> {
+  const { database, commits, files } = tools;
+  const { gatewayId, key } = arrival;
+  const contents = arrival.attachments.map(({ bytes }) => bytes);
+  if (raw) contents.push(raw);
+  // One that is known needs no files, unless its message is to be kept now; asking first saves writing them.
+  const row = contents.length > 0 && (await database.reads.first(arrivalByKey, { gatewayId, key }));
+  const needed = !row || (raw && lacksRaw(row)) ? contents : [];
+  return files.store(needed, (hashes) => commits.run((sql) => openRow(sql, tools, { arrival, hashes, raw })));
+}
+
+const lacksRaw = ({ state, raw_sha256 }: ArrivalRow) => state === 'open' && raw_sha256 === null;
+
+interface Opening {
+  arrival: NewArrival;
+  /** Of the attachments, then of `raw`. */
+  hashes: readonly string[];
+  raw: Uint8Array | null;
+}
+
+async function openRow(sql: Sql, { clock, guid }: InboundTools, opening: Opening): Promise<ArrivalRecord> {
+  const { arrival, hashes, raw } = opening;
   const at = clock.now();
-  const row = await sql.first(insertOpen, valuesOf(arrival, guid(), at));
-  if (!row) return openAgain(sql, arrival);
+  const sha256 = raw ? (hashes[arrival.attachments.length] ?? null) : null;
+  const row = await sql.first(insertOpen, { ...valuesOf(arrival, guid(), at), sha256 });
+  if (!row) return openAgain(sql, arrival, sha256);
+  if (raw && sha256 === null) throw new Error(`no file for the message ${arrival.key}`);
   for (const [index, attachment] of arrival.attachments.entries()) {
-    const sha256 = hashes[index];
-    if (sha256 === undefined) throw new Error(`no file for attachment ${attachment.id}`);
-    await insertAttachment(sql, { arrivalId: row.id, attachment, sha256, at });
+    const file = hashes[index];
+    if (file === undefined) throw new Error(`no file for attachment ${attachment.id}`);
+    await insertAttachment(sql, { arrivalId: row.id, attachment, sha256: file, at });
   }
   await countSeen(sql, row);
   const notes = arrival.notes.join(' ');
@@ -224,10 +248,12 @@ async function openRow(
 
 /** The key is known. Its second coming is a duplicate only when the server has the message already; before that it is
  *  another try after an interruption. */
-async function openAgain(sql: Sql, { gatewayId, key }: NewArrival): Promise<ArrivalRecord> {
+async function openAgain(sql: Sql, { gatewayId, key }: NewArrival, sha256: string | null): Promise<ArrivalRecord> {
   const row = await sql.first(arrivalByKey, { gatewayId, key });
   if (!row) throw new Error(`arrival ${key} of ${gatewayId} is neither new nor known`);
   if (row.state === 'acknowledged' || row.state === 'confirmed') await countDuplicate(sql, row);
+  await comeBack(sql, row);
+  if (sha256 !== null) await sql.run(keepRaw, { id: row.id, sha256 });
   return recordFrom(row);
 }
 
@@ -256,18 +282,4 @@ async function required(sql: Sql, id: number): Promise<ArrivalRow> {
   const row = await sql.first(arrivalById, { id });
   if (!row) throw new GatepostError('journal/unknown-arrival', `the journal holds no arrival ${id}`);
   return row;
-}
-
-/** A long list in several transactions; ending in between leaves its beginning done, and doing it again is harmless. */
-async function inSlices<T>(
-  commits: Committer,
-  items: readonly T[],
-  each: (sql: Sql, item: T) => Promise<void>,
-): Promise<void> {
-  for (let start = 0; start < items.length; start += SLICE) {
-    const slice = items.slice(start, start + SLICE);
-    await commits.run(async (sql) => {
-      for (const item of slice) await each(sql, item);
-    }, slice.length);
-  }
 }

@@ -12,6 +12,7 @@ export type GatewayId = string;
  * open -> quarantined -> open                the server kept refusing it, or it could not be read; a person may retry it
  * quarantined -> acknowledged                an ack that came late still counts
  * ignored                                    was in the mailbox before the gateway's first start; never handed over
+ * An open one may be postponed: its sender was told to come again later, and until it does nobody waits for it here.
  * No other step exists, and none leads back.
  */
 export type ArrivalState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
@@ -85,7 +86,8 @@ export interface InboundJournal {
    *  the server has taken already counts as a duplicate; opening an open one again is only another try. */
   open(arrival: NewArrival): Promise<ArrivalRecord>;
   /** As `open`, the whole message kept with it in the same transaction: for a counterparty that cannot wait. `released` lists it
-   *  until it is taken. */
+   *  until it is taken. After this resolves the message is either taken or here, whole: an open one of that key that was not
+   *  kept yet is kept from now on. */
   spool(arrival: NewArrival, raw: Uint8Array): Promise<ArrivalRecord>;
   /** One attempt to hand it over has begun (delivery log only). */
   handed(arrivalId: number, attempt: number): Promise<void>;
@@ -94,6 +96,10 @@ export interface InboundJournal {
   acknowledge(requestId: string, ack: { messageId: string | null; at: number }): Promise<ArrivalRecord | null>;
   /** The server said "false"; counts and returns the new number of refusals. Only an open arrival counts them. */
   refused(arrivalId: number, detail: string): Promise<number>;
+  /** The sender of an open arrival was told to come again later. Until it does, `waiting` and `ledger` leave the arrival out
+   *  on both sides of the sum; `open` of its key, or an ack that came late, takes it back in. Those that we hold ourselves
+   *  (released, spooled) are never postponed. Kept for `logDays`. */
+  postponed(arrivalId: number): Promise<void>;
   /** acknowledged -> confirmed, for all of them in one go. Others are left as they are. */
   confirmed(arrivalIds: readonly number[]): Promise<void>;
   /** open -> quarantined, the raw message kept whole with it until the server has taken it. */
@@ -109,9 +115,11 @@ export interface InboundJournal {
    *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */
   answerTo(address: string, subject: string): Promise<{ messageId: string; references: string } | null>;
   attachment(id: string): Promise<{ name: string; type: string; size: number; open(): NodeJS.ReadableStream } | null>;
-  /** Per gateway that has any: what is open, acknowledged but not confirmed, quarantined, and when the oldest open one came (ms). */
+  /** Per gateway that has any: what is open and not postponed, acknowledged but not confirmed, quarantined, and when the oldest
+   *  open one came (ms). */
   waiting(): Promise<readonly GatewayWaiting[]>;
-  /** The completeness ledger: per gateway and UTC day of first sight, seen = delivered + waiting + quarantined (+ ignored, listed apart). */
+  /** The completeness ledger: per gateway and UTC day of first sight, seen = delivered + waiting + quarantined. Ignored and
+   *  postponed ones are in none of these. */
   ledger(since: number): Promise<readonly LedgerRow[]>;
 }
 
@@ -233,8 +241,9 @@ export interface DeliveryNews {
 }
 
 export interface DeliveryStates {
-  /** Late, repeated and out-of-order news change nothing they should not. News that come before the outcome is settled
-   *  wait for it (for a day). News of nobody's id are only counted in the delivery log. */
+  /** Late, repeated and out-of-order news change nothing they should not; of two different ends the first stays. News that
+   *  come before the outcome is settled wait for it (for a day). News of nobody's id are only counted in the delivery log:
+   *  step `receipt`, subject = id. Ids are compared as they are. In slices, as `ignore`. */
   news(gatewayId: GatewayId, items: readonly DeliveryNews[]): Promise<void>;
 }
 
@@ -251,10 +260,12 @@ export interface OptOut {
 
 /** Who does not want messages from a group of gateways. Addresses are compared as they are, so give them in E.164. */
 export interface OptOuts {
-  /** False when it was so already. */
+  /** False when it was so already; then the first entry stays. */
   optOut(entry: OptOut): Promise<boolean>;
+  /** False when there was nothing to take back. */
   optIn(group: string, address: string): Promise<boolean>;
   optedOut(group: string, address: string): Promise<OptOut | null>;
+  /** Of one group or of all, by group and address. */
   optOuts(group?: string): Promise<readonly OptOut[]>;
 }
 
@@ -266,10 +277,11 @@ export interface KeptRecord {
   at: number;
 }
 
+/** Nobody but the driver removes them. */
 export interface KeptRecords {
-  /** A known key is left as it is. */
+  /** A known key is left as it is. 256 KB of JSON each at most: `journal/too-large`, and none is kept. In slices, as `ignore`. */
   keep(gatewayId: GatewayId, collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
-  /** By key, those beginning with `prefix`, at most `limit`. */
+  /** By key, those beginning with `prefix`, at most `limit` (10,000). */
   kept(gatewayId: GatewayId, collection: string, prefix: string, limit: number): Promise<readonly KeptRecord[]>;
   forget(gatewayId: GatewayId, collection: string, keys: readonly string[]): Promise<void>;
 }
@@ -282,8 +294,8 @@ export interface LogEntry {
   at: number;
   gatewayId: GatewayId;
   direction: 'I' | 'O';
-  /** received, handed, refused, acknowledged, confirmed, quarantined, released, ignored, rekeyed / ordered, begun, sent,
-   *  deferred, rejected, partial, unknown, answered, note */
+  /** received, handed, refused, postponed, acknowledged, confirmed, quarantined, released, ignored, rekeyed / ordered, begun,
+   *  sent, deferred, rejected, partial, unknown, answered, receipt, note */
   step: string;
   /** Key of the arrival or MessageId of the order. */
   subject: string;
@@ -317,8 +329,8 @@ export interface Story {
 export interface DeliveryLog {
   /** Oldest first: with `after` the next ones from there, else the newest `limit` of those that match. At most 10,000. */
   entries(filter: LogFilter): Promise<readonly LogEntry[]>;
-  /** Everything known under an id: MessageId, RequestId, DeliverySystemId, whole Message-ID (brackets or not), key; or under
-   *  the beginning of one, from 8 characters on. At most 10. */
+  /** Everything known under an id: MessageId, RequestId, DeliverySystemId, whole Message-ID (brackets or not), key, a provider's
+   *  id of a part; or under the beginning of one, from 8 characters on. At most 10. */
   stories(id: string): Promise<readonly Story[]>;
   /** A remark outside the verbs (gateway started, UIDVALIDITY rebased with its numbers, ...). */
   note(gatewayId: GatewayId, direction: 'I' | 'O', subject: string, detail: string): Promise<void>;
@@ -327,7 +339,7 @@ export interface DeliveryLog {
 // ---------------------------------------------------------------- the whole
 
 export interface Retention {
-  /** Days the delivery log, settled orders and attachments are kept. Receipts of arrivals (key, fingerprint, ids) are kept for ten
+  /** Days the delivery log (and postponed arrivals), settled orders and attachments are kept. Receipts of arrivals (key, fingerprint, ids) are kept for ten
    *  times as long, because they are what stops a mail from coming twice; ignored keys are kept for ever. */
   logDays: number;
   orderDays: number;

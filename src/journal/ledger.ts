@@ -45,6 +45,11 @@ export async function countSeen(sql: Sql, day: Day): Promise<void> {
   await sql.run(addSeen, { gateway_id: day.gateway_id, day: day.day });
 }
 
+/** It is not waited for any more, for now: it leaves both sides of the sum, and `countSeen` takes it in again. */
+export async function uncountSeen(sql: Sql, day: Day): Promise<void> {
+  await forgetSeen(sql, day, 1);
+}
+
 export async function countDuplicate(sql: Sql, day: Day): Promise<void> {
   await sql.run(addDuplicate, { gateway_id: day.gateway_id, day: day.day });
 }
@@ -67,6 +72,7 @@ const became = statement<{ since: string }>()((db, slot) =>
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('day', '>=', slot('since'))
     .where('state', '<>', 'ignored')
+    .where('postponed_at', 'is', null)
     .groupBy(['day', 'gateway_id', 'state']),
 );
 
@@ -106,6 +112,7 @@ const unsettledCounts = statement<object>()((db) =>
     .select(['gateway_id', 'state'])
     .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('seen_at').as('oldest')])
     .where(unsettled)
+    .where('postponed_at', 'is', null)
     .groupBy(['gateway_id', 'state'])
     .orderBy('gateway_id'),
 );

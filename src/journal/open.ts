@@ -12,14 +12,18 @@ import { closeSqlite, openSqlite, type Sqlite } from '../kit/sqlite.js';
 import { answerTo } from './answers.js';
 import { attachments } from './attachments.js';
 import { committer } from './commit.js';
+import { deliveries } from './deliveries.js';
 import { readFact, writeFact } from './facts.js';
 import { files, prepareDirectory } from './files.js';
 import { inbound } from './inbound.js';
 import type { Journal } from './journal.js';
+import { keptRecords } from './kept.js';
 import { remarks } from './log.js';
 import { memory } from './memory.js';
+import { registry } from './optouts.js';
 import { outbound } from './outbound.js';
 import { openingFault, pathOf, STORE } from './place.js';
+import { postponing } from './postponed.js';
 import { quarantine } from './quarantine.js';
 import { readings } from './reader.js';
 import { recover } from './recover.js';
@@ -105,7 +109,11 @@ async function assemble(
     ...readings(database.reads),
     ...inbound(tools),
     ...quarantine(tools),
+    ...postponing(tools),
     ...outbound(tools),
+    ...deliveries(commits, clock),
+    ...registry(database.reads, commits),
+    ...keptRecords(database.reads, commits, clock),
     ...remarks(commits, clock),
     ...memory(database.reads, commits),
     ...attachments(database.reads, store, log),

@@ -3,7 +3,8 @@
 import type { Clock } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Committer } from './commit.js';
-import type { Acceptance, NewOrder, OrderState, OutboundJournal, SettledOutcome } from './journal.js';
+import { firstState, registerParts } from './deliveries.js';
+import type { Acceptance, DeliveryState, NewOrder, OrderState, OutboundJournal, SettledOutcome } from './journal.js';
 import { ORDER, type OrderRow, orderById, orderFrom, orderIdOf, orderStep, takenOf } from './orders.js';
 import { type Sql, statement } from './sql.js';
 import { oneLine } from './steps.js';
@@ -85,6 +86,7 @@ interface Settlement {
   deliverySystemId: string | null;
   detail: string | null;
   taken: string;
+  deliveryState: DeliveryState | null;
   at: number;
 }
 
@@ -96,6 +98,7 @@ const toSettled = statement<Settlement>()((db, slot) =>
       delivery_system_id: slot('deliverySystemId'),
       detail: slot('detail'),
       taken: slot('taken'),
+      delivery_state: slot('deliveryState'),
       owner: null,
       changed_at: slot('at'),
     })
@@ -216,10 +219,12 @@ async function settle(
     deliverySystemId: 'deliverySystemId' in outcome ? outcome.deliverySystemId : row.delivery_system_id,
     detail: detailOf(outcome),
     taken: JSON.stringify(taken),
+    deliveryState: outcome.kind === 'sent' ? firstState(outcome) : null,
     at,
   });
   if (!settled) return orderFrom(row);
   await orderStep(sql, settled, outcome.kind, at, settled.detail);
+  if (outcome.kind === 'sent') await registerParts(sql, settled, outcome, at);
   return orderFrom(settled);
 }
 

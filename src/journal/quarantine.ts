@@ -3,6 +3,7 @@ import { ARRIVAL, arrivalStep, recordFrom } from './arrivals.js';
 import type { Files } from './files.js';
 import type { InboundTools } from './inbound.js';
 import type { InboundJournal, QuarantinedArrival } from './journal.js';
+import { comeBack } from './postponed.js';
 import { type Sql, statement } from './sql.js';
 import { unsettled } from './tables.js';
 
@@ -91,6 +92,7 @@ export function quarantine({ database, commits, files, clock }: InboundTools): V
         commits.run(async (sql) => {
           const at = clock.now();
           const row = await sql.first(toQuarantined, { id, reason, sha256, at, bytes: raw.length });
+          if (row) await comeBack(sql, row);
           if (row) await arrivalStep(sql, row, 'quarantined', at, reason);
         }),
       ),

@@ -7,6 +7,7 @@ import type { Journal } from './journal.js';
 import { ledger, waiting } from './ledger.js';
 import { entries } from './log.js';
 import { gatewayNames } from './memory.js';
+import { optOuts } from './optouts.js';
 import { orderOf } from './orders.js';
 import { openingFault, pathOf, STORE } from './place.js';
 import { quarantined, quarantinedRaw } from './quarantine.js';
@@ -15,7 +16,10 @@ import type { Sql } from './sql.js';
 import { sqliteDatabase } from './sqlite.js';
 import { stories } from './stories.js';
 
-export type Readings = Pick<Journal, 'entries' | 'stories' | 'order' | 'known' | 'quarantined' | 'waiting' | 'ledger'>;
+export type Readings = Pick<
+  Journal,
+  'entries' | 'stories' | 'order' | 'known' | 'quarantined' | 'waiting' | 'ledger' | 'optOuts'
+>;
 
 export interface JournalReader extends Readings {
   /** What the gateways are called, by id. */
@@ -34,6 +38,7 @@ export function readings(reads: Sql): Readings {
     quarantined: (gatewayId) => quarantined(reads, gatewayId),
     waiting: () => waiting(reads),
     ledger: (since) => ledger(reads, since),
+    optOuts: (group) => optOuts(reads, group),
   };
 }
 

@@ -3,9 +3,12 @@
 import { breathe, type Clock } from '../kit/clock.js';
 import { referredFiles } from './attachments.js';
 import type { Committer } from './commit.js';
+import { forgetParts } from './deliveries.js';
+import { EARLY_MS, giveUpEarly, oldEarly } from './early-news.js';
 import type { Files } from './files.js';
 import type { Journal, Retention } from './journal.js';
 import { forgetSeen } from './ledger.js';
+import { longPostponed, removePostponed } from './postponed.js';
 import { type Database, listStatement, type Sql, type Statement, statement } from './sql.js';
 
 export interface RetentionTools {
@@ -121,11 +124,19 @@ export function retention(tools: RetentionTools): Pick<Journal, 'sweep'> {
   return {
     async sweep(kept: Retention) {
       const before = (days: number) => clock.now() - days * DAY_MS;
-      let removed = await sweepSteps(tools, before(kept.logDays));
-      removed += await sweepSlices(tools, oldOrders, before(kept.orderDays), async (sql, rows) => {
-        const ids = rows.map(({ message_id }) => message_id);
-        return (await sql.allOf(removeOrders, {}, ids)).length;
-      });
+      // Before the log, which keeps the steps of arrivals that are still there.
+      let removed = await sweepSlices(tools, longPostponed, before(kept.logDays), (sql, rows) =>
+        removePostponed(
+          sql,
+          rows.map(({ id }) => id),
+          before(kept.logDays),
+        ),
+      );
+      removed += await sweepSteps(tools, before(kept.logDays));
+      removed += await sweepSlices(tools, oldOrders, before(kept.orderDays), removeOrderRows);
+      removed += await sweepSlices(tools, oldEarly, clock.now() - EARLY_MS, (sql, rows) =>
+        giveUpEarly(sql, rows, clock.now()),
+      );
       removed += await sweepSlices(tools, oldAttachments, before(kept.attachmentDays), async (sql, rows) => {
         const ids = rows.map(({ id }) => id);
         return (await sql.allOf(removeAttachments, {}, ids)).length;
@@ -168,6 +179,12 @@ async function sweepSlices<Row>(
     await breathe();
   }
   return removed;
+}
+
+async function removeOrderRows(sql: Sql, rows: readonly { message_id: string }[]): Promise<number> {
+  const ids = rows.map(({ message_id }) => message_id);
+  const gone = (await sql.allOf(removeOrders, {}, ids)).map(({ message_id }) => message_id);
+  return gone.length + (await forgetParts(sql, gone));
 }
 
 async function removeReceiptRows(sql: Sql, rows: readonly { id: number }[]): Promise<number> {

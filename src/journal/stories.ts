@@ -1,5 +1,7 @@
 // Owns "what became of this one?": finds a message by any id people may hold in their hands and tells its whole story.
 import { isoTime } from '../kit/clock.js';
+import { ordersByPart, type Part, partsOf } from './deliveries.js';
+import { deliveryWords } from './delivery-words.js';
 import type { Story } from './journal.js';
 import { orderIdOf } from './orders.js';
 import { type Sql, type Statement, statement } from './sql.js';
@@ -85,6 +87,7 @@ async function find(reads: Sql, range: (asked: string) => Range, id: string): Pr
     const asked = column === 'message_id' ? orderIdOf(id) : id;
     for (const row of await reads.all(query, range(asked))) orders.set(row.message_id, row);
   }
+  for (const row of await reads.all(ordersByPart, range(id))) orders.set(row.message_id, row);
   const told = [
     ...[...arrivals.values()].map((row) => () => arrivalStory(reads, row)),
     ...[...orders.values()].map((row) => () => orderStory(reads, row)),
@@ -107,6 +110,7 @@ async function arrivalStory(reads: Sql, row: ArrivalFound): Promise<Story> {
       ['From', row.remote_address],
       ['Subject', row.subject],
       ['Seen', isoTime(row.seen_at)],
+      ['Postponed', row.postponed_at === null ? null : isoTime(row.postponed_at)],
       ['Quarantined because', row.state === 'quarantined' ? row.quarantine_reason : null],
     ]),
     entries: steps.map(entryFrom),
@@ -115,6 +119,8 @@ async function arrivalStory(reads: Sql, row: ArrivalFound): Promise<Story> {
 
 async function orderStory(reads: Sql, row: OrderFound): Promise<Story> {
   const steps = await reads.all(stepsOfOrder, { messageId: row.message_id, limit: MOST_STEPS });
+  const parts = await partsOf(reads, row.message_id);
+  const { delivery_state: delivery, delivery_detail: words } = row;
   return {
     is: 'order',
     gatewayId: row.gateway_id,
@@ -122,13 +128,21 @@ async function orderStory(reads: Sql, row: OrderFound): Promise<Story> {
     ids: labelled([
       ['MessageId', row.message_id],
       ['DeliverySystemId', row.delivery_system_id],
+      ...providerIds(parts, row.delivery_system_id),
       ['To', row.remote_address],
       ['Subject', row.subject],
       ['Asked for', isoTime(row.asked_at)],
       ['Answers', `${row.answered} of ${row.asked}`],
+      ['Delivery', delivery && deliveryWords(delivery, words, parts)],
     ]),
     entries: steps.map(entryFrom),
   };
+}
+
+/** Most have just one, which is the DeliverySystemId. */
+function providerIds(parts: readonly Part[], deliverySystemId: string | null): (readonly [string, string])[] {
+  if (parts.length > 1) return parts.map(({ provider_id }, at) => [`Part ${at + 1} of ${parts.length}`, provider_id]);
+  return parts.flatMap(({ provider_id }) => (provider_id === deliverySystemId ? [] : [['Provider id', provider_id]]));
 }
 
 function labelled(pairs: readonly (readonly [string, string | null])[]): { label: string; value: string }[] {

@@ -1,11 +1,15 @@
 // Owns the shape of the journal's tables, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
 import { type Generated, sql } from 'kysely';
-import type { ArrivalState, OrderState } from './journal.js';
+import type { ArrivalState, DeliveryState, OptOut, OrderState } from './journal.js';
 
 export interface Tables {
   arrivals: ArrivalsTable;
   attachments: AttachmentsTable;
   orders: OrdersTable;
+  delivery_parts: DeliveryPartsTable;
+  early_news: EarlyNewsTable;
+  opt_outs: OptOutsTable;
+  kept: KeptTable;
   delivery_log: DeliveryLogTable;
   ledger: LedgerTable;
   memory: MemoryTable;
@@ -43,8 +47,10 @@ export interface ArrivalsTable {
   confirmed_at: number | null;
   quarantined_at: number | null;
   quarantine_reason: string | null;
-  /** The file that holds the raw message while it is or was in quarantine. */
+  /** The file that holds the raw message while it is or was in quarantine, or was spooled and is not taken yet. */
   raw_sha256: string | null;
+  /** Since when it is not waited for here, because its sender was told to come again later; only open arrivals. */
+  postponed_at: number | null;
 }
 
 export interface AttachmentsTable {
@@ -78,6 +84,53 @@ export interface OrdersTable {
   changed_at: number;
   /** The instance that has accepted or begun it; null when nobody is at work on it. */
   owner: string | null;
+  /** Folded from its parts, once it was sent. */
+  delivery_state: DeliveryState | null;
+  delivery_detail: string | null;
+}
+
+/** A sent order's parts as the counterparty knows them; a mail is one part. Ids may come again after years: the newest counts. */
+export interface DeliveryPartsTable {
+  id: Generated<number>;
+  gateway_id: string;
+  /** As the counterparty gave it. */
+  provider_id: string;
+  message_id: string;
+  /** From 1. */
+  part: number;
+  parts: number;
+  state: DeliveryState;
+  /** When it came into that state, by the counterparty's clock. */
+  at: number;
+  detail: string | null;
+}
+
+/** The furthest news of ids that no order has (yet). */
+export interface EarlyNewsTable {
+  gateway_id: string;
+  provider_id: string;
+  state: DeliveryState;
+  at: number;
+  detail: string | null;
+  came_at: number;
+}
+
+export interface OptOutsTable {
+  group_name: string;
+  address: string;
+  at: number;
+  source: OptOut['source'];
+  detail: string | null;
+}
+
+/** Drivers' small records. */
+export interface KeptTable {
+  gateway_id: string;
+  collection: string;
+  key: string;
+  /** JSON. */
+  value: string;
+  at: number;
 }
 
 export interface DeliveryLogTable {

@@ -14,9 +14,10 @@ const say = (...words) => writeSync(1, `${words.join(' ')}\n`);
 const journal = await openJournal(url, { clock: systemClock, log: silentLog });
 say('opened');
 
-async function mail(key) {
+async function mail(number) {
+  const key = `m${number}`;
   const attachments = [{ id: `link-${key}`, name: 'a.txt', type: 'text/plain', bytes: Buffer.from(key) }];
-  const { id, state, requestId } = await journal.open({
+  const arrival = {
     gatewayId: 'in',
     key,
     fingerprint: key,
@@ -28,8 +29,12 @@ async function mail(key) {
     bytes: 1,
     notes: [],
     attachments,
-  });
-  say('open', key, requestId);
+  };
+  // Every other one is pushed by somebody who cannot wait: after this it must be here whole, or taken.
+  const { id, state, requestId } = await (number % 2
+    ? journal.spool(arrival, Buffer.from(`raw ${key}`))
+    : journal.open(arrival));
+  say(number % 2 ? 'spooled' : 'open', key, requestId);
   if (state === 'open') await journal.acknowledge(requestId, { messageId: `message-${key}`, at: 1 });
   say('acknowledged', key, requestId);
   await journal.confirmed([id]);
@@ -51,13 +56,19 @@ async function order(id) {
   say('begun', id, attempt);
   // Here it goes out: from now on nobody may send it again without asking.
   say('SENT', id, attempt);
-  await journal.settle(id, attempt, { kind: 'sent', deliverySystemId: `${id}@shop.example` });
+  // The receipt may be faster than the answer.
+  const news = [{ id: `${id}-2`, state: 'delivered', at: 1, detail: null }];
+  await journal.news('out', news);
+  const ids = [`${id}-1`, `${id}-2`];
+  await journal.settle(id, attempt, { kind: 'sent', deliverySystemId: `${id}@shop.example`, ids });
   say('settled', id, attempt);
+  await journal.news('out', [{ id: `${id}-1`, state: 'delivered', at: 1, detail: null }]);
+  say('delivered', id, attempt);
 }
 
 async function worker(number) {
   for (let index = number; ; index += 8) {
-    await mail(`m${index}`);
+    await mail(index);
     await order(`o${index}`);
   }
 }

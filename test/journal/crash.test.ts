@@ -48,10 +48,11 @@ async function killedAfter(url: string, lines: number): Promise<string[][]> {
 }
 
 const RANK = ['open', 'acknowledged', 'confirmed'];
+const rankOf = (step: unknown) => RANK.indexOf(step === 'spooled' ? 'open' : String(step));
 
 /** Every step of a mail that was confirmed to the child is in the journal, under the requestId that the child was told. */
 async function checkMails(journal: Journal, said: readonly string[][]): Promise<void> {
-  const steps = said.filter(([step]) => step !== undefined && RANK.includes(step));
+  const steps = said.filter(([step]) => rankOf(step) >= 0);
   const known = await journal.known(
     'in',
     steps.map(([, key]) => String(key)),
@@ -59,9 +60,9 @@ async function checkMails(journal: Journal, said: readonly string[][]): Promise<
   for (const [step, key, requestId] of steps) {
     const record = known.get(String(key));
     expect(record?.requestId, `${key} keeps its requestId`).toBe(requestId);
-    expect(RANK.indexOf(record?.state ?? ''), `${key} is ${step} at least`).toBeGreaterThanOrEqual(
-      RANK.indexOf(String(step)),
-    );
+    expect(rankOf(record?.state), `${key} is ${step} at least`).toBeGreaterThanOrEqual(rankOf(step));
+    if (step === 'spooled' && record?.state === 'open')
+      expect(String(await journal.quarantinedRaw(record.id)), `${key} is here whole`).toBe(`raw ${key}`);
     expect(await journal.attachment(`link-${key}`), `the attachment of ${key}`).not.toBeNull();
   }
 }
@@ -73,6 +74,9 @@ async function checkOrders(journal: Journal, said: readonly string[][]): Promise
   for (const id of sent) expect(['sent', 'unknown']).toContain((await journal.order(id))?.state);
   for (const [step, id] of said) {
     if (step === 'settled') expect((await journal.order(String(id)))?.state).toBe('sent');
+    if (step !== 'delivered') continue;
+    const { ids } = only(await journal.stories(String(id)));
+    expect(ids).toContainEqual({ label: 'Delivery', value: 'delivered (2 of 2 parts)' });
   }
 }
 

@@ -11,9 +11,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
+import { Migrator } from 'kysely';
 import { describe, expect, test } from 'vitest';
+import { migrations, sqliteDialect } from '../../src/journal/migrations/index.js';
 import { openJournal, openJournalReader } from '../../src/journal/open.js';
-import { sqliteDatabase } from '../../src/journal/sqlite.js';
+import { kyselyOver, sqliteDatabase } from '../../src/journal/sqlite.js';
 import { silentLog } from '../../src/kit/log.js';
 import { manualClock } from '../kit/manual-clock.js';
 import { arrival, later, only, order, place, taken } from './fixture.js';
@@ -37,6 +39,32 @@ describe('the schema', () => {
     );
     const text = `${dump.map(({ sql }) => `${String(sql)};`).join('\n')}\n`;
     await expect(text).toMatchFileSnapshot('../golden/schema.sql');
+  });
+
+  test('of the first version is brought up to date, everything in it kept', async () => {
+    const { open, path, rows, url } = place();
+    const database = new DatabaseSync(path);
+    const first = Object.fromEntries(Object.entries(migrations(sqliteDialect)).slice(0, 1));
+    await new Migrator({
+      db: kyselyOver(database),
+      provider: { getMigrations: async () => first },
+    }).migrateToLatest();
+    database.exec(
+      `insert into arrivals (gateway_id, key, fingerprint, state, request_id, delivery_system_id, remote_address, sender,
+         subject, thread, bytes, notes, refusals, seen_at, day)
+       values ('in', '1', '', 'open', 'r-1', 'd-1', 'a', 'a', '', '', 1, '[]', 0, 5, '2026-11-22');
+       insert into ledger values ('in', '2026-11-22', 1, 0);
+       insert into orders (message_id, gateway_id, state, attempts, delivery_system_id, taken, remote_address, subject,
+         bytes, asked, answered, asked_at, changed_at)
+       values ('a', 'out', 'sent', 1, 'd-2', '[]', 'a', '', 1, 1, 1, 5, 5)`,
+    );
+    database.close();
+    await expect(openJournalReader(url)).rejects.toMatchObject({ code: 'journal/older' });
+    const journal = await open();
+    expect(await journal.open(arrival('1'))).toMatchObject({ requestId: 'r-1', state: 'open' });
+    expect(only(await journal.ledger(0))).toMatchObject({ seen: 1, waiting: 1 });
+    expect(only(await journal.stories('d-2')).ids.map(({ label }) => label)).not.toContain('Delivery');
+    expect(rows('select name from kysely_migration')).toHaveLength(Object.keys(migrations(sqliteDialect)).length);
   });
 
   test('is made with write-ahead log and full synchronisation', async () => {

@@ -29,6 +29,8 @@ type Step = { verb: string; which: number; what: number };
 const step: fc.Arbitrary<Step> = fc.record({
   verb: fc.constantFrom(
     'open',
+    'spool',
+    'postpone',
     'acknowledge',
     'confirm',
     'quarantine',
@@ -63,10 +65,12 @@ async function arrivalVerb(journal: Journal, { verb, which, what }: Step): Promi
   const key = KEYS[which] ?? 'k0';
   const record = (await journal.known('in', [key])).get(key);
   if (verb === 'open') await journal.open(arrival(key));
+  if (verb === 'spool') await journal.spool(arrival(key), Buffer.from(key));
   if (verb === 'ignore') await journal.ignore('in', [{ key, fingerprint: key }]);
   if (verb === 'rekey') await journal.rekey('in', [{ from: key, to: KEYS[what % 3] ?? key }]);
   if (!record) return;
   if (verb === 'acknowledge') await journal.acknowledge(record.requestId, { messageId: `m-${key}`, at: 1 });
+  if (verb === 'postpone') await journal.postponed(record.id);
   if (verb === 'confirm') await journal.confirmed([record.id]);
   if (verb === 'quarantine') await journal.quarantine(record.id, 'no', Buffer.from(key));
   if (verb === 'release') await journal.release(record.id);
@@ -120,16 +124,18 @@ function allowed<State extends string>(
   }
 }
 
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+
 test('no sequence of verbs leaves the diagrams, and the ledger always adds up', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
-      const { open, rows } = place();
-      let journal = await open();
+      const { open: reopen, rows } = place();
+      let journal = await reopen();
       let before = await statesOf(journal, rows);
       for (const each of steps) {
         if (each.verb === 'restart') {
           await journal.close();
-          journal = await open();
+          journal = await reopen();
           await journal.recover(0);
         } else {
           await arrivalVerb(journal, each);
@@ -138,7 +144,13 @@ test('no sequence of verbs leaves the diagrams, and the ledger always adds up', 
         const after = await statesOf(journal, rows);
         allowed(before.arrivals, after.arrivals, ARRIVAL_STEPS);
         allowed(before.orders, after.orders, ORDER_STEPS);
-        for (const day of await journal.ledger(0)) expect(day.seen).toBe(day.delivered + day.waiting + day.quarantined);
+        const days = await journal.ledger(0);
+        for (const day of days) expect(day.seen).toBe(day.delivered + day.waiting + day.quarantined);
+        const [{ away } = { away: 0 }] = rows('select count(*) as away from arrivals where postponed_at is not null');
+        const unsettled = await journal.waiting();
+        expect(sum(days.map(({ waiting }) => waiting))).toBe(sum(unsettled.map(({ open }) => open)));
+        const open = [...after.arrivals.values()].filter((state) => state === 'open').length;
+        expect(sum(unsettled.map((gateway) => gateway.open)) + Number(away)).toBe(open);
         before = after;
       }
       await journal.close();

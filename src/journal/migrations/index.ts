@@ -1,6 +1,7 @@
 // Owns the list of migrations, in code so that nothing is searched for on disk, and what differs between databases in them.
 import type { CreateTableBuilder, Kysely, Migration } from 'kysely';
 import { up as initial } from './0001-initial.js';
+import { up as textMessages } from './0002-text-messages.js';
 
 export interface Dialect {
   /** Adds a column `id` that counts up by itself and is never given twice, not even after its row was removed. */
@@ -13,6 +14,7 @@ export const sqliteDialect: Dialect = {
 
 const ALL: Readonly<Record<string, (db: Kysely<unknown>, dialect: Dialect) => Promise<void>>> = {
   '0001-initial': initial,
+  '0002-text-messages': textMessages,
 };
 
 /** The names of all migrations that this version knows, oldest first. */

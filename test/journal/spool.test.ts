@@ -1,0 +1,166 @@
+// Counterparties that cannot wait, and those that were told to come again.
+import { describe, expect, test } from 'vitest';
+import { arrival, DAY, only, place, taken } from './fixture.js';
+
+const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
+const raw = (text: string) => Buffer.from(text);
+
+describe('a spooled message', () => {
+  test('is open and kept whole until the server has taken it, also over a restart', async () => {
+    const { open } = place();
+    const journal = await open();
+    const attachments = [{ id: 'link-1', name: 'a', type: 'b', bytes: raw('photo') }];
+    const record = await journal.spool(arrival('1', { attachments }), raw('the whole message'));
+    expect(record).toMatchObject({ key: '1', state: 'open' });
+    await journal.close();
+
+    const next = await open();
+    expect(await next.released('in')).toEqual([record]);
+    expect(await next.released('in-2')).toEqual([]);
+    expect(String(await next.quarantinedRaw(record.id))).toBe('the whole message');
+    expect(await next.attachment('link-1')).toMatchObject({ size: 5 });
+    await next.sweep(RETENTION);
+    expect(String(await next.quarantinedRaw(record.id))).toBe('the whole message');
+
+    await next.acknowledge(record.requestId, { messageId: 'm', at: 1 });
+    expect(await next.released('in')).toEqual([]);
+    expect(await next.quarantinedRaw(record.id)).toBeNull();
+  });
+
+  test('counts once however often it is pushed, and its first form stays', async () => {
+    const { open, clock } = place();
+    const journal = await open();
+    const [first, ...others] = await Promise.all([1, 2, 3].map((n) => journal.spool(arrival('1'), raw(`push ${n}`))));
+    expect(others).toEqual([first, first]);
+    expect(await journal.open(arrival('1', { subject: 'read again' }))).toEqual(first);
+    expect(only(await journal.ledger(clock.now()))).toMatchObject({ seen: 1, waiting: 1, duplicates: 0 });
+    await journal.acknowledge(String(first?.requestId), { messageId: null, at: 1 });
+    expect(await journal.spool(arrival('1'), raw('push 4'))).toMatchObject({ state: 'acknowledged' });
+    expect(await journal.quarantinedRaw(first?.id ?? 0)).toBeNull();
+    expect(only(await journal.ledger(clock.now()))).toMatchObject({ seen: 1, delivered: 1, waiting: 0, duplicates: 1 });
+  });
+
+  test('that was open already without being kept is kept from now on', async () => {
+    const journal = await place().open();
+    const record = await journal.open(arrival('1'));
+    expect(await journal.spool(arrival('1'), raw('whole'))).toEqual(record);
+    expect(await journal.released('in')).toEqual([record]);
+    expect(String(await journal.quarantinedRaw(record.id))).toBe('whole');
+  });
+
+  test('that the server takes while it is being kept is not kept after all', async () => {
+    const journal = await place().open();
+    const { id, requestId } = await journal.open(arrival('1'));
+    const spooling = journal.spool(arrival('1'), raw('whole'));
+    await journal.acknowledge(requestId, { messageId: 'm', at: 1 });
+    expect(await spooling).toMatchObject({ state: 'acknowledged' });
+    expect(await journal.quarantinedRaw(id)).toBeNull();
+  });
+
+  test('can go to quarantine and come back', async () => {
+    const { open, clock } = place();
+    const journal = await open();
+    const { id } = await journal.spool(arrival('1'), raw('whole'));
+    await journal.quarantine(id, 'refused 8 times', raw('whole'));
+    expect(await journal.released('in')).toEqual([]);
+    expect(only(await journal.ledger(clock.now()))).toMatchObject({ seen: 1, waiting: 0, quarantined: 1 });
+    await journal.release(id);
+    expect(await journal.released('in')).toMatchObject([{ id }]);
+  });
+});
+
+describe('a postponed arrival', () => {
+  const sums = async (journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>) => ({
+    ledger: (await journal.ledger(0)).map(({ seen, delivered, waiting, quarantined }) => [
+      seen,
+      delivered,
+      waiting,
+      quarantined,
+    ]),
+    open: (await journal.waiting()).map(({ open }) => open),
+  });
+
+  test('is not waited for and is in neither side of the sum until it comes again', async () => {
+    const { open } = place();
+    const journal = await open();
+    await taken(journal, 'other');
+    const record = await journal.open(arrival('1'));
+    await journal.postponed(record.id);
+    await journal.postponed(record.id);
+    expect(await sums(journal)).toEqual({ ledger: [[1, 1, 0, 0]], open: [0] });
+    expect((await journal.known('in', ['1'])).get('1')).toEqual(record);
+    const story = only(await journal.stories('1'));
+    expect(story.entries.map(({ step }) => step)).toEqual(['received', 'postponed']);
+    await journal.close();
+
+    const next = await open();
+    expect(await next.open(arrival('1'))).toEqual(record);
+    expect(await sums(next)).toEqual({ ledger: [[2, 1, 1, 0]], open: [1] });
+    await next.acknowledge(record.requestId, { messageId: 'm', at: 1 });
+    expect(await sums(next)).toEqual({ ledger: [[2, 2, 0, 0]], open: [0] });
+  });
+
+  test('alone on its day leaves no empty row behind and comes back to the same day', async () => {
+    const { open, clock } = place();
+    const journal = await open();
+    const record = await journal.open(arrival('1'));
+    await journal.postponed(record.id);
+    expect(await sums(journal)).toEqual({ ledger: [], open: [] });
+    await clock.advance(DAY);
+    await journal.open(arrival('1'));
+    expect(only(await journal.ledger(0))).toMatchObject({ day: '2026-11-22', seen: 1, waiting: 1 });
+  });
+
+  test('that the server takes late is delivered', async () => {
+    const journal = await place().open();
+    const record = await journal.open(arrival('1'));
+    await journal.postponed(record.id);
+    expect(await journal.acknowledge(record.requestId, { messageId: 'm', at: 1 })).toMatchObject({
+      state: 'acknowledged',
+    });
+    await journal.acknowledge(record.requestId, { messageId: 'm', at: 1 });
+    expect(await sums(journal)).toEqual({ ledger: [[1, 1, 0, 0]], open: [0] });
+    await journal.postponed(record.id);
+    expect(await sums(journal)).toEqual({ ledger: [[1, 1, 0, 0]], open: [0] });
+  });
+
+  test('that goes to quarantine is in the sum again', async () => {
+    const journal = await place().open();
+    const { id } = await journal.open(arrival('1'));
+    await journal.postponed(id);
+    await journal.quarantine(id, 'no', raw('whole'));
+    expect(await sums(journal)).toEqual({ ledger: [[1, 0, 0, 1]], open: [0] });
+    await journal.release(id);
+    expect(await sums(journal)).toEqual({ ledger: [[1, 0, 1, 0]], open: [1] });
+  });
+
+  test('is never one that is kept here whole', async () => {
+    const journal = await place().open();
+    const spooled = await journal.spool(arrival('1'), raw('whole'));
+    await journal.postponed(spooled.id);
+    expect(await sums(journal)).toEqual({ ledger: [[1, 0, 1, 0]], open: [1] });
+    const { id } = await journal.open(arrival('2'));
+    await journal.postponed(id);
+    await journal.spool(arrival('2'), raw('whole'));
+    expect(await sums(journal)).toEqual({ ledger: [[2, 0, 2, 0]], open: [2] });
+  });
+
+  test('is forgotten after the days of the log, with its log and attachments; one that came again is not', async () => {
+    const { open, clock, rows } = place();
+    const journal = await open();
+    const attachments = (id: string) => [{ id, name: 'a', type: 'b', bytes: raw(id) }];
+    const gone = await journal.open(arrival('gone', { attachments: attachments('link-gone') }));
+    const back = await journal.open(arrival('back', { attachments: attachments('link-back') }));
+    for (const { id } of [gone, back]) await journal.postponed(id);
+    await clock.advance(9 * DAY);
+    expect(await journal.sweep(RETENTION)).toEqual({ removed: 0 });
+    await journal.open(arrival('back'));
+    await clock.advance(2 * DAY);
+    // The row, its attachment with the file, and two steps.
+    expect(await journal.sweep(RETENTION)).toEqual({ removed: 5 });
+    expect(rows('select key from arrivals')).toEqual([{ key: 'back' }]);
+    expect(await journal.attachment('link-gone')).toBeNull();
+    expect(await journal.attachment('link-back')).not.toBeNull();
+    expect(await sums(journal)).toEqual({ ledger: [[1, 0, 1, 0]], open: [1] });
+  });
+});
