@@ -10,6 +10,9 @@ const SERVERS = [
   ['dovecot-lmtpd', '/usr/lib/dovecot/lmtp', 'receiving from a real IMAP server'],
   ['postfix', '/usr/sbin/postfix', 'sending through a real mail relay'],
   ['openssl', '/usr/bin/openssl', 'TLS with certificates of our own'],
+  ['libnet-smpp-perl', '/usr/share/perl5/Net/SMPP.pm', 'texts to and from an independent SMSC'],
+  ['kannel', '/usr/sbin/bearerbox', 'texts to and from Kannel'],
+  ['kannel-extras', '/usr/lib/kannel/test/fakesmsc', 'texts to and from Kannel'],
 ];
 const POLICY = '/usr/sbin/policy-rc.d';
 

@@ -1,42 +1,44 @@
 // Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
 import { afterEach } from 'vitest';
-import type { Arrival, Driver, OutboundMail, Outcome } from '../../src/driver/contract.js';
+import type { Arrival, Content, DeliveryNews, Driver, OutboundMessage, Outcome } from '../../src/driver/contract.js';
 import { createMemory, type TestMemory } from '../kit/memory.js';
 import { attemptOf, contextOf } from './context.js';
 import type { Counterparty } from './harness.js';
 import { type Recorder, recorder, type WatchedClock, watchedClock } from './watch.js';
 
-export interface Bench<Settings, Session, C extends Counterparty> {
-  readonly driver: Driver<Settings, Session>;
+export interface Bench<Settings, Session, C extends Counterparty, In extends Content, Out extends OutboundMessage> {
+  readonly driver: Driver<Settings, Session, In, Out>;
   readonly direction: 'I' | 'O';
   /** A fresh counterparty, closed after the test. */
-  set(): Promise<Table<Settings, Session, C>>;
+  set(): Promise<Table<Settings, C, In, Out>>;
 }
 
-export interface Table<Settings, Session, C extends Counterparty> {
+export interface Table<Settings, C extends Counterparty, In extends Content, Out extends OutboundMessage> {
   readonly counterparty: C;
   readonly memory: TestMemory;
   readonly clock: WatchedClock;
   readonly said: Recorder;
-  context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings, Session>>;
+  /** What the driver reported of sent messages. */
+  readonly news: readonly DeliveryNews[];
+  context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings>>;
   /** Opens a session, closed after the test if the test did not. */
-  open(): Promise<Open>;
+  open(): Promise<Open<In, Out>>;
 }
 
-export interface Open {
+export interface Open<In extends Content, Out extends OutboundMessage> {
   close(): Promise<void>;
   /** The next arrival, recorded as open in the memory as the flow does. */
-  next(): Promise<Arrival>;
+  next(): Promise<Arrival<In>>;
   /** Ends the receiving; resolves when the driver has ended it. */
   stop(): Promise<void>;
-  send(mail: OutboundMail, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
+  send(message: Out, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
 }
 
-export function benchOf<Settings, Session, C extends Counterparty>(
-  driver: Driver<Settings, Session>,
+export function benchOf<Settings, Session, C extends Counterparty, In extends Content, Out extends OutboundMessage>(
+  driver: Driver<Settings, Session, In, Out>,
   direction: 'I' | 'O',
   start: () => Promise<C>,
-): Bench<Settings, Session, C> {
+): Bench<Settings, Session, C, In, Out> {
   const undo: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -50,24 +52,25 @@ export function benchOf<Settings, Session, C extends Counterparty>(
       const memory = createMemory();
       const clock = watchedClock();
       const said = recorder();
+      const news: DeliveryNews[] = [];
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
-        contextOf(driver, written, { direction, clock, memory, log: said.log, ...(dataDir && { dataDir }) });
+        contextOf(driver, written, { direction, clock, memory, log: said.log, news, ...(dataDir && { dataDir }) });
       const open = async () => {
         const opened = await openSession(driver, context(), memory);
         undo.push(opened.close);
         return opened;
       };
-      return { counterparty, memory, clock, said, context, open };
+      return { counterparty, memory, clock, said, news, context, open };
     },
   };
 }
 
-async function openSession<Settings, Session>(
-  driver: Driver<Settings, Session>,
-  context: ReturnType<typeof contextOf<Settings, Session>>,
+async function openSession<Settings, Session, In extends Content, Out extends OutboundMessage>(
+  driver: Driver<Settings, Session, In, Out>,
+  context: ReturnType<typeof contextOf<Settings>>,
   memory: TestMemory,
-): Promise<Open> {
+): Promise<Open<In, Out>> {
   const session = await driver.open(context);
   const controller = new AbortController();
   const arrivals = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
@@ -95,8 +98,8 @@ async function openSession<Settings, Session>(
       await stop();
       await driver.close(session);
     },
-    send: (mail, attempt = attemptOf()) =>
-      driver.send?.(session, mail, attempt) ?? Promise.reject(new Error('this driver does not send')),
+    send: (message, attempt = attemptOf()) =>
+      driver.send?.(session, message, attempt) ?? Promise.reject(new Error('this driver does not send')),
   };
 }
 

@@ -1,11 +1,19 @@
 // Owns the cases that hold for every driver: what it says about itself, and what holds whichever way mails go.
 import { expect, it } from 'vitest';
-import { type Driver, GatepostError, messageOf } from '../../src/driver/contract.js';
+import {
+  type Content,
+  type Driver,
+  GatepostError,
+  messageOf,
+  type OutboundMessage,
+} from '../../src/driver/contract.js';
 import { until } from '../kit/until.js';
 import { type Bench, openThings, type Table } from './bench.js';
 import type { Counterparty } from './harness.js';
 
-export function describeItself<Settings, Session>(driver: Driver<Settings, Session>): void {
+export function describeItself<Settings, Session, In extends Content, Out extends OutboundMessage>(
+  driver: Driver<Settings, Session, In, Out>,
+): void {
   const { settings } = driver;
 
   it('says what it is in one sentence', () => {
@@ -48,11 +56,17 @@ export function describeItself<Settings, Session>(driver: Driver<Settings, Sessi
   });
 }
 
-export function anyDirection<Settings, Session, C extends Counterparty>(bench: Bench<Settings, Session, C>): void {
+export function anyDirection<
+  Settings,
+  Session,
+  C extends Counterparty,
+  In extends Content,
+  Out extends OutboundMessage,
+>(bench: Bench<Settings, Session, C, In, Out>): void {
   const { driver, direction } = bench;
   const side = direction === 'I' ? 'receiving' : 'sending';
 
-  const checkAll = async (table: Table<Settings, Session, C>, written?: Readonly<Record<string, unknown>>) => {
+  const checkAll = async (table: Table<Settings, C, In, Out>, written?: Readonly<Record<string, unknown>>) => {
     const steps = [];
     for await (const step of driver.check(table.context(written), new AbortController().signal)) steps.push(step);
     return steps;

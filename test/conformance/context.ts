@@ -2,7 +2,18 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Attempt, DeliveryNews, Driver, GatewayContext, Memory, OutboundMail } from '../../src/driver/contract.js';
+import type {
+  Attempt,
+  Content,
+  DeliveryNews,
+  Driver,
+  GatewayContext,
+  Memory,
+  OutboundMail,
+  OutboundMessage,
+  OutboundText,
+} from '../../src/driver/contract.js';
+import { segmentsOf } from '../../src/driver/text.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { createMemory } from '../kit/memory.js';
@@ -20,8 +31,8 @@ export interface ContextOptions {
 }
 
 /** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
-export function contextOf<Settings, Session = unknown>(
-  driver: Pick<Driver<Settings, Session>, 'device' | 'settings'>,
+export function contextOf<Settings>(
+  driver: Pick<Driver<Settings, unknown, Content, OutboundMessage>, 'device' | 'settings'>,
   written: Readonly<Record<string, unknown>>,
   options: ContextOptions = {},
 ): GatewayContext<Settings> {
@@ -57,6 +68,12 @@ export function outboundMail(
   const messageId = `<${subject.replace(/\W+/g, '-')}@conformance.test>`;
   const raw = mailBytes(subject, { to: recipients.join(', '), id: messageId, ...(body === undefined ? {} : { body }) });
   return { kind: 'mail', raw, messageId, from: 'desk@example.test', recipients };
+}
+
+/** A text message as the content rules compose it. */
+export function outboundText(text: string, to = '+420777123456', from = '12345'): OutboundText {
+  const { encoding, segments } = segmentsOf(text);
+  return { kind: 'text', to, from, text, encoding, segments, reference: `ref ${text.slice(0, 40)}` };
 }
 
 /** An attempt that a test ends by hand. */

@@ -1,22 +1,33 @@
 // Owns the cases for drivers that send.
 import { expect, it } from 'vitest';
+import type { Content, OutboundMessage } from '../../src/driver/contract.js';
 import type { Bench } from './bench.js';
-import { attemptOf, outboundMail } from './context.js';
+import { attemptOf } from './context.js';
 import type { Cut, Taking } from './harness.js';
+import type { Words } from './words.js';
 
-export function sending<Settings, Session, C extends Taking>(
-  bench: Bench<Settings, Session, C>,
-  cuts: readonly Cut<C>[],
+export function sending<
+  Settings,
+  Session,
+  Taken,
+  C extends Taking<Taken>,
+  In extends Content,
+  Out extends OutboundMessage,
+>(
+  bench: Bench<Settings, Session, C, In, Out>,
+  words: Words<In, Out, unknown, Taken>,
+  cuts: readonly Cut<C, Out>[],
 ): void {
   const { driver } = bench;
 
-  it('a mail goes out once, byte for byte, under its Message-ID', async () => {
+  it('a message goes out once, to the last character, under an id', async () => {
     const { counterparty, open } = await bench.set();
-    const mail = outboundMail('out');
-    expect(await (await open()).send(mail)).toMatchObject({ kind: 'sent', deliverySystemId: 'out@conformance.test' });
+    const message = words.outgoing('out');
+    const deliverySystemId = words.idOf(message) ?? expect.stringMatching(/^[^\n]{1,80}$/);
+    expect(await (await open()).send(message)).toMatchObject({ kind: 'sent', deliverySystemId });
     const delivered = await counterparty.delivered();
     expect(delivered).toHaveLength(1);
-    expect(delivered[0]?.raw.equals(Buffer.from(mail.raw))).toBe(true);
+    expect(delivered.filter((taken) => words.same(taken, message))).toHaveLength(1);
   });
 
   it('many at once go out once each, as many at a time as it says it can', async () => {
@@ -24,10 +35,10 @@ export function sending<Settings, Session, C extends Taking>(
     const gateway = await open();
     const count = 3 * (driver.concurrency?.(context().settings) ?? 1);
     const outcomes = await Promise.all(
-      Array.from({ length: count }, (_, i) => gateway.send(outboundMail(`many ${i}`))),
+      Array.from({ length: count }, (_, i) => gateway.send(words.outgoing(`many ${i}`))),
     );
     expect(outcomes.map(({ kind }) => kind)).toEqual(Array.from({ length: count }, () => 'sent'));
-    const texts = (await counterparty.delivered()).map(({ raw }) => raw.toString());
+    const texts = (await counterparty.delivered()).map(words.identity);
     expect(new Set(texts).size).toBe(count);
     expect(texts).toHaveLength(count);
   });
@@ -42,7 +53,7 @@ export function sending<Settings, Session, C extends Taking>(
     const { counterparty, open } = await bench.set();
     const attempt = attemptOf();
     attempt.abort();
-    expect((await (await open()).send(outboundMail('too late'), attempt)).kind).toBe('deferred');
+    expect((await (await open()).send(words.outgoing('too late'), attempt)).kind).toBe('deferred');
     expect(await counterparty.delivered()).toHaveLength(0);
   });
 
@@ -52,7 +63,7 @@ export function sending<Settings, Session, C extends Taking>(
       const gateway = await open();
       await cut.arm(counterparty);
       const attempt = attemptOf();
-      const sending = gateway.send(cut.mail ?? outboundMail('cut'), attempt);
+      const sending = gateway.send(cut.mail ?? words.outgoing('cut'), attempt);
       if (cut.silent) {
         await cut.silent(counterparty);
         attempt.abort();

@@ -1,17 +1,44 @@
-// Owns the laws every driver keeps (src/driver/contract.ts), as one suite that each driver's own conformance test runs.
+// Owns the laws every driver keeps (src/driver/contract.ts), as one suite that each driver's own conformance test runs:
+// `conform` for mail, `conformText` for text messages.
 import { describe, expect, it } from 'vitest';
-import type { Driver } from '../../src/driver/contract.js';
+import type { Content, Driver, OutboundMessage, OutboundText, TextMessage } from '../../src/driver/contract.js';
 import { benchOf } from './bench.js';
 import { anyDirection, describeItself } from './common.js';
-import type { Harness, Offering, Taking } from './harness.js';
+import type { Harness, Offering, Taking, TextOffering, TextTaking } from './harness.js';
 import { receiving } from './receiving.js';
 import { sending } from './sending.js';
+import { mailWords, textWords, type Words } from './words.js';
 
-export type { Counterparty, Cut, Harness, Offering, Taking } from './harness.js';
+export type { Counterparty, Cut, Harness, Offering, Taking, TextCut, TextOffering, TextTaking } from './harness.js';
+export type { OfferedText, TakenText } from './words.js';
 
-export function conform<Settings, Session, In extends Offering, Out extends Taking>(
+export function conform<Settings, Session, I extends Offering, O extends Taking>(
   driver: Driver<Settings, Session>,
-  harness: Harness<In, Out>,
+  harness: Harness<I, O>,
+): void {
+  holdTo(driver, mailWords, harness);
+}
+
+export function conformText<Settings, Session, I extends TextOffering, O extends TextTaking>(
+  driver: Driver<Settings, Session, TextMessage, OutboundText>,
+  harness: Harness<I, O, OutboundText>,
+): void {
+  holdTo(driver, textWords, harness);
+}
+
+function holdTo<
+  Settings,
+  Session,
+  In extends Content,
+  Out extends OutboundMessage,
+  Offered,
+  Taken,
+  I extends Offering<Offered>,
+  O extends Taking<Taken>,
+>(
+  driver: Driver<Settings, Session, In, Out>,
+  words: Words<In, Out, Offered, Taken>,
+  harness: Harness<I, O, Out>,
 ): void {
   const why = harness.missing ? ` (skipped: ${harness.missing})` : '';
   describe.runIf(!harness.missing)(`${driver.device} keeps the laws of drivers${why}`, () => {
@@ -19,12 +46,12 @@ export function conform<Settings, Session, In extends Offering, Out extends Taki
     if (harness.offering) {
       const bench = benchOf(driver, 'I', harness.offering);
       anyDirection(bench);
-      receiving(bench);
+      receiving(bench, words);
     }
     if (harness.taking) {
       const bench = benchOf(driver, 'O', harness.taking);
       anyDirection(bench);
-      sending(bench, harness.cuts ?? []);
+      sending(bench, words, harness.cuts ?? []);
     }
     it('is tried in every direction it can', () => {
       expect([Boolean(harness.offering), Boolean(harness.taking)]).toEqual([
