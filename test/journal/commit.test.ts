@@ -110,8 +110,8 @@ test('closing waits for what was asked for and takes nothing more', async () => 
 
 test('a verb that fails, fails alone and leaves nothing behind', async () => {
   const { open, rows } = place();
-  // The third is given the requestId of the first.
-  const guids = ['r-1', 'r-2', 'r-1', 'r-3'];
+  // The third is given the requestId of the first, also when the work is done once more with care.
+  const guids = ['r-1', 'r-2', 'r-1', 'r-2', 'r-1', 'r-3'];
   const journal = await open({ guid: () => guids.shift() ?? '' });
   await journal.open(arrival('first'));
   const results = await Promise.allSettled([
