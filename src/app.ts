@@ -1,6 +1,6 @@
 // Owns the composition: which parts there are, what each is handed, in which order they start, and that they stop in reverse.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { attachmentFolder, type Config } from './config.js';
@@ -19,7 +19,7 @@ import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
 import { createMeters } from './http/metrics.js';
 import { startHttp } from './http/server.js';
 import type { Journal } from './journal/journal.js';
-import { openJournal } from './journal/open.js';
+import type { JournalOptions } from './journal/open.js';
 import type { Clock, Random } from './kit/clock.js';
 import { type Closers, closers } from './kit/closers.js';
 import { GatepostError, messageOf } from './kit/errors.js';
@@ -38,6 +38,8 @@ export interface World {
   redactor: Redactor;
   env: Readonly<Record<string, string | undefined>>;
   drivers: DriverTable;
+  /** The journal on this thread or on one of its own. */
+  openJournal(url: string, options: JournalOptions): Promise<Journal>;
 }
 
 export interface Service {
@@ -76,7 +78,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   const password = config.server.password || madeUpPassword(config);
   redactor.add(password);
 
-  const journal = await openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
+  const journal = await world.openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
   stack.add('journal', () => journal.close());
   const desk = config.server.mode === 'embedded' ? await embedded(config, password, world, stack) : null;
 
@@ -163,7 +165,10 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
     },
     webhooks: { urlOf: webhookUrl, handle: (gatewayId, request) => gateways.webhook(gatewayId, request) },
     attachments: {
-      find: (id) => journal.attachment(id),
+      async find(id) {
+        const found = await journal.attachment(id);
+        return found && { ...found, open: () => createReadStream(found.path) };
+      },
       links: { verify: (...link) => (signer ? signer.verify(...link) : 'forged') },
     },
   });

@@ -58,8 +58,12 @@ async function worldOf(config: Config, level: LogLevel = config.log.level): Prom
   const secrets = redactor();
   const { format } = config.log;
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
-  const { drivers } = await import('../gateways/index.js');
+  const [{ drivers }, { openJournalThread }] = await Promise.all([
+    import('../gateways/index.js'),
+    import('./journal/thread.js'),
+  ]);
   return {
+    openJournal: openJournalThread,
     clock,
     random: systemRandom,
     redactor: secrets,

@@ -92,7 +92,7 @@ const shape = {
   inbound: z
     .strictObject({
       window: say(count.default(64), 'Messages per gateway handed over and not yet acknowledged.'),
-      windowMB: say(z.coerce.number().positive().default(64), 'The same in MB: a bound on memory per gateway.'),
+      windowMB: say(z.coerce.number().positive().default(32), 'The same in MB: a bound on memory per gateway.'),
       ackSeconds: say(
         z.coerce.number().min(60).default(60),
         'How long one acknowledgement is waited for; at least 60.',

@@ -50,7 +50,7 @@ export async function frontdeskCommand(
   return 0;
 }
 
-/** On a terminal only: what runs, and what to do next. */
+/** What runs, and what to do next: for whoever tries it out, and on a terminal. The log has it for machines. */
 async function welcome(
   config: Config,
   service: Service,
@@ -58,7 +58,7 @@ async function welcome(
   output: Output,
   stop: AbortSignal,
 ): Promise<void> {
-  if (!output.isTerminal) return;
+  if (!output.isTerminal && config.server.mode === 'remote') return;
   for (let waited = 0; !service.listed() && waited < WELCOME_MS && !stop.aborted; waited += 100) await wait(clock, 100);
   // The gateways' own first lines come right after the list.
   await wait(clock, 300);
@@ -67,10 +67,10 @@ async function welcome(
     const arrow = direction === 'I' ? '→ in ' : '← out';
     return `  ${arrow}  ${displayName.padEnd(28)} ${device.padEnd(14)} ${problem ? `${state}: ${problem}` : state}\n`;
   });
-  output.say(
+  output.out(
     `\nGateways\n${gateways.join('') || '  none yet\n'}\n${config.server.mode === 'embedded' ? nextSteps(config) : ''}`,
   );
-  output.say(`Probes and metrics: ${service.http.url}/ready  ${service.http.url}/metrics\nStop with Ctrl-C.\n\n`);
+  output.out(`Probes and metrics: ${service.http.url}/ready  ${service.http.url}/metrics\nStop with Ctrl-C.\n\n`);
 }
 
 function nextSteps(config: Config): string {

@@ -38,7 +38,7 @@ export const DEFAULT_BUDGETS: ReadBudgets = {
   inline: {
     ...FULL_BUDGET,
     scan: { parts: 200, depth: 20, candidates: 5_000, headerLines: 3_000 },
-    heavy: { rawBytes: 2 * 1024 * 1024, textBytes: 128 * 1024, tags: 1_500 },
+    heavy: { rawBytes: 8 * 1024 * 1024, textBytes: 128 * 1024, tags: 1_500 },
   },
   full: FULL_BUDGET,
 };

@@ -9,6 +9,7 @@ import { isoTime, wait } from '../kit/clock.js';
 import { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 import { messageOf } from '../kit/errors.js';
 import { retry } from '../kit/retry.js';
+import type { Window } from '../kit/window.js';
 import type { MessageContentInfo } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
 import { defaultPolicy, done, type End, failed, partialWords, redacted, thrown } from './outcome.js';
@@ -45,6 +46,8 @@ interface Standing {
 export interface DeliveryTools extends OutboundTools {
   definition: Definition;
   keeper: SessionKeeper;
+  /** The sends that may run at once. */
+  sends: Window;
 }
 
 /** Carries an accepted order to its end before `due`. Rejects only when the journal fails. */
@@ -193,7 +196,10 @@ export async function deliverOrder(
 
   async function sendOnce(session: unknown, parcel: Parcel, attempt: Attempt): Promise<Outcome> {
     if (!driver.send) return { kind: 'rejected', detail: `${driver.device} cannot send` };
-    const sending = driver.send(session, parcel.message, attempt).catch(thrown);
+    const { send } = driver;
+    const leave = await tools.sends.enter(1, due.signal).catch(() => undefined);
+    if (!leave) return { kind: 'deferred', detail: 'other orders of this gateway took all the time there was' };
+    const sending = send(session, parcel.message, attempt).catch(thrown).finally(leave);
     const grace = graceOf(due);
     try {
       return await raceSignal(sending, grace.signal, 'sending');

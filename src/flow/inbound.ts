@@ -19,6 +19,8 @@ import type { InboundTools, InboundUnit } from './unit.js';
 
 /** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
 const PARKING_FACTOR = 4;
+/** Taken arrivals whose confirm is still on its way to the mailbox, at most this many windows of them. */
+const UNCONFIRMED_FACTOR = 8;
 /** How long a counterparty that waits on the line is kept waiting for the link to come up, ms. */
 const LINE_PATIENCE_MS = 5_000;
 
@@ -30,6 +32,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   const group = rules.optOutGroup ?? id;
   const places = window({ places: limits.window, weight: limits.windowBytes });
   const parking = window({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
+  const unconfirmed = window({ places: limits.window * UNCONFIRMED_FACTOR, weight: 0 });
   const reading = stopper();
   const stopped = stopper();
 
@@ -96,7 +99,8 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
 
   async function spool(arrival: AnyArrival): Promise<void> {
     const known = await tools.journal.known(id, [arrival.key]);
-    if (!arrival.content || known.has(arrival.key)) return;
+    // One that is open is spooled all the same: before it is in the journal whole, nobody may hear "taken".
+    if (!arrival.content || (known.get(arrival.key)?.state ?? 'open') !== 'open') return;
     const raw = rawOf(arrival.content);
     const read = await readContent(arrival.content);
     await tools.journal.spool(
@@ -125,14 +129,9 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   }
 
   async function oneArrival(flight: Flight): Promise<void> {
-    const known = (await tools.journal.known(id, [flight.key])).get(flight.key);
-    if (known && known.state !== 'open') return settled(flight, known);
     const { content } = flight.arrival;
-    if (!content)
-      return log.warn(
-        { key: flight.key },
-        'the journal lost track of this arrival; it is received afresh at the next round',
-      );
+    // A driver asks about its keys before it downloads, so a content means: new, or open still. `open` has the last word.
+    if (!content) return knownOnly(flight);
     const read = await readContent(content);
     const record = await tools.journal.open(openingOf(id, flight, read));
     if (record.state !== 'open') return settled(flight, record);
@@ -145,7 +144,16 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
       return flight.arrival.refuse('the contact center refused it');
     }
     meters.arrival(id, 'acknowledged', seconds);
-    await confirm(flight, record);
+    // What waits for the mailbox only is no burden on the server any more: others may be handed over meanwhile.
+    const confirming = await unconfirmed.enter(0, stopped.signal);
+    flight.leave();
+    await confirm(flight, record).finally(confirming);
+  }
+
+  async function knownOnly(flight: Flight): Promise<void> {
+    const known = (await tools.journal.known(id, [flight.key])).get(flight.key);
+    if (known && known.state !== 'open') return settled(flight, known);
+    log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
   }
 
   async function readContent(content: Content): Promise<ReadMessage> {
@@ -206,7 +214,8 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   }
 
   async function ask(flight: Flight, record: ArrivalRecord, message: ReceivingMessage, attempt: number) {
-    await tools.journal.handed(record.id, attempt);
+    // The first attempt follows its "received" at once; only repeats are news.
+    if (attempt > 1) await tools.journal.handed(record.id, attempt);
     const answer = flight.answer(clock, limits.ackMs, stopped.signal);
     try {
       await tools.line.send(MSG.receiving, message);
@@ -303,9 +312,10 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
       reading.abort(new Error('draining'));
       await keeper.idle();
       // Those in back-off are left to the next start; those on the wire get the grace to finish.
-      await Promise.race([places.empty(), wait(clock, graceMs, stopped.signal).catch(() => undefined)]);
+      const done = Promise.all([places.empty(), unconfirmed.empty()]);
+      await Promise.race([done, wait(clock, graceMs, stopped.signal).catch(() => undefined)]);
       stopped.abort(new Error('stopped'));
-      await places.empty();
+      await Promise.all([places.empty(), unconfirmed.empty()]);
       await keeper.close();
     },
   };

@@ -13,6 +13,9 @@ import { type End, failed } from './outcome.js';
 import { keepSession } from './session-keeper.js';
 import type { OrderAnswer, OutboundTools, OutboundUnit } from './unit.js';
 
+/** Orders that may be under way per send: while one is on the wire, others are composed and journaled. Few, because those that
+ *  a crash finds begun are uncertain. */
+const AHEAD_FACTOR = 4;
 /** Sends at once when a driver does not say otherwise. */
 const DEFAULT_CONCURRENCY = 5;
 
@@ -23,6 +26,7 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
   const cutting = stopper();
   const places = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
   const sends = window({ places, weight: Number.POSITIVE_INFINITY });
+  const orders = window({ places: places * AHEAD_FACTOR, weight: Number.POSITIVE_INFINITY });
   const running = new Map<string, { since: number; answer: Promise<OrderAnswer> }>();
   const keeper = keepSession(definition, tools, stopping.signal, (_session, signal) => untilAborted(signal));
 
@@ -87,17 +91,17 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
   }
 
   async function inTurn(order: Order, acceptance: Acceptance, due: Deadline): Promise<End> {
-    const leave = await sends.enter(1, due.signal).catch(() => undefined);
+    const leave = await orders.enter(1, due.signal).catch(() => undefined);
     if (!leave) return overtaken(order);
     try {
-      return await deliverOrder(order, acceptance, due, { ...tools, definition, keeper });
+      return await deliverOrder(order, acceptance, due, { ...tools, definition, keeper, sends });
     } finally {
       leave();
     }
   }
 
   async function overtaken(order: Order): Promise<End> {
-    const detail = `not sent: ${sends.used} orders of this gateway were ahead and took all the time there was`;
+    const detail = `not sent: ${orders.used} orders of this gateway were ahead and took all the time there was`;
     const attempt = await journal.begin(order.MessageId, order.DeliverySystemId ?? order.MessageId);
     await journal.settle(order.MessageId, attempt, { kind: 'deferred', detail });
     return failed('deferred', detail);

@@ -56,7 +56,7 @@ export function attachments(reads: Sql, files: Files, log: Log): Pick<InboundJou
       const row = await reads.first(byId, { id });
       if (!row) return null;
       const { name, type, size, sha256 } = row;
-      if (await files.exists(sha256)) return { name, type, size, open: () => files.stream(sha256) };
+      if (await files.exists(sha256)) return { name, type, size, path: files.pathOf(sha256) };
       log.error({ code: 'journal/file-missing', attachment: id, sha256 }, 'the file of an attachment is gone');
       return null;
     },

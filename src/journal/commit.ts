@@ -1,6 +1,6 @@
 // Owns group commit: work that is asked for in the same turn of the event loop shares one transaction, so that one fsync
 // serves them all. Nobody hears of success before the commit.
-import { breathe } from '../kit/clock.js';
+import { breathe, type Clock, wait } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Database, Sql, Verdict, Work } from './sql.js';
 
@@ -25,16 +25,35 @@ interface Piece {
 /** Rows in one transaction. At 10 to 30 microseconds each it ends within 30 ms, and the event loop is never held longer. */
 const HEAVIEST_BATCH = 1_000;
 
-export function committer(database: Pick<Database, 'transaction'>): Committer {
+/** Turns of the event loop that work is gathered over, at most. */
+const MOST_TURNS = 4;
+/** Longest pause for gathering, ms: a disk that takes longer than this is slow enough without it. */
+const LONGEST_PAUSE_MS = 5;
+
+export function committer(database: Pick<Database, 'transaction'>, clock: Clock): Committer {
   // Unbounded on purpose: every caller waits for its own piece, so the flow's windows bound it.
   const queue: Piece[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
 
+  let took = 0;
+  let endedAt = Number.NEGATIVE_INFINITY;
+
+  // Back to back, commits would keep the disk busy for a few verbs each. A pause as long as the last one took lets as much
+  // again come together, and costs nobody more than that commit did. Who comes alone does not wait.
+  const pause = async () => {
+    const rest = Math.min(took, LONGEST_PAUSE_MS) - (clock.monotonic() - endedAt);
+    if (rest > 0) await wait(clock, rest);
+  };
+
   const drain = async () => {
     while (queue.length > 0) {
-      await breathe();
+      await pause();
+      await gather(queue);
+      const began = clock.monotonic();
       await commit(database, nextBatch(queue));
+      endedAt = clock.monotonic();
+      took = endedAt - began;
     }
     running = undefined;
   };
@@ -77,6 +96,15 @@ export async function inSlices<T>(
     await commits.run(async (sql) => {
       for (const item of slice) await each(sql, item);
     }, slice.length);
+  }
+}
+
+/** Lets the event loop turn while each turn brings more work: under load one commit then serves many, and alone nobody waits. */
+async function gather(queue: readonly Piece[]): Promise<void> {
+  let before = 0;
+  for (let turn = 0; turn < MOST_TURNS && queue.length > before && queue.length < HEAVIEST_BATCH; turn++) {
+    before = queue.length;
+    await breathe();
   }
 }
 

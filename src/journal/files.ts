@@ -1,7 +1,7 @@
 // Owns the files beside the journal: attachments and quarantined messages, each stored once under the SHA-256 of its bytes.
 // A file is durable before a row refers to it, and goes only when no row does.
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { breathe } from '../kit/clock.js';
@@ -16,7 +16,7 @@ export interface Files {
   /** Null when the file is gone. */
   read(sha256: string): Promise<Buffer | null>;
   exists(sha256: string): Promise<boolean>;
-  stream(sha256: string): NodeJS.ReadableStream;
+  pathOf(sha256: string): string;
   /** Removes the files that `referred` does not name and nobody is storing; returns how many. */
   sweep(referred: (sha256: readonly string[]) => Promise<ReadonlySet<string>>, goOn: () => boolean): Promise<number>;
 }
@@ -89,7 +89,7 @@ export function files(directory: string): Files {
         () => true,
         () => false,
       ),
-    stream: (sha256) => createReadStream(pathOf(sha256)),
+    pathOf,
     async sweep(referred, goOn) {
       let removed = 0;
       for (const name of await folders(directory)) {

@@ -114,7 +114,8 @@ export interface InboundJournal {
    *  Re:, Fwd: and the like) first, else the newest of the last 30 days. Both results carry angle brackets; `references` has
    *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */
   answerTo(address: string, subject: string): Promise<{ messageId: string; references: string } | null>;
-  attachment(id: string): Promise<{ name: string; type: string; size: number; open(): NodeJS.ReadableStream } | null>;
+  /** Null when there is none, or none any more. `path`: the file with its bytes. */
+  attachment(id: string): Promise<{ name: string; type: string; size: number; path: string } | null>;
   /** Per gateway that has any: what is open and not postponed, acknowledged but not confirmed, quarantined, and when the oldest
    *  open one came (ms). */
   waiting(): Promise<readonly GatewayWaiting[]>;

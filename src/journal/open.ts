@@ -99,7 +99,7 @@ async function assemble(
   opened: Closers,
 ): Promise<Journal> {
   const instance = options.instance ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  const commits = committer(database);
+  const commits = committer(database, clock);
   const store = files(directory);
   const tools = { database, commits, files: store, clock, instance, guid: options.guid ?? randomUUID };
   let closing: Promise<void> | undefined;

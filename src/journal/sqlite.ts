@@ -34,10 +34,7 @@ export function sqliteDatabase(path: string, { reader, writer }: Connections): D
       if (!writer || !writes)
         throw new GatepostError('journal/read-only', `the journal ${path} is open for reading only`);
       try {
-        writer.exec('begin immediate');
-        const verdicts = await runAll(writer, writes, batch);
-        writer.exec('commit');
-        return verdicts;
+        return (await runPlain(writer, writes, batch)) ?? (await runCarefully(writer, writes, batch));
       } catch (error) {
         if (writer.isTransaction) writer.exec('rollback');
         throw translated(error, path);
@@ -46,7 +43,26 @@ export function sqliteDatabase(path: string, { reader, writer }: Connections): D
   };
 }
 
-async function runAll(database: Sqlite, sql: Sql, batch: readonly Work[]): Promise<Verdict[]> {
+/**
+ * Without savepoints, which cost as much as a small verb: nearly always nothing fails. Undefined when something did; then
+ * nothing has happened.
+ */
+async function runPlain(database: Sqlite, sql: Sql, batch: readonly Work[]): Promise<Verdict[] | undefined> {
+  database.exec('begin immediate');
+  try {
+    for (const work of batch) await work(sql);
+  } catch (error) {
+    if (!database.isTransaction) throw error;
+    database.exec('rollback');
+    return undefined;
+  }
+  database.exec('commit');
+  return batch.map(() => ({ is: 'done' }));
+}
+
+/** Once more, each piece of work in a savepoint of its own, so that the one that fails fails alone. */
+async function runCarefully(database: Sqlite, sql: Sql, batch: readonly Work[]): Promise<Verdict[]> {
+  database.exec('begin immediate');
   const verdicts: Verdict[] = [];
   for (const work of batch) {
     database.exec('savepoint piece');
@@ -62,6 +78,7 @@ async function runAll(database: Sqlite, sql: Sql, batch: readonly Work[]): Promi
     }
     database.exec('release piece');
   }
+  database.exec('commit');
   return verdicts;
 }
 

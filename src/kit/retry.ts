@@ -16,9 +16,21 @@ export interface RetryOptions {
   onFailure?: (error: Error, waitMs: number) => void;
 }
 
-export function retry<T>(work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retry<T>(work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
+  options.signal.throwIfAborted();
+  // Nearly everything works at the first try, and then none of the machinery below is needed.
+  const first = await work(1).then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  return 'value' in first ? first.value : repeated(first.error, work, options);
+}
+
+/** `failure` is what the first try, already made, ended with. */
+function repeated<T>(failure: unknown, work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { clock, random, backoff, signal, worthIt = () => true } = options;
-  return pRetry(work, {
+  const again = (attempt: number) => (attempt === 1 ? Promise.reject(failure) : work(attempt));
+  return pRetry(again, {
     retries: options.retries ?? Number.POSITIVE_INFINITY,
     minTimeout: 0,
     maxTimeout: 0,

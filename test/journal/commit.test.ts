@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { committer } from '../../src/journal/commit.js';
 import type { Database, Sql, Verdict, Work } from '../../src/journal/sql.js';
+import { manualClock } from '../kit/manual-clock.js';
 import { arrival, later, place } from './fixture.js';
 
 const unused = async () => {
@@ -38,7 +39,7 @@ function gated() {
 
 test('what is asked for in one turn shares one transaction', async () => {
   const { database, batches, gates, untilGates } = gated();
-  const commits = committer(database);
+  const commits = committer(database, manualClock());
   const results = Promise.all([
     commits.run(async () => 'a'),
     commits.run(async () => 'b'),
@@ -52,7 +53,7 @@ test('what is asked for in one turn shares one transaction', async () => {
 
 test('nothing resolves before its transaction is committed, and what comes meanwhile waits for the next one', async () => {
   const { database, batches, gates, turn, untilGates } = gated();
-  const commits = committer(database);
+  const commits = committer(database, manualClock());
   const done: string[] = [];
   const first = commits.run(async () => {}).then(() => done.push('first'));
   await untilGates(1);
@@ -70,7 +71,7 @@ test('nothing resolves before its transaction is committed, and what comes meanw
 
 test('one transaction is bounded by the weight of what is in it', async () => {
   const { database, batches, gates, untilGates } = gated();
-  const commits = committer(database);
+  const commits = committer(database, manualClock());
   const all = Promise.all([600, 600, 300, 5_000, 1].map((weight) => commits.run(async () => {}, weight)));
   for (let count = 1; count <= 4; count++) {
     await untilGates(count);
@@ -82,13 +83,14 @@ test('one transaction is bounded by the weight of what is in it', async () => {
 
 test('a commit that fails rejects all that was in it, and the next one works again', async () => {
   let failing = true;
-  const commits = committer({
+  const failingAtFirst: Pick<Database, 'transaction'> = {
     async transaction(batch) {
       if (failing) throw new Error('no room');
       for (const work of batch) await work(noSql);
       return batch.map(() => ({ is: 'done' }));
     },
-  });
+  };
+  const commits = committer(failingAtFirst, manualClock());
   const results = await Promise.allSettled([commits.run(async () => 1), commits.run(async () => 2)]);
   expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   failing = false;
@@ -97,7 +99,7 @@ test('a commit that fails rejects all that was in it, and the next one works aga
 
 test('closing waits for what was asked for and takes nothing more', async () => {
   const { database, gates, untilGates } = gated();
-  const commits = committer(database);
+  const commits = committer(database, manualClock());
   const done: string[] = [];
   const last = commits.run(async () => {}).then(() => done.push('work'));
   const closed = commits.close().then(() => done.push('closed'));
@@ -110,8 +112,8 @@ test('closing waits for what was asked for and takes nothing more', async () => 
 
 test('a verb that fails, fails alone and leaves nothing behind', async () => {
   const { open, rows } = place();
-  // The third is given the requestId of the first.
-  const guids = ['r-1', 'r-2', 'r-1', 'r-3'];
+  // The third is given the requestId of the first, also when the work is done once more with care.
+  const guids = ['r-1', 'r-2', 'r-1', 'r-2', 'r-1', 'r-3'];
   const journal = await open({ guid: () => guids.shift() ?? '' });
   await journal.open(arrival('first'));
   const results = await Promise.allSettled([

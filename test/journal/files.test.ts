@@ -1,8 +1,7 @@
 // Attachments and quarantined messages as files: durable before a row refers to them, gone only when none does.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { files } from '../../src/journal/files.js';
 import { arrival, DAY, only, place, taken } from './fixture.js';
@@ -28,7 +27,7 @@ test('an attachment is read back as it was, also after a restart', async () => {
   const restarted = await open();
   const found = await restarted.attachment('link-1');
   expect(found).toMatchObject({ name: 'link-1.txt', type: 'text/plain', size: 5 });
-  expect(found && (await text(found.open()))).toBe('hello');
+  expect(found && readFileSync(found.path, 'utf8')).toBe('hello');
   expect((await restarted.attachment('link-2'))?.size).toBe(0);
   expect(await restarted.attachment('link-3')).toBeNull();
 });

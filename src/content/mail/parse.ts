@@ -1,10 +1,9 @@
 // Owns the meeting with the mail parser: builds it a small, sound mail out of what was carved (header fields in clean UTF-8,
-// text parts only), and takes text, HTML, subject and addresses from it. mailparser decodes words, addresses, charsets and
-// flowed text; attachments never reach it, because its stream decoders cost 16 times what Buffer does.
-import { randomUUID } from 'node:crypto';
+// flowed text), and takes subject, addresses and unfolded text from it. mailparser decodes words, addresses and flowed text;
+// attachments never reach it, because its stream decoders cost 16 times what Buffer does.
 import { type AddressObject, type EmailAddress, type ParsedMail, simpleParser } from 'mailparser';
 import { cleanLine, cleanText } from '../limits.js';
-import { isWide } from './charset.js';
+import { decodeBytes, isWide } from './charset.js';
 import type { Piece } from './enclose.js';
 import { mendHeader } from './header-text.js';
 import type { Headers } from './headers.js';
@@ -39,30 +38,33 @@ export interface ParseInput {
 }
 
 export async function parseText({ headers, pieces, bodyCharset }: ParseInput): Promise<Parsed> {
-  const texts = pieces.filter((piece) => piece.kind === 'text');
-  const htmls = pieces.filter((piece) => piece.kind === 'html');
   const decoded = new Map<Piece, string>();
+  for (const piece of pieces) if (!piece.flowed) decoded.set(piece, plainText(piece));
+  const flowed = pieces.filter((piece) => piece.flowed);
   const fields = headerFields(headers, bodyCharset);
-  const top = await run(fields.lines, texts[0], htmls[0], decoded);
-  for (let at = 1; at < Math.max(texts.length, htmls.length); at++) await run([], texts[at], htmls[at], decoded);
+  const top = await run(fields.lines, flowed[0], decoded);
+  for (const piece of flowed.slice(1)) await run([], piece, decoded);
   const addresses = addressesOf(top);
   return { addresses, unread: fields.unread, subject: cleanLine(top.subject ?? ''), texts: decoded };
 }
 
+/** Text whose lines are lines needs the charset's table and nothing else; the parser's streams would cost as much again. */
+function plainText({ bytes, charset }: Piece): string {
+  return tidy(decodeBytes(bytes, charset).replace(/\r\n/g, '\n').replace(/\n$/, ''));
+}
+
 async function run(
   lines: readonly string[],
-  text: Piece | undefined,
-  html: Piece | undefined,
+  piece: Piece | undefined,
   decoded: Map<Piece, string>,
 ): Promise<ParsedMail> {
-  const mail = await simpleParser(skeleton(lines, text, html), {
+  const mail = await simpleParser(skeleton(lines, piece), {
     skipHtmlToText: true,
     skipTextToHtml: true,
     skipTextLinks: true,
     skipImageLinks: true,
   });
-  if (text) decoded.set(text, tidy(mail.text));
-  if (html) decoded.set(html, tidy(mail.html));
+  if (piece) decoded.set(piece, tidy(piece.kind === 'html' ? mail.html : mail.text));
   return mail;
 }
 
@@ -71,17 +73,9 @@ function tidy(text: string | false | undefined): string {
   return cleanText((text || '').replace(/^\ufeff/, ''));
 }
 
-function skeleton(lines: readonly string[], text: Piece | undefined, html: Piece | undefined): Buffer {
+function skeleton(lines: readonly string[], piece: Piece | undefined): Buffer {
   const head = lines.length > 0 ? `${lines.join('\r\n')}\r\n` : '';
-  if (!text || !html) {
-    const piece = text ?? html;
-    return piece ? Buffer.concat([Buffer.from(head), part(piece)]) : Buffer.from(`${head}\r\n`);
-  }
-  // Random, so that no text can hold it.
-  const boundary = `gatepost-${randomUUID()}`;
-  const opening = `${head}Content-Type: multipart/alternative; boundary="${boundary}"\r\n\r\n--${boundary}\r\n`;
-  const between = Buffer.from(`\r\n--${boundary}\r\n`);
-  return Buffer.concat([Buffer.from(opening), part(text), between, part(html), Buffer.from(`\r\n--${boundary}--\r\n`)]);
+  return piece ? Buffer.concat([Buffer.from(head), part(piece)]) : Buffer.from(`${head}\r\n`);
 }
 
 function part(piece: Piece): Buffer {
