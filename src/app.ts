@@ -19,7 +19,7 @@ import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
 import { createMeters } from './http/metrics.js';
 import { startHttp } from './http/server.js';
 import type { Journal } from './journal/journal.js';
-import type { JournalOptions } from './journal/open.js';
+import { openJournal } from './journal/open.js';
 import type { Clock, Random } from './kit/clock.js';
 import { type Closers, closers } from './kit/closers.js';
 import { GatepostError, messageOf } from './kit/errors.js';
@@ -38,8 +38,8 @@ export interface World {
   redactor: Redactor;
   env: Readonly<Record<string, string | undefined>>;
   drivers: DriverTable;
-  /** The journal on this thread or on one of its own. */
-  openJournal(url: string, options: JournalOptions): Promise<Journal>;
+  /** Opens the journal on a thread of its own; on this thread, and so on this clock, when absent. */
+  openJournal?: typeof openJournal;
 }
 
 export interface Service {
@@ -78,7 +78,11 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   const password = config.server.password || madeUpPassword(config);
   redactor.add(password);
 
-  const journal = await world.openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
+  const journal = await (world.openJournal ?? openJournal)(config.journal, {
+    clock,
+    log,
+    directory: attachmentFolder(config),
+  });
   stack.add('journal', () => journal.close());
   const desk = config.server.mode === 'embedded' ? await embedded(config, password, world, stack) : null;
 

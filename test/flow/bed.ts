@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Service, startService } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
-import { openJournal } from '../../src/journal/open.js';
 import { createLog } from '../../src/kit/log.js';
 import { redactor } from '../../src/kit/redact.js';
 import type { GatewayInfo, MessageContentInfo } from '../../src/simprot/messages.js';
@@ -64,8 +63,6 @@ export async function startBed(
     const secrets = redactor();
     return startService(loadConfig(file, {}), {
       clock,
-      // On this thread, because its clock is the one that the test turns.
-      openJournal,
       random: () => 0.5,
       redactor: secrets,
       log: createLog({ level: 'debug', redactor: secrets, pretty: false, write: (line) => void lines.push(line) }),
