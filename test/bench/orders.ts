@@ -1,0 +1,122 @@
+// Owns the measurement of sending: the same mails into Postfix's smtp-sink, by us as orders of the stub server and by a bare
+// nodemailer pool; counted by the sink.
+import { z } from 'zod';
+import { closers } from '../../src/kit/closers.js';
+import { until } from '../kit/until.js';
+import { findProgram, freePort, type Running, untilPort } from '../servers/process.js';
+import { type Bed, gateway, OUT, type Stub, startStub } from './bed.js';
+import { dice, pick } from './dice.js';
+import { LANGUAGES } from './languages.js';
+import { within } from './limit.js';
+
+export interface OrdersSample {
+  ms: number;
+  cpuMs: number;
+}
+
+export const CONNECTIONS = 5;
+/** Orders, or calls of sendMail, unanswered at any time. */
+export const IN_FLIGHT = 50;
+const FROM = 'desk@example.test';
+/** The code is as warm as in a service that has run for a while. */
+const WARM_UP = 100;
+
+export function whyNoSink(): string | undefined {
+  return findProgram('smtp-sink') ? undefined : 'smtp-sink (package postfix) is not installed';
+}
+
+/** Throws when the sink got another number of mails than were sent. */
+export async function orders(bed: Bed, side: 'gatepost' | 'pool', count: number): Promise<OrdersSample> {
+  const stack = closers();
+  try {
+    const port = await freePort();
+    const sink = bed.run(findProgram('smtp-sink') ?? 'smtp-sink', ['-c', ...asUser(), `127.0.0.1:${port}`, '100']);
+    stack.add('smtp-sink', () => sink.stop());
+    await untilPort(port);
+    const send = side === 'gatepost' ? await viaGatepost(bed, port, stack) : await viaPool(bed, port, stack);
+    const extra = await send.warmUp();
+    const cpuBefore = await send.cpuMs();
+    const ms = await within(`${count} orders`, send.batch(count));
+    const cpuMs = (await send.cpuMs()) - cpuBefore;
+    await until(`${count + extra} mails in the sink`, () => counted(sink) === count + extra, 10_000);
+    return { ms, cpuMs };
+  } finally {
+    await stack.close();
+  }
+}
+
+/** smtp-sink refuses to stay root. */
+function asUser(): string[] {
+  return process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
+}
+
+/** It rewrites one line of counters for ever. */
+function counted(sink: Running): number {
+  return Number(/mesg=(\d+)\r?$/.exec(sink.output().slice(-100))?.[1] ?? 0);
+}
+
+/** One side, ready to send. `batch` gives the ms it took. */
+interface Sender {
+  /** Gives the number of mails that it took. */
+  warmUp(): Promise<number>;
+  batch(count: number): Promise<number>;
+  cpuMs(): Promise<number>;
+}
+
+async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof closers>): Promise<Sender> {
+  const stub = await startStub(bed);
+  stack.add('stub', () => stub.stop());
+  const asked = stub.hear('asked');
+  const child = bed.startGatepost('orders', stub.port);
+  stack.add('gatepost', () => child.stop());
+  await within('the login at the stub', child.during(asked), 60_000);
+  const settings = { Host: '127.0.0.1', Port: port, Security: 'None', From: FROM, MaxConnections: CONNECTIONS };
+  stub.tell({ do: 'go', gateways: [gateway(OUT, 'O', 'SmtpHost', settings)] });
+  const batch = async (count: number) => {
+    const { ms, failures } = await child.during(order(stub, count));
+    if (failures.length > 0) throw new Error(`${failures.length} orders failed, the first: ${failures[0]}`);
+    return ms;
+  };
+  return {
+    async warmUp() {
+      // Before the gateway runs, an order is answered with an error at once; none of those reaches the sink.
+      await until('the gateway', async () => (await order(stub, 1)).failures.length === 0);
+      await batch(WARM_UP);
+      return WARM_UP + 1;
+    },
+    batch,
+    cpuMs: () => child.cpuMs(),
+  };
+}
+
+function order(stub: Stub, count: number) {
+  const answered = stub.hear('answered');
+  stub.tell({ do: 'order', batch: { count, window: IN_FLIGHT, gatewayId: OUT, ...bodies() } });
+  return answered;
+}
+
+async function viaPool(bed: Bed, port: number, stack: ReturnType<typeof closers>): Promise<Sender> {
+  const child = bed.start('pool', { port, connections: CONNECTIONS, window: IN_FLIGHT, from: FROM, ...bodies() });
+  stack.add('pool', () => child.stop());
+  await child.hear(z.literal('ready'));
+  const batch = async (count: number) => {
+    child.tell({ count });
+    return (await child.hear(z.object({ ms: z.number() }))).ms;
+  };
+  return {
+    async warmUp() {
+      await batch(WARM_UP + 1);
+      return WARM_UP + 1;
+    },
+    batch,
+    cpuMs: () => child.cpuMs(),
+  };
+}
+
+/** About 4 KB together once they are a mail. */
+function bodies(): { text: string; html: string } {
+  const roll = dice(4);
+  const words = LANGUAGES[0]?.words ?? [];
+  const lines = Array.from({ length: 12 }, () => Array.from({ length: 16 }, () => pick(roll, words)).join(' '));
+  return { text: lines.join('\n\n'), html: lines.map((line) => `<p style="margin:0 0 1em 0">${line}</p>`).join('\n') };
+}

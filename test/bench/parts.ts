@@ -1,0 +1,142 @@
+// Owns what is measured: each part of the table, its sides, its figures and their goals.
+import { type ArrivalsSample, arrivals } from './arrivals.js';
+import type { Bed } from './bed.js';
+import { type DrainJob, type DrainSample, drain } from './drain.js';
+import { CONNECTIONS, orders, whyNoSink } from './orders.js';
+import type { Progress } from './progress.js';
+import { type Figure, plainRow, quantile, type Round, type Row, ratioRow } from './table.js';
+
+export interface PartOptions {
+  /** Mails or orders per run. */
+  count: number;
+  rounds: number;
+  progress: Progress;
+}
+
+export interface Part {
+  readonly name: string;
+  /** `full`: the larger number where there is one. */
+  count(full: boolean): number;
+  measure(bed: Bed, options: PartOptions): Promise<Row[]>;
+}
+
+const ROUND_TRIP_MS = 20;
+
+export const PARTS: readonly Part[] = [
+  { name: 'drain', count: () => 3_000, measure: textDrain },
+  { name: 'mixed', count: (full) => (full ? 2_000 : 500), measure: mixedDrain },
+  { name: 'distance', count: () => 3_000, measure: distance },
+  { name: 'arrivals', count: () => 200, measure: newMail },
+  { name: 'orders', count: () => 2_000, measure: sending },
+];
+
+interface Pair<T> {
+  ours: T | undefined;
+  yardstick: T | undefined;
+}
+
+/** The yardstick, then we, then the yardstick again, ...: what slows the machine down slows both. */
+async function interleaved<T>(
+  name: string,
+  { rounds, progress }: PartOptions,
+  sides: { yardstick: () => Promise<T>; ours: () => Promise<T> },
+): Promise<Pair<T>[]> {
+  const pairs: Pair<T>[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const yardstick = await progress.step(`${name}, round ${round} of ${rounds}: yardstick`, sides.yardstick);
+    const ours = await progress.step(`${name}, round ${round} of ${rounds}: ours`, sides.ours);
+    pairs.push({ ours, yardstick });
+  }
+  return pairs;
+}
+
+function ratios<T>(pairs: readonly Pair<T>[], figure: Figure, of: (sample: T) => number): Row {
+  const value = (sample: T | undefined) => (sample === undefined ? undefined : of(sample));
+  return ratioRow(
+    figure,
+    pairs.map((pair): Round => ({ ours: value(pair.ours), yardstick: value(pair.yardstick) })),
+  );
+}
+
+function drains(
+  bed: Bed,
+  options: PartOptions,
+  name: string,
+  corpus: DrainJob['corpus'],
+): Promise<Pair<DrainSample>[]> {
+  const job = { corpus, count: options.count };
+  return interleaved(name, options, {
+    yardstick: () => drain(bed, { ...job, side: 'naive' }),
+    ours: () => drain(bed, { ...job, side: 'gatepost' }),
+  });
+}
+
+async function textDrain(bed: Bed, options: PartOptions): Promise<Row[]> {
+  const pairs = await drains(bed, options, 'drain', 'text');
+  const { count } = options;
+  const work = `drain of ${count} text mails`;
+  const perMail = (ms: number) => ms / count;
+  return [
+    ratios(pairs, { work, unit: 'msg/s', goal: { atLeast: 2 }, digits: 0 }, ({ ms }) => (count * 1000) / ms),
+    ratios(pairs, { work: '  CPU per mail', unit: 'ms', goal: { atMost: 0.7 }, digits: 2 }, ({ cpuMs }) =>
+      perMail(cpuMs),
+    ),
+    ratios(
+      pairs,
+      { work: '  Dovecot CPU per mail', unit: 'ms', goal: { atMost: 0.2 }, digits: 3 },
+      ({ dovecotCpuMs }) => perMail(dovecotCpuMs),
+    ),
+  ];
+}
+
+async function mixedDrain(bed: Bed, options: PartOptions): Promise<Row[]> {
+  const pairs = await drains(bed, options, 'mixed', 'mixed');
+  const work = `drain of ${options.count} mails of mixed sizes`;
+  const memory: Figure = { work: '  peak memory', unit: 'MB', goal: { atMost: 300 }, digits: 0 };
+  return [
+    ratios(pairs, { work, unit: 'MB/s', goal: { atLeast: 1.6 }, digits: 1 }, ({ bytes, ms }) => bytes / 1000 / ms),
+    plainRow(
+      memory,
+      pairs.map(({ ours }) => ours?.peakMb),
+    ),
+  ];
+}
+
+async function distance(bed: Bed, options: PartOptions): Promise<Row[]> {
+  const job = { corpus: 'text', side: 'gatepost', count: options.count } as const;
+  const pairs = await interleaved('distance', options, {
+    yardstick: () => drain(bed, job),
+    ours: () => drain(bed, { ...job, roundTripMs: ROUND_TRIP_MS }),
+  });
+  const work = `drain of ${options.count} text mails, ${ROUND_TRIP_MS} ms away (yardstick: ours, near)`;
+  const figure: Figure = { work, unit: 'msg/s', goal: { atLeast: 0.5 }, digits: 0 };
+  return [ratios(pairs, figure, ({ ms }) => (options.count * 1000) / ms)];
+}
+
+async function newMail(bed: Bed, { count, rounds, progress }: PartOptions): Promise<Row[]> {
+  const samples: (ArrivalsSample | undefined)[] = [];
+  for (let round = 1; round <= rounds; round++)
+    samples.push(await progress.step(`arrivals, round ${round} of ${rounds}`, () => arrivals(bed, count)));
+  const seconds = (of: 'fromTaken' | 'fromStart', share: number) =>
+    samples.map((sample) => {
+      const ms = quantile(sample?.[of] ?? [], share);
+      return ms === undefined ? undefined : ms / 1000;
+    });
+  const figure = { unit: 's', digits: 3 };
+  const goal = { atMost: 0.6 };
+  return [
+    plainRow({ ...figure, work: `${count} new mails, LMTP's 250 to the MSG: p95`, goal }, seconds('fromTaken', 0.95)),
+    plainRow({ ...figure, work: '  p50', goal: null }, seconds('fromTaken', 0.5)),
+    plainRow({ ...figure, work: '  p95 from the start of LMTP', goal: null }, seconds('fromStart', 0.95)),
+  ];
+}
+
+async function sending(bed: Bed, options: PartOptions): Promise<Row[]> {
+  const missing = whyNoSink();
+  const { count } = options;
+  const side = (name: 'gatepost' | 'pool') => () =>
+    missing ? Promise.reject(new Error(missing)) : orders(bed, name, count);
+  const pairs = await interleaved('orders', options, { yardstick: side('pool'), ours: side('gatepost') });
+  const work = `${count} orders of 4 KB, ${CONNECTIONS} connections`;
+  return [ratios(pairs, { work, unit: 'msg/s', goal: { atLeast: 0.7 }, digits: 0 }, ({ ms }) => (count * 1000) / ms)];
+}

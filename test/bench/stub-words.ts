@@ -1,0 +1,33 @@
+// Owns the words between the runner and the stub server, which is a process of its own.
+import { z } from 'zod';
+
+/** What an order is made from; the stub adds the ids. */
+const orders = z.object({
+  count: z.number(),
+  window: z.number(),
+  gatewayId: z.string(),
+  text: z.string(),
+  html: z.string(),
+});
+export type OrderBatch = z.infer<typeof orders>;
+
+export const command = z.discriminatedUnion('do', [
+  /** Answers the question for gateways, which is held back until then: the start of the work. */
+  z.object({ do: z.literal('go'), gateways: z.array(z.unknown()) }),
+  /** Says `complete` once so many different mails have come. */
+  z.object({ do: z.literal('expect'), mails: z.number() }),
+  /** Sends orders, `window` of them unanswered at any time, and says `answered` at the end. */
+  z.object({ do: z.literal('order'), batch: orders }),
+]);
+export type Command = z.infer<typeof command>;
+
+export const report = z.discriminatedUnion('is', [
+  z.object({ is: z.literal('listening'), port: z.number() }),
+  /** Somebody has logged in and asks for its gateways. */
+  z.object({ is: z.literal('asked') }),
+  /** `seen`: by Message-ID, when it came first (ms of the monotonic clock of the machine); `repeats`: how many came again. */
+  z.object({ is: z.literal('complete'), seen: z.record(z.string(), z.number()), repeats: z.number() }),
+  /** `ms` from the first order to the last answer; `failures`: what was answered to those that were not sent. */
+  z.object({ is: z.literal('answered'), ms: z.number(), failures: z.array(z.string()) }),
+]);
+export type Report = z.infer<typeof report>;
