@@ -7,6 +7,9 @@ const lines = {
   SmtpHost: async () => (await import('./smtp/driver.js')).smtpHost,
   SmtpListener: async () => (await import('./smtp-listener/driver.js')).smtpListener,
   DropFolder: async () => (await import('./drop-folder/driver.js')).dropFolder,
+  HttpSms: async () => (await import('./http-sms/driver.js')).httpSms,
+  Twilio: async () => (await import('./twilio/driver.js')).twilio,
+  Smpp: async () => (await import('./smpp/driver.js')).smpp,
 } satisfies Record<string, () => Promise<AnyDriver>>;
 
 /** The device type words as they are written in the documentation. */

@@ -21,7 +21,7 @@ export const textSettings = {
   ),
   Transliterate: setting(z.boolean().default(false), {
     description:
-      'True replaces characters that alone force the dear 16-bit encoding by near ones of the 7-bit alphabet (typographic quotes, dashes), where the whole text then fits it.',
+      'True replaces characters that alone force the costlier 16-bit encoding by near ones of the 7-bit alphabet (typographic quotes, dashes), where the whole text then fits it.',
     example: true,
     only: 'out',
   }),

@@ -13,7 +13,7 @@ import { MSG } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
 import { type Flight, flightOf } from './flight.js';
 import type { Answer, ReceivingMessage } from './line.js';
-import { keepSession, type SessionKeeper } from './session-keeper.js';
+import { keepSession, type SessionKeeper, sessionFor } from './session-keeper.js';
 import { applyConsent, contentOf, rawOf, rulesOf } from './texts.js';
 import type { InboundTools, InboundUnit } from './unit.js';
 
@@ -85,7 +85,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   /** What a counterparty pushes is in the journal before it hears "taken"; from there it goes the way of all others. */
   async function webhook(request: RawRequest): Promise<WebhookReply> {
     if (!definition.driver.webhook) return { status: 404 };
-    const session = await keeper.session(AbortSignal.any([stopped.signal, request.signal]));
+    const session = await sessionFor(keeper, tools.clock, request.signal);
     const { reply, arrivals = [], news = [] } = await definition.driver.webhook(session, request);
     for (const pushed of arrivals)
       await spool({ ...pushed, bytes: 0, confirm: async () => {}, refuse: async () => {} });
@@ -102,7 +102,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     // One that is open is spooled all the same: before it is in the journal whole, nobody may hear "taken".
     if (!arrival.content || (known.get(arrival.key)?.state ?? 'open') !== 'open') return;
     const raw = rawOf(arrival.content);
-    const read = await readContent(arrival.content);
+    const read = await readContent(arrival.key, arrival.content);
     await tools.journal.spool(
       openingOf(id, { key: arrival.key, arrival: { ...arrival, bytes: raw.length } }, read),
       raw,
@@ -132,7 +132,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     const { content } = flight.arrival;
     // A driver asks about its keys before it downloads, so a content means: new, or open still. `open` has the last word.
     if (!content) return knownOnly(flight);
-    const read = await readContent(content);
+    const read = await readContent(flight.key, content);
     const record = await tools.journal.open(openingOf(id, flight, read));
     if (record.state !== 'open') return settled(flight, record);
     const message: ReceivingMessage = { ...read.message, GatewayId: id, RequestId: record.requestId };
@@ -156,11 +156,13 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
   }
 
-  async function readContent(content: Content): Promise<ReadMessage> {
+  async function readContent(key: string, content: Content): Promise<ReadMessage> {
     const context = { gatewayId: id, link: tools.link };
     if (content.kind === 'mail') return tools.reader.readMail(content, context);
     const read = await tools.reader.readText(content, rules, context);
-    await applyConsent(tools, group, read, clock.now());
+    // Once: a STOP or START that is read again, after a restart say, must not undo a later word of the sender.
+    const known = await tools.journal.known(id, [key]);
+    if (!known.has(key)) await applyConsent(tools, group, read, clock.now());
     return read;
   }
 

@@ -10,7 +10,7 @@ import type { Definition } from './definition.js';
 import { deliverOrder, type Order } from './delivery.js';
 import type { OrderResult } from './meters.js';
 import { type End, failed } from './outcome.js';
-import { keepSession } from './session-keeper.js';
+import { keepSession, sessionFor } from './session-keeper.js';
 import type { OrderAnswer, OutboundTools, OutboundUnit } from './unit.js';
 
 /** Orders that may be under way per send: while one is on the wire, others are composed and journaled. Few, because those that
@@ -109,7 +109,7 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
 
   async function webhook(request: RawRequest): Promise<WebhookReply> {
     if (!driver.webhook) return { status: 404 };
-    const session = await keeper.session(AbortSignal.any([stopping.signal, request.signal]));
+    const session = await sessionFor(keeper, clock, request.signal);
     const { reply, news = [] } = await driver.webhook(session, request);
     if (news.length > 0) await journal.news(info.Id, news);
     return reply;

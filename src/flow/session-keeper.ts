@@ -2,7 +2,8 @@
 // States: starting -> running -> (failing -> running)* -> draining -> stopped.
 import type { GatewayContext, Memory } from '../driver/contract.js';
 import type { Journal } from '../journal/journal.js';
-import { raceSignal } from '../kit/deadline.js';
+import type { Clock } from '../kit/clock.js';
+import { deadline, raceSignal } from '../kit/deadline.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { retry } from '../kit/retry.js';
 import type { Definition } from './definition.js';
@@ -152,6 +153,19 @@ export function keepSession(
       become('stopped', null);
     },
   };
+}
+
+/** Who pushes will not wait for a gateway that cannot be opened; it is told to come again. */
+const PUSH_PATIENCE_MS = 5_000;
+
+/** The session for a request that waits on the line. */
+export async function sessionFor(keeper: SessionKeeper, clock: Clock, signal: AbortSignal): Promise<unknown> {
+  const due = deadline(clock, PUSH_PATIENCE_MS, signal);
+  try {
+    return await keeper.session(due.signal);
+  } finally {
+    due.dispose();
+  }
 }
 
 class BrokenSession extends Error {

@@ -121,7 +121,8 @@ export const gateways = (device = 'TestText { "Region": "CZ" }'): GatewayInfo[] 
     Device: device,
   }));
 
-export async function startSmsBed(device?: string): Promise<SmsBed> {
+/** `own`: further drivers by device word in lower case, for a device string that names one of them. */
+export async function startSmsBed(device?: string, own: Record<string, AnyDriver> = {}): Promise<SmsBed> {
   const folder = mkdtempSync(join(tmpdir(), 'gatepost-sms-'));
   const hub = await startHub({ gateways: gateways(device), keepAlive: 100_000 });
   const clock = manualClock();
@@ -134,7 +135,8 @@ export async function startSmsBed(device?: string): Promise<SmsBed> {
   const start = async () => {
     const secrets = redactor();
     const log = createLog({ level: 'debug', redactor: secrets, pretty: false, write: (line) => void lines.push(line) });
-    const drivers = { testtext: async () => texts.driver };
+    const table = Object.entries({ testtext: texts.driver, ...own });
+    const drivers = Object.fromEntries(table.map(([word, driver]) => [word, async () => driver]));
     const service = await startService(config, { clock, random: () => 0.5, redactor: secrets, log, env: {}, drivers });
     await fact(
       () =>

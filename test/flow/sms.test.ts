@@ -171,6 +171,17 @@ describe('who wants no messages', () => {
     expect(bed.texts.sends).toHaveLength(1);
   });
 
+  it('is not signed up again by an old START that is read once more after a restart', async () => {
+    bed.hub.onReceiving = (message) => (message.BodyText === 'start' ? 'silent' : true);
+    await bed.push({ providerId: 'a', text: 'STOP' });
+    await bed.push({ providerId: 'b', text: 'start' });
+    await bed.push({ providerId: 'c', text: 'STOP' });
+    await bed.hub.untilCount('ES_MESSAGE_RECEIVING', 3);
+    await bed.restart();
+    await bed.hub.untilCount('ES_MESSAGE_RECEIVING', 4);
+    expect(await optOuts()).toMatchObject([{ address: ANN }]);
+  });
+
   it('did not say so by a word among others', async () => {
     await bed.push({ providerId: 'a', text: 'Please do not stop here' });
     await bed.hub.until('ES_MESSAGE_RECEIVING');

@@ -1,0 +1,45 @@
+// Owns whether a push is genuine. Comparisons take the same time however much of a guess is right.
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { RawRequest } from '../../src/driver/contract.js';
+import type { HttpSmsSettings } from './settings.js';
+import type { Authenticate } from './shapes.js';
+
+export function isGenuine(request: RawRequest, settings: HttpSmsSettings): boolean {
+  const { Authenticate, Secret } = settings;
+  if (!Authenticate || !Secret) return false;
+  switch (Authenticate.Kind) {
+    case 'Secret':
+      return sharedSecret(request, Authenticate).some((given) => same(given, Secret));
+    case 'Basic':
+      return same(request.headers.authorization ?? '', basic(Authenticate.User, Secret));
+    case 'Hmac':
+      return same(request.headers[Authenticate.Header.toLowerCase()] ?? '', signature(request, Authenticate, Secret));
+  }
+}
+
+function sharedSecret(request: RawRequest, { Header, Query }: Extract<Authenticate, { Kind: 'Secret' }>): string[] {
+  if (Query) return queryOf(request).getAll(Query);
+  const value = Header ? request.headers[Header.toLowerCase()] : undefined;
+  return value === undefined ? [] : [value];
+}
+
+function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}
+
+function signature(request: RawRequest, how: Extract<Authenticate, { Kind: 'Hmac' }>, key: string): string {
+  const hmac = createHmac(how.Algorithm, key);
+  if (how.Over === 'UrlAndBody') hmac.update(request.url);
+  return how.Prefix + hmac.update(request.body).digest(how.Encoding);
+}
+
+/** Of digests, because texts of different length cannot be compared in constant time. */
+function same(given: string, right: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(right));
+}
+
+export function queryOf({ path }: RawRequest): URLSearchParams {
+  const at = path.indexOf('?');
+  return new URLSearchParams(at < 0 ? '' : path.slice(at + 1));
+}

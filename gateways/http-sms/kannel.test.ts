@@ -1,0 +1,88 @@
+// The README's Kannel example against a real Kannel: sendsms, fakesmsc as the operator, receipts and pushes.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { attemptOf, contextOf, outboundText } from '../../test/conformance/context.js';
+import { until } from '../../test/kit/until.js';
+import { exampleFor } from '../../test/servers/http-sms-examples.js';
+import { type Kannel, startKannel, whyNoKannel } from '../../test/servers/kannel.js';
+import { openWebhookDoor, type WebhookDoor } from '../../test/servers/webhook-door.js';
+import { type HttpSmsSession, httpSms } from './driver.js';
+
+const missing = whyNoKannel();
+const KEY = 'kannel push key & more';
+const RECIPIENT = '+420777123456';
+
+describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let kannel: Kannel;
+  let door: WebhookDoor;
+  let inbound: HttpSmsSession;
+  let outbound: HttpSmsSession;
+
+  beforeEach(async () => {
+    door = await openWebhookDoor((request) => httpSms.webhook?.(inbound, request) ?? Promise.reject(new Error('none')));
+    const query = 'from=%p&to=%P&text=%b&charset=%C&id=%I&time=%T';
+    kannel = await startKannel({ getUrl: `${door.url}?key=${encodeURIComponent(KEY).replace(/%/g, '%%')}&${query}` });
+    const own = { SendUrl: kannel.sendUrl, User: kannel.user, Password: kannel.password, Secret: KEY };
+    const written = exampleFor('Kannel', own);
+    inbound = await httpSms.open(contextOf(httpSms, written, { direction: 'I', webhookUrl: door.url }));
+    outbound = await httpSms.open(contextOf(httpSms, written, { direction: 'O', webhookUrl: door.url }));
+  });
+  afterEach(async () => {
+    await kannel.close();
+    await door.close();
+  });
+
+  const send = (text: string, to = RECIPIENT) => httpSms.send?.(outbound, outboundText(text, to), attemptOf());
+  const arrivals = () => door.results.flatMap((result) => result.arrivals ?? []);
+  const news = () => door.results.flatMap((result) => result.news ?? []);
+
+  it.each(['50 € & 100 % = {a} [b] +1', 'Žluťoučký kůň ☎ 😀'])(
+    'a text comes out at the operator to the last character: %j',
+    async (text) => {
+      expect(await send(text)).toMatchObject({ kind: 'sent', detail: 'HTTP 202: 0: Accepted for delivery' });
+      await until('it to come out', () => kannel.taken().length > 0);
+      expect(kannel.taken()).toEqual([{ from: '12345', to: RECIPIENT, text }]);
+    },
+  );
+
+  it('receipts come back under our reference, "sent" first and "delivered" then', async () => {
+    const outcome = await send('with receipts');
+    expect(outcome).toMatchObject({ ids: ['ref with receipts'], deliverySystemId: 'ref with receipts' });
+    await until('both receipts', () => news().length >= 2);
+    expect(news().map(({ id, state }) => [id, state])).toEqual([
+      ['ref with receipts', 'sent'],
+      ['ref with receipts', 'delivered'],
+    ]);
+    expect(door.results.map(({ reply }) => reply.status)).toEqual([200, 200]);
+  });
+
+  it('a message that Kannel only queues is sent, too: it is Kannel’s from then on', async () => {
+    await kannel.hangUp();
+    expect(await send('queued')).toMatchObject({ kind: 'sent', detail: 'HTTP 202: 3: Queued for later delivery' });
+  });
+
+  it.each(['plain +1 & 2 = 3', 'Žluťoučký kůň 😀'])('a text of the operator is pushed whole: %j', async (text) => {
+    await kannel.offer({ from: RECIPIENT, to: '12345', text });
+    await until('the push', () => arrivals().length > 0);
+    const [arrival] = arrivals();
+    expect(arrival?.content).toMatchObject({ kind: 'text', from: RECIPIENT, to: '12345', text, media: [] });
+    expect(arrival?.key).toMatch(/^id [0-9a-f-]{36}$/);
+    expect(arrival?.content?.sentAt).toBeGreaterThan(Date.UTC(2024, 0));
+  });
+
+  it('a wrong password is put off, not held against the message', async () => {
+    const settings = { ...outbound.context.settings, Password: 'wrong' };
+    const wrong = { ...outbound, context: { ...outbound.context, settings } };
+    expect(await httpSms.send?.(wrong, outboundText('never'), attemptOf())).toEqual({
+      kind: 'deferred',
+      detail: 'HTTP 403: Authorization failed for sendsms',
+    });
+  });
+
+  it('a number that is none is rejected in Kannel’s own words', async () => {
+    expect(await send('nowhere', 'abc')).toMatchObject({
+      kind: 'rejected',
+      detail: expect.stringMatching(/^HTTP 400: \S/),
+    });
+    expect(kannel.taken()).toEqual([]);
+  });
+});

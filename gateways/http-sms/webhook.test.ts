@@ -1,0 +1,315 @@
+// Pushes: what is taken, what is refused and in which words.
+import { createHmac } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Memory, RawRequest, WebhookResult } from '../../src/driver/contract.js';
+import { contextOf } from '../../test/conformance/context.js';
+import { recorder } from '../../test/conformance/watch.js';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
+import { httpSms } from './driver.js';
+
+const HOOK = 'https://gatepost.test/webhooks/11111111-2222-4333-8444-555555555555';
+const clock = manualClock();
+const json = {
+  From: '+420777000111',
+  ReceiveFrom: { From: 'json:from', To: 'json:to', Text: 'json:text', Id: 'json:id', Media: 'json:media' },
+  Authenticate: { Kind: 'Secret', Header: 'X-Key' },
+  Secret: 'right secret',
+};
+const receipts = { Id: 'query:ref', State: 'query:state', States: { ok: 'delivered' } };
+const right = { 'x-key': 'right secret' };
+
+let undo: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const step of undo.reverse()) await step();
+  undo = [];
+});
+
+interface Push {
+  method?: string;
+  path?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  direction?: 'I' | 'O';
+  memory?: Memory;
+}
+
+async function push(written: Record<string, unknown>, what: Push): Promise<WebhookResult> {
+  const said = recorder();
+  const direction = what.direction ?? 'I';
+  // Without a connection at opening: pushes need none.
+  const context = contextOf(httpSms, written, {
+    clock,
+    log: said.log,
+    webhookUrl: HOOK,
+    ...(what.memory && { memory: what.memory }),
+  });
+  const opened = await httpSms.open(context);
+  const session = { ...opened, context: { ...context, gateway: { ...context.gateway, direction } } };
+  const path = what.path ?? '';
+  const request: RawRequest = {
+    method: what.method ?? 'POST',
+    path,
+    url: HOOK + path,
+    headers: what.headers ?? right,
+    body: Buffer.from(what.body ?? ''),
+    signal: new AbortController().signal,
+  };
+  const result = await httpSms.webhook?.(session, request);
+  expect(JSON.stringify(said.lines)).not.toContain('right secret');
+  if (!result) throw new Error('takes no pushes');
+  return result;
+}
+
+const message = (more: object = {}) =>
+  JSON.stringify({ id: 'a', from: '+420777123456', to: '123', text: 'hi', ...more });
+
+describe('a pushed message', () => {
+  it('is one arrival, keyed by the gateway’s id, the same each time', async () => {
+    const first = await push(json, { body: message() });
+    const again = await push(json, { body: message() });
+    expect(first.arrivals).toEqual([
+      {
+        key: 'id a',
+        fingerprint: '',
+        content: {
+          kind: 'text',
+          from: '+420777123456',
+          to: '123',
+          text: 'hi',
+          providerId: 'a',
+          receivedAt: clock.now(),
+          sentAt: null,
+          media: [],
+          notes: [],
+        },
+      },
+    ]);
+    expect(again.arrivals?.[0]?.key).toBe('id a');
+    expect(first.reply).toEqual({ status: 200, body: '', headers: { 'content-type': 'text/plain; charset=utf-8' } });
+  });
+
+  it('of a gateway that gives no ids is a message each time: a customer may say the same twice', async () => {
+    const written = { ...json, ReceiveFrom: { ...json.ReceiveFrom, Id: undefined } };
+    const keys = [await push(written, { body: message() }), await push(written, { body: message() })].map(
+      ({ arrivals }) => arrivals?.[0]?.key,
+    );
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it('without a recipient came to the number in From', async () => {
+    const { arrivals } = await push(json, { body: message({ to: undefined }) });
+    expect(arrivals?.[0]?.content?.to).toBe('+420777000111');
+  });
+
+  it('keeps ids of more digits than a double holds, and shortens only what no key can hold', async () => {
+    const long = await push(json, { body: message().replace('"a"', '9007199254740993') });
+    expect(long.arrivals?.[0]).toMatchObject({
+      key: 'id 9007199254740993',
+      content: { providerId: '9007199254740993' },
+    });
+    const huge = await push(json, { body: message({ id: 'x'.repeat(5_000) }) });
+    expect(huge.arrivals?.[0]?.key).toMatch(/^id sha256 [0-9a-f]{64}$/);
+  });
+
+  it('with an empty text is a message', async () => {
+    expect((await push(json, { body: message({ text: '' }) })).arrivals?.[0]?.content?.text).toBe('');
+  });
+
+  it.each([
+    ['1763805600', Date.UTC(2025, 10, 22, 10)],
+    ['1763805600123', Date.UTC(2025, 10, 22, 10, 0, 0, 123)],
+    ['2025-11-22T11:00:00+01:00', Date.UTC(2025, 10, 22, 10)],
+    ['2025-11-22 10:00:00', Date.UTC(2025, 10, 22, 10)],
+    ['2999-01-01T00:00:00Z', null],
+    ['yesterday', null],
+    ['-5', null],
+  ])('says when it was sent: %s', async (time, at) => {
+    const written = { ...json, ReceiveFrom: { ...json.ReceiveFrom, Time: 'json:time' } };
+    expect((await push(written, { body: message({ time }) })).arrivals?.[0]?.content?.sentAt).toBe(at);
+  });
+
+  it.each([
+    ['UTF-16BE', '%01%0d%d8%3d%de%00', 'č😀'],
+    ['utf-8', '%C5%BE+%2B', 'ž +'],
+    ['ISO-8859-2', '%be', 'ž'],
+    ['8-BIT', '%e9', 'é'],
+    ['no such thing', '%C5%BE', 'ž'],
+  ])('in the character set %s is read in it', async (charset, text, read) => {
+    const places = { From: 'query:from', Text: 'query:text', Charset: 'query:charset' };
+    const path = `?from=123&text=${text}&charset=${encodeURIComponent(charset)}`;
+    const result = await push({ ...json, ReceiveFrom: places }, { method: 'GET', path });
+    expect(result.arrivals?.[0]?.content?.text).toBe(read);
+  });
+});
+
+describe('pictures of a pushed message', () => {
+  const media = async (): Promise<SmsGateway> => {
+    const gateway = await startSmsGateway();
+    undo.push(() => gateway.close());
+    return gateway;
+  };
+
+  it('are fetched from hosts that are named', async () => {
+    const gateway = await media();
+    gateway.answer = () => ({ headers: { 'content-type': 'image/png' }, body: 'PNG' });
+    const body = message({ media: [`${gateway.url}/a.png`], text: undefined });
+    const { arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body });
+    expect(arrivals?.[0]?.content).toMatchObject({
+      text: '',
+      media: [{ name: 'media-1.png', type: 'image/png', bytes: Buffer.from('PNG') }],
+      notes: [],
+    });
+  });
+
+  it('are not fetched again for a message that the journal has', async () => {
+    const gateway = await media();
+    const memory = createMemory();
+    memory.set('id a', 'open');
+    const body = message({ media: `${gateway.url}/a.png` });
+    const { reply, arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body, memory });
+    expect([reply.status, arrivals]).toEqual([200, [{ key: 'id a', fingerprint: '', content: null }]]);
+    expect(gateway.requests).toEqual([]);
+  });
+
+  it('of other hosts, behind redirects, too large or not addresses at all are only mentioned', async () => {
+    const gateway = await media();
+    gateway.script = ({ path }) =>
+      path === '/moved' ? { status: 302, headers: { location: '/a' } } : { body: 'x'.repeat(65_536), endless: true };
+    const urls = [
+      'http://169.254.169.254/latest',
+      `${gateway.url}/moved`,
+      `${gateway.url}/endless`,
+      'file:///etc/passwd',
+      '',
+    ];
+    const { arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body: message({ media: urls }) });
+    expect(arrivals?.[0]?.content?.media).toEqual([]);
+    expect(arrivals?.[0]?.content?.notes).toEqual([
+      'An attachment was not fetched, because MediaHosts does not name 169.254.169.254: http://169.254.169.254/latest',
+      expect.stringContaining('HTTP 302'),
+      expect.stringContaining('larger than 5 MB'),
+      'An attachment has no usable address.',
+    ]);
+  });
+});
+
+describe('a push is refused in clear words', () => {
+  it.each<[string, Record<string, unknown>, Push, number, string]>([
+    ['without proof', json, { body: message(), headers: {} }, 403, 'not authenticated'],
+    ['with a wrong secret', json, { body: message(), headers: { 'x-key': 'right secre' } }, 403, 'not authenticated'],
+    ['without a sender', json, { body: message({ from: '' }) }, 400, 'there is no sender at json:from'],
+    ['without a text', json, { body: message({ text: undefined }) }, 400, 'there is no text at json:text'],
+    ['without its id', json, { body: message({ id: null }) }, 400, 'there is no id at json:id'],
+    [
+      'with an endless sender',
+      json,
+      { body: message({ from: '1'.repeat(101) }) },
+      400,
+      'the sender is longer than 100 characters',
+    ],
+    ['that is no JSON', json, { body: '{"from":' }, 400, 'the body is not JSON'],
+    [
+      'that is a prototype',
+      json,
+      { body: '{"__proto__":{"from":"1","id":"2","text":"3"}}' },
+      400,
+      'there is no sender at json:from',
+    ],
+    ['below the address', json, { body: message(), path: '/other?x=1' }, 400, 'there is nothing at /other'],
+    ['that is a receipt nobody described', json, { path: '/receipt' }, 400, 'receipts are not described (ReceiptFrom)'],
+    [
+      'with another method',
+      { ...json, ReceiveFrom: { ...json.ReceiveFrom, Method: 'POST' } },
+      { method: 'PUT', body: message() },
+      400,
+      'the method is PUT, not POST',
+    ],
+    [
+      'that is no list',
+      { ...json, ReceiveFrom: { ...json.ReceiveFrom, List: 'json:events' } },
+      { body: '{"events":{}}' },
+      400,
+      'there is no list at events',
+    ],
+    [
+      'with a list without end',
+      { ...json, ReceiveFrom: { ...json.ReceiveFrom, List: 'json:events' } },
+      { body: JSON.stringify({ events: Array.from({ length: 1_001 }, () => 0) }) },
+      400,
+      'more than 1000 items at once',
+    ],
+    [
+      'that is a message at a gateway which only sends',
+      { ...json, SendUrl: 'http://127.0.0.1/{to}/{text}', ReceiptFrom: receipts },
+      { body: message(), direction: 'O' },
+      400,
+      'there is no id at query:ref',
+    ],
+  ])('%s', async (_name, written, what, status, words) => {
+    expect(await push(written, what)).toEqual({
+      reply: { status, body: words, headers: { 'content-type': 'text/plain; charset=utf-8' } },
+    });
+  });
+
+  it('within moments, however it is made', async () => {
+    for (const body of [
+      '['.repeat(1_000_000),
+      `"${'\\'.repeat(999_998)}"`,
+      '9'.repeat(1_000_000),
+      `{"a":"${'a'.repeat(999_000)}`,
+    ]) {
+      const started = performance.now();
+      expect((await push(json, { body })).reply.status).toBe(400);
+      expect(performance.now() - started).toBeLessThan(2_000);
+    }
+  });
+});
+
+describe('receipts', () => {
+  const both = { ...json, SendUrl: 'http://127.0.0.1/{to}/{text}', ReceiptFrom: { ...receipts, Detail: 'query:why' } };
+
+  it('come to the address for them, with what the gateway said', async () => {
+    const path = '/receipt?ref=m1&state=ok&why=at+last';
+    const result = await push(both, { method: 'GET', path, direction: 'O' });
+    expect(result.news).toEqual([{ id: 'm1', state: 'delivered', at: clock.now(), detail: 'ok: at last' }]);
+  });
+
+  it('come to the one address, told from messages by their fields', async () => {
+    const result = await push(both, { method: 'GET', path: '?ref=m1&state=ok' });
+    expect(result).toMatchObject({ arrivals: [], news: [{ id: 'm1' }] });
+    expect(await push(both, { body: message() })).toMatchObject({ arrivals: [{ key: 'id a' }], news: [] });
+  });
+
+  it('with a state that nobody named are taken and passed over', async () => {
+    const result = await push(both, { method: 'GET', path: '/receipt?ref=m1&state=constructor' });
+    expect(result).toMatchObject({ reply: { status: 200 }, news: [] });
+  });
+});
+
+describe('a signature', () => {
+  const key = 'right secret';
+  const settings = (how: object) => ({ ...json, Authenticate: { Kind: 'Hmac', Header: 'X-Sig', ...how } });
+
+  it.each([
+    ['sha256', 'hex'],
+    ['sha1', 'base64'],
+    ['sha512', 'base64'],
+  ] as const)('over the body by %s in %s', async (Algorithm, Encoding) => {
+    const body = message();
+    const sig = createHmac(Algorithm, key).update(body).digest(Encoding);
+    const written = settings({ Algorithm, Encoding });
+    expect((await push(written, { body, headers: { 'x-sig': sig } })).reply.status).toBe(200);
+    expect((await push(written, { body: `${body}\n`, headers: { 'x-sig': sig } })).reply.status).toBe(403);
+  });
+
+  it('over address and body holds for that address alone', async () => {
+    const body = message();
+    const path = '?x=1';
+    const sig = createHmac('sha256', key).update(`${HOOK}${path}${body}`).digest('hex');
+    const written = settings({ Over: 'UrlAndBody' });
+    expect((await push(written, { body, path, headers: { 'x-sig': sig } })).reply.status).toBe(200);
+    expect((await push(written, { body, path: '?x=2', headers: { 'x-sig': sig } })).reply.status).toBe(403);
+  });
+});

@@ -1,0 +1,139 @@
+// Owns pushes: genuine or not, message or receipt, and what they say. Stores nothing; what it returns is in the journal
+// before the counterparty hears the reply.
+import { createHash } from 'node:crypto';
+import type {
+  DeliveryNews,
+  GatewayContext,
+  RawRequest,
+  TextMessage,
+  WebhookReply,
+  WebhookResult,
+} from '../../src/driver/contract.js';
+import { isGenuine } from './authenticate.js';
+import { mediaOf } from './media.js';
+import { BadPush, type Item, itemsOf, timeOf } from './pushed.js';
+import type { HttpSmsSettings } from './settings.js';
+import type { ReceiptFrom, ReceiveFrom } from './shapes.js';
+
+/** Numbers have 15 digits, alphanumeric senders 11 characters; this is for oddities. */
+const MAX_ADDRESS = 100;
+/** Ids go into keys and columns. */
+const MAX_ID = 200;
+
+type Context = Pick<GatewayContext<HttpSmsSettings>, 'settings' | 'clock' | 'random' | 'log' | 'gateway' | 'memory'>;
+
+export async function pushed(context: Context, request: RawRequest): Promise<WebhookResult> {
+  const { settings, log } = context;
+  if (!isGenuine(request, settings)) {
+    log.warn({ method: request.method }, 'a push that does not prove to be genuine was refused');
+    return { reply: plain(403, 'not authenticated') };
+  }
+  try {
+    const result = await translate(context, request);
+    const { Status, Body, ContentType } = settings.ReplyWith;
+    return { ...result, reply: { status: Status, body: Body, headers: { 'content-type': ContentType } } };
+  } catch (error) {
+    if (!(error instanceof BadPush)) throw error;
+    log.warn({ method: request.method, problem: error.message }, 'a push could not be understood and was refused');
+    return { reply: plain(400, error.message) };
+  }
+}
+
+async function translate(context: Context, request: RawRequest): Promise<Omit<WebhookResult, 'reply'>> {
+  const { ReceiveFrom, ReceiptFrom } = context.settings;
+  const path = request.path.split('?')[0]?.replace(/\/$/, '') ?? '';
+  if (path !== '' && path !== '/receipt') throw new BadPush(`there is nothing at ${path.slice(0, 100)}`);
+  if (path === '/receipt' && !ReceiptFrom) throw new BadPush('receipts are not described (ReceiptFrom)');
+  const receive = path === '' && context.gateway.direction === 'I' ? ReceiveFrom : undefined;
+  const { messages, receipts } = sorted(request, receive, ReceiptFrom);
+  if (messages.length > 0) allowed(request, receive?.Method);
+  if (receipts.length > 0) allowed(request, ReceiptFrom?.Method);
+  const arrivals = [];
+  for (const item of messages) if (receive) arrivals.push(await arrivalOf(context, item, receive, request.signal));
+  return { arrivals, news: ReceiptFrom ? receipts.flatMap((item) => newsOf(context, item, ReceiptFrom)) : [] };
+}
+
+/** One push may hold both. A receipt has an id and a state, and no text. */
+function sorted(request: RawRequest, receive: ReceiveFrom | undefined, receipt: ReceiptFrom | undefined) {
+  if (!receive) {
+    if (!receipt) throw new BadPush('nothing is described that could be pushed here');
+    return { messages: [], receipts: itemsOf(request, receipt.List) };
+  }
+  const isReceipt = (item: Item) => receipt !== undefined && looksLike(item, receipt, receive);
+  const receipts = receipt ? itemsIfAny(request, receipt.List).filter(isReceipt) : [];
+  const elsewhere = receipts.length > 0 && receipt?.List !== receive.List;
+  const others = elsewhere ? itemsIfAny(request, receive.List) : itemsOf(request, receive.List);
+  return { receipts, messages: others.filter((item) => !isReceipt(item)) };
+}
+
+function looksLike(item: Item, receipt: ReceiptFrom, receive: ReceiveFrom): boolean {
+  try {
+    return Boolean(item.at(receipt.Id) && item.at(receipt.State)) && item.at(receive.Text) === undefined;
+  } catch (error) {
+    // Where receipts come as JSON and messages do not, this one is no receipt.
+    if (error instanceof BadPush) return false;
+    throw error;
+  }
+}
+
+function itemsIfAny(request: RawRequest, list: string | undefined): Item[] {
+  try {
+    return itemsOf(request, list);
+  } catch (error) {
+    if (error instanceof BadPush) return [];
+    throw error;
+  }
+}
+
+function allowed({ method }: RawRequest, wanted: string | undefined): void {
+  if (wanted !== undefined && method !== wanted) throw new BadPush(`the method is ${method}, not ${wanted}`);
+}
+
+async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, signal: AbortSignal) {
+  const { settings, clock, random, memory } = context;
+  const sender = needed(item, from.From, 'sender', MAX_ADDRESS);
+  const to = (item.at(from.To) || settings.From) ?? '';
+  if (to.length > MAX_ADDRESS) throw new BadPush(`the recipient is longer than ${MAX_ADDRESS} characters`);
+  const providerId = from.Id === undefined ? null : needed(item, from.Id, 'id', Number.POSITIVE_INFINITY);
+  const now = clock.now();
+  // Without an id a repeat cannot be told from a customer who says the same twice, and losing is worse than doubling.
+  const key = providerId === null ? `push ${now} ${random()}` : `id ${shortened(providerId)}`;
+  const pictures = item.json(from.Media);
+  if (pictures !== undefined && (await memory.known([key])).has(key)) return { key, fingerprint: '', content: null };
+  const text = item.text(from.Text, item.at(from.Charset));
+  const { media, notes } = await mediaOf(pictures, settings.MediaHosts ?? [], signal);
+  if (text === undefined && media.length + notes.length === 0) throw new BadPush(`there is no text at ${from.Text}`);
+  const sentAt = timeOf(item.at(from.Time), now);
+  const rest = { text: text ?? '', providerId, receivedAt: now, sentAt, media, notes };
+  const content: TextMessage = { kind: 'text', from: sender, to, ...rest };
+  return { key, fingerprint: '', content };
+}
+
+function newsOf({ clock, log }: Context, item: Item, from: ReceiptFrom): DeliveryNews[] {
+  const id = needed(item, from.Id, 'id', MAX_ID);
+  const word = needed(item, from.State, 'state', MAX_ID);
+  const state = new Map(Object.entries(from.States)).get(word);
+  if (!state) {
+    log.info({ id, word }, 'a receipt with a state that States does not name was passed over');
+    return [];
+  }
+  const now = clock.now();
+  const said = item.at(from.Detail)?.slice(0, 300);
+  return [{ id, state, at: timeOf(item.at(from.Time), now) ?? now, detail: said ? `${word}: ${said}` : word }];
+}
+
+function needed(item: Item, place: string, what: string, limit: number): string {
+  const value = item.at(place);
+  if (!value) throw new BadPush(`there is no ${what} at ${place}`);
+  if (value.length > limit) throw new BadPush(`the ${what} is longer than ${limit} characters`);
+  return value;
+}
+
+/** An id that is too long for a key becomes its digest: the same each time. */
+function shortened(id: string): string {
+  return id.length <= MAX_ID && !/\p{Cc}/u.test(id) ? id : `sha256 ${createHash('sha256').update(id).digest('hex')}`;
+}
+
+function plain(status: number, body: string): WebhookReply {
+  return { status, body, headers: { 'content-type': 'text/plain; charset=utf-8' } };
+}

@@ -1,0 +1,66 @@
+// Owns one Smpp gateway under test: opened as the flow does it, its arrivals one by one, its news collected.
+import { smpp } from '../../gateways/smpp/driver.js';
+import type { Arrival, DeliveryNews, OutboundText, Outcome, TextMessage } from '../../src/driver/contract.js';
+import type { Clock } from '../../src/kit/clock.js';
+import { attemptOf, contextOf } from '../conformance/context.js';
+import { createMemory, type TestMemory } from '../kit/memory.js';
+
+export interface TestGateway {
+  readonly memory: TestMemory;
+  readonly news: DeliveryNews[];
+  /** The next arrival, recorded as open, as the flow does. */
+  next(): Promise<Arrival<TextMessage>>;
+  /** The next arrival, acknowledged, confirmed and recorded as such; its text. */
+  take(): Promise<string>;
+  send(message: OutboundText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
+  lookup(message: OutboundText): Promise<Outcome | 'not found'>;
+  close(): Promise<void>;
+}
+
+export interface TestGatewayOptions {
+  direction: 'I' | 'O';
+  memory?: TestMemory;
+  clock?: Clock;
+}
+
+export async function openGateway(
+  written: Readonly<Record<string, unknown>>,
+  { direction, memory = createMemory(), clock }: TestGatewayOptions,
+): Promise<TestGateway> {
+  const news: DeliveryNews[] = [];
+  const context = contextOf(smpp, written, { direction, memory, news, ...(clock && { clock }) });
+  const session = await smpp.open(context);
+  const stop = new AbortController();
+  const arrivals = smpp.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  let asked: Promise<unknown> = Promise.resolve();
+  const next = async () => {
+    const result = arrivals?.next();
+    if (!result) throw new Error('no arrivals');
+    asked = result;
+    const { value, done } = await result;
+    if (done) throw new Error('no more arrivals');
+    memory.open(value);
+    return value;
+  };
+  const missing = () => Promise.reject(new Error('the driver has no such function'));
+  return {
+    memory,
+    news,
+    next,
+    async take() {
+      const arrival = await next();
+      memory.acknowledge(arrival);
+      await arrival.confirm();
+      memory.confirmed(arrival);
+      return arrival.content?.text ?? '';
+    },
+    send: (message, attempt = attemptOf()) => smpp.send?.(session, message, attempt) ?? missing(),
+    lookup: (message) => smpp.lookup?.(session, message, attemptOf()) ?? missing(),
+    async close() {
+      stop.abort();
+      await asked.catch(() => {});
+      await arrivals?.return?.();
+      await smpp.close(session);
+    },
+  };
+}

@@ -1,0 +1,111 @@
+// Owns an open Twilio gateway before the stand-in: what the tests of the driver have in common.
+
+import { twilio } from '../../gateways/twilio/driver.js';
+import type { Session } from '../../gateways/twilio/session.js';
+import type { Arrival, DeliveryNews, RawRequest, TextMessage, WebhookResult } from '../../src/driver/contract.js';
+import type { Clock } from '../../src/kit/clock.js';
+import { contextOf } from '../conformance/context.js';
+import { type Recorder, recorder } from '../conformance/watch.js';
+import { createMemory, type TestMemory } from '../kit/memory.js';
+import { startTwilio, type TwilioOptions, type TwilioServer } from './twilio.js';
+
+export const PUBLIC = 'https://gatepost.example.com/webhooks/11111111-2222-4333-8444-555555555555';
+
+export interface TwilioBed {
+  readonly server: TwilioServer;
+  readonly memory: TestMemory;
+  readonly news: DeliveryNews[];
+  readonly said: Recorder;
+  /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
+  open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
+  /** Begins to receive on a session. */
+  receiving(session: Session): Receiving;
+  /** A request signed by the stand-in, as the HTTP port hands it over. */
+  push(session: Session, form: Record<string, string>, more?: Partial<RawRequest>): Promise<WebhookResult>;
+  close(): Promise<void>;
+}
+
+export interface Receiving {
+  /** The next arrival, recorded as open in the memory as the flow does. */
+  next(): Promise<Arrival<TextMessage>>;
+  /** The next `count`, each taken and confirmed. */
+  take(count: number): Promise<Arrival<TextMessage>[]>;
+  /** What came up to now without being asked for; asks for one more. */
+  stop(): Promise<void>;
+}
+
+export async function startBed(options: TwilioOptions & { clock?: Clock } = {}): Promise<TwilioBed> {
+  const server = await startTwilio(options);
+  const memory = createMemory();
+  const news: DeliveryNews[] = [];
+  const said = recorder();
+  const undo: (() => Promise<void>)[] = [() => server.close()];
+  const usual = {
+    AccountSid: server.accountSid,
+    AuthToken: server.authToken,
+    Number: server.number,
+    PollSeconds: 1,
+    BaseUrl: server.url,
+  };
+  return {
+    server,
+    memory,
+    news,
+    said,
+    async open(direction, written = {}) {
+      const { clock } = options;
+      const sight = { direction, memory, news, log: said.log, webhookUrl: PUBLIC, ...(clock && { clock }) };
+      const session = await twilio.open(contextOf(twilio, { ...usual, ...written }, sight));
+      undo.push(() => twilio.close(session));
+      return session;
+    },
+    receiving(session) {
+      const receiving = receivingOf(session, memory);
+      undo.push(receiving.stop);
+      return receiving;
+    },
+    push(session, form, more = {}) {
+      const url = more.url ?? PUBLIC + (more.path ?? '');
+      const { headers, body } = server.signed(url, form);
+      const request = { method: 'POST', path: '', url, headers, body, signal: new AbortController().signal, ...more };
+      return twilio.webhook?.(session, request) ?? Promise.reject(new Error('no webhook'));
+    },
+    async close() {
+      for (let step = undo.pop(); step; step = undo.pop()) await step();
+    },
+  };
+}
+
+function receivingOf(session: Session, memory: TestMemory): Receiving {
+  const stopping = new AbortController();
+  const arrivals = twilio.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
+  let asked: Promise<unknown> = Promise.resolve();
+  const next = async () => {
+    if (!arrivals) throw new Error('no receive');
+    const answer = arrivals.next();
+    asked = answer.catch(() => {});
+    const { value, done } = await answer;
+    if (done) throw new Error('the receiving has ended');
+    memory.open(value);
+    return value;
+  };
+  return {
+    next,
+    async take(count) {
+      const taken: Arrival<TextMessage>[] = [];
+      while (taken.length < count) {
+        const arrival = await next();
+        memory.acknowledge(arrival);
+        await arrival.confirm();
+        memory.confirmed(arrival);
+        taken.push(arrival);
+      }
+      return taken;
+    },
+    async stop() {
+      stopping.abort();
+      await asked;
+      await arrivals?.return?.();
+    },
+  };
+}
