@@ -21,13 +21,14 @@ export interface TestGatewayOptions {
   direction: 'I' | 'O';
   memory?: TestMemory;
   clock?: Clock;
+  /** Where news end; one whose push throws is a journal that cannot write. */
+  news?: DeliveryNews[];
 }
 
 export async function openGateway(
   written: Readonly<Record<string, unknown>>,
-  { direction, memory = createMemory(), clock }: TestGatewayOptions,
+  { direction, memory = createMemory(), clock, news = [] }: TestGatewayOptions,
 ): Promise<TestGateway> {
-  const news: DeliveryNews[] = [];
   const context = contextOf(smpp, written, { direction, memory, news, ...(clock && { clock }) });
   const session = await smpp.open(context);
   const stop = new AbortController();

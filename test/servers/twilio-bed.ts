@@ -6,6 +6,7 @@ import type { Arrival, DeliveryNews, RawRequest, TextMessage, WebhookResult } fr
 import type { Clock } from '../../src/kit/clock.js';
 import { contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
+import { type ManualClock, manualClock } from '../kit/manual-clock.js';
 import { createMemory, type TestMemory } from '../kit/memory.js';
 import { startTwilio, type TwilioOptions, type TwilioServer } from './twilio.js';
 
@@ -25,12 +26,22 @@ export interface TwilioBed {
   close(): Promise<void>;
 }
 
+/** A bed whose gateway and Twilio live by a clock turned by hand. */
+export interface TimedBed extends TwilioBed {
+  readonly clock: ManualClock;
+  /** Lets the clock go on, in steps of `ms`, until it has come to this. */
+  turn<T>(awaited: Promise<T>, ms?: number): Promise<T>;
+  /** Moves the clock by `ms` at once, when nothing is under way. */
+  jump(ms: number): Promise<void>;
+  /** Waits for a fact while the clock goes on. */
+  fact(is: () => boolean | Promise<boolean>): Promise<void>;
+}
+
 export interface Receiving {
   /** The next arrival, recorded as open in the memory as the flow does. */
   next(): Promise<Arrival<TextMessage>>;
   /** The next `count`, each taken and confirmed. */
   take(count: number): Promise<Arrival<TextMessage>[]>;
-  /** What came up to now without being asked for; asks for one more. */
   stop(): Promise<void>;
 }
 
@@ -108,4 +119,48 @@ function receivingOf(session: Session, memory: TestMemory): Receiving {
       await arrivals?.return?.();
     },
   };
+}
+
+/** `offMs`: how far Twilio's clock is from ours. */
+export async function startTimedBed(offMs = 0): Promise<TimedBed> {
+  const clock = manualClock();
+  const bed = await startBed({ clock, now: () => clock.now() + offMs });
+  const turn = async <T>(awaited: Promise<T>, ms = 1_000): Promise<T> => {
+    let done = false;
+    const watched = awaited.finally(() => {
+      done = true;
+    });
+    watched.catch(() => {});
+    while (!done) {
+      await quiet(bed.server);
+      if (!done) await clock.advance(ms);
+    }
+    return watched;
+  };
+  return {
+    ...bed,
+    clock,
+    turn,
+    async jump(ms) {
+      await quiet(bed.server);
+      await clock.advance(ms);
+    },
+    fact: (is) => turn(becoming(is)),
+  };
+}
+
+/** Waits for a fact, without any clock. */
+export async function becoming(is: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await is())) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Turns of the event loop without anything happening after which nothing is under way. */
+const STILL = 20;
+
+/** Resolves when no request is under way: a clock turned meanwhile would make a slow one of it. */
+async function quiet(server: TwilioServer): Promise<void> {
+  for (let still = 0; still < STILL; still++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (server.busy > 0 || process.getActiveResourcesInfo().some((name) => /GetAddrInfo|Connect/.test(name))) still = 0;
+  }
 }

@@ -56,6 +56,8 @@ export interface TwilioServer {
   readonly serviceSid: string;
   readonly account: Account;
   readonly requests: readonly ApiRequest[];
+  /** Requests that are being read or answered right now. */
+  readonly busy: number;
   /** Asked about every request. */
   trouble: (request: ApiRequest) => Trouble | undefined;
   /** Asked about every created message; delivered at once by default. */
@@ -96,8 +98,15 @@ export async function startTwilio(options: TwilioOptions = {}): Promise<TwilioSe
   const requests: ApiRequest[] = [];
   const waiters: (() => void)[] = [];
   const sockets = new Set<Socket>();
+  let busy = 0;
   const secrets = { authToken: sidOf(''), apiKey: sidOf('SK'), apiSecret: sidOf('') };
-  const server = createServer((request, reply) => void serve(request, reply).catch(() => reply.destroy()));
+  const server = createServer((request, reply) => {
+    busy += 1;
+    reply.once('close', () => {
+      busy -= 1;
+    });
+    void serve(request, reply).catch(() => reply.destroy());
+  });
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -114,6 +123,9 @@ export async function startTwilio(options: TwilioOptions = {}): Promise<TwilioSe
     serviceSid: sidOf('MG'),
     account,
     requests,
+    get busy() {
+      return busy;
+    },
     trouble: () => undefined,
     fate: () => ['delivered'],
     smsUrl: '',

@@ -1,0 +1,99 @@
+// Owns our answers to the SMSC, and with them telling a message that is sent again from a new one with the same words.
+// deliver_sm has no identity (SMPP 3.4, 4.6.1), so all that can tell is what we said to the earlier one, and whether that
+// was surely heard. The memory of it outlives sessions, because a broken link ends a session; a restart it does not outlive:
+// then a message may arrive twice, which is better than never.
+import type { GatewayContext } from '../../src/driver/contract.js';
+import { STATUS } from './codes.js';
+import type { Pdu } from './pdu.js';
+import type { SmppSettings } from './settings.js';
+import type { Wire } from './wire.js';
+
+/**
+ * Ms that an SMSC waits for an answer at least before it sends a message again while the connection lives. Two equal
+ * messages that come closer together are two.
+ */
+export const RESEND_AFTER_MS = 5_000;
+/** Ms after which an equal message is a new one, whatever became of the earlier. Rather twice than never. */
+export const RESEND_WITHIN_MS = 3_600_000;
+/** Positive answers remembered for a gateway; the oldest go first. */
+const REMEMBERED = 20_000;
+
+/** One sending of a message. */
+export interface Pushed {
+  readonly pdu: Pdu;
+  readonly wire: Wire;
+  /** Over everything but the sequence number: an SMSC that gives any identity at all gives it in a parameter. */
+  readonly hash: string;
+  readonly at: number;
+}
+
+export interface Answers {
+  /** False when the connection is gone and nothing could be said. */
+  give(push: Pushed, status: number): boolean;
+  /** Whether this is a message again whose positive answer may not have been heard. Each answer excuses one repeat. */
+  isRepeat(push: Pushed): boolean;
+}
+
+interface Answered {
+  readonly wire: Wire;
+  readonly index: number;
+  readonly receivedAt: number;
+  readonly answeredAt: number;
+}
+
+type Remembered = Map<string, Answered[]>;
+
+/** By gateway and account. */
+const memories = new Map<string, Remembered>();
+
+export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSettings>): Answers {
+  const { Host, Port, SystemId } = settings;
+  const key = JSON.stringify([gateway.id, Host, Port, SystemId]);
+  const byHash: Remembered = memories.get(key) ?? new Map();
+  memories.set(key, byHash);
+
+  /** From the oldest on, until one is still needed. */
+  function prune(now: number): void {
+    for (const [hash, list] of byHash) {
+      const over = list.every((answer) => isHeard(answer) || now - answer.answeredAt > RESEND_WITHIN_MS);
+      if (!over && byHash.size <= REMEMBERED) return;
+      byHash.delete(hash);
+    }
+  }
+
+  return {
+    give({ pdu, wire, hash, at }, status) {
+      const index = wire.answer(pdu, status);
+      if (index === undefined) return false;
+      if (status !== STATUS.ok) return true;
+      const now = clock.now();
+      prune(now);
+      const list = byHash.get(hash) ?? [];
+      byHash.delete(hash);
+      byHash.set(hash, [...list, { wire, index, receivedAt: at, answeredAt: now }]);
+      return true;
+    },
+    isRepeat({ hash, at }) {
+      const list = byHash.get(hash);
+      const answered = list?.find((answer) => mayNotHaveHeard(answer, at));
+      if (!list || !answered) return false;
+      const rest = list.filter((other) => other !== answered);
+      if (rest.length > 0) byHash.set(hash, rest);
+      else byHash.delete(hash);
+      return true;
+    },
+  };
+}
+
+/** A later request of ours on the same connection was answered, and a stream is read in order. */
+function isHeard({ wire, index }: Answered): boolean {
+  return index <= wire.read;
+}
+
+function mayNotHaveHeard(answer: Answered, now: number): boolean {
+  if (now - answer.answeredAt > RESEND_WITHIN_MS) return false;
+  if (!answer.wire.open) return !isHeard(answer);
+  // On a living connection only a late answer can have crossed with the repeat.
+  const wasLate = answer.answeredAt - answer.receivedAt >= RESEND_AFTER_MS;
+  return wasLate && now - answer.answeredAt < RESEND_AFTER_MS;
+}

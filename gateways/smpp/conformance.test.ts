@@ -1,0 +1,56 @@
+import { outboundText } from '../../test/conformance/context.js';
+import { conformText, type TextCut, type TextOffering, type TextTaking } from '../../test/conformance/suite.js';
+import { freePort } from '../../test/servers/process.js';
+import { type Smsc, type SubmitAction, startSmsc } from '../../test/servers/smsc.js';
+import { smpp } from './driver.js';
+
+const login = { systemId: 'desk', password: 'conformance-password' };
+
+async function counterparty() {
+  const smsc = await startSmsc(login);
+  const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: login.systemId, Password: login.password };
+  return { smsc, settings, unreachable: { ...settings, Port: await freePort() }, close: () => smsc.close() };
+}
+
+async function offering(): Promise<TextOffering> {
+  const { smsc, ...rest } = await counterparty();
+  return { ...rest, offer: smsc.offer, untaken: smsc.untaken, refused: smsc.refused };
+}
+
+interface Server extends TextTaking {
+  readonly smsc: Smsc;
+}
+
+async function taking(): Promise<Server> {
+  const { smsc, ...rest } = await counterparty();
+  return { ...rest, smsc, delivered: () => smsc.texts() };
+}
+
+const LONG = outboundText('A long message that goes out in parts. '.repeat(12));
+
+function cut(name: string, action: SubmitAction, outcomes: TextCut<Server>['outcomes'], part = 1): TextCut<Server> {
+  return {
+    name,
+    outcomes,
+    arm: ({ smsc }) => {
+      smsc.script = (_, count) => (count === part ? action : undefined);
+    },
+    ...(part > 1 && { mail: LONG }),
+    ...(action === 'silent' && { silent: ({ smsc }: Server) => smsc.silent() }),
+  };
+}
+
+conformText(smpp, {
+  offering,
+  taking,
+  cuts: [
+    cut('the line breaks after submit_sm', 'drop', ['unknown']),
+    cut('silence after submit_sm', 'silent', ['unknown']),
+    cut('the line breaks with the positive answer', 'answer and drop', ['sent']),
+    cut('the line breaks with the negative answer', 'refuse and drop', ['rejected']),
+    cut('refused for good', { status: 0x0b }, ['rejected']),
+    cut('refused for now', { status: 0x64 }, ['deferred']),
+    cut('the line breaks after the second part', 'drop', ['unknown'], 2),
+    cut('silence after the second part', 'silent', ['unknown'], 2),
+  ],
+});

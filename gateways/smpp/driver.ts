@@ -1,0 +1,64 @@
+// Owns Smpp: text messages to and from an SMSC by SMPP 3.4. The two directions of an account share its connections
+// (link.ts). Point of no return: submit_sm handed to the socket (submit.ts). What comes in is answered positively only
+// after the server's ack, or, for parts of long messages, after they are kept durably (inbox.ts).
+import type { Driver, GatewayContext, OutboundText, TextMessage } from '../../src/driver/contract.js';
+import { textRulesOf } from '../../src/driver/text-settings.js';
+import { checkSteps } from './check.js';
+import { type Inbox, inboxOf } from './inbox.js';
+import { joinLink, type Link } from './link.js';
+import { type Outbox, outboxOf } from './outbox.js';
+import { type SmppSettings, settings } from './settings.js';
+
+export interface SmppSession {
+  readonly link: Link;
+  readonly inbox: Inbox | undefined;
+  readonly outbox: Outbox | undefined;
+}
+
+export const smpp: Driver<SmppSettings, SmppSession, TextMessage, OutboundText> = {
+  device: 'Smpp',
+  channel: 'SMS',
+  summary: 'Sends and receives text messages through a carrier (SMPP 3.4), with delivery receipts.',
+  settings,
+  open,
+  async close({ inbox, link }) {
+    inbox?.close();
+    await link.leave();
+  },
+  check: (context, signal) => checkSteps(context, signal),
+  receive: ({ inbox }, signal) => inbox?.arrivals(signal) ?? nothing(),
+  async send({ outbox, link }, message, attempt) {
+    return outbox?.send(link, message, attempt) ?? notThisWay();
+  },
+  async lookup({ outbox, link }, message, attempt) {
+    return outbox?.lookup(link, message, attempt) ?? notThisWay();
+  },
+  textRules: (settings) => textRulesOf(settings, settings.SourceAddress),
+  concurrency: ({ WindowSize }) => WindowSize,
+  whenUncertain: ({ WhenUncertain }) => WhenUncertain,
+};
+
+async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession> {
+  const { gateway, settings } = context;
+  if (settings.AllowUntrustedCertificate)
+    context.log.warn({ host: settings.Host }, 'any certificate of the SMSC is accepted');
+  if (gateway.direction === 'O') {
+    const outbox = await outboxOf(context);
+    const member = { settings, direction: 'O' as const, onPush: outbox.receipt, onLost: () => {} };
+    return { outbox, inbox: undefined, link: await joinLink(context, member) };
+  }
+  const inbox = inboxOf(context);
+  const link = await joinLink(context, {
+    settings,
+    direction: 'I',
+    onPush: inbox.push,
+    onLost: (role, why) => role !== 'transmitter' && inbox.fail(why),
+  });
+  return { inbox, outbox: undefined, link };
+}
+
+async function* nothing() {}
+
+function notThisWay() {
+  return { kind: 'rejected' as const, detail: 'this gateway receives only' };
+}

@@ -1,0 +1,194 @@
+// Owns texts on their way in. A message of one part is answered by confirm or refuse, and "not now" when neither comes;
+// a part of a long one is answered as soon as it is kept durably, and from then on is ours.
+import { createHash } from 'node:crypto';
+import { type Arrival, GatepostError, type GatewayContext, type TextMessage, wait } from '../../src/driver/contract.js';
+import { answersOf, type Pushed } from './answers.js';
+import { type Assembly, assemblyOf, PAGE } from './assembly.js';
+import { STATUS } from './codes.js';
+import { type Piece, pieceOf } from './part.js';
+import type { Pdu } from './pdu.js';
+import type { SmppSettings } from './settings.js';
+import { type Known, singlesOf, textMessage } from './singles.js';
+import type { Wire } from './wire.js';
+
+export interface Inbox {
+  push(pdu: Pdu, wire: Wire): void;
+  /** Ends `arrivals` with this reason: the session is broken. */
+  fail(why: string): void;
+  arrivals(signal: AbortSignal): AsyncGenerator<Arrival<TextMessage>>;
+  /** Answers everything that waits, so that the SMSC keeps it. */
+  close(): void;
+}
+
+/** PDUs not looked at yet; an SMSC that pushes more without waiting for answers hears "not now". */
+const MOST_WAITING = 1_000;
+const WOKEN = new Error('woken');
+/** Looked at in one go, so that the journal is asked once. */
+const BATCH = 64;
+/** Longest pause of the loop, ms; it is woken by everything that matters. */
+const LONGEST_PAUSE_MS = 3_600_000;
+
+export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
+  const { settings, clock, memory } = context;
+  const assembly: Assembly = assemblyOf(memory, settings.PartsTimeoutSeconds * 1000);
+  const waiting: Pushed[] = [];
+  const underWay = new Set<string>();
+  const answers = answersOf(context);
+  const singles = singlesOf(context, answers);
+  let dueAt = 0;
+  let readyMayBeMore = true;
+  let failure: string | undefined;
+  let closed = false;
+  let isAwake = false;
+  let nap: AbortController | undefined;
+
+  const wake = () => {
+    isAwake = true;
+    nap?.abort(WOKEN);
+  };
+
+  // ------------------------------------------------------------ long messages
+
+  /** The groups that this batch made complete. */
+  async function keepParts(parts: readonly { push: Pushed; piece: Piece }[]): Promise<string[]> {
+    const lines = new Map<string, { push: Pushed; piece: Piece }[]>();
+    for (const entry of parts) {
+      const base = entry.piece.part?.base ?? '';
+      lines.set(base, [...(lines.get(base) ?? []), entry]);
+    }
+    // Side by side, so that the journal commits them together; those of one message one after the other.
+    const complete = await Promise.all([...lines.values()].map(keepLine));
+    return complete.flat();
+  }
+
+  async function keepLine(line: readonly { push: Pushed; piece: Piece }[]): Promise<string[]> {
+    const complete: string[] = [];
+    for (const { push, piece } of line) {
+      if (!piece.part) continue;
+      try {
+        const again = answers.isRepeat(push);
+        const group = again ? undefined : await assembly.keep(piece, piece.part, clock.now());
+        if (group) complete.push(group);
+        answers.give(push, STATUS.ok);
+      } catch (error) {
+        answers.give(push, STATUS.temporary);
+        throw error;
+      }
+    }
+    return complete;
+  }
+
+  async function assembled(groups: readonly string[]): Promise<Arrival<TextMessage>[]> {
+    const arrivals: Arrival<TextMessage>[] = [];
+    const fresh = groups.filter((group) => !underWay.has(group));
+    if (fresh.length === 0) return arrivals;
+    const states = await memory.known(fresh);
+    for (const group of fresh) {
+      const state = states.get(group);
+      if (state === 'confirmed' || state === 'quarantined') {
+        await assembly.forget(group);
+        continue;
+      }
+      const whole = await assembly.read(group);
+      if (!whole) continue;
+      underWay.add(group);
+      const done = async () => {
+        if (!underWay.has(group)) return;
+        await assembly.forget(group);
+        underWay.delete(group);
+        if (readyMayBeMore) wake();
+      };
+      const content = state === 'acknowledged' ? null : textMessage(whole);
+      const bytes = content ? whole.bytes + content.text.length : 0;
+      // Nobody is waiting on the line for it, so it is not for the SMSC to try again: no postpone.
+      arrivals.push({ key: group, fingerprint: '', content, bytes, confirm: done, refuse: done });
+    }
+    return arrivals;
+  }
+
+  // ------------------------------------------------------------ the loop
+
+  /** One question for all; when the journal cannot answer, the SMSC keeps them. */
+  async function knownOf(
+    batch: readonly { push: Pushed }[],
+    whole: readonly { push: Pushed }[],
+  ): Promise<Map<string, Known[]>> {
+    const byHash = new Map<string, Known[]>();
+    if (whole.length === 0) return byHash;
+    try {
+      const known = await memory.byFingerprint(whole.map(({ push }) => push.hash));
+      for (const { fingerprint, key, state } of known)
+        byHash.set(fingerprint, [...(byHash.get(fingerprint) ?? []), { key, state }]);
+      return byHash;
+    } catch (error) {
+      for (const { push } of batch) answers.give(push, STATUS.temporary);
+      throw error;
+    }
+  }
+
+  /** What there is to show now: of the messages that came, of the parts, and of the groups whose time is over. */
+  async function round(): Promise<Arrival<TextMessage>[]> {
+    // What came on a connection that is gone cannot be answered any more: it comes again.
+    const batch = waiting
+      .splice(0, BATCH)
+      .filter(({ wire }) => wire.open)
+      .map((push) => ({ push, piece: pieceOf(push.pdu) }));
+    const whole = batch.filter(({ piece }) => !piece.part);
+    const known = await knownOf(batch, whole);
+    const arrivals = whole.flatMap(({ push, piece }) => singles.arrival(push, piece, known.get(push.hash) ?? []) ?? []);
+    const parts = batch.filter(({ piece }) => piece.part);
+    if (parts.length > 0) {
+      arrivals.push(...(await assembled(await keepParts(parts))));
+      dueAt = Math.min(dueAt, clock.now() + settings.PartsTimeoutSeconds * 1000);
+    }
+    if (clock.now() >= dueAt) {
+      arrivals.push(...(await assembled(await assembly.expire(clock.now()))));
+      dueAt = (await assembly.nextDue()) ?? Number.POSITIVE_INFINITY;
+    }
+    if (readyMayBeMore) {
+      const page = await assembly.ready();
+      arrivals.push(...(await assembled(page)));
+      readyMayBeMore = page.length >= PAGE;
+    }
+    return arrivals;
+  }
+
+  async function sleep(signal: AbortSignal): Promise<void> {
+    const ms = Math.max(0, Math.min(LONGEST_PAUSE_MS, dueAt - clock.now()));
+    if (waiting.length === 0 && !isAwake && !signal.aborted && ms > 0) {
+      nap = new AbortController();
+      await wait(clock, ms, AbortSignal.any([nap.signal, signal])).catch(() => {});
+      nap = undefined;
+    }
+    isAwake = false;
+  }
+
+  function close(): void {
+    closed = true;
+    wake();
+    for (const push of waiting.splice(0)) answers.give(push, STATUS.temporary);
+    singles.close();
+  }
+
+  return {
+    push(pdu, wire) {
+      const hash = createHash('sha256').update(pdu.command).update(pdu.body).digest('base64url').slice(0, 32);
+      if (closed || waiting.length >= MOST_WAITING) return void wire.answer(pdu, STATUS.temporary);
+      waiting.push({ pdu, wire, hash, at: clock.now() });
+      wake();
+    },
+    fail(why) {
+      failure = why;
+      wake();
+    },
+    async *arrivals(signal) {
+      while (!signal.aborted) {
+        for (const arrival of await round()) yield arrival;
+        if (failure !== undefined && waiting.length === 0)
+          throw new GatepostError('smpp/link-lost', `the link to the SMSC is lost: ${failure}`);
+        await sleep(signal);
+      }
+    },
+    close,
+  };
+}

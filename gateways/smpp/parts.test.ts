@@ -1,0 +1,216 @@
+// Properties: long messages in any order and any company, ids in any manner of writing, PDUs of any bytes.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { gsmEncode } from '../../src/driver/text.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { assemblyOf, join } from './assembly.js';
+import { decodeText } from './coding.js';
+import { type IdFormat, idsOf } from './ids.js';
+import type { Piece } from './part.js';
+import { decode, encode, Malformed } from './pdu.js';
+import { readReceipt } from './receipts.js';
+
+const TIMEOUT = 60_000;
+const words = fc.array(fc.constantFrom('a', '€', '[', ' ', 'é', '\n'), { minLength: 1, maxLength: 40 });
+
+interface Sent {
+  readonly piece: Piece;
+  readonly message: number;
+  readonly number: number;
+}
+
+/** Cuts the bytes of a text anywhere, also inside of an escape, as careless phones do. */
+function cut(message: number, text: string, cuts: readonly number[]): Sent[] {
+  const all = Buffer.from(gsmEncode(text) ?? []);
+  const places = [...new Set(cuts.map((at) => at % all.length).filter((at) => at > 0))].sort((a, b) => a - b);
+  const ends = [...places, all.length];
+  return ends.map((end, at) => {
+    const bytes = all.subarray(ends[at - 1] ?? 0, end);
+    const part = { base: `base-${message}`, number: at + 1, total: ends.length };
+    return { message, number: at + 1, piece: { from: '+1', to: '2', bytes, coding: 0, part, note: null } };
+  });
+}
+
+describe('long messages', () => {
+  it('come out whole and once, whatever the order, the company, the repeats and the restarts', async () => {
+    const message = fc.record({
+      text: words.map((all) => all.join('')),
+      cuts: fc.array(fc.nat(500), { maxLength: 6 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(message, { minLength: 1, maxLength: 4 }),
+        fc.infiniteStream(fc.nat()),
+        async (all, dice) => {
+          const memory = createMemory();
+          const roll = (sides: number) => (dice.next().value ?? 0) % sides;
+          const waiting = all
+            .flatMap(({ text, cuts }, at) => cut(at, text, cuts))
+            .filter(({ piece }) => (piece.part?.total ?? 0) > 1);
+          const expected = [...new Set(waiting.map(({ message }) => message))].map((message) => all[message]?.text);
+          let assembly = assemblyOf(memory, TIMEOUT);
+          const texts: string[] = [];
+          const take = async (sent: Sent) => {
+            if (!sent.piece.part) return;
+            const group = await assembly.keep(sent.piece, sent.piece.part, 1_000);
+            if (group) texts.push((await assembly.read(group))?.text ?? '');
+          };
+          const open = new Map<number, number>();
+          while (waiting.length > 0) {
+            const [sent] = waiting.splice(roll(waiting.length), 1);
+            if (!sent) break;
+            await take(sent);
+            open.set(sent.message, (open.get(sent.message) ?? 0) + 1);
+            // Again at once, while others are still missing.
+            if (open.get(sent.message) !== sent.piece.part?.total && roll(3) === 0) await take(sent);
+            if (roll(4) === 0) assembly = assemblyOf(memory, TIMEOUT);
+          }
+          expect(texts.sort()).toEqual(expected.sort());
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('with gaps show every part that is there in its place, and name every one that is not', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 11 }), (numbers) => {
+        const kept = (number: number) => ({
+          from: '1',
+          to: '2',
+          total: 12,
+          coding: 0,
+          bytes: Buffer.from(`<${number}>`).toString('base64'),
+        });
+        const text = join(new Map(numbers.map((number) => [number, kept(number)])), 0)?.text ?? '';
+        const shown = [...text.matchAll(/<(\d+)>/g)].map(([, number]) => Number(number));
+        expect(shown).toEqual([...numbers].sort((a, b) => a - b));
+        const named = [...text.matchAll(/\[parts? (\d+)(?: to (\d+))? of 12 missing\]/g)].flatMap(([, first, last]) =>
+          Array.from({ length: Number(last ?? first) - Number(first) + 1 }, (_, at) => Number(first) + at),
+        );
+        expect([...shown, ...named].sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, at) => at + 1));
+      }),
+    );
+  });
+
+  it('are looked for by prefix and a page at a time only', async () => {
+    const memory = createMemory();
+    const asked: { prefix: string; limit: number }[] = [];
+    const watched = {
+      ...memory,
+      kept: (collection: string, prefix: string, limit: number) => {
+        asked.push({ prefix, limit });
+        return memory.kept(collection, prefix, limit);
+      },
+    };
+    const assembly = assemblyOf(watched, TIMEOUT);
+    for (let message = 0; message < 200; message++) {
+      const [first] = cut(message, 'two parts', [4]);
+      if (first?.piece.part) await assembly.keep(first.piece, first.piece.part, message);
+    }
+    expect(await assembly.expire(TIMEOUT + 1_000)).toHaveLength(50);
+    expect(await assembly.nextDue()).toBe(TIMEOUT + 50);
+    for (const { prefix, limit } of asked) expect(prefix === '' ? limit <= 50 : limit <= 600).toBe(true);
+  });
+});
+
+describe('ids of receipts', () => {
+  const manners: [IdFormat, (n: number) => string, (n: number) => string][] = [
+    ['Auto', (n) => n.toString(16), (n) => n.toString(16).toUpperCase()],
+    ['Auto', (n) => n.toString(16).padStart(8, '0'), (n) => n.toString(16)],
+    ['Auto', (n) => n.toString(16), (n) => n.toString().padStart(10, '0')],
+    ['Auto', (n) => n.toString(16).toUpperCase().padStart(10, '0'), (n) => n.toString()],
+    ['Auto', (n) => n.toString(), (n) => n.toString(16)],
+    ['Auto', (n) => `msg-${n}`, (n) => `msg-${n}`],
+    ['Decimal', (n) => n.toString(16), (n) => n.toString()],
+    ['Hex', (n) => n.toString(), (n) => n.toString(16).padStart(12, '0')],
+  ];
+
+  it.each(manners)('%s %#: are those given at submit, told apart by the recipient', (format, give, write) => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 60 }), (numbers) => {
+        const ids = idsOf(format, undefined);
+        for (const n of numbers) ids.given(give(n), `+42077${n}`);
+        for (const n of numbers) expect(ids.resolve(write(n), `42077${n}`)).toEqual({ id: give(n), known: true });
+      }),
+    );
+  });
+
+  it.each(manners.slice(1, 5))('%s %#: what was learned holds for ids of before the restart', (format, give, write) => {
+    const before = idsOf(format, undefined);
+    for (let n = 0xa000; n < 0xa020; n++) before.given(give(n), '1');
+    for (let n = 0xa000; n < 0xa020; n++) before.resolve(write(n), '1');
+    const after = idsOf(format, before.habit);
+    expect(after.resolve(write(0xabcd), '1')).toEqual({ id: give(0xabcd), known: false });
+  });
+
+  it('of numbers that could be either follow the manner that most others have', () => {
+    const ids = idsOf('Auto', undefined);
+    // 0x10 to 0x9f: most receipts in decimal hit a hexadecimal id as well.
+    for (let n = 0x10; n <= 0x9f; n++) ids.given(n.toString(16), '');
+    for (let n = 0xa0; n <= 0xaf; n++) ids.given(n.toString(16), '7');
+    for (let n = 0xa0; n <= 0xaf; n++) expect(ids.resolve(n.toString(), '7').id).toBe(n.toString(16));
+    expect(ids.resolve('24', '').id).toBe('18');
+  });
+});
+
+describe('receipts', () => {
+  it.each([
+    ['id:7 sub:001 dlvrd:001 submit date:1 done date:2 stat:DELIVRD err:000 text:x', '7', 'delivered'],
+    ['id:7 sub:001 dlvrd:000 submit date:1 done date:2 stat:EXPIRED err:012 text:', '7', 'undelivered'],
+    ['ID:00ab STAT:REJECTD ERR:5', '00ab', 'undelivered'],
+    ['id:7 stat:ACCEPTD', '7', 'sent'],
+    ['id:7 stat:NONSENSE', '7', 'sent'],
+    ['no receipt at all', null, 'sent'],
+  ])('%j are read from the text', (text, id, state) => {
+    const pdu = decode(encode('deliver_sm', 1, 0, { esm_class: 4, short_message: Buffer.from(text), data_coding: 0 }));
+    expect(readReceipt(pdu)).toMatchObject({ id, state });
+  });
+});
+
+describe('the bytes of a PDU', () => {
+  const header = fc.record({
+    id: fc.constantFrom(1, 4, 5, 9, 0x103, 0x80000004, 0x80000005, 0x80000009, 0x12345),
+    body: fc.uint8Array({ maxLength: 300 }),
+  });
+
+  it('are read or refused, whatever they are', () => {
+    fc.assert(
+      fc.property(header, ({ id, body }) => {
+        const bytes = Buffer.concat([Buffer.alloc(16), body]);
+        bytes.writeUInt32BE(bytes.length, 0);
+        bytes.writeUInt32BE(id, 4);
+        try {
+          expect(decode(bytes).body.length).toBe(body.length);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Malformed);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('that say more than there is are refused', () => {
+    const whole = encode('deliver_sm', 1, 0, { short_message: Buffer.from('hello'), message_state: 2 });
+    expect(decode(whole).bytes('short_message').toString()).toBe('hello');
+    const at = whole.indexOf('hello');
+    const longText = Buffer.from(whole);
+    longText[at - 1] = 200;
+    expect(() => decode(longText)).toThrow('short_message is shorter than it says');
+    const longTlv = Buffer.from(whole);
+    longTlv.writeUInt16BE(9, at + 7);
+    expect(() => decode(longTlv)).toThrow('an optional parameter runs over the end');
+    expect(() => decode(whole.subarray(0, 20))).toThrow('it ends before');
+  });
+
+  it.each([0, 3, 6, 7, 8, 14, 0x10, 0x18, 0xc0, 0xe0, 0xf0])(
+    'in data_coding %i are a text, whatever they are',
+    (coding) => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+          expect(typeof decodeText(bytes, coding)?.text).toBe('string');
+        }),
+      );
+    },
+  );
+});

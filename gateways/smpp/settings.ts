@@ -1,0 +1,138 @@
+// Owns the settings of Smpp.
+import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { textProblems, textSettings } from '../../src/driver/text-settings.js';
+
+const ascii = (longest: number) =>
+  z.string().regex(new RegExp(`^[\\x20-\\x7e]{0,${longest}}$`), `is not plain text of at most ${longest} characters`);
+const ton = z.int().min(0).max(6).optional();
+const npi = z.int().min(0).max(18).optional();
+
+export const settings = settingsSchema(
+  {
+    Host: setting(z.string().min(1), {
+      description: 'Name or address of the SMSC.',
+      example: 'smpp.carrier.example',
+    }),
+    Port: setting(z.int().min(1).max(65_535).default(2775), {
+      description: 'Its TCP port. 2775 is usual, 3550 with TLS.',
+      example: 2775,
+    }),
+    Tls: setting(z.boolean().default(false), {
+      description: 'True encrypts the connection from the first byte.',
+      example: true,
+    }),
+    AllowUntrustedCertificate: setting(z.boolean().default(false), {
+      description: 'With Tls: takes any certificate of the SMSC, and so anybody who is in between. For tests.',
+      example: false,
+    }),
+    SystemId: setting(ascii(64).min(1), {
+      description:
+        'The account. An I and an O gateway with the same host, port, account and password share its connections.',
+      example: 'support',
+    }),
+    Password: setting(ascii(64), {
+      description: 'Its password; the standard allows 8 characters, some carriers more.',
+      example: '${env:GATEPOST_SECRET_SMPP}',
+      secret: true,
+    }),
+    SystemType: setting(ascii(12).default(''), {
+      description: 'The system type, for carriers who want one.',
+      example: 'CMT',
+    }),
+    BindAs: setting(z.enum(['Auto', 'Transceiver', 'TransmitterReceiver']).default('Auto'), {
+      description:
+        'Transceiver: one connection for both directions. TransmitterReceiver: one for each. Auto: the former, and when the SMSC does not take that, the latter.',
+      example: 'Auto',
+    }),
+    AddressRange: setting(ascii(40).default(''), {
+      description: 'The numbers whose messages this account receives, for carriers who want that in the bind.',
+      example: '^420123',
+    }),
+    EnquireLinkSeconds: setting(z.int().min(5).max(600).default(30), {
+      description: 'How often the connection is tried with enquire_link. One without answer is given up and made anew.',
+      example: 30,
+    }),
+    SourceAddress: setting(ascii(20).min(1).optional(), {
+      description:
+        'Sender of outgoing messages: number, short code or name. When absent the order says it. Of several I gateways on one account the one with this number gets the messages to it.',
+      example: '12345',
+    }),
+    SourceTon: setting(ton, {
+      description:
+        'Type of number of the sender, 0 to 6. When absent: 1 for +numbers, 5 for names, 0 for everything else.',
+      example: 3,
+      only: 'out',
+    }),
+    SourceNpi: setting(npi, {
+      description: 'Numbering plan of the sender, 0 to 18. When absent: 1 for numbers, 0 for names.',
+      example: 0,
+      only: 'out',
+    }),
+    DestTon: setting(ton, {
+      description: 'Type of number of the recipient, 0 to 6. When absent: 1 for +numbers, 0 for short codes.',
+      example: 1,
+      only: 'out',
+    }),
+    DestNpi: setting(npi, {
+      description: 'Numbering plan of the recipient, 0 to 18. When absent: 1.',
+      example: 1,
+      only: 'out',
+    }),
+    WindowSize: setting(z.int().min(1).max(1000).default(10), {
+      description: 'How many parts may be on their way without an answer. Carriers name the number they allow.',
+      example: 10,
+      only: 'out',
+    }),
+    MaxPerSecond: setting(z.number().min(0.01).max(10_000).optional(), {
+      description:
+        'How many parts are sent in a second, at most; a long message counts as its parts. When absent: no limit but the window.',
+      example: 20,
+      only: 'out',
+    }),
+    LongMessages: setting(z.enum(['Udh', 'Sar', 'Payload']).default('Udh'), {
+      description:
+        'How long messages go out: Udh: parts with a header in the text, understood everywhere. Sar: parts with optional parameters. Payload: whole, and the SMSC cuts them.',
+      example: 'Udh',
+      only: 'out',
+    }),
+    Latin1: setting(z.boolean().default(false), {
+      description:
+        'True sends texts that the 7-bit alphabet cannot say in Latin-1 where that can, 140 characters to a part instead of 70. Not every carrier takes it.',
+      example: true,
+      only: 'out',
+    }),
+    Receipts: setting(z.boolean().default(true), {
+      description: 'True asks for delivery receipts.',
+      example: true,
+      only: 'out',
+    }),
+    ReceiptIdFormat: setting(z.enum(['Auto', 'Decimal', 'Hex']).default('Auto'), {
+      description:
+        'How receipts write the id that the SMSC gave in hexadecimal or decimal when it took the message. Decimal: given as hexadecimal, decimal in receipts. Hex: the other way round. Auto: learned from the receipts.',
+      example: 'Auto',
+      only: 'out',
+    }),
+    WhenUncertain: setting(z.enum(['Hold', 'Resend', 'AssumeSent']).default('Hold'), {
+      description:
+        'What happens when the SMSC did not say whether it took a message. Hold: a person decides. Resend: sent again, and may arrive twice. AssumeSent: taken as sent.',
+      example: 'Hold',
+      only: 'out',
+    }),
+    PartsTimeoutSeconds: setting(z.int().min(10).max(604_800).default(3_600), {
+      description:
+        'How long the missing parts of a received long message are waited for; then it is handed over with the gaps marked.',
+      example: 3600,
+      only: 'in',
+    }),
+    ...textSettings,
+  },
+  (all) => {
+    const problems: SettingProblem[] = textProblems(all);
+    if (all.AllowUntrustedCertificate && !all.Tls)
+      problems.push({ setting: 'AllowUntrustedCertificate', message: 'has no meaning without "Tls": true' });
+    return problems;
+  },
+);
+
+type Parsed = Extract<ReturnType<typeof settings.parse>, { ok: true }>;
+export type SmppSettings = Parsed['settings'];

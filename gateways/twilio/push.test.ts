@@ -1,0 +1,224 @@
+// What a Twilio gateway promises about what Twilio pushes.
+import { afterEach, describe, expect, it } from 'vitest';
+import { PUBLIC, startBed, type TwilioBed } from '../../test/servers/twilio-bed.js';
+
+const beds: TwilioBed[] = [];
+afterEach(async () => {
+  for (let bed = beds.pop(); bed; bed = beds.pop()) await bed.close();
+});
+
+/** A gateway that only listens to what is pushed, unless told otherwise. */
+async function set(direction: 'I' | 'O' = 'I', written: Record<string, unknown> = {}) {
+  const bed = await startBed();
+  beds.push(bed);
+  const session = await bed.open(direction, { Webhook: true, PollSeconds: 0, ...written });
+  return { ...bed, session };
+}
+
+const png = { type: 'image/png', bytes: Buffer.from('89504e470d0a1a0a', 'hex') };
+
+describe('a pushed message', () => {
+  it('arrives under the identity it has in the list, and Twilio hears "taken" in its own language', async () => {
+    const { server, session, push } = await set();
+    const message = server.receive({ text: 'Příliš žluťoučký 🐎 & "more"' });
+    const { reply, arrivals, news } = await push(session, server.pushed(message));
+    expect(arrivals).toMatchObject([
+      {
+        key: `sms:${message.sid}`,
+        content: { kind: 'text', from: message.from, to: server.number, text: message.body, providerId: message.sid },
+      },
+    ]);
+    expect(news ?? []).toEqual([]);
+    expect(reply).toMatchObject({ status: 200, headers: { 'content-type': expect.stringContaining('text/xml') } });
+    expect(reply.body).toMatch(/<Response\s*\/>/);
+  });
+
+  it('is taken by GET as well, its parameters being part of the signed address', async () => {
+    const { server, session, push } = await set();
+    const query = new URLSearchParams(server.pushed(server.receive({ text: 'by GET' })));
+    const url = `${PUBLIC}?${query}`;
+    const { arrivals } = await push(session, {}, { method: 'GET', path: `?${query}`, url, body: Buffer.alloc(0) });
+    expect(arrivals).toMatchObject([{ content: { text: 'by GET' } }]);
+  });
+
+  it('that is known already, whichever way it came, is "taken" and not fetched again', async () => {
+    const { server, session, push, memory } = await set();
+    const message = server.receive({ media: [png] });
+    memory.set(`sms:${message.sid}`, 'open');
+    const before = server.requests.length;
+    expect(await push(session, server.pushed(message))).toMatchObject({ reply: { status: 200 } });
+    expect((await push(session, server.pushed(message))).arrivals).toBeUndefined();
+    expect(server.requests.length).toBe(before);
+  });
+
+  it('carries what Twilio made of STOP, START and HELP', async () => {
+    const { server, session, push } = await set();
+    for (const [word, consent] of [
+      ['STOP', 'stop'],
+      ['START', 'start'],
+      ['HELP', 'help'],
+      ['SOMETHING', undefined],
+    ] as const) {
+      const { arrivals } = await push(session, server.pushed(server.receive(), { OptOutType: word }));
+      expect(arrivals?.[0]?.content?.consent).toBe(consent);
+    }
+  });
+
+  it('brings its media', async () => {
+    const { server, session, push } = await set();
+    const { arrivals } = await push(session, server.pushed(server.receive({ media: [png, png] })));
+    expect(arrivals?.[0]?.content).toMatchObject({ notes: [], media: [{ bytes: png.bytes }, { bytes: png.bytes }] });
+  });
+
+  it('whose media cannot be had now is refused when looking will bring it, and else arrives with a note', async () => {
+    for (const PollSeconds of [30, 0]) {
+      const { server, session, push } = await set('I', { PollSeconds });
+      server.trouble = ({ path }) => (path.includes('/Media') ? { is: 'refuse', status: 500 } : undefined);
+      const pushed = push(session, server.pushed(server.receive({ text: 'look', media: [png] })));
+      if (PollSeconds > 0) await expect(pushed).rejects.toThrow();
+      else
+        expect((await pushed).arrivals).toMatchObject([
+          { content: { text: 'look', media: [], notes: [expect.stringContaining('could not be fetched')] } },
+        ]);
+    }
+  });
+});
+
+describe('what is not genuine is refused with 403', () => {
+  const forgeries: [name: string, forge: (bed: Awaited<ReturnType<typeof set>>) => ReturnType<TwilioBed['push']>][] = [
+    [
+      'no signature',
+      ({ server, session, push }) =>
+        push(session, server.pushed(server.receive()), {
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        }),
+    ],
+    [
+      'a signature of somebody else',
+      ({ server, session, push }) => {
+        const form = server.pushed(server.receive());
+        const { headers } = server.signed(PUBLIC, { ...form, Body: 'other words' });
+        return push(session, form, { headers });
+      },
+    ],
+    [
+      'a changed text under a genuine signature',
+      ({ server, session, push }) => {
+        const form = server.pushed(server.receive());
+        const body = Buffer.from(new URLSearchParams({ ...form, Body: 'send money' }).toString());
+        return push(session, form, { body });
+      },
+    ],
+    [
+      'a parameter too many',
+      ({ server, session, push }) => {
+        const form = server.pushed(server.receive());
+        const body = Buffer.from(new URLSearchParams({ ...form, OptOutType: 'STOP' }).toString());
+        return push(session, form, { body });
+      },
+    ],
+    [
+      'a request for another address, replayed here',
+      ({ server, session, push }) => {
+        const form = server.pushed(server.receive());
+        return push(session, form, { headers: server.signed(`${PUBLIC}x`, form).headers });
+      },
+    ],
+    [
+      'a delivery state replayed as a message',
+      ({ server, session, push }) => {
+        const form = server.pushed(server.receive());
+        return push(session, form, { headers: server.signed(`${PUBLIC}/status`, form).headers });
+      },
+    ],
+    [
+      'another account',
+      ({ server, session, push }) => push(session, server.pushed(server.receive(), { AccountSid: 'AC0000' })),
+    ],
+  ];
+  for (const [name, forge] of forgeries) {
+    it(name, async () => {
+      const bed = await set();
+      const { reply, arrivals, news } = await forge(bed);
+      expect([reply.status, arrivals, news]).toEqual([403, undefined, undefined]);
+      expect(JSON.stringify(bed.said.lines)).not.toContain(bed.server.authToken);
+    });
+  }
+
+  it('and what is no form of Twilio at all with 400, quickly even when it is large', async () => {
+    const { server, session, push } = await set();
+    const json = await push(session, {}, { headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') });
+    expect(json.reply.status).toBe(400);
+    const many = { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': 'x' };
+    const large = await push(session, {}, { headers: many, body: Buffer.from('a=1&'.repeat(250_000)) });
+    expect(large.reply.status).toBe(403);
+    const noSid = await push(session, { AccountSid: server.accountSid, Body: 'x' });
+    expect([noSid.reply.status, noSid.arrivals]).toEqual([400, undefined]);
+  });
+});
+
+describe('delivery states', () => {
+  it('become news, with the code and its meaning', async () => {
+    const { server, session, push } = await set('O');
+    const ends = { AccountSid: server.accountSid, MessageSid: 'SM1' };
+    const status = async (form: Record<string, string>) =>
+      (await push(session, { ...ends, ...form }, { path: '/status' })).news?.map(({ id, state, detail }) => [
+        id,
+        state,
+        detail,
+      ]);
+    expect(await status({ MessageStatus: 'sent' })).toEqual([['SM1', 'sent', null]]);
+    expect(await status({ MessageStatus: 'delivered' })).toEqual([['SM1', 'delivered', null]]);
+    expect(await status({ MessageStatus: 'undelivered', ErrorCode: '30003' })).toEqual([
+      ['SM1', 'undelivered', '30003: Unreachable destination handset'],
+    ]);
+    expect(await status({ MessageStatus: 'failed', ErrorCode: '39999' })).toEqual([
+      ['SM1', 'undelivered', 'failed 39999'],
+    ]);
+    expect(await status({ MessageStatus: 'receiving' })).toEqual([]);
+  });
+
+  it('reach either half of a gateway, but a message never the half that only sends', async () => {
+    const receiving = await set('I');
+    const form = { AccountSid: receiving.server.accountSid, MessageSid: 'SM1', MessageStatus: 'delivered' };
+    expect(await receiving.push(receiving.session, form, { path: '/status' })).toMatchObject({
+      reply: { status: 204 },
+      news: [{ id: 'SM1' }],
+    });
+    const sending = await set('O');
+    const { reply, arrivals } = await sending.push(sending.session, sending.server.pushed(sending.server.receive()));
+    expect([reply.status, arrivals]).toEqual([404, undefined]);
+  });
+});
+
+describe('a gateway with Webhook switched off', () => {
+  it('takes nothing that is pushed', async () => {
+    const { server, session, push } = await set('I', { Webhook: false, PollSeconds: 30 });
+    const { reply, arrivals } = await push(session, server.pushed(server.receive()));
+    expect([reply.status, arrivals]).toEqual([404, undefined]);
+  });
+});
+
+describe('pushed and looked for at once', () => {
+  it('a message in the journal is not brought in a second time', async () => {
+    const { server, session, push, memory, receiving } = await set('I', { PollSeconds: 1 });
+    const looking = receiving(session);
+    const asked = looking.next();
+    await server.until(({ query }) => query.get('PageSize') === '100');
+    const both = server.receive({ text: 'pushed', at: Date.now() + 5_000 });
+    const { arrivals = [] } = await push(session, server.pushed(both));
+    for (const arrival of arrivals) memory.open(arrival);
+    server.receive({ text: 'only in the list', at: Date.now() + 5_000 });
+    expect((await asked).content?.text).toBe('only in the list');
+    expect(arrivals).toHaveLength(1);
+  });
+
+  it('one that the journal could not take is found by looking', async () => {
+    const { server, session, push, receiving } = await set('I', { PollSeconds: 1 });
+    const looking = receiving(session);
+    const asked = looking.next();
+    await server.until(({ query }) => query.get('PageSize') === '100');
+    await push(session, server.pushed(server.receive({ text: 'not journaled', at: Date.now() + 5_000 })));
+    expect((await asked).content?.text).toBe('not journaled');
+  });
+});
