@@ -128,6 +128,20 @@ describe('two messages with the same words', () => {
     expect(await Promise.all(answers)).toEqual([0, 0]);
   });
 
+  it('the second after the connection of the first broke are one, on another bind, too', async () => {
+    const { smsc, open } = await smscWith({ transceiverStatus: 0x0d });
+    const gateway = await open();
+    await open({}, { direction: 'O' });
+    void smsc.deliver(text('Ok'), 'transmitter');
+    const first = await gateway.next();
+    smsc.dropAll('transmitter');
+    await until('the transmitter to be gone', () => smsc.binds().length === 1);
+    const answer = smsc.deliver(text('Ok'), 'receiver');
+    expect((await gateway.next()).key).toBe(first.key);
+    await first.confirm();
+    expect(await answer).toBe(0);
+  });
+
   it('on two connections that both live are two', async () => {
     const { smsc, open } = await smscWith({ transceiverStatus: 0x0d });
     const gateway = await open();

@@ -66,7 +66,8 @@ export interface Smsc {
   readonly nacks: readonly number[];
   /** Resolves when a submit_sm has come that is not answered. */
   silent(): Promise<void>;
-  dropAll(): void;
+  /** Breaks every connection, or those bound in this role. */
+  dropAll(role?: string): void;
   close(): Promise<void>;
 }
 
@@ -195,8 +196,8 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   const address = server.address();
 
-  const dropAll = () => {
-    for (const session of bound.keys()) session.destroy();
+  const dropAll = (role?: string) => {
+    for (const [session, is] of bound) if (role === undefined || is === role) session.destroy();
   };
   const smsc: Smsc = {
     port: address !== null && typeof address === 'object' ? address.port : 0,
