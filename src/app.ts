@@ -14,12 +14,12 @@ import type { GatewayView } from './flow/meters.js';
 import { orders as orderBook } from './flow/orders.js';
 import { requests } from './flow/requests.js';
 import { secretsFrom } from './flow/secrets.js';
-import { type FrontDesk, startFrontDesk } from './frontdesk/server.js';
+import type { FrontDesk } from './frontdesk/server.js';
 import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
 import { createMeters } from './http/metrics.js';
 import { startHttp } from './http/server.js';
 import type { Journal } from './journal/journal.js';
-import { openJournal } from './journal/open.js';
+import type { JournalOptions } from './journal/open.js';
 import type { Clock, Random } from './kit/clock.js';
 import { type Closers, closers } from './kit/closers.js';
 import { GatepostError, messageOf } from './kit/errors.js';
@@ -39,7 +39,7 @@ export interface World {
   env: Readonly<Record<string, string | undefined>>;
   drivers: DriverTable;
   /** Opens the journal on a thread of its own; on this thread, and so on this clock, when absent. */
-  openJournal?: typeof openJournal;
+  openJournal?: (url: string, options: JournalOptions) => Promise<Journal>;
 }
 
 export interface Service {
@@ -78,7 +78,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   const password = config.server.password || madeUpPassword(config);
   redactor.add(password);
 
-  const journal = await (world.openJournal ?? openJournal)(config.journal, {
+  const journal = await (world.openJournal ?? openHere)(config.journal, {
     clock,
     log,
     directory: attachmentFolder(config),
@@ -211,6 +211,12 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   };
 }
 
+/** Loaded when needed: with the journal on a thread of its own, its SQL layer would be here for nothing. */
+async function openHere(url: string, options: JournalOptions): Promise<Journal> {
+  const { openJournal } = await import('./journal/open.js');
+  return openJournal(url, options);
+}
+
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
@@ -233,6 +239,7 @@ function madeUpPassword(config: Config): string {
 
 async function embedded(config: Config, password: string, world: World, stack: Closers): Promise<FrontDesk> {
   const { clock, log } = world;
+  const { startFrontDesk } = await import('./frontdesk/server.js');
   const desk = await startFrontDesk({
     host: config.server.host,
     port: config.server.port,

@@ -23,7 +23,7 @@ export interface Chunk {
 }
 
 const CHUNK_MAILS = 50;
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 2 * 1024 * 1024;
 
 /** Existing UIDs from `from` on, ascending. */
 export async function listUids({ link }: Session, from: number, signal: AbortSignal): Promise<number[]> {

@@ -1,7 +1,6 @@
 // Owns `gatepost start` and `gatepost frontdesk`: run until told to stop, and say on the way what a person wants to know.
 import { deskTls, type Service, startService, type World } from '../app.js';
 import type { Config } from '../config.js';
-import { startFrontDesk } from '../frontdesk/server.js';
 import { wait } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Output } from './output.js';
@@ -32,6 +31,7 @@ export async function frontdeskCommand(
       advice: 'set GATEPOST_SERVER_PASSWORD for the front desk and for its connectors',
     });
   }
+  const { startFrontDesk } = await import('../frontdesk/server.js');
   const desk = await startFrontDesk({
     host,
     port,
