@@ -9,13 +9,15 @@ import { window } from '../kit/window.js';
 import type { Definition } from './definition.js';
 import { deliverOrder, type Order } from './delivery.js';
 import type { OrderResult } from './meters.js';
-import { type End, failed } from './outcome.js';
+import { defaultPolicy, type End, failed } from './outcome.js';
 import { keepSession, sessionFor } from './session-keeper.js';
 import type { OrderAnswer, OutboundTools, OutboundUnit } from './unit.js';
 
-/** Orders that may be under way per send: while one is on the wire, others are composed and journaled. Few, because those that
- *  a crash finds begun are uncertain. */
-const AHEAD_FACTOR = 4;
+/**
+ * Orders that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
+ * begun, hence uncertain; where uncertain orders are sent again that costs nothing, elsewhere none are begun ahead.
+ */
+const AHEAD_FACTOR = 10;
 /** Sends at once when a driver does not say otherwise. */
 const DEFAULT_CONCURRENCY = 5;
 
@@ -26,7 +28,9 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
   const cutting = stopper();
   const places = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
   const sends = window({ places, weight: Number.POSITIVE_INFINITY });
-  const orders = window({ places: places * AHEAD_FACTOR, weight: Number.POSITIVE_INFINITY });
+  const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
+  const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
+  const orders = window({ places: places * ahead, weight: Number.POSITIVE_INFINITY });
   const running = new Map<string, { since: number; answer: Promise<OrderAnswer> }>();
   const keeper = keepSession(definition, tools, stopping.signal, (_session, signal) => untilAborted(signal));
 
