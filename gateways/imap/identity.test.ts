@@ -42,8 +42,8 @@ test('UIDs are written as ranges', () => {
   expect(uidSet([4_294_967_295])).toBe('4294967295');
 });
 
-test('chunks hold 50 mails and 4 MB at most; a mail over the limit is alone and cut', () => {
-  const sizes = [...Array<number>(60).fill(1000), 3_000_000, 2_000_000, 30_000_000, 10];
+test('chunks hold 50 mails and 2 MB at most; a mail over the limit is alone and cut', () => {
+  const sizes = [...Array<number>(60).fill(1000), 1_500_000, 1_000_000, 30_000_000, 10];
   const mails = sizes.map((size, at) => ({ uid: at + 1, size, at: 0 }));
   const chunks = plan(mails, 25_000_000).map(({ mails, cut }) => [mails.length, cut]);
   expect(chunks).toEqual([
