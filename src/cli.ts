@@ -20,7 +20,7 @@ const clock = systemClock;
 
 const program = new Command('gatepost')
   .description(
-    'Carries e-mail between gateways and a FrontStage contact center: nothing received is lost, nothing sent goes out twice.',
+    'Carries e-mail and text messages between gateways and a FrontStage contact center: nothing received is lost, nothing sent goes out twice.',
   )
   .version(version)
   .showHelpAfterError('(see --help for options and examples)')
