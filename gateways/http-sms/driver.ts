@@ -12,11 +12,11 @@ import {
   type Outcome,
   type TextMessage,
 } from '../../src/driver/contract.js';
+import { type Pace, pace } from '../../src/driver/pace.js';
 import { textRulesOf } from '../../src/driver/text-settings.js';
 import { judge } from './answer.js';
 import { checkSteps, NO_RECEIVE_FROM, NO_SEND_URL, OPEN_MS } from './check.js';
 import { exchange } from './exchange.js';
-import { type Pace, pace } from './pace.js';
 import { requestOf } from './request.js';
 import { type HttpSmsSettings, settings } from './settings.js';
 import { reachTcp, reachTls, type Target, targetOf } from './target.js';

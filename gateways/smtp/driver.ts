@@ -9,9 +9,9 @@ import {
   type OutboundMail,
   type Outcome,
 } from '../../src/driver/contract.js';
+import { type Pace, pace } from '../../src/driver/pace.js';
 import { checkSteps, OPEN_MS } from './check.js';
 import { type Dialogue, dial, type Link, targetOf } from './link.js';
-import { type Pace, pace } from './pace.js';
 import { openPool, type Place, type Pool } from './pool.js';
 import { judge, lostBefore, wordsOf } from './replies.js';
 import { portOf, type SmtpHostSettings, settings } from './settings.js';

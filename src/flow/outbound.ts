@@ -114,7 +114,9 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
   async function webhook(request: RawRequest): Promise<WebhookReply> {
     if (!driver.webhook) return { status: 404 };
     const session = await sessionFor(keeper, clock, request.signal);
-    const { reply, news = [] } = await driver.webhook(session, request);
+    const { reply, arrivals = [], news = [] } = await driver.webhook(session, request);
+    // Nobody here could hand it over, so it must not hear "taken": the counterparty keeps it and comes again.
+    if (arrivals.length > 0) throw new Error('a message was pushed to a gateway that only sends');
     if (news.length > 0) await journal.news(info.Id, news);
     return reply;
   }

@@ -1,8 +1,8 @@
 // Owns MaxPerSecond: evenly spaced beginnings.
-import { type Clock, wait } from '../../src/driver/contract.js';
+import { type Clock, wait } from '../kit/clock.js';
 
 export interface Pace {
-  /** Resolves when the next mail may begin: 0; or, at once, with the ms until then when that is later than `remaining`. */
+  /** Resolves when the next send may begin: 0; or, at once, with the ms until then when that is later than `remaining`. */
   turn(remaining: number, signal: AbortSignal): Promise<number>;
 }
 
