@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../kit/until.js';
-import { findProgram, freePort, type Running, run, untilPort } from './process.js';
+import { findProgram, freePort, type Running, run, untilListening, untilPort } from './process.js';
 
 const FAKE_SMSC = '/usr/lib/kannel/test/fakesmsc';
 const ADMIN = 'kannel-admin';
@@ -83,8 +83,9 @@ export async function startKannel(options: KannelOptions = {}): Promise<Kannel> 
   };
   try {
     boxes.push(run(findProgram('bearerbox') ?? 'bearerbox', ['-v', '1', file], { cwd: dir }));
-    await untilPort(ports.smsbox);
-    await untilPort(ports.smsc);
+    await untilPort(ports.admin);
+    await untilListening(ports.smsbox);
+    await untilListening(ports.smsc);
     boxes.push(run(findProgram('smsbox') ?? 'smsbox', ['-v', '1', file], { cwd: dir }));
     await untilPort(ports.send);
     await until('smsbox to be known to bearerbox', async () => (await status()).includes('smsbox:'));
