@@ -68,6 +68,7 @@ async function runSteps(
     dataDir: config.dataDir,
     webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${definition.info.Id}` : null,
     report: async () => {},
+    turnedAway: () => {},
   };
   const signal = new AbortController().signal;
   let ok = true;

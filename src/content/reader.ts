@@ -36,6 +36,34 @@ export interface TextRulesInput {
   };
 }
 
+/** A received fax; the same shape as the driver contract's FaxDocument. */
+export interface FaxInput {
+  readonly kind: 'fax';
+  readonly raw: Uint8Array;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly station: string | null;
+  readonly callerName: string | null;
+  readonly providerId: string | null;
+  readonly receivedAt: number;
+  readonly pages: number | null;
+  readonly expectedPages: number | null;
+  readonly problem: string | null;
+  readonly facts: readonly { readonly name: string; readonly value: string }[];
+  readonly notes: readonly string[];
+}
+
+/** The same shape as the driver contract's FaxRules. */
+export interface FaxRulesInput {
+  readonly region: string | undefined;
+  readonly pageSize: 'A4' | 'Letter' | 'Legal';
+  readonly resolution: 'Standard' | 'Fine' | 'Superfine';
+  readonly documents: 'pdf' | 'tiff';
+  readonly header: string | undefined;
+  readonly station: string | undefined;
+  readonly coverPage: boolean;
+}
+
 export interface ReadText extends ReadMessage {
   /** What the message says about wanting messages at all; null when it says nothing of the kind. */
   consent: 'stop' | 'start' | 'help' | null;
@@ -79,5 +107,7 @@ export interface Reader {
   readMail(mail: MailInput, context: ReadContext): Promise<ReadMessage>;
   /** The same for a text message. Never rejects for anything in it. */
   readText(text: TextInput, rules: TextRulesInput, context: ReadContext): Promise<ReadText>;
+  /** The same for a fax: pages as images in BodyHtml, a searchable PDF and the file itself as attachments. */
+  readFax(fax: FaxInput, rules: Pick<FaxRulesInput, 'region'>, context: ReadContext): Promise<ReadMessage>;
   close(): Promise<void>;
 }

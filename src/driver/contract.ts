@@ -23,7 +23,7 @@ export type { SettingsSchema } from './settings.js';
 
 export type DriverChannel = 'Email' | 'SMS' | 'Fax';
 
-/** `In` and `Out` are what the channel carries: RawMail and OutboundMail, TextMessage and OutboundText. */
+/** `In` and `Out` are what the channel carries: RawMail and OutboundMail, TextMessage and OutboundText, FaxDocument and OutboundFax. */
 export interface Driver<
   Settings = unknown,
   Session = unknown,
@@ -48,19 +48,24 @@ export interface Driver<
   receive?(session: Session, signal: AbortSignal): AsyncIterable<Arrival<In>>;
   /** Tries once. The outcome is a value; see law 2 for throws. */
   send?(session: Session, message: Out, attempt: Attempt): Promise<Outcome>;
-  /** "Did that one go out?", asked about attempts whose outcome is unknown. */
+  /** "Did that one go out?", asked about attempts whose outcome is unknown. `deferred`: surely not, so it may be sent; `not
+   *  found`: there is no telling. */
   lookup?(session: Session, message: Out, attempt: Attempt): Promise<Outcome | 'not found'>;
   /**
    * A request of the counterparty at `/webhooks/<gateway id>`: checks that it is genuine and translates it; never stores.
    * What it yields is in the journal before the reply is sent; when the journal cannot take it, the reply is 503 instead.
    */
-  webhook?(session: Session, request: RawRequest): Promise<WebhookResult>;
+  webhook?(session: Session, request: RawRequest): Promise<WebhookResult<In>>;
   /** What the content rules of the channel need to know of the settings; SMS only. */
   textRules?(settings: Settings): TextRules;
+  /** The same for faxes. */
+  faxRules?(settings: Settings): FaxRules;
   /** Whom messages of this gateway come from; what is absent is taken from the order. */
   sender?(settings: Settings): Sender;
   /** How many sends may run at once. */
   concurrency?(settings: Settings): number;
+  /** Id of the inbound gateway that is handed a notice when the end of an order is known only after its answer; faxes. */
+  reportTo?(settings: Settings): string | undefined;
   /** What to do about an unknown outcome; the channel's default when absent (Resend for e-mail, Hold for SMS and fax). */
   whenUncertain?(settings: Settings): WhenUncertain;
 }
@@ -70,7 +75,7 @@ export interface Driver<
 export type AnyDriver = Driver<any, any, any, any>;
 
 /** What can come in. */
-export type Content = RawMail | TextMessage;
+export type Content = RawMail | TextMessage | FaxDocument;
 
 export interface Sender {
   address?: string | undefined;
@@ -95,6 +100,8 @@ export interface GatewayContext<Settings> {
   /** Later news of messages that were sent: delivery receipts, status callbacks. Journaled when it resolves; repeats, late and
    *  out-of-order news are sorted out there. */
   report(news: readonly DeliveryNews[]): Promise<void>;
+  /** Counts input that was turned away (a forged push, a broken PDU), under one fixed word of `a-z_`. */
+  turnedAway(reason: string): void;
 }
 
 /**
@@ -111,6 +118,8 @@ export interface DeliveryNews {
   readonly at: number;
   /** The counterparty's own words and codes; null when it gave none. */
   readonly detail: string | null;
+  /** True for progress that is worth a line of the delivery log though the state stays: a dial, a page. */
+  readonly progress?: boolean;
 }
 
 /** What became of a key so far. `ignored`: was there before the gateway's first start and is not wanted. */
@@ -203,6 +212,51 @@ export interface TextMessage {
   readonly consent?: 'stop' | 'start' | 'help';
 }
 
+/** A received fax as the counterparty gave it. */
+export interface FaxDocument {
+  readonly kind: 'fax';
+  /** The file, TIFF or PDF: its own first bytes say which. */
+  readonly raw: Uint8Array;
+  /** Number of the caller and number that was called, as given; null when not known. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** What the other machine calls itself (TSI, T.30), free text; null when it says nothing. */
+  readonly station: string | null;
+  /** The caller's name from the network; null when there is none. */
+  readonly callerName: string | null;
+  /** The counterparty's id of the call or file; null when it gives none. */
+  readonly providerId: string | null;
+  /** When its reception ended, ms since the epoch. */
+  readonly receivedAt: number;
+  /** Pages that came, by the counterparty's count; null when it does not count. */
+  readonly pages: number | null;
+  /** Pages that were announced; null when nobody said. */
+  readonly expectedPages: number | null;
+  /** Why reception ended before the document did, in the counterparty's words; null when it is complete. */
+  readonly problem: string | null;
+  /** The quality of the call as people read it: `Speed` `14400 bit/s`, `Duration` `0:42`. */
+  readonly facts: readonly { readonly name: string; readonly value: string }[];
+  /** One sentence each for what is missing or odd. */
+  readonly notes: readonly string[];
+}
+
+/** What the content rules need to know of a fax gateway's settings. */
+export interface FaxRules {
+  /** ISO 3166-1 region in which numbers without a country code are read; undefined: they are dialled as they are written. */
+  readonly region: string | undefined;
+  readonly pageSize: 'A4' | 'Letter' | 'Legal';
+  /** 204x98, 204x196 and 204x391 dots per inch (T.4). */
+  readonly resolution: 'Standard' | 'Fine' | 'Superfine';
+  /** What `send` needs. `tiff`: a page image file beside the PDF, where this machine can make one. */
+  readonly documents: 'pdf' | 'tiff';
+  /** Printed on top of every page with time, sender and page numbers; undefined: no such line. */
+  readonly header: string | undefined;
+  /** The own fax number, for the header line and the cover page; undefined: not shown. */
+  readonly station: string | undefined;
+  /** True: a first page says from whom, to whom and how many pages. */
+  readonly coverPage: boolean;
+}
+
 /** What the content rules need to know of a gateway's settings. */
 export interface TextRules {
   /** ISO 3166-1 region in which numbers without a country code are read, `CZ`; undefined: such numbers are refused. */
@@ -249,7 +303,23 @@ export interface OutboundText {
   readonly reference: string;
 }
 
-export type OutboundMessage = OutboundMail | OutboundText;
+/** A composed fax. */
+export interface OutboundFax {
+  readonly kind: 'fax';
+  /** E.164 (`+420...`) where the region makes that possible, else as written, digits and `*`, `#`, `,`, `-` only. */
+  readonly to: string;
+  /** Sender as the order names it; undefined: the gateway's own. */
+  readonly from: string | undefined;
+  readonly subject: string;
+  readonly pdf: Uint8Array;
+  /** TIFF class F, G4 (T.6), 1728 dots wide; null when the gateway does not ask for it or this machine cannot make it. */
+  readonly tiff: Uint8Array | null;
+  readonly pages: number;
+  /** The same on every attempt: what a lookup can recognize it by. At most 80 characters. */
+  readonly reference: string;
+}
+
+export type OutboundMessage = OutboundMail | OutboundText | OutboundFax;
 
 /** A request as it came, body untouched, because signatures are over bytes. */
 export interface RawRequest {
@@ -271,10 +341,10 @@ export interface WebhookReply {
   readonly body?: string;
 }
 
-export interface WebhookResult {
+export interface WebhookResult<In extends Content = TextMessage> {
   readonly reply: WebhookReply;
   /** Spooled to the journal before the reply; their `confirm` and `refuse` are not called. */
-  readonly arrivals?: readonly Pick<Arrival<TextMessage>, 'key' | 'fingerprint' | 'content'>[];
+  readonly arrivals?: readonly Pick<Arrival<In>, 'key' | 'fingerprint' | 'content'>[];
   readonly news?: readonly DeliveryNews[];
 }
 
@@ -316,8 +386,9 @@ export type Outcome =
       refused: readonly Refusal[];
       detail?: string;
     }
-  /** May have gone out: never blindly sent again. */
-  | { kind: 'unknown'; detail: string };
+  /** May have gone out: never blindly sent again. `ids`: what news of it will name, which then settle it; for a counterparty
+   *  that has it under way when the answer is due. */
+  | { kind: 'unknown'; detail: string; ids?: readonly string[] };
 
 /** The one error a driver may throw from `send` to say "surely not sent". */
 export class NotSent extends Error {

@@ -13,11 +13,13 @@ export interface Meters {
   order(gatewayId: string, result: OrderResult, seconds: number): void;
   /** The gateway's session broke or could not be opened. */
   broken(gatewayId: string): void;
+  /** The counterparty's input was turned away: forged, malformed, too large. `reason` is one fixed word of the driver's. */
+  turnedAway(gatewayId: string, reason: string): void;
   /** MSGs of the server that could not be used: unknown code, unreadable content. */
   ignoredMsg(code: string): void;
 }
 
-export const noMeters: Meters = { arrival() {}, confirmed() {}, order() {}, broken() {}, ignoredMsg() {} };
+export const noMeters: Meters = { arrival() {}, confirmed() {}, order() {}, broken() {}, turnedAway() {}, ignoredMsg() {} };
 
 /** What can be seen of a running gateway at any moment. */
 export interface GatewayView {

@@ -183,7 +183,7 @@ function wordsOf(error: unknown): string {
 
 export function contextOf(
   { info, settings }: Definition,
-  tools: Pick<UnitTools, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl'>,
+  tools: Pick<UnitTools, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'meters'>,
   renamed: Renamed,
 ): GatewayContext<unknown> {
   return {
@@ -196,6 +196,7 @@ export function contextOf(
     dataDir: tools.dataDir,
     webhookUrl: tools.webhookUrl(info.Id),
     report: (news) => tools.journal.news(info.Id, news),
+    turnedAway: (reason) => tools.meters.turnedAway(info.Id, reason),
   };
 }
 

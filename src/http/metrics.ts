@@ -11,6 +11,8 @@ import type { GatewayView, ServerView } from './views.js';
 
 /** The server may send any word as a code; Prometheus keeps every label value it has ever seen. */
 const MOST_CODES = 50;
+/** Reasons are fixed words of the drivers; anything else is a slip and must not become a label of its own. */
+const WORD = /^[a-z][a-z_]{0,39}$/;
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 /** Journal readings may be this old; several scrapers cost what one does. */
 const WAITING_KEEP_MS = 2_000;
@@ -35,6 +37,7 @@ export interface PrometheusMeters {
   confirmed(gatewayId: string): void;
   order(gatewayId: string, result: (typeof ORDER_RESULTS)[number], seconds: number): void;
   broken(gatewayId: string): void;
+  turnedAway(gatewayId: string, reason: string): void;
   ignoredMsg(code: string): void;
   /** Hands in what the gauges look at; until then the session is 0 and the others are absent. The flow needs its meters
    *  before it can be looked at itself. */
@@ -62,6 +65,7 @@ export function createMeters({ clock, log }: { clock: Clock; log: Log }): Promet
       counters.answerSeconds.observe({ gateway }, seconds);
     },
     broken: (gateway) => counters.broken.inc({ gateway }),
+    turnedAway: (gateway, reason) => counters.turnedAway.inc({ gateway, reason: WORD.test(reason) ? reason : 'other' }),
     ignoredMsg(code) {
       if (CODE.test(code) && codes.size < MOST_CODES) codes.add(code);
       counters.ignored.inc({ code: codes.has(code) ? code : 'other' });

@@ -49,6 +49,11 @@ export function createCounters(registry: Registry) {
       ['gateway'],
       "Times the gateway's connection to its mailbox, relay or carrier broke or could not be opened",
     ),
+    turnedAway: counter(
+      'turned_away_total',
+      ['gateway', 'reason'],
+      "Input that the gateway's driver turned away: forged or malformed pushes, broken PDUs, and the like",
+    ),
     ignored: counter(
       'ignored_msgs_total',
       ['code'],

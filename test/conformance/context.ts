@@ -28,6 +28,8 @@ export interface ContextOptions {
   /** What the driver reported of sent messages ends here. */
   news?: DeliveryNews[];
   webhookUrl?: string;
+  /** What the driver turned away ends here. */
+  turnedAway?: string[];
 }
 
 /** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
@@ -49,6 +51,7 @@ export function contextOf<Settings>(
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
     report: async (news) => void options.news?.push(...news),
+    turnedAway: (reason) => void options.turnedAway?.push(reason),
   };
 }
 

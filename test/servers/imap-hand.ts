@@ -48,6 +48,7 @@ export function imapContext<Settings, Session>(
     dataDir: tmpdir(),
     webhookUrl: null,
     report: async () => {},
+    turnedAway: () => {},
   };
   return { context, memory };
 }
