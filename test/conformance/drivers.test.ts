@@ -18,7 +18,7 @@ describe.each(folders)('gateways/%s', (folder) => {
   it('is held to the laws of drivers by a conformance.test.ts', () => {
     const path = join(root, folder, 'conformance.test.ts');
     expect(existsSync(path)).toBe(true);
-    expect(readFileSync(path, 'utf8')).toMatch(/^\s*conform(Text)?\(/m);
+    expect(readFileSync(path, 'utf8')).toMatch(/^\s*conform(Text|Fax)?\(/m);
   });
 
   it('has a README.md with a place for its settings', () => {

@@ -1,5 +1,6 @@
 // Owns what a driver's conformance test hands in: a live counterparty, and ways to make it misbehave.
-import type { OutboundMail, OutboundMessage, OutboundText, Outcome } from '../../src/driver/contract.js';
+import type { OutboundFax, OutboundMail, OutboundMessage, OutboundText, Outcome } from '../../src/driver/contract.js';
+import type { OfferedFax, TakenFax } from './fax-words.js';
 import type { OfferedText, TakenMail, TakenText } from './words.js';
 
 export interface Counterparty {
@@ -30,6 +31,8 @@ export interface Taking<Taken = TakenMail> extends Counterparty {
 
 export type TextOffering = Offering<OfferedText>;
 export type TextTaking = Taking<TakenText>;
+export type FaxOffering = Offering<OfferedFax>;
+export type FaxTaking = Taking<TakenFax>;
 
 /** One way of breaking a send. */
 export interface Cut<T, Out extends OutboundMessage = OutboundMail> {
@@ -59,3 +62,4 @@ export interface Harness<
 }
 
 export type TextCut<T> = Cut<T, OutboundText>;
+export type FaxCut<T> = Cut<T, OutboundFax>;

@@ -1,15 +1,37 @@
 // Owns the laws every driver keeps (src/driver/contract.ts), as one suite that each driver's own conformance test runs:
-// `conform` for mail, `conformText` for text messages.
+// `conform` for mail, `conformText` for text messages, `conformFax` for faxes.
 import { describe, expect, it } from 'vitest';
-import type { Content, Driver, OutboundMessage, OutboundText, TextMessage } from '../../src/driver/contract.js';
+import type {
+  Content,
+  Driver,
+  FaxDocument,
+  OutboundFax,
+  OutboundMessage,
+  OutboundText,
+  TextMessage,
+} from '../../src/driver/contract.js';
 import { benchOf } from './bench.js';
 import { anyDirection, describeItself } from './common.js';
-import type { Harness, Offering, Taking, TextOffering, TextTaking } from './harness.js';
+import { faxWords } from './fax-words.js';
+import type { FaxOffering, FaxTaking, Harness, Offering, Taking, TextOffering, TextTaking } from './harness.js';
 import { receiving } from './receiving.js';
 import { sending } from './sending.js';
 import { mailWords, textWords, type Words } from './words.js';
 
-export type { Counterparty, Cut, Harness, Offering, Taking, TextCut, TextOffering, TextTaking } from './harness.js';
+export type { OfferedFax, TakenFax } from './fax-words.js';
+export type {
+  Counterparty,
+  Cut,
+  FaxCut,
+  FaxOffering,
+  FaxTaking,
+  Harness,
+  Offering,
+  Taking,
+  TextCut,
+  TextOffering,
+  TextTaking,
+} from './harness.js';
 export type { OfferedText, TakenText } from './words.js';
 
 export function conform<Settings, Session, I extends Offering, O extends Taking>(
@@ -24,6 +46,13 @@ export function conformText<Settings, Session, I extends TextOffering, O extends
   harness: Harness<I, O, OutboundText>,
 ): void {
   holdTo(driver, textWords, harness);
+}
+
+export function conformFax<Settings, Session, I extends FaxOffering, O extends FaxTaking>(
+  driver: Driver<Settings, Session, FaxDocument, OutboundFax>,
+  harness: Harness<I, O, OutboundFax>,
+): void {
+  holdTo(driver, faxWords, harness);
 }
 
 function holdTo<
