@@ -13,6 +13,12 @@ ENV NODE_ENV=production \
     GATEPOST_DATA_DIR=/data \
     GATEPOST_SECRETS_DIR=/run/secrets \
     GATEPOST_HTTP_HOST=0.0.0.0
+# For faxes: PDF to pages and back, and letters to print with. A browser lays HTML out exactly but is large, so only on
+# request: --build-arg BROWSER=chromium
+ARG BROWSER=
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ghostscript poppler-utils fonts-dejavu-core $BROWSER \
+  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

@@ -4,6 +4,7 @@ import { createReadStream, mkdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { attachmentFolder, type Config } from './config.js';
+import type { FaxComposer } from './content/fax/compose.js';
 import { createReader } from './content/read.js';
 import type { DriverTable } from './flow/definition.js';
 import { dispatch } from './flow/dispatch.js';
@@ -90,6 +91,8 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
   const life = stopper();
   const reader = createReader({ clock, log });
   stack.add('reader', () => reader.close());
+  const fax = faxComposer(config, world);
+  stack.add('fax composer', () => fax.close());
 
   let signer: LinkSigner | undefined;
   // Known once the port is bound, which is before the first gateway starts.
@@ -126,6 +129,7 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
     line,
     acks,
     reader,
+    fax,
     webhookUrl,
     link: (attachment) => (signer ? signer.link(attachment) : ''),
     limits: {
@@ -215,6 +219,28 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
 async function openHere(url: string, options: JournalOptions): Promise<Journal> {
   const { openJournal } = await import('./journal/open.js');
   return openJournal(url, options);
+}
+
+/** Its image and PDF libraries are loaded with the first fax, so that nobody else carries them. */
+function faxComposer({ fax }: Config, { clock, log, env }: World): FaxComposer {
+  const program = (setting: string) => (setting === 'auto' ? {} : { path: setting === 'off' ? null : setting });
+  const [chromium, ghostscript] = [program(fax.chromium), program(fax.ghostscript)];
+  let made: Promise<FaxComposer> | undefined;
+  const make = async () =>
+    (await import('./content/fax/compose.js')).createFaxComposer({
+      clock,
+      log: log.child({ part: 'fax composer' }),
+      env,
+      ...('path' in chromium && { chromium: chromium.path }),
+      ...('path' in ghostscript && { ghostscript: ghostscript.path }),
+    });
+  return {
+    async compose(...order) {
+      made ??= make();
+      return (await made).compose(...order);
+    },
+    close: async () => (await made)?.close(),
+  };
 }
 
 function makeFolder(path: string): void {

@@ -110,6 +110,27 @@ const shape = {
       ),
     })
     .prefault({}),
+  fax: z
+    .strictObject({
+      ocr: say(
+        yes.default(true),
+        'Recognize the text of received faxes (needs the optional packages tesseract.js and @tesseract.js-data/eng).',
+      ),
+      ocrLanguages: say(
+        list.default(['eng']),
+        'Languages of received faxes, for each of which the package @tesseract.js-data/LANGUAGE is installed.',
+      ),
+      ocrSeconds: say(seconds.default(60), 'Longest that the recognition of one fax may take; the rest goes without.'),
+      chromium: say(
+        z.string().min(1).default('auto'),
+        'Browser that lays out faxes as they look in HTML: auto (when one is installed), off, or the path of one.',
+      ),
+      ghostscript: say(
+        z.string().min(1).default('auto'),
+        'Program that turns PDF into fax pages: auto (when it is installed), off, or its path.',
+      ),
+    })
+    .prefault({}),
   retention: z
     .strictObject({
       logDays: say(days.default(90), 'Days the delivery log is kept; receipts of messages are kept ten times as long.'),

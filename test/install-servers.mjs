@@ -13,6 +13,13 @@ const SERVERS = [
   ['libnet-smpp-perl', '/usr/share/perl5/Net/SMPP.pm', 'texts to and from an independent SMSC'],
   ['kannel', '/usr/sbin/bearerbox', 'texts to and from Kannel'],
   ['kannel-extras', '/usr/lib/kannel/test/fakesmsc', 'texts to and from Kannel'],
+  ['hylafax-server', '/usr/sbin/hfaxd', 'faxes to and from a real HylaFAX'],
+  ['hylafax-client', '/usr/bin/faxstat', 'faxes to and from a real HylaFAX'],
+  ['iaxmodem', '/usr/bin/iaxmodem', 'a fax sent and received in a real call'],
+  ['ghostscript', '/usr/bin/gs', 'fax pages made of PDF'],
+  ['poppler-utils', '/usr/bin/pdftotext', 'reading back what was written as PDF'],
+  ['libtiff-tools', '/usr/bin/tiffinfo', 'reading back what was written as TIFF'],
+  ['chromium', '/usr/bin/chromium', 'faxes laid out by a browser'],
 ];
 const POLICY = '/usr/sbin/policy-rc.d';
 

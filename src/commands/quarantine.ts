@@ -1,5 +1,6 @@
 // Owns `gatepost quarantine`: see what waits there, look at one message whole, ask for another try.
 import { requestRelease } from '../flow/requests.js';
+import { documentOf } from '../flow/stored.js';
 import type { QuarantinedArrival } from '../journal/journal.js';
 import type { JournalReader } from '../journal/open.js';
 import { isoTime } from '../kit/clock.js';
@@ -41,7 +42,7 @@ export async function quarantineExport(
     throw new GatepostError('quarantine/gone', `message ${number} is listed, but its bytes are not there`, {
       advice: 'look for it in the mailbox, where it was moved aside or flagged',
     });
-  write(raw);
+  write(documentOf(raw));
   return 0;
 }
 

@@ -53,6 +53,24 @@ export interface FaxInput {
   readonly notes: readonly string[];
 }
 
+/** What became of an order after it was answered, told to the contact center as a message of its own. */
+export interface Notice {
+  readonly kind: 'notice';
+  /** MessageId of the order. */
+  readonly orderId: string;
+  /** Under what id it is known outside: what the notice answers. */
+  readonly deliverySystemId: string;
+  readonly remoteAddress: string;
+  /** Subject of the order. */
+  readonly subject: string;
+  /** `Fax` */
+  readonly channel: string;
+  readonly delivered: boolean;
+  /** The counterparty's own words; null when it gave none. */
+  readonly detail: string | null;
+  readonly at: number;
+}
+
 /** The same shape as the driver contract's FaxRules. */
 export interface FaxRulesInput {
   readonly region: string | undefined;

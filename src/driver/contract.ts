@@ -346,6 +346,8 @@ export interface WebhookResult<In extends Content = TextMessage> {
   /** Spooled to the journal before the reply; their `confirm` and `refuse` are not called. */
   readonly arrivals?: readonly Pick<Arrival<In>, 'key' | 'fingerprint' | 'content'>[];
   readonly news?: readonly DeliveryNews[];
+  /** True when the push concerns the other direction of this gateway: its half is asked instead, if it runs here. */
+  readonly elsewhere?: boolean;
 }
 
 /** One try at an order. */
@@ -360,6 +362,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Ms until `signal` aborts. */
   remaining(): number;
+  /** How it gets on, a line of the delivery log: a dial, a page. */
+  note(detail: string): void;
 }
 
 export interface Refusal {

@@ -16,6 +16,14 @@ export interface SettingMeta {
   reference?: boolean;
   /** Only used in one direction of a two-way driver. */
   only?: 'in' | 'out';
+  /** Set by `nested`: the device whose settings this one holds. */
+  holds?: Nestable<unknown>;
+}
+
+/** What of a driver is needed to hold its settings inside those of another. */
+export interface Nestable<Settings> {
+  readonly device: string;
+  readonly settings: SettingsSchema<Settings>;
 }
 
 export interface SettingsSchema<Settings> {
@@ -33,7 +41,8 @@ export type SettingsResult<Settings> =
   | { ok: false; problems: readonly SettingProblem[] };
 
 export interface SettingProblem {
-  /** The setting's name as written by the administrator, or as it should be when it is missing. */
+  /** The setting's name as written by the administrator, or as it should be when it is missing; `Mailbox.Host` for one
+   *  that is held by another. */
   readonly setting: string;
   /** One sentence, with what would be right. */
   readonly message: string;
@@ -43,6 +52,70 @@ export interface SettingProblem {
 export function setting<T extends z.ZodType>(type: T, meta: SettingMeta): T {
   return type.meta({ ...meta }) as T;
 }
+
+/**
+ * A setting that may hold the settings of another device as an object, under the same rules as that device's own: names
+ * in any capitals, secrets by reference, problems by name. `without`: names that have no place here, and what to say of them.
+ */
+export function nested<Settings>(
+  device: Nestable<Settings>,
+  meta: Omit<SettingMeta, 'holds'>,
+  without: Readonly<Record<string, string>> = {},
+): z.ZodType<Settings | undefined> {
+  const object = z.record(z.string(), z.unknown(), `must hold the settings of ${device.device}, in { }`);
+  const type = object.transform((input, { addIssue }): Settings => {
+    const { problem, settings } = parseNested(device, input, without);
+    for (const { setting, message } of problem) {
+      addIssue({ code: 'custom', path: setting === '' ? [] : [setting], message });
+    }
+    return settings ?? z.NEVER;
+  });
+  return setting(type.optional(), { ...meta, holds: device });
+}
+
+function parseNested<Settings>(
+  { device, settings }: Nestable<Settings>,
+  input: Readonly<Record<string, unknown>>,
+  without: Readonly<Record<string, string>>,
+): { problem: readonly SettingProblem[]; settings?: Settings } {
+  const names = settings.names.filter((name) => !(name in without));
+  const written = Object.keys(input);
+  const [stranger] = written.filter((as) => !settings.names.some((name) => sameName(name, as)));
+  // Not one name of that device's: listing everything that is missing would hide what is wrong.
+  if (stranger !== undefined && !written.some((as) => settings.names.some((name) => sameName(name, as))))
+    return {
+      problem: [
+        { setting: '', message: `holds no setting of ${device}: "${stranger}" ${unknownSetting(stranger, names)}` },
+      ],
+    };
+  const misplaced = Object.entries(without).flatMap(([name, message]) =>
+    written.filter((as) => sameName(name, as)).map((as) => ({ setting: as, message })),
+  );
+  const result = settings.parse(input);
+  if (!result.ok) return { problem: [...misplaced, ...result.problems] };
+  return misplaced.length > 0 ? { problem: misplaced } : { problem: [], settings: result.settings };
+}
+
+/** The secrets among `written`, those of nested settings, too. */
+export function secretsAmong(schema: SettingsSchema<unknown>, written: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(written).flatMap(([as, value]) => {
+    const meta = metaOfWritten(schema, as);
+    if (meta?.holds) return isRecord(value) ? secretsAmong(meta.holds.settings, value) : [];
+    return meta?.secret && typeof value === 'string' ? [value] : [];
+  });
+}
+
+/** What is known of a setting by the name under which it was written; undefined when there is no such setting. */
+export function metaOfWritten(schema: SettingsSchema<unknown>, as: string): SettingMeta | undefined {
+  const name = schema.names.find((candidate) => sameName(candidate, as));
+  return name === undefined ? undefined : schema.meta(name);
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const sameName = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();
 
 /**
  * Makes a driver's settings from a flat zod shape. `rules` are checks across settings; they return problems and see
@@ -93,7 +166,7 @@ function matchNames(input: Readonly<Record<string, unknown>>, names: readonly st
   const written = new Map<string, string>();
   const problems: SettingProblem[] = [];
   for (const [as, value] of Object.entries(input)) {
-    const name = names.find((candidate) => candidate.toLowerCase() === as.toLowerCase());
+    const name = names.find((candidate) => sameName(candidate, as));
     if (name === undefined) problems.push({ setting: as, message: unknownSetting(as, names) });
     else if (written.has(name))
       problems.push({ setting: as, message: `is given twice (as "${written.get(name)}" too): keep one` });
@@ -117,6 +190,10 @@ function problemOf(
 ): SettingProblem {
   const name = String(issue.path[0] ?? '');
   const meta = metas.get(name);
+  const inner = issue.path.slice(1);
+  // The device that is held there has found the whole sentence already.
+  if (meta?.holds && inner.length > 0)
+    return { setting: [written.get(name) ?? name, ...inner].join('.'), message: issue.message };
   const example = meta ? `, for example "${name}": ${JSON.stringify(meta.example)}` : '';
   const missing = !written.has(name);
   return {

@@ -1,5 +1,6 @@
 // Owns what a line of the server's list means: device string -> driver and checked settings, or every problem with it.
 import type { AnyDriver, SettingsSchema } from '../driver/contract.js';
+import { isRecord, metaOfWritten } from '../driver/settings.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { nearest } from '../kit/nearest.js';
 import type { Redactor } from '../kit/redact.js';
@@ -80,17 +81,24 @@ function misfitOf(info: GatewayInfo, driver: AnyDriver): string | null {
   return null;
 }
 
-/** References are only followed in settings meant for it, so that a definition cannot mail a secret to somebody. */
+/**
+ * References are only followed in settings meant for it, so that a definition cannot mail a secret to somebody. `within`
+ * begins the names of settings that are held by another: `Mailbox.`.
+ */
 function resolveSecrets(
   settings: Readonly<Record<string, unknown>>,
   schema: SettingsSchema<unknown>,
   tools: DefinitionTools,
   problems: DefinitionProblem[],
+  within = '',
 ): Record<string, unknown> {
   const resolved = Object.entries(settings).map(([as, value]) => {
+    const meta = metaOfWritten(schema, as);
+    const name = within + as;
+    if (meta?.holds && isRecord(value))
+      return [as, resolveSecrets(value, meta.holds.settings, tools, problems, `${name}.`)] as const;
     if (typeof value !== 'string') return [as, value] as const;
-    const name = schema.names.find((candidate) => candidate.toLowerCase() === as.toLowerCase());
-    return [as, resolveOne(as, value, name ? schema.meta(name) : undefined, tools, problems)] as const;
+    return [as, resolveOne(name, value, meta, tools, problems)] as const;
   });
   return Object.fromEntries(resolved);
 }

@@ -12,6 +12,7 @@ import { retry } from '../kit/retry.js';
 import type { Window } from '../kit/window.js';
 import type { MessageContentInfo } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
+import { faxRulesOf, type Reports } from './faxes.js';
 import { defaultPolicy, done, type End, failed, partialWords, redacted, thrown } from './outcome.js';
 import type { SessionKeeper } from './session-keeper.js';
 import { rulesOf } from './texts.js';
@@ -48,6 +49,7 @@ export interface DeliveryTools extends OutboundTools {
   keeper: SessionKeeper;
   /** The sends that may run at once. */
   sends: Window;
+  reporting: Reports;
 }
 
 /** Carries an accepted order to its end before `due`. Rejects only when the journal fails. */
@@ -81,6 +83,7 @@ export async function deliverOrder(
   /** `taken`: recipients that have the message already; the message itself stays as it was. */
   async function parcelFor(taken: readonly string[]): Promise<Parcel | { problem: string }> {
     if (driver.channel === 'SMS') return textParcel();
+    if (driver.channel === 'Fax') return faxParcel();
     const thread = await journal.answerTo(order.RemoteAddress ?? '', order.SubjectField ?? '');
     const sender = driver.sender?.(settings) ?? {};
     const gatewayName = definition.info.DisplayName ?? null;
@@ -98,6 +101,12 @@ export async function deliverOrder(
     if (optOut)
       return { problem: `${result.message.to} has opted out (${optOut.source}, ${isoTime(optOut.at)}): not sent` };
     return { message: result.message, deliverySystemId: result.message.reference };
+  }
+
+  async function faxParcel(): Promise<Parcel | { problem: string }> {
+    const result = await tools.fax.compose(order, faxRulesOf(definition), due.signal);
+    if (!result.ok) return { problem: result.problem };
+    return { message: result.fax, deliverySystemId: result.fax.reference };
   }
 
   /** The order itself is at fault: nothing was sent and a repeat would not help. */
@@ -149,17 +158,29 @@ export async function deliverOrder(
   async function resolveDoubt(standing: Standing, doubt: string): Promise<End | Standing> {
     const { deliverySystemId } = standing.parcel;
     const found = await lookup(standing.parcel);
-    if (found && found.kind !== 'unknown') await settle((await latest()).attempts, found);
+    const words = found?.kind === 'unknown' ? found.detail : doubt;
+    if (found && (found.kind !== 'unknown' || found.ids)) {
+      await settle((await latest()).attempts, found);
+      await hearOut(found);
+    }
     if (found?.kind === 'sent') return done(found.deliverySystemId);
     if (found?.kind === 'rejected') return failed('rejected', found.detail);
+    // Surely not sent after all: then it is sent, as often as an uncertain one may be.
+    if (found?.kind === 'deferred' && mayGoAgain(standing)) return again(standing);
     const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
     if (policy === 'AssumeSent') {
-      await settle((await latest()).attempts, { kind: 'sent', deliverySystemId, detail: `assumed: ${doubt}` });
+      await settle((await latest()).attempts, { kind: 'sent', deliverySystemId, detail: `assumed: ${words}` });
       return done(deliverySystemId);
     }
-    if (policy === 'Hold') return failed('unknown', `delivery uncertain, held for a person to resolve: ${doubt}`);
-    const enough = standing.resends >= RESENDS || due.remaining() < LEAST_MS || due.signal.aborted;
-    if (enough) return failed('unknown', `delivery uncertain: ${doubt}`);
+    if (policy === 'Hold') return failed('unknown', `delivery uncertain, held for a person to resolve: ${words}`);
+    return mayGoAgain(standing) ? again(standing) : failed('unknown', `delivery uncertain: ${words}`);
+  }
+
+  function mayGoAgain({ resends }: Standing): boolean {
+    return resends < RESENDS && due.remaining() >= LEAST_MS && !due.signal.aborted;
+  }
+
+  function again(standing: Standing): Standing {
     return { ...standing, doubt: null, resends: standing.resends + 1 };
   }
 
@@ -176,7 +197,16 @@ export async function deliverOrder(
     const number = await journal.begin(order.MessageId, parcel.deliverySystemId);
     const outcome = session ? await sendOnce(session.open, parcel, attemptOf(number)) : unavailable();
     const clean = named(redacted(outcome, tools.redactor.redact), parcel);
-    return { outcome: clean, record: await settle(number, clean) };
+    const record = await settle(number, clean);
+    await hearOut(clean);
+    return { outcome: clean, record };
+  }
+
+  /** What the counterparty said of it while it was being settled has been waiting for that. */
+  async function hearOut(outcome: Outcome): Promise<void> {
+    if (outcome.kind === 'unknown') return tools.reporting.answered(outcome.ids ?? []);
+    const ended = outcome.kind !== 'sent' || outcome.state === 'delivered' || outcome.state === 'undelivered';
+    if (!ended) await tools.reporting.answered(outcome.ids ?? [outcome.deliverySystemId]);
   }
 
   /** A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column. */
@@ -191,7 +221,13 @@ export async function deliverOrder(
 
   function attemptOf(number: number): Attempt {
     const firstBegunAt = acceptance.order.firstBegunAt ?? clock.now();
-    return { orderId: order.MessageId, number, firstBegunAt, signal: due.signal, remaining: due.remaining };
+    return { orderId: order.MessageId, number, firstBegunAt, signal: due.signal, remaining: due.remaining, note };
+  }
+
+  function note(detail: string): void {
+    journal
+      .progress(order.MessageId, tools.redactor.redact(detail))
+      .catch((error) => log.warn({ messageId: order.MessageId, error: messageOf(error) }, 'progress was not noted'));
   }
 
   async function sendOnce(session: unknown, parcel: Parcel, attempt: Attempt): Promise<Outcome> {

@@ -1,7 +1,12 @@
 // Owns one arrival on its way: which handle is alive, what the server said about it, and its place in the window.
-import type { AnyArrival } from '../driver/contract.js';
+
+import type { Notice } from '../content/reader.js';
+import type { AnyArrival, Content } from '../driver/contract.js';
 import type { Clock } from '../kit/clock.js';
 import type { Answer } from './line.js';
+
+/** An arrival of a driver, or a notice of ours that goes the same way. */
+export type Handled = Omit<AnyArrival, 'content'> & { readonly content: Content | Notice | null };
 
 export interface Flight {
   /** The arrival's key; a new one when the counterparty renumbered. */
@@ -9,12 +14,12 @@ export interface Flight {
   /** Monotonic ms of the driver's yield. */
   readonly since: number;
   /** The handle to confirm on: the newest one the driver showed. */
-  readonly arrival: AnyArrival;
+  readonly arrival: Handled;
   /** Aborted as soon as the server has taken it, whichever attempt the answer was for. */
   readonly taken: AbortSignal;
   /** The server's words of its last answer. */
   readonly detail: string;
-  adopt(arrival: AnyArrival): void;
+  adopt(arrival: Handled): void;
   /** Told by the ack book. */
   hear(answer: Answer, detail: string): void;
   /** The next answer, `silent` after `ms`; rejects when `signal` aborts. */
@@ -24,7 +29,7 @@ export interface Flight {
   stay(leave: () => void): void;
 }
 
-export function flightOf(first: AnyArrival, since: number, leaveFirst: () => void): Flight {
+export function flightOf(first: Handled, since: number, leaveFirst: () => void): Flight {
   let arrival = first;
   let leave = leaveFirst;
   let detail = '';

@@ -1,5 +1,6 @@
 // Owns the set of running gateways: compares the server's list with what runs; starts the new, drains the vanished,
 // restarts the changed, never touches the unchanged. A bad line is reported and skipped; it stops nobody else.
+import type { Notice } from '../content/reader.js';
 import type { RawRequest, WebhookReply } from '../driver/contract.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
@@ -14,7 +15,7 @@ export interface Gateways {
   /** The whole list as the server has it now. Resolves when everything vanished has drained and everything new has started. */
   apply(list: readonly GatewayInfo[]): Promise<void>;
   outbound(gatewayId: string): OutboundUnit | undefined;
-  /** A request at a gateway's webhook: its inbound side is asked first; 404 when neither side has one. */
+  /** A request at a gateway's webhook: its inbound side is asked first, the other one when it says so; 404 when neither has one. */
   webhook(gatewayId: string, request: RawRequest): Promise<WebhookReply>;
   /** Lets every inbound gateway hand over what was released from quarantine. */
   handReleased(): Promise<void>;
@@ -23,7 +24,7 @@ export interface Gateways {
   stop(graceMs: number): Promise<void>;
 }
 
-export interface GatewaysTools extends DefinitionTools, InboundTools, OutboundTools {
+export interface GatewaysTools extends DefinitionTools, InboundTools, Omit<OutboundTools, 'notify'> {
   /** How long a vanished or changed gateway may finish what is under way, ms. */
   drainMs: number;
 }
@@ -49,6 +50,12 @@ export function gateways(tools: GatewaysTools): Gateways {
     return turn;
   };
 
+  async function notify(gatewayId: string, notice: Notice): Promise<boolean> {
+    const unit = inbound.get(gatewayId);
+    if (unit) await unit.notify(notice);
+    return unit !== undefined;
+  }
+
   async function compare(list: readonly GatewayInfo[]): Promise<void> {
     const wanted = new Map(list.map((info) => [keyOf(info), info]));
     const gone = [...slots].filter(([key, slot]) => {
@@ -56,7 +63,9 @@ export function gateways(tools: GatewaysTools): Gateways {
       return !info || faceOf(info) !== slot.face;
     });
     await Promise.all(gone.map(([key, slot]) => end(key, slot, wanted.has(key) ? 'changed' : 'removed')));
-    for (const [key, info] of wanted) if (!slots.has(key)) await begin(key, info);
+    // Inbound ones first: an outbound one may at once have results to report to one of them.
+    const inOrder = [...wanted].sort(([, one], [, other]) => one.Direction.localeCompare(other.Direction));
+    for (const [key, info] of inOrder) if (!slots.has(key)) await begin(key, info);
   }
 
   async function begin(key: string, info: GatewayInfo): Promise<void> {
@@ -80,7 +89,7 @@ export function gateways(tools: GatewaysTools): Gateways {
       inbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     } else {
-      const unit = startOutbound(result.definition, { ...tools, log: own });
+      const unit = startOutbound(result.definition, { ...tools, log: own, notify });
       outbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     }
@@ -101,10 +110,14 @@ export function gateways(tools: GatewaysTools): Gateways {
     apply: (list) => inTurn(() => compare(list)),
     outbound: (gatewayId) => outbound.get(gatewayId),
     async webhook(gatewayId, request) {
+      let reply: WebhookReply = { status: 404 };
       for (const unit of [inbound.get(gatewayId), outbound.get(gatewayId)]) {
-        if (unit?.definition.driver.webhook) return unit.webhook(request);
+        if (!unit?.definition.driver.webhook) continue;
+        const pushed = await unit.webhook(request);
+        if (!pushed.elsewhere) return pushed.reply;
+        reply = pushed.reply;
       }
-      return { status: 404 };
+      return reply;
     },
     async handReleased() {
       await Promise.all([...inbound.values()].map((unit) => unit.handReleased()));

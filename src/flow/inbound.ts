@@ -1,7 +1,8 @@
 // Owns the inbound line: driver.receive -> known? -> read -> journal.open -> ES_MESSAGE_RECEIVING -> ack -> confirm.
 // A crash at any arrow repeats at most one step, and that repetition is harmless.
-import type { ReadMessage } from '../content/reader.js';
-import type { AnyArrival, Content, RawRequest, WebhookReply } from '../driver/contract.js';
+import { readNotice } from '../content/notice.js';
+import type { Notice, ReadMessage } from '../content/reader.js';
+import type { Content, RawRequest } from '../driver/contract.js';
 import type { ArrivalRecord } from '../journal/journal.js';
 import { equalJitter } from '../kit/backoff.js';
 import { wait } from '../kit/clock.js';
@@ -11,11 +12,13 @@ import { stopper } from '../kit/stopper.js';
 import { window } from '../kit/window.js';
 import { MSG } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
-import { type Flight, flightOf } from './flight.js';
+import { faxRulesOf } from './faxes.js';
+import { type Flight, flightOf, type Handled } from './flight.js';
 import type { Answer, ReceivingMessage } from './line.js';
 import { keepSession, type SessionKeeper, sessionFor } from './session-keeper.js';
-import { applyConsent, contentOf, rawOf, rulesOf } from './texts.js';
-import type { InboundTools, InboundUnit } from './unit.js';
+import { contentOf, noticeKey, rawOf } from './stored.js';
+import { applyConsent, rulesOf } from './texts.js';
+import type { InboundTools, InboundUnit, Pushed } from './unit.js';
 
 /** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
 const PARKING_FACTOR = 4;
@@ -30,13 +33,14 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   const flights = new Map<string, Flight>();
   const rules = rulesOf(definition);
   const group = rules.optOutGroup ?? id;
+  const faxRules = faxRulesOf(definition);
   const places = window({ places: limits.window, weight: limits.windowBytes });
   const parking = window({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
   const unconfirmed = window({ places: limits.window * UNCONFIRMED_FACTOR, weight: 0 });
   const reading = stopper();
   const stopped = stopper();
 
-  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, receiveAll, renamed);
+  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, receiveAll, { renamed });
 
   async function receiveAll(session: unknown, signal: AbortSignal): Promise<void> {
     const { receive } = definition.driver;
@@ -56,7 +60,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   }
 
   /** Waits for room, so that a full window stops the driver; the work itself goes on beside it. */
-  async function admit(arrival: AnyArrival, signal: AbortSignal): Promise<void> {
+  async function admit(arrival: Handled, signal: AbortSignal): Promise<void> {
     const running = flights.get(arrival.key);
     // The session was reopened and shows the same arrival again: go on with the handle that is alive.
     if (running) return running.adopt(arrival);
@@ -78,15 +82,18 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
       if (flights.has(record.key) || reading.signal.aborted) continue;
       const raw = await tools.journal.quarantinedRaw(record.id);
       if (raw)
-        await admit(releasedArrival(record.key, contentOf(definition, raw, clock.now()), raw.length), reading.signal);
+        await admit(
+          releasedArrival(record.key, contentOf(definition, { key: record.key, raw }, clock.now()), raw.length),
+          reading.signal,
+        );
     }
   }
 
   /** What a counterparty pushes is in the journal before it hears "taken"; from there it goes the way of all others. */
-  async function webhook(request: RawRequest): Promise<WebhookReply> {
-    if (!definition.driver.webhook) return { status: 404 };
+  async function webhook(request: RawRequest): Promise<Pushed> {
+    if (!definition.driver.webhook) return { reply: { status: 404 } };
     const session = await sessionFor(keeper, tools.clock, request.signal);
-    const { reply, arrivals = [], news = [] } = await definition.driver.webhook(session, request);
+    const { reply, arrivals = [], news = [], elsewhere = false } = await definition.driver.webhook(session, request);
     for (const pushed of arrivals)
       await spool({ ...pushed, bytes: 0, confirm: async () => {}, refuse: async () => {} });
     if (news.length > 0) await tools.journal.news(id, news);
@@ -94,10 +101,10 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
       void handReleased().catch((error) =>
         log.error({ error: messageOf(error) }, 'pushed messages wait for the next round'),
       );
-    return reply;
+    return { reply, elsewhere };
   }
 
-  async function spool(arrival: AnyArrival): Promise<void> {
+  async function spool(arrival: Handled): Promise<void> {
     const known = await tools.journal.known(id, [arrival.key]);
     // One that is open is spooled all the same: before it is in the journal whole, nobody may hear "taken".
     if (!arrival.content || (known.get(arrival.key)?.state ?? 'open') !== 'open') return;
@@ -156,9 +163,18 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
   }
 
-  async function readContent(key: string, content: Content): Promise<ReadMessage> {
+  /** A notice of ours: kept like a push, so that it survives us, and handed over like any message. */
+  async function notify(notice: Notice): Promise<void> {
+    const arrival = { key: noticeKey(notice), content: notice, fingerprint: '', bytes: 0 };
+    await spool({ ...arrival, confirm: async () => {}, refuse: async () => {} });
+    await handReleased();
+  }
+
+  async function readContent(key: string, content: Content | Notice): Promise<ReadMessage> {
     const context = { gatewayId: id, link: tools.link };
+    if (content.kind === 'notice') return readNotice(content);
     if (content.kind === 'mail') return tools.reader.readMail(content, context);
+    if (content.kind === 'fax') return tools.reader.readFax(content, faxRules, context);
     const read = await tools.reader.readText(content, rules, context);
     // Once: a STOP or START that is read again, after a restart say, must not undo a later word of the sender.
     const known = await tools.journal.known(id, [key]);
@@ -274,7 +290,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
    * has the ack. A handle that was shown meanwhile (a client that sent the same mail again) is confirmed as well.
    */
   async function confirm(flight: Flight, record: ArrivalRecord): Promise<void> {
-    for (let confirmed: AnyArrival | undefined; confirmed !== flight.arrival; ) {
+    for (let confirmed: Handled | undefined; confirmed !== flight.arrival; ) {
       confirmed = await confirmNewest(flight);
       await tools.journal.confirmed([record.id]);
     }
@@ -282,7 +298,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     meters.confirmed(id);
   }
 
-  function confirmNewest(flight: Flight): Promise<AnyArrival> {
+  function confirmNewest(flight: Flight): Promise<Handled> {
     const once = async () => {
       const { arrival } = flight;
       await arrival.confirm();
@@ -301,6 +317,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   return {
     definition,
     handReleased,
+    notify,
     webhook,
     view: () => ({
       ...keeper.view(),
@@ -337,7 +354,7 @@ const answerWords = {
   down: 'the connection to the contact center was lost',
 } as const;
 
-function releasedArrival(key: string, content: Content, bytes: number): AnyArrival {
+function releasedArrival(key: string, content: Content | Notice, bytes: number): Handled {
   return { key, fingerprint: '', content, bytes, confirm: async () => {}, refuse: async () => {} };
 }
 

@@ -19,7 +19,14 @@ export interface Meters {
   ignoredMsg(code: string): void;
 }
 
-export const noMeters: Meters = { arrival() {}, confirmed() {}, order() {}, broken() {}, turnedAway() {}, ignoredMsg() {} };
+export const noMeters: Meters = {
+  arrival() {},
+  confirmed() {},
+  order() {},
+  broken() {},
+  turnedAway() {},
+  ignoredMsg() {},
+};
 
 /** What can be seen of a running gateway at any moment. */
 export interface GatewayView {

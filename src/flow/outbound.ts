@@ -1,6 +1,6 @@
 // Owns the outbound line of one gateway: every order gets one answer in time; one MessageId is carried by one delivery
 // at a time, and a repeat joins it.
-import type { RawRequest, WebhookReply } from '../driver/contract.js';
+import type { RawRequest } from '../driver/contract.js';
 import type { Acceptance } from '../journal/journal.js';
 import { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 import { messageOf } from '../kit/errors.js';
@@ -8,10 +8,11 @@ import { stopper } from '../kit/stopper.js';
 import { window } from '../kit/window.js';
 import type { Definition } from './definition.js';
 import { deliverOrder, type Order } from './delivery.js';
+import { reports } from './faxes.js';
 import type { OrderResult } from './meters.js';
 import { defaultPolicy, type End, failed } from './outcome.js';
 import { keepSession, sessionFor } from './session-keeper.js';
-import type { OrderAnswer, OutboundTools, OutboundUnit } from './unit.js';
+import type { OrderAnswer, OutboundTools, OutboundUnit, Pushed } from './unit.js';
 
 /**
  * Orders that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
@@ -32,7 +33,10 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
   const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
   const orders = window({ places: places * ahead, weight: Number.POSITIVE_INFINITY });
   const running = new Map<string, { since: number; answer: Promise<OrderAnswer> }>();
-  const keeper = keepSession(definition, tools, stopping.signal, (_session, signal) => untilAborted(signal));
+  const reporting = reports(definition, tools);
+  const keeper = keepSession(definition, tools, stopping.signal, (_session, signal) => untilAborted(signal), {
+    report: reporting.heard,
+  });
 
   const left = (since: number) => Math.max(0, tools.answerMs - (clock.monotonic() - since));
   const count = (result: OrderResult, since: number) =>
@@ -98,7 +102,7 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
     const leave = await orders.enter(1, due.signal).catch(() => undefined);
     if (!leave) return overtaken(order);
     try {
-      return await deliverOrder(order, acceptance, due, { ...tools, definition, keeper, sends });
+      return await deliverOrder(order, acceptance, due, { ...tools, definition, keeper, sends, reporting });
     } finally {
       leave();
     }
@@ -111,14 +115,14 @@ export function startOutbound(definition: Definition, tools: OutboundTools): Out
     return failed('deferred', detail);
   }
 
-  async function webhook(request: RawRequest): Promise<WebhookReply> {
-    if (!driver.webhook) return { status: 404 };
+  async function webhook(request: RawRequest): Promise<Pushed> {
+    if (!driver.webhook) return { reply: { status: 404 } };
     const session = await sessionFor(keeper, clock, request.signal);
-    const { reply, arrivals = [], news = [] } = await driver.webhook(session, request);
+    const { reply, arrivals = [], news = [], elsewhere = false } = await driver.webhook(session, request);
     // Nobody here could hand it over, so it must not hear "taken": the counterparty keeps it and comes again.
     if (arrivals.length > 0) throw new Error('a message was pushed to a gateway that only sends');
-    if (news.length > 0) await journal.news(info.Id, news);
-    return reply;
+    if (news.length > 0) await reporting.heard(news);
+    return { reply, elsewhere };
   }
 
   return {

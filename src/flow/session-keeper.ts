@@ -1,6 +1,6 @@
 // Owns a gateway's session: opened, used until it breaks, closed, opened again with back-off, for as long as the gateway runs.
 // States: starting -> running -> (failing -> running)* -> draining -> stopped.
-import type { GatewayContext, Memory } from '../driver/contract.js';
+import type { DeliveryNews, GatewayContext, Memory } from '../driver/contract.js';
 import type { Journal } from '../journal/journal.js';
 import type { Clock } from '../kit/clock.js';
 import { deadline, raceSignal } from '../kit/deadline.js';
@@ -28,8 +28,13 @@ export interface SessionKeeper {
   close(): Promise<void>;
 }
 
-/** Told when the counterparty renumbered and the journal has the new keys. */
-export type Renamed = (changes: readonly { from: string; to: string }[]) => void;
+/** What the line wants to hear of its driver. */
+export interface Hooks {
+  /** The counterparty renumbered, and the journal has the new keys. */
+  renamed?(changes: readonly { from: string; to: string }[]): void;
+  /** News of sent messages, to be put into the journal; straight into it when absent. */
+  report?(news: readonly DeliveryNews[]): Promise<void>;
+}
 
 /** `use` runs on the open session; when it returns or throws while `signal` is not aborted, the session counts as broken. */
 export function keepSession(
@@ -37,11 +42,11 @@ export function keepSession(
   tools: UnitTools,
   signal: AbortSignal,
   use: (session: unknown, signal: AbortSignal) => Promise<void>,
-  renamed: Renamed = () => {},
+  hooks: Hooks = {},
 ): SessionKeeper {
   const { driver, info } = definition;
   const { clock, log } = tools;
-  const context = contextOf(definition, tools, renamed);
+  const context = contextOf(definition, tools, hooks);
   let state: GatewayView['state'] = 'starting';
   let problem: string | null = null;
   let since = clock.now();
@@ -184,7 +189,7 @@ function wordsOf(error: unknown): string {
 export function contextOf(
   { info, settings }: Definition,
   tools: Pick<UnitTools, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'meters'>,
-  renamed: Renamed,
+  { renamed, report }: Hooks = {},
 ): GatewayContext<unknown> {
   return {
     gateway: { id: info.Id, displayName: info.DisplayName ?? info.Id, direction: info.Direction },
@@ -195,12 +200,12 @@ export function contextOf(
     memory: memoryOf(tools.journal, info.Id, info.Direction, renamed),
     dataDir: tools.dataDir,
     webhookUrl: tools.webhookUrl(info.Id),
-    report: (news) => tools.journal.news(info.Id, news),
+    report: report ?? ((news) => tools.journal.news(info.Id, news)),
     turnedAway: (reason) => tools.meters.turnedAway(info.Id, reason),
   };
 }
 
-function memoryOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: Renamed): Memory {
+function memoryOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: Hooks['renamed']): Memory {
   return {
     async known(keys) {
       const records = await journal.known(id, keys);
@@ -210,7 +215,7 @@ function memoryOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: R
     byFingerprint: (fingerprints) => journal.byFingerprint(id, fingerprints),
     async rekey(changes) {
       await journal.rekey(id, changes);
-      renamed(changes);
+      renamed?.(changes);
     },
     read: (name) => journal.read(id, direction, name),
     write: (name, value) => journal.write(id, direction, name, value),

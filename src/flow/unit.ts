@@ -1,5 +1,6 @@
 // Owns what every running gateway has in common, whichever direction it works in.
-import type { LinkMaker, Reader } from '../content/reader.js';
+import type { FaxComposer } from '../content/fax/compose.js';
+import type { LinkMaker, Notice, Reader } from '../content/reader.js';
 import type { RawRequest, WebhookReply } from '../driver/contract.js';
 import type { Journal } from '../journal/journal.js';
 import type { Backoff } from '../kit/backoff.js';
@@ -11,10 +12,17 @@ import type { Definition } from './definition.js';
 import type { Acks, Line } from './line.js';
 import type { GatewayView, Meters } from './meters.js';
 
+/** What a half of a gateway made of a push. */
+export interface Pushed {
+  reply: WebhookReply;
+  /** It concerns the other direction. */
+  elsewhere?: boolean;
+}
+
 export interface Unit {
   readonly definition: Definition;
   /** A request at the gateway's webhook. Rejects when it could not be put into the journal. */
-  webhook(request: RawRequest): Promise<WebhookReply>;
+  webhook(request: RawRequest): Promise<Pushed>;
   view(): GatewayView;
   /** Takes nothing new, gives what is under way `graceMs` to finish, closes the session. */
   drain(graceMs: number): Promise<void>;
@@ -23,6 +31,8 @@ export interface Unit {
 export interface InboundUnit extends Unit {
   /** Hands over what was released from quarantine and is not under way yet. */
   handReleased(): Promise<void>;
+  /** Hands over a notice of ours. Rejects when the journal cannot take it. */
+  notify(notice: Notice): Promise<void>;
 }
 
 export interface OrderAnswer {
@@ -68,4 +78,7 @@ export interface InboundLimits {
 export interface OutboundTools extends UnitTools {
   /** Ms after which an order is answered at the latest. */
   answerMs: number;
+  fax: FaxComposer;
+  /** Hands a notice to an inbound gateway; false when none with this Id runs here. */
+  notify(gatewayId: string, notice: Notice): Promise<boolean>;
 }

@@ -4,8 +4,8 @@ import type { Clock } from '../kit/clock.js';
 import { type Committer, inSlices } from './commit.js';
 import { fold, isFurther, worded } from './delivery-words.js';
 import { keepEarly, takeEarly, writeStrange } from './early-news.js';
-import type { DeliveryNews, DeliveryState, DeliveryStates, SettledOutcome } from './journal.js';
-import { type OrderRow, orderById, orderStep } from './orders.js';
+import type { Delivery, DeliveryNews, DeliveryState, DeliveryStates, SettledOutcome } from './journal.js';
+import { type OrderRow, orderById, orderIdOf, orderStep, toSettled } from './orders.js';
 import { listStatement, type Sql, statement } from './sql.js';
 import { oneLine } from './steps.js';
 
@@ -60,16 +60,24 @@ const moveOrder = statement<{ messageId: string; state: DeliveryState; detail: s
     .updateTable('orders')
     .set({ delivery_state: slot('state'), delivery_detail: slot('detail') })
     .where('message_id', '=', slot('messageId'))
-    .where('delivery_state', '<>', slot('state')),
+    .where(({ eb, or }) => or([eb('delivery_state', 'is', null), eb('delivery_state', '<>', slot('state'))])),
 );
 
-export function deliveries(commits: Committer, clock: Clock): DeliveryStates {
+export function deliveries(commits: Committer, reads: Sql, clock: Clock): DeliveryStates {
   return {
+    delivery: (gatewayId, id) => deliveryOf(reads, gatewayId, id),
+    progress: (messageId, detail) =>
+      commits.run(async (sql) => {
+        const order = await sql.first(orderById, { messageId: orderIdOf(messageId) });
+        if (order) await orderStep(sql, order, 'receipt', clock.now(), detail);
+      }),
     news: (gatewayId, items) => inSlices(commits, items, (sql, item) => hear(sql, gatewayId, item, clock.now())),
   };
 }
 
 type Sent = Extract<SettledOutcome, { kind: 'sent' }>;
+/** Either is known to the counterparty under ids from now on. */
+type Traceable = Sent | Extract<SettledOutcome, { kind: 'unknown' }>;
 
 /** How far an order is at the moment of settling. */
 export function firstState({ state }: Sent): DeliveryState {
@@ -77,10 +85,10 @@ export function firstState({ state }: Sent): DeliveryState {
 }
 
 /** Part of `settle`: from here on news of these ids belong to the order. What came too early is heard now. */
-export async function registerParts(sql: Sql, order: OrderRow, outcome: Sent, at: number): Promise<void> {
-  const { deliverySystemId, ids = [] } = outcome;
-  const state = firstState(outcome);
-  const providerIds = [...new Set(ids.length > 0 ? ids : [deliverySystemId])];
+export async function registerParts(sql: Sql, order: OrderRow, outcome: Traceable, at: number): Promise<void> {
+  const { ids = [] } = outcome;
+  const state = outcome.kind === 'sent' ? firstState(outcome) : 'accepted';
+  const providerIds = [...new Set(ids.length > 0 || outcome.kind === 'unknown' ? ids : [outcome.deliverySystemId])];
   const { gateway_id: gatewayId, message_id: messageId } = order;
   const parts = providerIds.length;
   for (const [index, providerId] of providerIds.entries())
@@ -93,8 +101,8 @@ async function hear(sql: Sql, gatewayId: string, given: DeliveryNews, now: numbe
   const news = { ...given, detail: given.detail === null ? null : oneLine(given.detail) };
   if (news.id.length > LONGEST_ID) return writeStrange(sql, gatewayId, news, now);
   const part = await sql.first(newestPart, { gatewayId, providerId: news.id });
-  if (!part) return keepEarly(sql, gatewayId, news, now);
-  if (!isFurther(news.state, part.state)) return;
+  if (!part) return news.progress ? undefined : keepEarly(sql, gatewayId, news, now);
+  if (!isFurther(news.state, part.state)) return news.progress ? remark(sql, part, news, now) : undefined;
   await sql.run(movePart, { id: part.id, state: news.state, at: news.at, detail: news.detail });
   const order = await sql.first(orderById, { messageId: part.message_id });
   if (!order) return;
@@ -104,6 +112,73 @@ async function hear(sql: Sql, gatewayId: string, given: DeliveryNews, now: numbe
   // The words belong to the order's state only when they were said about that very state.
   const detail = state === news.state ? news.detail : null;
   await sql.run(moveOrder, { messageId: part.message_id, state, detail });
+  if (order.state === 'unknown') await resolve(sql, order, state, detail, now);
+}
+
+/** Progress of a part that has not ended. */
+async function remark(
+  sql: Sql,
+  part: { message_id: string; state: DeliveryState },
+  { detail }: DeliveryNews,
+  now: number,
+): Promise<void> {
+  if (part.state === 'delivered' || part.state === 'undelivered' || detail === null) return;
+  const order = await sql.first(orderById, { messageId: part.message_id });
+  if (order) await orderStep(sql, order, 'receipt', now, detail);
+}
+
+/** Nobody could say whether it went out; now the counterparty says so itself. */
+async function resolve(
+  sql: Sql,
+  order: OrderRow,
+  state: DeliveryState,
+  detail: string | null,
+  at: number,
+): Promise<void> {
+  if (state === 'accepted') return;
+  const sent = state !== 'undelivered';
+  const settled = await sql.first(toSettled, {
+    messageId: order.message_id,
+    attempt: order.attempts,
+    from: 'unknown',
+    to: sent ? 'sent' : 'failed',
+    deliverySystemId: order.delivery_system_id,
+    detail,
+    taken: order.taken,
+    deliveryState: state,
+    at,
+  });
+  if (settled) await orderStep(sql, settled, sent ? 'sent' : 'rejected', at, detail);
+}
+
+const orderDelivery = statement<{ messageId: string }>()((db, slot) =>
+  db
+    .selectFrom('orders')
+    .select([
+      'message_id',
+      'delivery_system_id',
+      'remote_address',
+      'subject',
+      'state',
+      'delivery_state',
+      'delivery_detail',
+      'detail',
+    ])
+    .where('message_id', '=', slot('messageId')),
+);
+
+async function deliveryOf(reads: Sql, gatewayId: string, id: string): Promise<Delivery | null> {
+  const part = await reads.first(newestPart, { gatewayId, providerId: id });
+  const row = part && (await reads.first(orderDelivery, { messageId: part.message_id }));
+  if (!row) return null;
+  return {
+    messageId: row.message_id,
+    deliverySystemId: row.delivery_system_id,
+    remoteAddress: row.remote_address,
+    subject: row.subject,
+    state: row.state === 'unknown' ? 'unknown' : (row.delivery_state ?? 'accepted'),
+    detail: row.delivery_detail ?? row.detail,
+  };
 }
 
 // ---------------------------------------------------------------- for the story of an order

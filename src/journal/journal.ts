@@ -149,7 +149,7 @@ export interface LedgerRow {
 /**
  * accepted -> begun -> sent | partial | failed | unknown
  * failed, partial -> accepted        the server repeats the order: a fresh attempt (partial: for the others only)
- * unknown -> sent | accepted         resolved by lookup, by policy or by a person
+ * unknown -> sent | failed | accepted   resolved by lookup, by news, by policy or by a person
  * A begun order whose process died is unknown; `recover` finds those.
  */
 export type OrderState = 'accepted' | 'begun' | 'sent' | 'partial' | 'failed' | 'unknown';
@@ -202,7 +202,7 @@ export type SettledOutcome =
       refused: readonly { recipient: string; temporary: boolean; detail: string }[];
       detail?: string;
     }
-  | { kind: 'unknown'; detail: string };
+  | { kind: 'unknown'; detail: string; ids?: readonly string[] };
 
 export interface OutboundJournal {
   /** Every SE_MESSAGE_SENDING goes through here once; one answer is now owed for it (`asked` counts up). An order that is
@@ -213,7 +213,7 @@ export interface OutboundJournal {
    *  want to send only one may. */
   begin(messageId: string, deliverySystemId: string): Promise<number>;
   /** begun -> what the outcome says. An attempt settles once; a later word for the same attempt only counts when it turns
-   *  unknown into something known, and is otherwise ignored. deferred and rejected make it failed, or keep it partial when
+   *  unknown into something known (or, still unknown, brings the ids that news will name), and is otherwise ignored. deferred and rejected make it failed, or keep it partial when
    *  somebody has taken it already. */
   settle(messageId: string, attempt: number, outcome: SettledOutcome): Promise<OrderRecord>;
   /** One owed answer has been written to the wire. `error` is the Data of ES_MESSAGE_SENT, null for success. */
@@ -234,18 +234,36 @@ export interface OutboundJournal {
 export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
 
 export interface DeliveryNews {
-  /** One of the ids that `settle` was given with "sent" (its deliverySystemId when it was given none). */
+  /** One of the ids that `settle` was given with "sent" (its deliverySystemId when it was given none) or "unknown". */
   id: string;
   state: DeliveryState;
   at: number;
+  detail: string | null;
+  /** A line of the delivery log even though the state stays (a dial, a page). Never kept for an order to come. */
+  progress?: boolean;
+}
+
+/** A sent order as its counterparty's news concern it. */
+export interface Delivery {
+  messageId: string;
+  deliverySystemId: string | null;
+  remoteAddress: string;
+  subject: string;
+  /** `unknown` is an order whose outcome nobody knows yet. */
+  state: DeliveryState | 'unknown';
   detail: string | null;
 }
 
 export interface DeliveryStates {
   /** Late, repeated and out-of-order news change nothing they should not; of two different ends the first stays. News that
    *  come before the outcome is settled wait for it (for a day). News of nobody's id are only counted in the delivery log:
-   *  step `receipt`, subject = id. Ids are compared as they are. In slices, as `ignore`. */
+   *  step `receipt`, subject = id. Ids are compared as they are. An order whose
+   *  outcome is unknown is settled by them: sent, or failed. In slices, as `ignore`. */
   news(gatewayId: GatewayId, items: readonly DeliveryNews[]): Promise<void>;
+  /** The order that news of this id are about; null when it is nobody's. */
+  delivery(gatewayId: GatewayId, id: string): Promise<Delivery | null>;
+  /** A remark on how an order that is being sent gets on (a dial, a page): a line of the delivery log, step `receipt`. */
+  progress(messageId: string, detail: string): Promise<void>;
 }
 
 // ---------------------------------------------------------------- opt-outs

@@ -111,7 +111,7 @@ async function assemble(
     ...quarantine(tools),
     ...postponing(tools),
     ...outbound(tools),
-    ...deliveries(commits, clock),
+    ...deliveries(commits, database.reads, clock),
     ...registry(database.reads, commits),
     ...keptRecords(database.reads, commits, clock),
     ...remarks(commits, clock),

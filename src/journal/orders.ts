@@ -1,5 +1,5 @@
 // Owns the rows of orders as the verbs see them: which columns, which record, which step in the delivery log.
-import type { OrderRecord, OrderState } from './journal.js';
+import type { DeliveryState, OrderRecord, OrderState } from './journal.js';
 import { type Sql, statement } from './sql.js';
 import { writeStep } from './steps.js';
 
@@ -82,4 +82,35 @@ export async function orderOf(reads: Sql, messageId: string): Promise<OrderRecor
 
 export const orderById = statement<{ messageId: string }>()((db, slot) =>
   db.selectFrom('orders').select(ORDER).where('message_id', '=', slot('messageId')),
+);
+
+/** How an order leaves the state `from`, provided that it is still in it. */
+interface Settlement {
+  messageId: string;
+  attempt: number;
+  from: OrderState;
+  to: OrderState;
+  deliverySystemId: string | null;
+  detail: string | null;
+  taken: string;
+  deliveryState: DeliveryState | null;
+  at: number;
+}
+
+export const toSettled = statement<Settlement>()((db, slot) =>
+  db
+    .updateTable('orders')
+    .set({
+      state: slot('to'),
+      delivery_system_id: slot('deliverySystemId'),
+      detail: slot('detail'),
+      taken: slot('taken'),
+      delivery_state: slot('deliveryState'),
+      owner: null,
+      changed_at: slot('at'),
+    })
+    .where('message_id', '=', slot('messageId'))
+    .where('attempts', '=', slot('attempt'))
+    .where('state', '=', slot('from'))
+    .returning(ORDER),
 );

@@ -3,9 +3,9 @@
 import type { Clock } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Committer } from './commit.js';
-import { firstState, registerParts } from './deliveries.js';
-import type { Acceptance, DeliveryState, NewOrder, OrderState, OutboundJournal, SettledOutcome } from './journal.js';
-import { ORDER, type OrderRow, orderById, orderFrom, orderIdOf, orderStep, takenOf } from './orders.js';
+import { firstState, forgetParts, registerParts } from './deliveries.js';
+import type { Acceptance, NewOrder, OrderState, OutboundJournal, SettledOutcome } from './journal.js';
+import { ORDER, type OrderRow, orderById, orderFrom, orderIdOf, orderStep, takenOf, toSettled } from './orders.js';
 import { type Sql, statement } from './sql.js';
 import { oneLine } from './steps.js';
 
@@ -75,36 +75,6 @@ const toBegun = statement<{ messageId: string; deliverySystemId: string; owner: 
     .where('message_id', '=', slot('messageId'))
     .where('state', 'in', ['accepted', 'failed', 'partial', 'unknown'])
     .where(({ eb, or }) => or([eb('owner', 'is', null), eb('owner', '=', slot('owner'))]))
-    .returning(ORDER),
-);
-
-interface Settlement {
-  messageId: string;
-  attempt: number;
-  from: OrderState;
-  to: OrderState;
-  deliverySystemId: string | null;
-  detail: string | null;
-  taken: string;
-  deliveryState: DeliveryState | null;
-  at: number;
-}
-
-const toSettled = statement<Settlement>()((db, slot) =>
-  db
-    .updateTable('orders')
-    .set({
-      state: slot('to'),
-      delivery_system_id: slot('deliverySystemId'),
-      detail: slot('detail'),
-      taken: slot('taken'),
-      delivery_state: slot('deliveryState'),
-      owner: null,
-      changed_at: slot('at'),
-    })
-    .where('message_id', '=', slot('messageId'))
-    .where('attempts', '=', slot('attempt'))
-    .where('state', '=', slot('from'))
     .returning(ORDER),
 );
 
@@ -224,14 +194,18 @@ async function settle(
   });
   if (!settled) return orderFrom(row);
   await orderStep(sql, settled, outcome.kind, at, settled.detail);
-  if (outcome.kind === 'sent') await registerParts(sql, settled, outcome, at);
+  const traceable = outcome.kind === 'sent' || (outcome.kind === 'unknown' && outcome.ids !== undefined);
+  // What an earlier settlement of the same order was waiting for (unknown, with ids) is over.
+  if (traceable && (row.attempts > 1 || row.state === 'unknown')) await forgetParts(sql, [id]);
+  if (traceable) await registerParts(sql, settled, outcome, at);
   return orderFrom(settled);
 }
 
-/** An attempt settles once; afterwards only a word that turns unknown into something known is heard. */
+/** An attempt settles once; afterwards only a word is heard that turns unknown into something known, or names who will know. */
 function counts(row: OrderRow, attempt: number, outcome: SettledOutcome): boolean {
   if (row.attempts !== attempt) return false;
-  return row.state === 'begun' || (row.state === 'unknown' && outcome.kind !== 'unknown');
+  const tellsMore = outcome.kind !== 'unknown' || outcome.ids !== undefined;
+  return row.state === 'begun' || (row.state === 'unknown' && tellsMore);
 }
 
 function takenAfter(before: readonly string[], outcome: SettledOutcome): string[] {

@@ -57,6 +57,8 @@ const VERBS = [
   'recover',
   'order',
   'news',
+  'delivery',
+  'progress',
   'optOut',
   'optIn',
   'optedOut',

@@ -88,6 +88,7 @@ export function attemptOf(orderId = '99999999-0000-4000-8000-000000000001'): Att
     firstBegunAt: systemClock.now(),
     signal: controller.signal,
     remaining: () => (controller.signal.aborted ? 0 : 85_000),
+    note: () => {},
     abort: () => controller.abort(new Error('the time for an answer is over')),
   };
 }

@@ -121,16 +121,20 @@ export const gateways = (device = 'TestText { "Region": "CZ" }'): GatewayInfo[] 
     Device: device,
   }));
 
-/** `own`: further drivers by device word in lower case, for a device string that names one of them. */
-export async function startSmsBed(device?: string, own: Record<string, AnyDriver> = {}): Promise<SmsBed> {
+/** `own`: further drivers by device word in lower case, for a device string that names one of them; `list`: other gateways. */
+export async function startSmsBed(
+  device?: string,
+  own: Record<string, AnyDriver> = {},
+  list: GatewayInfo[] = gateways(device),
+): Promise<SmsBed> {
   const folder = mkdtempSync(join(tmpdir(), 'gatepost-sms-'));
-  const hub = await startHub({ gateways: gateways(device), keepAlive: 100_000 });
+  const hub = await startHub({ gateways: list, keepAlive: 100_000 });
   const clock = manualClock();
   const texts = textStandIn(clock);
   const lines: string[] = [];
   const file = join(folder, 'gatepost.yaml');
   const server = `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }`;
-  writeFileSync(file, `${server}\ndataDir: data\nhttp: { port: 0 }\n`);
+  writeFileSync(file, `${server}\ndataDir: data\nhttp: { port: 0 }\nfax: { chromium: off, ocr: false }\n`);
   const config = loadConfig(file, {});
   const start = async () => {
     const secrets = redactor();
@@ -140,7 +144,9 @@ export async function startSmsBed(device?: string, own: Record<string, AnyDriver
     const service = await startService(config, { clock, random: () => 0.5, redactor: secrets, log, env: {}, drivers });
     await fact(
       () =>
-        service.listed() && service.views().length === 2 && service.views().every(({ state }) => state === 'running'),
+        service.listed() &&
+        service.views().length === list.length &&
+        service.views().every(({ state }) => state === 'running'),
     );
     return service;
   };

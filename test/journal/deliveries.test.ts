@@ -81,6 +81,104 @@ describe('an order that was sent', () => {
   });
 });
 
+describe('an order whose outcome is unknown, but which the counterparty has under way', () => {
+  const underWay = { kind: 'unknown', detail: 'the call is still under way', ids: ['job 7'] } as const;
+  const state = async (journal: Journal) => (await journal.order('a'))?.state;
+
+  test.each([
+    ['delivered', 'sent', '3 of 3 pages'],
+    ['undelivered', 'failed', 'Busy signal detected'],
+  ] as const)('is settled by news that it is %s: %s', async (end, settled, words) => {
+    const journal = await place().open();
+    await settle(journal, 'a', underWay);
+    expect(await state(journal)).toBe('unknown');
+    await journal.news('out', [news('job 7', 'accepted', 'dial 1')]);
+    expect(await state(journal)).toBe('unknown');
+    await journal.news('out', [news('job 7', end, words)]);
+    expect(await state(journal)).toBe(settled);
+    expect((await journal.order('a'))?.detail).toBe(words);
+    expect(await delivery(journal, 'a')).toBe(`${end}: ${words}`);
+    await journal.news('out', [news('job 7', end === 'delivered' ? 'undelivered' : 'delivered', 'other words')]);
+    expect(await state(journal)).toBe(settled);
+  });
+
+  test('is settled by news that came before it was known to be unknown', async () => {
+    const journal = await place().open();
+    await journal.news('out', [news('job 7', 'delivered', '1 of 1 page')]);
+    await settle(journal, 'a', underWay);
+    expect(await state(journal)).toBe('sent');
+  });
+
+  test('is settled by a later word of the same attempt, which takes the place of the first', async () => {
+    const journal = await place().open();
+    await settle(journal, 'a', underWay);
+    const sent = { kind: 'sent', deliverySystemId: 'job 8', state: 'delivered' } as const;
+    expect((await journal.settle('a', 1, sent)).state).toBe('sent');
+    expect(await delivery(journal, 'a')).toBe('delivered');
+    await journal.news('out', [news('job 7', 'undelivered', 'nobody waits for this one')]);
+    expect(await delivery(journal, 'a')).toBe('delivered');
+  });
+
+  test('learns its ids later, when the first word had none', async () => {
+    const journal = await place().open();
+    await settle(journal, 'a', { kind: 'unknown', detail: 'the line broke' });
+    expect((await journal.settle('a', 1, { kind: 'unknown', detail: 'again' })).detail).toBe('the line broke');
+    expect((await journal.settle('a', 1, underWay)).detail).toBe('the call is still under way');
+    await journal.news('out', [news('job 7', 'delivered')]);
+    expect(await state(journal)).toBe('sent');
+  });
+
+  test('sent again after it failed, is not failed a second time by the first try', async () => {
+    const journal = await place().open();
+    await settle(journal, 'a', underWay);
+    await journal.news('out', [news('job 7', 'undelivered', 'Busy')]);
+    await settle(journal, 'a', { kind: 'unknown', detail: 'on its way', ids: ['job 9'] });
+    await journal.news('out', [news('job 7', 'undelivered', 'Busy')]);
+    expect(await state(journal)).toBe('unknown');
+    await journal.news('out', [news('job 9', 'delivered')]);
+    expect(await state(journal)).toBe('sent');
+  });
+});
+
+describe('progress', () => {
+  test('is a line of the log each time, as long as there is no end, and moves nothing', async () => {
+    const journal = await place().open();
+    await send(journal, 'a', { ids: ['job 7'] });
+    const dial = (n: number) => ({ ...news('job 7', 'accepted', `dial ${n}: busy`), progress: true });
+    await journal.news('out', [dial(1), dial(2), news('job 7', 'delivered', 'ok'), dial(3)]);
+    expect(await receipts(journal, 'a')).toEqual(['dial 1: busy', 'dial 2: busy', 'delivered: ok']);
+    expect(await delivery(journal, 'a')).toBe('delivered: ok');
+  });
+
+  test('of an id that no order has is kept for nobody', async () => {
+    const { open, rows } = place();
+    const journal = await open();
+    await journal.news('out', [{ ...news('job 7', 'accepted', 'dial 1'), progress: true }]);
+    await journal.close();
+    expect(rows('select * from early_news')).toEqual([]);
+  });
+
+  test('of an order that is being sent is in its story', async () => {
+    const journal = await place().open();
+    await journal.accept(order('a'));
+    await journal.progress('a', 'dial 1: busy');
+    await journal.progress('nobody', 'dial 1: busy');
+    expect(await receipts(journal, 'a')).toEqual(['dial 1: busy']);
+  });
+});
+
+describe('whom news are about', () => {
+  test('is told with how far it has come', async () => {
+    const journal = await place().open();
+    expect(await journal.delivery('out', 'job 7')).toBeNull();
+    await settle(journal, 'a', { kind: 'unknown', detail: 'on its way', ids: ['job 7'] });
+    expect(await journal.delivery('out', 'job 7')).toMatchObject({ messageId: 'a', state: 'unknown' });
+    expect(await journal.delivery('other', 'job 7')).toBeNull();
+    await journal.news('out', [news('job 7', 'undelivered', 'Busy')]);
+    expect(await journal.delivery('out', 'job 7')).toMatchObject({ state: 'undelivered', detail: 'Busy' });
+  });
+});
+
 describe('an order in several parts', () => {
   test('is delivered only when all parts are', async () => {
     const journal = await place().open();

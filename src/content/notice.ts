@@ -1,0 +1,51 @@
+// Owns the words in which the contact center learns what became of an order after it was answered.
+import { isoTime } from '../kit/clock.js';
+import { LIMITS } from '../simprot/messages.js';
+import { cleanLine, cutText } from './limits.js';
+import { UNKNOWN_SENDER } from './mail/fields.js';
+import type { Notice, ReadMessage } from './reader.js';
+import { textToHtml } from './text.js';
+import { shortId } from './threading.js';
+
+/** A notice as a message of the counterparty's, answering the order. */
+export function readNotice(notice: Notice): ReadMessage {
+  const { channel, delivered, orderId, at } = notice;
+  const to = cleanLine(notice.remoteAddress);
+  const detail = notice.detail === null ? '' : cleanLine(notice.detail);
+  const end = delivered ? 'was delivered' : 'was NOT delivered';
+  const about = cleanLine(notice.subject);
+  const text = [
+    `The ${channel.toLowerCase()} to ${to} ${end}${detail === '' ? '.' : `: ${detail}`}`,
+    '',
+    ...(about === '' ? [] : [`Subject: ${about}`]),
+    `Order: ${orderId}`,
+    `Time: ${isoTime(at)}`,
+  ].join('\n');
+  return {
+    message: {
+      DeliverySystemId: shortId(`report-${orderId}`),
+      InReplyToId: shortId(notice.deliverySystemId),
+      FromField: cutText(to, LIMITS.FromField) || UNKNOWN_SENDER,
+      RemoteAddress: cutText(to, LIMITS.RemoteAddress) || UNKNOWN_SENDER,
+      ToField: null,
+      ToCcField: null,
+      ToBccField: null,
+      Direction: 'I',
+      ExtendedFields: null,
+      ReceivedSentTime: isoTime(at),
+      DraftTime: null,
+      SubjectField: cutText(`${channel} to ${to} ${delivered ? 'delivered' : 'NOT delivered'}`, LIMITS.SubjectField),
+      BodyHtml: textToHtml(text),
+      BodyText: text,
+      Culture: null,
+      Mark: null,
+      SpamLevel: null,
+      Hierarchy: null,
+      Rating: null,
+    },
+    attachments: [],
+    rfcMessageId: null,
+    references: null,
+    notes: [],
+  };
+}
