@@ -10,6 +10,7 @@ const lines = {
   HttpSms: async () => (await import('./http-sms/driver.js')).httpSms,
   Twilio: async () => (await import('./twilio/driver.js')).twilio,
   Smpp: async () => (await import('./smpp/driver.js')).smpp,
+  FaxMail: async () => (await import('./fax-mail/driver.js')).faxMail(await mailDrivers()),
 } satisfies Record<string, () => Promise<AnyDriver>>;
 
 /** The device type words as they are written in the documentation. */
@@ -19,3 +20,8 @@ export const deviceWords: readonly string[] = Object.keys(lines);
 export const drivers: Readonly<Record<string, () => Promise<AnyDriver>>> = Object.fromEntries(
   Object.entries(lines).map(([word, load]) => [word.toLowerCase(), load]),
 );
+
+/** A fax service by mail is built on these two; where one is removed, that direction of it is gone and nothing else. */
+async function mailDrivers() {
+  return { mailbox: await drivers.imaphost?.(), relay: await drivers.smtphost?.() };
+}

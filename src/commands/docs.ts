@@ -119,7 +119,7 @@ async function driverPages(drivers: DriverTable): Promise<Page[]> {
         'docs/no-folder',
         `no folder in gateways/ has a README.md that begins with "# ${driver.device}"`,
       );
-    return filled(`gateways/${folder}/README.md`, 'settings', settingsTable(driver));
+    return filled(`gateways/${folder}/README.md`, 'settings', settingsTable(driver, folders));
   });
   return [...pages, filled('gateways/README.md', 'capabilities', capabilityTable(all, folders))];
 }
@@ -143,15 +143,22 @@ function filled(path: string, marker: string, content: string): Page {
   return { path, text: text.replace(pattern, (_, begin: string, end: string) => `${begin}${content}\n${end}`) };
 }
 
-function settingsTable({ settings }: AnyDriver): string {
+function settingsTable({ settings }: AnyDriver, folders: ReadonlyMap<string, string>): string {
   const rows = settings.names.map((name) => {
     const meta = settings.meta(name);
     const only = meta.only ? ` (direction ${meta.only === 'in' ? 'I' : 'O'} only)` : '';
     const secret = meta.secret ? ' Secret.' : '';
+    const held = meta.holds && ` Holds settings of ${linkTo(meta.holds.device, folders)}.`;
     const fallback = settings.required(name) ? 'mandatory' : shownDefault(settings.defaultOf(name));
-    return [code(name), cell(meta.description + only + secret), fallback, code(shown(meta.example))];
+    return [code(name), cell(meta.description + (held ?? '') + only + secret), fallback, code(shown(meta.example))];
   });
   return markdownTable(['Setting', 'What it does', 'Default', 'Example'], rows);
+}
+
+/** From the page of one driver to that of another. */
+function linkTo(device: string, folders: ReadonlyMap<string, string>): string {
+  const folder = folders.get(device);
+  return folder ? `[${device}](../${folder}/README.md)` : device;
 }
 
 const shownDefault = (value: unknown) => (value === undefined ? 'none' : code(shown(value)));

@@ -187,10 +187,17 @@ function readDeviceMap(item: Item, map: YAMLMap, common: Common): DeviceEntry | 
     return undefined;
   }
   const { type: _type, ...settings }: Record<string, unknown> = map.toJS(item.document);
-  const lineOf = new Map<string, number>();
-  for (const [name, member] of members) lineOf.set(name.toLowerCase(), item.reading.lines.linePos(member.keyAt).line);
-  const settingLine = (name: string) => lineOf.get(name.toLowerCase()) ?? common.deviceLine;
+  const settingLine = (name: string) => lineOf(item, map, name.split('.')) ?? common.deviceLine;
   return { ...common, type: word.value, settings, settingLine };
+}
+
+/** `Mailbox`, `Host` is the line of Host inside Mailbox, or of Mailbox when that holds none. */
+function lineOf(item: Item, map: YAMLMap, [name = '', ...inside]: readonly string[]): number | undefined {
+  const found = [...membersOf(item.document, map)].find(([given]) => given.toLowerCase() === name.toLowerCase());
+  if (!found) return undefined;
+  const [, { node, keyAt }] = found;
+  const deeper = inside.length > 0 && isMap(node) ? lineOf(item, node, inside) : undefined;
+  return deeper ?? item.reading.lines.linePos(keyAt).line;
 }
 
 /** (Id, Direction) is the key of a gateway: a second entry with the same one is a mistake. */

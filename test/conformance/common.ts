@@ -7,6 +7,7 @@ import {
   messageOf,
   type OutboundMessage,
 } from '../../src/driver/contract.js';
+import { secretsAmong } from '../../src/driver/settings.js';
 import { until } from '../kit/until.js';
 import { type Bench, openThings, type Table } from './bench.js';
 import type { Counterparty } from './harness.js';
@@ -121,9 +122,7 @@ export function anyDirection<
     await driver.open(table.context(unreachable)).catch((error: unknown) => said.push(allWordsOf(error)));
     await driver.close(await driver.open(table.context()));
     const text = JSON.stringify([said, table.said.lines]);
-    for (const name of driver.settings.names.filter((name) => driver.settings.meta(name).secret)) {
-      const secret = settings[name];
-      if (typeof secret !== 'string') continue;
+    for (const secret of secretsAmong(driver.settings, settings)) {
       expect(text).not.toContain(secret);
       expect(text).not.toContain(Buffer.from(secret).toString('base64').replace(/=+$/, ''));
     }

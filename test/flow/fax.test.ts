@@ -289,6 +289,22 @@ describe('an order whose process was killed while it was sending', () => {
   });
 });
 
+describe('an order that is looked up', () => {
+  it('and ends at that very moment is reported, too', async () => {
+    faxes.overdue = { kind: 'unknown', detail: 'the line broke' };
+    order();
+    await overdue();
+    await answers(1);
+    faxes.onLookup = async () => {
+      await news('delivered', '1 of 1 page');
+      return { kind: 'unknown', detail: 'still dialling', ids: ['job 7'] };
+    };
+    order();
+    await answers(2);
+    expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
+  });
+});
+
 describe('a gateway that reports to nobody', () => {
   it.each([{}, { ReportTo: '55555555-5555-4555-8555-555555555555' }])(
     'has its results in the delivery log: %j',

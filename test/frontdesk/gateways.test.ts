@@ -51,6 +51,13 @@ describe('the gateways file', () => {
     expect([device?.settingLine('host'), device?.settingLine('PORT'), device?.settingLine('User')]).toEqual([7, 8, 6]);
   });
 
+  test('a setting inside another one is found at its own line, one that is missing there at that of the outer one', () => {
+    const text = `- id: ${ID}\n  displayName: Info\n  channel: Fax\n  direction: I\n  device:\n    type: FaxMail\n    Mailbox:\n      Host: a\n      Port: x\n`;
+    const [device] = read(text).devices;
+    const lines = ['Mailbox.port', 'mailbox.User', 'Mailbox', 'Relay.Host'].map((name) => device?.settingLine(name));
+    expect(lines).toEqual([9, 7, 7, 6]);
+  });
+
   test('a bad entry is reported with its line and the good ones are served all the same', () => {
     const file = read(good({ id: OTHER, channel: 'Mail' }) + good());
     expect(file.entries.map(({ info }) => info.Id)).toEqual([ID]);

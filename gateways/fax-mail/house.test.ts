@@ -1,0 +1,96 @@
+// Both halves of a fax service in the running connector: an order becomes a mail to the provider, the provider's mail about
+// it becomes the end of its story.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { simpleParser } from 'mailparser';
+import { afterEach, expect, it } from 'vitest';
+import { startService } from '../../src/app.js';
+import { loadConfig } from '../../src/config.js';
+import { openJournal } from '../../src/journal/open.js';
+import { systemClock, systemRandom } from '../../src/kit/clock.js';
+import { silentLog } from '../../src/kit/log.js';
+import { redactor } from '../../src/kit/redact.js';
+import { providerMail } from '../../test/kit/provider-mail.js';
+import { until } from '../../test/kit/until.js';
+import { startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
+import { startHub } from '../../test/servers/hub.js';
+import { startSmtp } from '../../test/servers/smtp.js';
+import { drivers } from '../index.js';
+
+const ID = '44444444-1111-4111-8111-444444444444';
+const ORDER = 'aaaaaaaa-0000-4000-8000-00000000000f';
+const user = { name: 'fax@example.test', password: 'house-box-password' };
+const missing = drivers.imaphost && drivers.smtphost ? whyNoDovecot() : 'a mail driver has been removed';
+
+const undo: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (let step = undo.pop(); step; step = undo.pop()) await step();
+});
+
+function closing<T extends { close(): Promise<unknown> }>(part: T): T {
+  undo.push(async () => void (await part.close()));
+  return part;
+}
+
+async function house(written: Record<string, unknown>) {
+  const dovecot = closing(await startDovecot({ users: [user] }));
+  const smtp = closing(await startSmtp());
+  const Mailbox = { Host: '127.0.0.1', Port: dovecot.port, Security: 'None', User: user.name, Password: user.password };
+  const Relay = { Host: '127.0.0.1', Port: smtp.port, Security: 'None', From: 'fax@example.test' };
+  const settings = { Mailbox: { ...Mailbox, Since: 'All' }, Relay, AddressTemplate: '{number}@fax.test', Region: 'CZ' };
+  const Device = `FaxMail ${JSON.stringify({ ...settings, ...written })}`;
+  const both = { Id: ID, DisplayName: 'Fax', PeerAddress: '@gatepost', Channel: 'Fax' as const, Device };
+  const directions = [
+    { ...both, Direction: 'I' as const },
+    { ...both, Direction: 'O' as const },
+  ];
+  const hub = closing(await startHub({ gateways: directions }));
+  const folder = mkdtempSync(join(tmpdir(), 'gatepost-fax-mail-'));
+  undo.push(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'gatepost.yaml');
+  const server = `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }`;
+  writeFileSync(file, [server, 'dataDir: data', 'http: { port: 0 }'].join('\n'));
+  const config = loadConfig(file, {});
+  const world = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
+  const service = await startService(config, { ...world, drivers });
+  undo.push(() => service.stop());
+  await until('both halves to run', () => {
+    const views = service.views();
+    return views.length === 2 && views.every(({ state }) => state === 'running');
+  });
+  const story = async () => {
+    await service.stop();
+    const journal = await openJournal(config.journal, { ...world, directory: join(folder, 'look') });
+    undo.push(() => journal.close());
+    return journal.stories(ORDER);
+  };
+  return { dovecot, smtp, hub, story };
+}
+
+it.runIf(!missing)('an order goes to the provider, and what the provider says of it ends its story', async () => {
+  const Results = { Delivered: ['was sent'], Failed: ['could not be sent'] };
+  const { dovecot, smtp, hub, story } = await house({ Results });
+  hub.order({
+    MessageId: ORDER,
+    GatewayId: ID,
+    RemoteAddress: '222 333 444',
+    Direction: 'O',
+    BodyText: 'Hello by fax',
+  });
+  await hub.untilCount('ES_MESSAGE_SENT', 1);
+  expect(hub.sent[0]).toMatchObject({ Id: ORDER });
+  expect(hub.sent[0]?.Data ?? null).toBeNull();
+  expect(smtp.mails.map(({ recipients }) => recipients)).toEqual([['+420222333444@fax.test']]);
+  const { messageId = '', attachments } = await simpleParser(smtp.mails[0]?.raw ?? '');
+  expect(attachments[0]?.content.subarray(0, 5).toString()).toBe('%PDF-');
+  const headers = { 'In-Reply-To': messageId };
+  const result = { subject: 'Your fax', text: 'It could not be sent: line busy.', headers };
+  await dovecot.deliver(user.name, providerMail(result));
+  const read = async () => dovecot.doveadm('search', '-u', user.name, 'mailbox', 'INBOX', 'seen');
+  await until('the result to be read', async () => (await read()).trim() !== '');
+  const [told] = await story();
+  const steps = told?.entries.map(({ step, detail }) => `${step} ${detail}`).join('\n');
+  expect(steps).toContain('It could not be sent: line busy.');
+  expect(hub.received).toEqual([]);
+});

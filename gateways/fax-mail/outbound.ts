@@ -1,0 +1,116 @@
+// Owns sending: one mail per fax, to the provider's address for the number, the document attached. Point of no return: that
+// of the relay (the mail server's final dot); the provider's part comes after it and is told later, by mail, if at all.
+import { createHash } from 'node:crypto';
+import MailComposer from 'nodemailer/lib/mail-composer';
+import type { OutboundFax, OutboundMail, Outcome, Sender } from '../../src/driver/contract.js';
+import { addressFor, writeNumber } from './address.js';
+import type { Outgoing } from './settings.js';
+import { tokenOf } from './token.js';
+
+export interface Letter {
+  readonly gatewayId: string;
+  readonly outgoing: Outgoing;
+  /** As the relay's settings say it. */
+  readonly sender: Sender;
+  /** For the Date header, ms since the epoch. */
+  readonly now: number;
+}
+
+export type Composed = { ok: true; mail: OutboundMail; token: string; notes: string } | { ok: false; problem: string };
+
+/** The journal's ids have at most 80 characters; a longer domain is replaced. */
+const LONGEST_DOMAIN = 40;
+/** RFC 5322 2.1.1, with room for what encoding adds. */
+const LONGEST_SUBJECT = 300;
+
+export async function compose(fax: OutboundFax, { gatewayId, outgoing, sender, now }: Letter): Promise<Composed> {
+  const { address: from } = sender;
+  if (!from) return { ok: false, problem: 'Relay.From is missing: the provider knows its customers by their address' };
+  const number = writeNumber(fax.to, outgoing.numberFormat);
+  if (!number.ok) return number;
+  const token = tokenOf(gatewayId, fax.reference);
+  const messageId = `<${token}@${domainOf(from)}>`;
+  const to = addressFor(outgoing.address, number.text);
+  const put = fillIn({ number: number.text, reference: token, pages: String(fax.pages), ...wordsOf(outgoing) });
+  const { document, notes } = documentOf(fax, outgoing);
+  const composer = new MailComposer({
+    from: { name: sender.name ?? '', address: from },
+    to: { name: '', address: to },
+    // The agent's words go into the subject only: some providers take commands in the text.
+    subject: put(outgoing.subject.replaceAll('{subject}', () => harmless(fax.subject))).slice(0, LONGEST_SUBJECT),
+    messageId,
+    date: new Date(now),
+    // Never empty: without a text the document would be the whole mail and no attachment.
+    text: put(outgoing.body) || '\n',
+    attachments: [document],
+    baseBoundary: createHash('sha256').update(`${token}\n${outgoing.body}`).digest('hex').slice(0, 24),
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  const raw = await composer.compile().build();
+  return { ok: true, token, notes, mail: { kind: 'mail', raw, messageId, from, recipients: [to] } };
+}
+
+const domainOf = (address: string) => {
+  const domain = address.slice(address.lastIndexOf('@') + 1);
+  return /^[A-Za-z0-9.-]+$/.test(domain) && domain.length <= LONGEST_DOMAIN ? domain : 'fax-mail.invalid';
+};
+
+const wordsOf = ({ station, password }: Outgoing) => ({ station: station ?? '', password: password ?? '' });
+/** One line, with nothing that could be taken for a placeholder. */
+const harmless = (text: string) =>
+  text
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .replace(/[{}]/g, '')
+    .trim();
+
+/** Other words in braces stay: they are for the provider. */
+function fillIn(values: Readonly<Record<string, string>>): (template: string) => string {
+  return (template) => template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+}
+
+function documentOf({ pdf, tiff }: OutboundFax, { document }: Outgoing) {
+  if (document === 'Tiff' && tiff) return { document: attachment('fax.tif', 'image/tiff', tiff), notes: '' };
+  const notes = document === 'Tiff' ? '; sent as PDF, for this machine could not make the TIFF' : '';
+  return { document: attachment('fax.pdf', 'application/pdf', pdf), notes };
+}
+
+const attachment = (filename: string, contentType: string, bytes: Uint8Array) => ({
+  filename,
+  contentType,
+  content: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+});
+
+/** What became of the mail, said of the fax. */
+export function judge(
+  outcome: Outcome,
+  composed: Extract<Composed, { ok: true }>,
+  answerWhen: 'Accepted' | 'Done',
+): Outcome {
+  const { token, notes, mail } = composed;
+  switch (outcome.kind) {
+    case 'deferred':
+    case 'rejected':
+      return outcome;
+    case 'unknown':
+      return { ...outcome, ids: [token] };
+    case 'partial':
+      return {
+        kind: 'unknown',
+        detail: 'the mail server took the mail for some recipients, though there was one',
+        ids: [token],
+      };
+    case 'sent': {
+      const words = `accepted for transmission by the provider${notes}: ${outcome.detail ?? mail.recipients.join(', ')}`;
+      if (answerWhen === 'Done')
+        return { kind: 'unknown', detail: `the call is still to come; ${words}`, ids: [token] };
+      return {
+        kind: 'sent',
+        deliverySystemId: mail.messageId.slice(1, -1),
+        state: 'accepted',
+        ids: [token],
+        detail: words,
+      };
+    }
+  }
+}
