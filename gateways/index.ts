@@ -11,6 +11,7 @@ const lines = {
   Twilio: async () => (await import('./twilio/driver.js')).twilio,
   Smpp: async () => (await import('./smpp/driver.js')).smpp,
   FaxMail: async () => (await import('./fax-mail/driver.js')).faxMail(await mailDrivers()),
+  TelnyxFax: async () => (await import('./telnyx-fax/driver.js')).telnyxFax,
 } satisfies Record<string, () => Promise<AnyDriver>>;
 
 /** The device type words as they are written in the documentation. */

@@ -1,0 +1,23 @@
+// Owns the mark by which a fax at Telnyx is known to be one of ours: the client state, which Telnyx keeps with the fax
+// and repeats in its list and in everything it pushes.
+import type { Attempt, OutboundFax } from '../../src/driver/contract.js';
+
+const WORD = 'gatepost';
+
+export interface Mark {
+  readonly gatewayId: string;
+  readonly orderId: string;
+}
+
+/** The same on every attempt at an order. Base64, as Telnyx wants it. */
+export function markOf(gatewayId: string, { orderId }: Attempt, { reference }: OutboundFax): string {
+  return Buffer.from([WORD, gatewayId, orderId, reference].join(' ')).toString('base64');
+}
+
+/** Undefined for faxes that others sent through the account. */
+export function readMark(clientState: string | null): Mark | undefined {
+  const [word, gatewayId, orderId] = Buffer.from(clientState ?? '', 'base64')
+    .toString('utf8')
+    .split(' ');
+  return word === WORD && gatewayId && orderId ? { gatewayId, orderId } : undefined;
+}

@@ -1,0 +1,169 @@
+// Owns an open TelnyxFax gateway before the stand-in: what the tests of the driver have in common.
+import { telnyxFax } from '../../gateways/telnyx-fax/driver.js';
+import type { Session } from '../../gateways/telnyx-fax/session.js';
+import type {
+  Arrival,
+  Attempt,
+  DeliveryNews,
+  FaxDocument,
+  RawRequest,
+  WebhookResult,
+} from '../../src/driver/contract.js';
+import { attemptOf, contextOf } from '../conformance/context.js';
+import { type Recorder, recorder } from '../conformance/watch.js';
+import { type ManualClock, manualClock } from '../kit/manual-clock.js';
+import { createMemory, type TestMemory } from '../kit/memory.js';
+import { type Signed, startTelnyx, type TelnyxServer } from './telnyx.js';
+
+export const GATEWAY = '11111111-2222-4333-8444-555555555555';
+export const PUBLIC = `https://gatepost.example.com/webhooks/${GATEWAY}`;
+export const PDF = Buffer.from('%PDF-1.4 a page %%EOF');
+
+/** A bed whose gateway and Telnyx live by a clock turned by hand. */
+export interface TelnyxBed {
+  readonly server: TelnyxServer;
+  readonly clock: ManualClock;
+  readonly memory: TestMemory;
+  readonly news: DeliveryNews[];
+  readonly turnedAway: string[];
+  readonly said: Recorder;
+  /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
+  open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
+  close(session: Session): Promise<void>;
+  /** Begins to receive on a session. */
+  receiving(session: Session): Receiving;
+  /** An attempt of an order that was begun now and has `ms` until its answer is due. */
+  attempt(orderId?: string, ms?: number, firstBegunAt?: number): Attempt & { abort(): void };
+  /** A request with what was signed, as the HTTP port hands it over. */
+  push(session: Session, signed: Signed, more?: Partial<RawRequest>): Promise<WebhookResult<FaxDocument>>;
+  /** Lets the clock go on, in steps of `ms`, until it has come to this. */
+  turn<T>(awaited: Promise<T>, ms?: number): Promise<T>;
+  /** Moves the clock by `ms` at once, when nothing is under way. */
+  jump(ms: number): Promise<void>;
+  /** Waits for a fact while the clock goes on. */
+  fact(is: () => boolean | Promise<boolean>): Promise<void>;
+  /** Resolves when nothing is under way. */
+  quiet(): Promise<void>;
+  end(): Promise<void>;
+}
+
+export interface Receiving {
+  /** The next arrival, recorded as open in the memory as the flow does. */
+  next(): Promise<Arrival<FaxDocument>>;
+  /** The next one, taken and confirmed. */
+  take(): Promise<Arrival<FaxDocument>>;
+  stop(): Promise<void>;
+}
+
+/** `offMs`: how far Telnyx's clock is from ours. */
+export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
+  const clock = manualClock();
+  const server = await startTelnyx({ now: () => clock.now() + offMs });
+  // Nobody listens at the public address of the bed: pushes are handed over by the tests.
+  server.reach = (url) => (url.startsWith(PUBLIC) ? 'http://127.0.0.1:9/' : url);
+  const memory = createMemory();
+  const news: DeliveryNews[] = [];
+  const turnedAway: string[] = [];
+  const said = recorder();
+  const undo: (() => Promise<void>)[] = [() => server.close()];
+  const usual = {
+    ApiKey: server.apiKey,
+    PublicKey: server.publicKey,
+    ConnectionId: server.connectionId,
+    Number: server.number,
+    PollSeconds: 60,
+    BaseUrl: server.url,
+  };
+  const turn = async <T>(awaited: Promise<T>, ms = 1_000): Promise<T> => {
+    let done = false;
+    const watched = awaited.finally(() => {
+      done = true;
+    });
+    watched.catch(() => {});
+    while (!done) {
+      await quiet(server);
+      if (!done) await clock.advance(ms);
+    }
+    return watched;
+  };
+  return {
+    ...{ server, clock, memory, news, turnedAway, said, turn },
+    async open(direction, written = {}) {
+      const sight = { direction, clock, memory, news, turnedAway, log: said.log, webhookUrl: PUBLIC };
+      const session = await telnyxFax.open(contextOf(telnyxFax, { ...usual, ...written }, sight));
+      undo.push(() => turn(telnyxFax.close(session)));
+      return session;
+    },
+    close: (session) => telnyxFax.close(session),
+    receiving(session) {
+      const receiving = receivingOf(session, memory);
+      undo.push(() => turn(receiving.stop()));
+      return receiving;
+    },
+    attempt(orderId, ms = 85_000, firstBegunAt = clock.now()) {
+      const end = clock.now() + ms;
+      return { ...attemptOf(orderId), firstBegunAt, remaining: () => Math.max(0, end - clock.now()) };
+    },
+    push(session, { headers, body }, more = {}) {
+      const signal = new AbortController().signal;
+      const request = { method: 'POST', path: '', url: PUBLIC, headers, body, signal, ...more };
+      return telnyxFax.webhook?.(session, request) ?? Promise.reject(new Error('no webhook'));
+    },
+    async jump(ms) {
+      await quiet(server);
+      await clock.advance(ms);
+    },
+    fact: (is) => turn(becoming(is)),
+    quiet: () => quiet(server),
+    async end() {
+      for (let step = undo.pop(); step; step = undo.pop()) await step();
+    },
+  };
+}
+
+function receivingOf(session: Session, memory: TestMemory): Receiving {
+  const stopping = new AbortController();
+  const arrivals = telnyxFax.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
+  let asked: Promise<unknown> = Promise.resolve();
+  const next = async () => {
+    if (!arrivals) throw new Error('no receive');
+    const answer = arrivals.next();
+    asked = answer.catch(() => {});
+    const { value, done } = await answer;
+    if (done) throw new Error('the receiving has ended');
+    memory.open(value);
+    return value;
+  };
+  return {
+    next,
+    async take() {
+      const arrival = await next();
+      memory.acknowledge(arrival);
+      await arrival.confirm();
+      memory.confirmed(arrival);
+      return arrival;
+    },
+    async stop() {
+      stopping.abort();
+      await asked;
+      await arrivals?.return?.();
+    },
+  };
+}
+
+/** Waits for a fact, without any clock. */
+async function becoming(is: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await is())) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Turns of the event loop without anything happening after which nothing is under way. */
+const STILL = 20;
+
+/** Resolves when no request is under way: a clock turned meanwhile would make a slow one of it. */
+async function quiet(server: TelnyxServer): Promise<void> {
+  for (let still = 0; still < STILL; still++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (server.busy > 0 || process.getActiveResourcesInfo().some((name) => /GetAddrInfo|Connect|FSReq/.test(name)))
+      still = 0;
+  }
+}

@@ -1,0 +1,44 @@
+// Owns the Telnyx stand-in for a person: starts it, says how to reach it, and takes orders on standard input.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { startTelnyx } from './telnyx.js';
+
+const server = await startTelnyx({ port: Number(process.argv[2]) || 0 });
+const say = (text: string) => void process.stdout.write(`${text}\n`);
+
+const { apiKey: ApiKey, publicKey: PublicKey, connectionId: ConnectionId, number: Number_, url: BaseUrl } = server;
+say(`A Telnyx of your own listens at ${BaseUrl}. A gateway for it:`);
+say(`  TelnyxFax ${JSON.stringify({ ApiKey, ConnectionId, Number: Number_, PublicKey, BaseUrl, PollSeconds: 5 })}`);
+say('Everything it is sent is delivered. Commands:');
+say('  in +16132484850 FILE    somebody faxes this PDF or TIFF to the number');
+say('  push URL                the address of the fax application, that events are pushed to as well');
+say('  list                    all faxes');
+say('  save ID FILE            the document of a fax');
+
+async function obey(command: string, first: string, second: string): Promise<string> {
+  if (command === 'in') {
+    const fax = server.receive({ from: first, document: readFileSync(second) });
+    const reply = server.appUrl ? await server.post(server.appUrl, server.event(fax)) : undefined;
+    return `${fax.id}: ${reply ? `${reply.status} ${reply.text}` : 'not pushed'}`;
+  }
+  if (command === 'push') {
+    server.appUrl = first;
+    return `events go to ${first}`;
+  }
+  if (command === 'save') {
+    writeFileSync(second, server.account.find(first)?.document ?? Buffer.alloc(0));
+    return `saved as ${second}`;
+  }
+  if (command !== 'list') return 'in NUMBER FILE | push URL | list | save ID FILE';
+  return server.account.faxes
+    .map(({ id, direction, from, to, status, document }) =>
+      [id, direction, from, '->', to, status, `${document?.length ?? 0} bytes`].join(' '),
+    )
+    .join('\n');
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command = '', first = '', ...rest] = line.trim().split(/\s+/);
+  if (command) say(await obey(command, first, rest.join(' ')).catch(String));
+}
+await server.close();

@@ -1,0 +1,11 @@
+// Owns the start of the Telnyx stand-in by a person: `node test/servers/telnyx.mjs [PORT]`. Compiles it into dist-bench/.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const node = (...args) => spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status ?? 1;
+
+const options = ['--outDir', 'dist-bench', '--rootDir', '.', '--noCheck', '--ignoreConfig'];
+const language = ['--module', 'nodenext', '--target', 'ES2022', '--types', 'node', '--skipLibCheck'];
+const compiled = node('node_modules/typescript/bin/tsc', 'test/servers/telnyx-main.ts', ...options, ...language);
+process.exitCode = compiled || node('dist-bench/test/servers/telnyx-main.js', ...process.argv.slice(2));
