@@ -213,13 +213,15 @@ async function put(tools: InboundTools, arrival: NewArrival, raw: Uint8Array | n
   const { gatewayId, key } = arrival;
   const contents = arrival.attachments.map(({ bytes }) => bytes);
   if (raw) contents.push(raw);
-  // One that is known needs no files, unless its message is to be kept now; asking first saves writing them.
+  // One that is known needs no files, unless its message is to be kept now, or was kept before its attachments were made;
+  // asking first saves writing them.
   const row = contents.length > 0 && (await database.reads.first(arrivalByKey, { gatewayId, key }));
-  const needed = !row || (raw && lacksRaw(row)) ? contents : [];
+  const needed = !row || (raw ? lacksRaw(row) : isSpooled(row)) ? contents : [];
   return files.store(needed, (hashes) => commits.run((sql) => openRow(sql, tools, { arrival, hashes, raw })));
 }
 
 const lacksRaw = ({ state, raw_sha256 }: ArrivalRow) => state === 'open' && raw_sha256 === null;
+const isSpooled = ({ state, raw_sha256 }: ArrivalRow) => state === 'open' && raw_sha256 !== null;
 
 interface Opening {
   arrival: NewArrival;
@@ -233,13 +235,9 @@ async function openRow(sql: Sql, { clock, guid }: InboundTools, opening: Opening
   const at = clock.now();
   const sha256 = raw ? (hashes[arrival.attachments.length] ?? null) : null;
   const row = await sql.first(insertOpen, { ...valuesOf(arrival, guid(), at), sha256 });
-  if (!row) return openAgain(sql, arrival, sha256);
+  if (!row) return openAgain(sql, { ...opening, sha256, at });
   if (raw && sha256 === null) throw new Error(`no file for the message ${arrival.key}`);
-  for (const [index, attachment] of arrival.attachments.entries()) {
-    const file = hashes[index];
-    if (file === undefined) throw new Error(`no file for attachment ${attachment.id}`);
-    await insertAttachment(sql, { arrivalId: row.id, attachment, sha256: file, at });
-  }
+  await insertAttachments(sql, row.id, { ...opening, at });
   await countSeen(sql, row);
   const notes = arrival.notes.join(' ');
   await arrivalStep(sql, row, 'received', at, notes === '' ? null : notes);
@@ -248,13 +246,30 @@ async function openRow(sql: Sql, { clock, guid }: InboundTools, opening: Opening
 
 /** The key is known. Its second coming is a duplicate only when the server has the message already; before that it is
  *  another try after an interruption. */
-async function openAgain(sql: Sql, { gatewayId, key }: NewArrival, sha256: string | null): Promise<ArrivalRecord> {
+async function openAgain(
+  sql: Sql,
+  { arrival, hashes, raw, sha256, at }: Opening & { sha256: string | null; at: number },
+): Promise<ArrivalRecord> {
+  const { gatewayId, key } = arrival;
   const row = await sql.first(arrivalByKey, { gatewayId, key });
   if (!row) throw new Error(`arrival ${key} of ${gatewayId} is neither new nor known`);
   if (row.state === 'acknowledged' || row.state === 'confirmed') await countDuplicate(sql, row);
   await comeBack(sql, row);
   if (sha256 !== null) await sql.run(keepRaw, { id: row.id, sha256 });
+  if (!raw && hashes.length > 0 && isSpooled(row)) await insertAttachments(sql, row.id, { arrival, hashes, at });
   return recordFrom(row);
+}
+
+async function insertAttachments(
+  sql: Sql,
+  arrivalId: number,
+  { arrival, hashes, at }: Pick<Opening, 'arrival' | 'hashes'> & { at: number },
+): Promise<void> {
+  for (const [index, attachment] of arrival.attachments.entries()) {
+    const sha256 = hashes[index];
+    if (sha256 === undefined) throw new Error(`no file for attachment ${attachment.id}`);
+    await insertAttachment(sql, { arrivalId, attachment, sha256, at });
+  }
 }
 
 function valuesOf(arrival: NewArrival, requestId: string, at: number) {

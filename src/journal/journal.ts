@@ -87,7 +87,8 @@ export interface InboundJournal {
   open(arrival: NewArrival): Promise<ArrivalRecord>;
   /** As `open`, the whole message kept with it in the same transaction: for a counterparty that cannot wait. `released` lists it
    *  until it is taken. After this resolves the message is either taken or here, whole: an open one of that key that was not
-   *  kept yet is kept from now on. */
+   *  kept yet is kept from now on. Attachments may come later, with the `open` of its key: reading a fax takes longer than its
+   *  sender waits. */
   spool(arrival: NewArrival, raw: Uint8Array): Promise<ArrivalRecord>;
   /** One attempt to hand it over has begun (delivery log only). */
   handed(arrivalId: number, attempt: number): Promise<void>;

@@ -40,6 +40,19 @@ describe('a spooled message', () => {
     expect(only(await journal.ledger(clock.now()))).toMatchObject({ seen: 1, delivered: 1, waiting: 0, duplicates: 1 });
   });
 
+  test('gets the attachments that are made only when it is opened, and keeps those it has', async () => {
+    const journal = await place().open();
+    const made = (text: string) => [{ id: 'link-1', name: 'a', type: 'b', bytes: raw(text) }];
+    const record = await journal.spool(arrival('1'), raw('whole'));
+    expect(await journal.open(arrival('1', { attachments: made('pages') }))).toEqual(record);
+    expect(await journal.attachment('link-1')).toMatchObject({ size: 5 });
+    await journal.open(arrival('1', { attachments: made('other pages') }));
+    expect(await journal.attachment('link-1')).toMatchObject({ size: 5 });
+    await journal.acknowledge(record.requestId, { messageId: 'm', at: 1 });
+    await journal.open(arrival('1', { attachments: [{ id: 'link-2', name: 'a', type: 'b', bytes: raw('late') }] }));
+    expect(await journal.attachment('link-2')).toBeNull();
+  });
+
   test('that was open already without being kept is kept from now on', async () => {
     const journal = await place().open();
     const record = await journal.open(arrival('1'));
