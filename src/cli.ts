@@ -20,7 +20,7 @@ const clock = systemClock;
 
 const program = new Command('gatepost')
   .description(
-    'Carries e-mail and text messages between gateways and a FrontStage contact center: nothing received is lost, nothing sent goes out twice.',
+    'Carries e-mail, text messages and faxes between gateways and a FrontStage contact center: nothing received is lost, nothing sent goes out twice.',
   )
   .version(version)
   .showHelpAfterError('(see --help for options and examples)')
@@ -117,14 +117,17 @@ program
 
 program
   .command('parse')
-  .description('mail on standard input -> MessageContentInfo as JSON on standard output')
+  .description('mail (with --fax a TIFF or PDF) on standard input -> MessageContentInfo as JSON on standard output')
   .option('--gateway <id>', 'GatewayId to write into it', NO_GATEWAY)
   .option('--attachments <folder>', 'write the attachments there')
+  .option('--fax', 'read a received fax: TIFF or PDF')
+  .option('--from <number>', 'number of the caller (with --fax)')
+  .option('--region <country>', 'country in which that number is read, as two letters (with --fax)')
   .addHelpText(
     'after',
-    '\nBroken mail is no failure: it comes out reduced, with the reason in its body.\n\nExample:\n  gatepost parse < message.eml | jq -r .BodyText',
+    '\nBroken mail is no failure: it comes out reduced, with the reason in its body.\n\nExample:\n  gatepost parse < message.eml | jq -r .BodyText\n  gatepost parse --fax --from +420222333444 --attachments out < fax.tif',
   )
-  .action((options: { gateway: string; attachments?: string }) =>
+  .action((options: Parameters<typeof import('./commands/parse.js').parseCommand>[0]) =>
     run(async () => (await import('./commands/parse.js')).parseCommand(options, clock, output)),
   );
 
@@ -141,6 +144,32 @@ program
     run(async () =>
       (await import('./commands/compose.js')).composeCommand(options, clock, (bytes) => process.stdout.write(bytes)),
     ),
+  );
+
+program
+  .command('render-fax')
+  .description('order (MessageContentInfo as JSON) on standard input -> the fax on standard output, as PDF')
+  .option('--tiff', 'the page images of the line (TIFF, G4) in place of the PDF')
+  .addOption(new Option('--page-size <size>', 'size of the pages').choices(['A4', 'Letter', 'Legal']).default('A4'))
+  .addOption(
+    new Option('--resolution <name>', 'dots of the page images')
+      .choices(['Standard', 'Fine', 'Superfine'])
+      .default('Fine'),
+  )
+  .option('--header <text>', 'line on top of every page, as the gateway setting Header')
+  .option('--station <number>', 'own number, as the gateway setting StationId')
+  .option('--cover', 'with a cover page, as the gateway setting CoverPage')
+  .option('--plain', 'the plain layout, also where there is a browser')
+  .addHelpText(
+    'after',
+    '\nExample:\n  echo \'{"RemoteAddress":"+420222333444","SubjectField":"Offer","BodyHtml":"<h1>Hello</h1>"}\' | gatepost render-fax --header "Example Ltd." > fax.pdf',
+  )
+  .action((options: Parameters<typeof import('./commands/render-fax.js').renderFaxCommand>[0]) =>
+    run(async () => {
+      const { renderFaxCommand } = await import('./commands/render-fax.js');
+      const log = createLog({ level: 'warn', redactor: redactor(), pretty: true });
+      return renderFaxCommand(options, { clock, log }, (bytes) => process.stdout.write(bytes), stopSignal());
+    }),
   );
 
 program

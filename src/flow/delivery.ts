@@ -35,6 +35,12 @@ interface Parcel {
   deliverySystemId: string;
 }
 
+/** Why there is nothing to send. */
+interface Unmade {
+  problem: string;
+  temporary?: boolean;
+}
+
 /** Where an order stands between two tries. */
 interface Standing {
   parcel: Parcel;
@@ -69,7 +75,7 @@ export async function deliverOrder(
 
   async function run(): Promise<End> {
     const parcel = await parcelFor(acceptance.order.taken);
-    if ('problem' in parcel) return refuse(parcel.problem);
+    if ('problem' in parcel) return refuse(parcel);
     const doubt =
       acceptance.kind === 'uncertain' ? (acceptance.order.detail ?? 'an earlier attempt has no known outcome') : null;
     let standing: Standing = { parcel, doubt, resends: 0, tries: 0 };
@@ -81,7 +87,7 @@ export async function deliverOrder(
   }
 
   /** `taken`: recipients that have the message already; the message itself stays as it was. */
-  async function parcelFor(taken: readonly string[]): Promise<Parcel | { problem: string }> {
+  async function parcelFor(taken: readonly string[]): Promise<Parcel | Unmade> {
     if (driver.channel === 'SMS') return textParcel();
     if (driver.channel === 'Fax') return faxParcel();
     const thread = await journal.answerTo(order.RemoteAddress ?? '', order.SubjectField ?? '');
@@ -94,7 +100,7 @@ export async function deliverOrder(
   }
 
   /** Who has opted out costs nothing: the order ends before anything leaves. */
-  async function textParcel(): Promise<Parcel | { problem: string }> {
+  async function textParcel(): Promise<Parcel | Unmade> {
     const result = composeText(order, rules);
     if (!result.ok) return { problem: result.problem };
     const optOut = await journal.optedOut(optOutGroup, result.message.to);
@@ -103,17 +109,22 @@ export async function deliverOrder(
     return { message: result.message, deliverySystemId: result.message.reference };
   }
 
-  async function faxParcel(): Promise<Parcel | { problem: string }> {
-    const result = await tools.fax.compose(order, faxRulesOf(definition), due.signal);
-    if (!result.ok) return { problem: result.problem };
-    return { message: result.fax, deliverySystemId: result.fax.reference };
+  async function faxParcel(): Promise<Parcel | Unmade> {
+    try {
+      const result = await tools.fax.compose(order, faxRulesOf(definition), due.signal);
+      if (!result.ok) return { problem: result.problem };
+      return { message: result.fax, deliverySystemId: result.fax.reference };
+    } catch (error) {
+      return { problem: `not sent: the fax could not be laid out: ${messageOf(error)}`, temporary: true };
+    }
   }
 
-  /** The order itself is at fault: nothing was sent and a repeat would not help. */
-  async function refuse(problem: string): Promise<End> {
+  /** Nothing was sent, and unless the reason is temporary, the order itself is at fault and a repeat would not help. */
+  async function refuse({ problem, temporary = false }: Unmade): Promise<End> {
+    const kind = temporary ? 'deferred' : 'rejected';
     const number = await journal.begin(order.MessageId, order.DeliverySystemId ?? order.MessageId);
-    await journal.settle(order.MessageId, number, { kind: 'rejected', detail: problem });
-    return failed('rejected', problem);
+    await journal.settle(order.MessageId, number, { kind, detail: problem });
+    return failed(kind, problem);
   }
 
   async function tryOnce(standing: Standing): Promise<End | Standing> {

@@ -1,0 +1,77 @@
+// Owns `gatepost render-fax`: an order as JSON on standard input becomes the document that would be faxed.
+import { createFaxComposer } from '../content/fax/compose.js';
+import type { FaxRulesInput } from '../content/reader.js';
+import type { Clock } from '../kit/clock.js';
+import { GatepostError, messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { messageContentInfo, problemsOf } from '../simprot/messages.js';
+import { readStdin } from './stdin.js';
+
+/** Bodies with inline images. */
+const MAX_INPUT = 128 * 1024 * 1024;
+/** For an order that is tried out by hand and names neither gateway nor recipient. */
+const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
+const NO_NUMBER = '0000000';
+
+export interface RenderFaxOptions {
+  /** The page images of the line in place of the PDF. */
+  tiff?: boolean;
+  pageSize: FaxRulesInput['pageSize'];
+  resolution: FaxRulesInput['resolution'];
+  header?: string;
+  station?: string;
+  cover?: boolean;
+  /** The plain layout, also where there is a browser. */
+  plain?: boolean;
+}
+
+export async function renderFaxCommand(
+  options: RenderFaxOptions,
+  { clock, log }: { clock: Clock; log: Log },
+  write: (bytes: Uint8Array) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const order = readOrder((await readStdin(MAX_INPUT)).toString('utf8'));
+  const composer = createFaxComposer({ clock, log, ...(options.plain ? { chromium: null } : {}) });
+  try {
+    const result = await composer.compose(order, rulesOf(options), signal);
+    if (!result.ok) {
+      throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
+    }
+    write(options.tiff ? tiffIn(result.fax) : result.fax.pdf);
+    return 0;
+  } finally {
+    await composer.close();
+  }
+}
+
+function rulesOf({ tiff, pageSize, resolution, header, station, cover }: RenderFaxOptions): FaxRulesInput {
+  const paper = { pageSize, resolution, coverPage: cover === true };
+  const documents = tiff ? 'tiff' : 'pdf';
+  return { region: undefined, ...paper, documents, header: header ?? station, station };
+}
+
+function tiffIn({ tiff }: { tiff: Uint8Array | null }): Uint8Array {
+  if (tiff) return tiff;
+  throw new GatepostError('fax/no-tiff', 'no TIFF could be made of this fax', {
+    advice: 'install Ghostscript (gs), or leave out --tiff',
+  });
+}
+
+function readOrder(text: string) {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new GatepostError('order/unreadable', `the order is not JSON: ${messageOf(error)}`, {
+      advice: 'give one JSON object with the members of MessageContentInfo on standard input',
+      cause: error,
+    });
+  }
+  const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
+  const result = messageContentInfo.safeParse({ GatewayId: NO_GATEWAY, RemoteAddress: NO_NUMBER, ...members });
+  if (result.success) return result.data;
+  throw new GatepostError('order/unreadable', `the order cannot be read: ${problemsOf(result.error)}`, {
+    advice: 'see the members of MessageContentInfo',
+  });
+}

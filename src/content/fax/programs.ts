@@ -1,0 +1,78 @@
+// Owns the programs of the machine that make faxes better where they are installed: where they are, what they are told of
+// the environment, and that they end.
+import { spawn } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const CHROMIUM = {
+  names: ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome.exe'],
+  places: [
+    '/usr/bin',
+    '/snap/bin',
+    '/opt/google/chrome',
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+    'C:\\Program Files\\Google\\Chrome\\Application',
+  ],
+};
+const GHOSTSCRIPT = { names: ['gs', 'gswin64c.exe'], places: ['/usr/bin', '/usr/local/bin', '/opt/homebrew/bin'] };
+
+export function findChromium(env: Environment): string | undefined {
+  return find(CHROMIUM, env);
+}
+
+export function findGhostscript(env: Environment): string | undefined {
+  return find(GHOSTSCRIPT, env);
+}
+
+function find({ names, places }: typeof CHROMIUM, env: Environment): string | undefined {
+  const folders = [...(env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''), ...places];
+  const files = folders.flatMap((folder) => [...names.map((name) => join(folder, name)), folder]);
+  return files.find(isProgram);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** No secret of ours is anywhere near a program that reads what others wrote. */
+export function sparse(env: Environment): Record<string, string> {
+  const names = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'SYSTEMROOT', 'FONTCONFIG_FILE', 'FONTCONFIG_PATH'];
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}
+
+/** Most characters of a program's complaints that are kept. */
+const MOST_WORDS = 2_000;
+
+/** Runs to its end; killed when `signal` aborts, and then rejects with its reason. Rejects with its own words when it fails. */
+export function runProgram(
+  file: string,
+  args: readonly string[],
+  { cwd, env, signal }: { cwd: string; env: Environment; signal: AbortSignal },
+): Promise<void> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { cwd, env: sparse(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    const kill = () => child.kill('SIGKILL');
+    signal.addEventListener('abort', kill, { once: true });
+    let words = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (bytes) => {
+        words = (words + String(bytes)).slice(0, MOST_WORDS);
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code, killedBy) => {
+      signal.removeEventListener('abort', kill);
+      if (signal.aborted) reject(signal.reason);
+      else if (code === 0) resolve();
+      else reject(new Error(`${file} ended with ${killedBy ?? `code ${code}`}: ${words.trim() || 'no words'}`));
+    });
+  });
+}
