@@ -1,15 +1,16 @@
-// Owns `gatepost parse`: a mail on standard input becomes the MessageContentInfo that the server would be sent.
+// Owns `gatepost parse`: a mail, or with --fax a fax (TIFF or PDF), on standard input becomes the MessageContentInfo that the
+// server would be sent.
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createReader } from '../content/read.js';
-import type { ReadAttachment } from '../content/reader.js';
+import type { FaxInput, ReadAttachment, Reader, ReadMessage } from '../content/reader.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { silentLog } from '../kit/log.js';
 import type { Output } from './output.js';
 import { readStdin } from './stdin.js';
 
-/** Larger than any mailbox lets through; a bound on memory, not on mail. */
+/** Larger than any mailbox lets through; a bound on memory, not on mail or faxes. */
 const MAX_INPUT = 256 * 1024 * 1024;
 
 export interface ParseOptions {
@@ -17,17 +18,18 @@ export interface ParseOptions {
   gateway: string;
   /** Folder to write the attachments to. */
   attachments?: string;
+  /** A fax instead of a mail. */
+  fax?: boolean;
+  /** Number of the caller, and of the country in which it is read (ISO 3166-1); fax only. */
+  from?: string;
+  region?: string;
 }
 
 export async function parseCommand(options: ParseOptions, clock: Clock, { out }: Output): Promise<number> {
   const raw = await readStdin(MAX_INPUT);
   const reader = createReader({ clock, log: silentLog });
   try {
-    const link = ({ name }: { name: string }) => `attachment:${encodeURIComponent(name)}`;
-    const read = await reader.readMail(
-      { kind: 'mail', raw, receivedAt: clock.now() },
-      { gatewayId: options.gateway, link },
-    );
+    const read = await readInput(reader, raw, options, clock.now());
     const times = { ReceivedSentTime: isoTime(clock.now()), ...read.message };
     out(`${JSON.stringify({ ...times, RequestId: randomUUID(), GatewayId: options.gateway }, null, 2)}\n`);
     if (options.attachments) await writeAll(options.attachments, read.attachments);
@@ -36,6 +38,31 @@ export async function parseCommand(options: ParseOptions, clock: Clock, { out }:
     await reader.close();
   }
 }
+
+function readInput(reader: Reader, raw: Buffer, options: ParseOptions, receivedAt: number): Promise<ReadMessage> {
+  const link = ({ name }: { name: string }) => `attachment:${encodeURIComponent(name)}`;
+  const context = { gatewayId: options.gateway, link };
+  if (!options.fax) return reader.readMail({ kind: 'mail', raw, receivedAt }, context);
+  return reader.readFax(
+    { ...NO_CALL, raw, receivedAt, from: options.from ?? null },
+    { region: options.region },
+    context,
+  );
+}
+
+/** A file alone says nothing of the call it came with. */
+const NO_CALL: Omit<FaxInput, 'raw' | 'receivedAt' | 'from'> = {
+  kind: 'fax',
+  to: null,
+  station: null,
+  callerName: null,
+  providerId: null,
+  pages: null,
+  expectedPages: null,
+  problem: null,
+  facts: [],
+  notes: [],
+};
 
 async function writeAll(folder: string, attachments: readonly ReadAttachment[]): Promise<void> {
   await mkdir(folder, { recursive: true });

@@ -1,5 +1,6 @@
 // Owns how a message is read without anybody waiting for it: text messages and small ordinary mails at once, large or odd mails
-// in a worker thread that is ended when it takes too long or too much memory. What cannot be read arrives reduced.
+// in a worker thread that is ended when it takes too long or too much memory, faxes in a process of their own. What cannot be
+// read arrives reduced.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
@@ -8,6 +9,8 @@ import { deadline } from '../kit/deadline.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { window } from '../kit/window.js';
+import { createPageReading } from './fax/page-reading.js';
+import { glanceFax, type OcrOptions, readFax } from './fax/read-fax.js';
 import { type Digest, type DigestBudget, digest, prepare } from './mail/digest.js';
 import { FULL_BUDGET, finishMail } from './mail/read-mail.js';
 import { reduceMail } from './mail/reduce.js';
@@ -22,7 +25,7 @@ export interface ReadBudgets {
   workers: number;
   /** MB of JavaScript heap per worker. */
   workerHeapMb: number;
-  /** Ms after which an idle worker thread ends. */
+  /** Ms after which an idle worker thread, or the idle process that reads faxes, ends. */
   workerIdleMs: number;
   /** What is read in the main thread: nothing in it takes 50 ms in one go. */
   inline: DigestBudget;
@@ -47,10 +50,18 @@ export interface ReaderOptions {
   clock: Clock;
   log: Log;
   budgets?: Partial<ReadBudgets>;
+  /** Recognition of the text of faxes: languages as the data packages call them, seconds for one fax. English, 60 s. */
+  ocr?: OcrOptions | false;
 }
 
-export function createReader({ clock, log, budgets }: ReaderOptions): Reader {
+export function createReader({
+  clock,
+  log,
+  budgets,
+  ocr = { languages: ['eng'], secondsPerFax: 60 },
+}: ReaderOptions): Reader {
   const limits: ReadBudgets = { ...DEFAULT_BUDGETS, ...budgets };
+  const faxes = createPageReading({ clock, idleMs: limits.workerIdleMs });
   const places = window({ places: limits.workers, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   // Looked up at once: a missing file is a broken installation, not a broken mail.
@@ -95,6 +106,13 @@ export function createReader({ clock, log, budgets }: ReaderOptions): Reader {
     }
   };
 
+  const missing = new Set<string>();
+  const ocrMissing = (advice: string) => {
+    if (missing.has(advice)) return;
+    missing.add(advice);
+    log.warn({ advice }, 'the text of faxes is not recognized');
+  };
+
   const dropPool = async () => {
     const { threads } = pool ?? {};
     pool = undefined;
@@ -111,9 +129,14 @@ export function createReader({ clock, log, budgets }: ReaderOptions): Reader {
       closing.signal.throwIfAborted();
       return readText(message, rules, context);
     },
+    glanceFax,
+    async readFax(fax, rules, context) {
+      closing.signal.throwIfAborted();
+      return readFax(fax, rules, context, { reading: faxes, ocr, log, ocrMissing });
+    },
     async close() {
       if (!closing.signal.aborted) closing.abort(new GatepostError('content/closed', 'the mail reader is closed'));
-      await places.empty();
+      await Promise.all([faxes.close(), places.empty()]);
       await dropPool();
     },
   };

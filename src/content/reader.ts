@@ -125,6 +125,8 @@ export interface Reader {
   readMail(mail: MailInput, context: ReadContext): Promise<ReadMessage>;
   /** The same for a text message. Never rejects for anything in it. */
   readText(text: TextInput, rules: TextRulesInput, context: ReadContext): Promise<ReadText>;
+  /** What can be told of a fax without looking into its file: for a counterparty that waits. The same id and sender as `readFax`. */
+  glanceFax(fax: FaxInput, rules: Pick<FaxRulesInput, 'region'>, context: ReadContext): ReadMessage;
   /** The same for a fax: pages as images in BodyHtml, a searchable PDF and the file itself as attachments. */
   readFax(fax: FaxInput, rules: Pick<FaxRulesInput, 'region'>, context: ReadContext): Promise<ReadMessage>;
   close(): Promise<void>;

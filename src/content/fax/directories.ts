@@ -1,0 +1,179 @@
+// Owns the directories of a TIFF (TIFF 6.0, BigTIFF): where its pages are and how large they say they are, known before any
+// library decodes a dot. Refuses to follow a directory twice; decodes nothing itself.
+
+/** Beyond these nobody counts: a real fax has some hundred pages, and 65,535 is where the counters of old software end. */
+const MOST_PAGES = 100_000;
+/** Fields of one directory. Software writes about twenty; overlapping directories of thousands would take for ever. */
+const MOST_FIELDS = 200;
+
+export interface TiffPage {
+  /** Where its directory begins, and where the place of the next one is written. */
+  readonly at: number;
+  readonly nextAt: number;
+  readonly width: number;
+  readonly height: number;
+  readonly bits: number;
+  readonly samples: number;
+  /** 3 and 4: T.4 and T.6. */
+  readonly compression: number;
+  /** Dots per inch; null when the file does not say. */
+  readonly xDpi: number | null;
+  readonly yDpi: number | null;
+}
+
+export interface Tiff {
+  readonly view: DataView;
+  readonly big: boolean;
+  readonly little: boolean;
+  /** The first pages, as many as were asked for. */
+  readonly pages: readonly TiffPage[];
+  /** Pages that could be counted. */
+  readonly count: number;
+  /** Why the count ended before the file says it does; null when it is whole. */
+  readonly broken: string | null;
+}
+
+const TAG = {
+  subfile: 254,
+  width: 256,
+  height: 257,
+  bits: 258,
+  compression: 259,
+  samples: 277,
+  xResolution: 282,
+  yResolution: 283,
+  unit: 296,
+} as const;
+
+/** `wanted`: of how many pages the directories are read. Never throws. */
+export function readTiff(bytes: Uint8Array, wanted: number): Tiff {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const little = bytes[0] === 0x49;
+  const big = bytes.length > 8 && view.getUint16(2, little) === 43;
+  const file: File = { view, little, big, size: bytes.length };
+  const { directories, broken } = directoriesOf(file);
+  const pages: TiffPage[] = [];
+  let count = 0;
+  for (const directory of directories) {
+    const page = pages.length < wanted ? readPage(file, directory) : undefined;
+    // A smaller copy of a page beside the page itself (NewSubfileType, bit 0) is no page.
+    if (page === 'copy') continue;
+    if (page) pages.push(page);
+    count += 1;
+  }
+  return { view, big, little, pages, count, broken };
+}
+
+/**
+ * Makes this page the first and only one of the file, in place: whatever is wrong with the others cannot hurt it, and page
+ * 1,000 is found as fast as page 1.
+ */
+export function selectPage(tiff: Tiff, page: TiffPage): void {
+  const { view, big, little } = tiff;
+  if (big) {
+    view.setBigUint64(8, BigInt(page.at), little);
+    view.setBigUint64(page.nextAt, 0n, little);
+  } else {
+    view.setUint32(4, page.at, little);
+    view.setUint32(page.nextAt, 0, little);
+  }
+}
+
+interface File {
+  readonly view: DataView;
+  readonly little: boolean;
+  readonly big: boolean;
+  readonly size: number;
+}
+
+interface Directory {
+  readonly at: number;
+  readonly fields: number;
+  /** Where the place of the next directory is written. */
+  readonly nextAt: number;
+}
+
+function directoriesOf(file: File): { directories: readonly Directory[]; broken: string | null } {
+  const directories: Directory[] = [];
+  const seen = new Set<number>();
+  let place = file.big ? 8 : 4;
+  for (;;) {
+    const at = offset(file, place);
+    if (at === 0) return { directories, broken: null };
+    const fields = at === undefined ? undefined : fieldCount(file, at);
+    if (at === undefined || fields === undefined) {
+      return { directories, broken: `it ends within page ${directories.length + 1}` };
+    }
+    if (seen.has(at)) return { directories, broken: 'its list of pages runs in a circle' };
+    if (directories.length >= MOST_PAGES) return { directories, broken: `it has more than ${MOST_PAGES} pages` };
+    seen.add(at);
+    place = at + (file.big ? 8 + fields * 20 : 2 + fields * 12);
+    directories.push({ at, fields, nextAt: place });
+  }
+}
+
+/** Undefined when the directory is not whole. */
+function fieldCount(file: File, at: number): number | undefined {
+  const count = file.big ? unsigned(file, at, 8) : unsigned(file, at, 2);
+  if (count === undefined) return undefined;
+  const end = at + (file.big ? 8 + count * 20 + 8 : 2 + count * 12 + 4);
+  return end <= file.size ? count : undefined;
+}
+
+function readPage(file: File, { at, fields, nextAt }: Directory): TiffPage | 'copy' {
+  const values = new Map<number, number>();
+  const size = file.big ? 20 : 12;
+  for (let index = 0; index < Math.min(fields, MOST_FIELDS); index += 1) {
+    const entry = at + (file.big ? 8 : 2) + index * size;
+    const value = firstValue(file, entry);
+    if (value !== undefined) values.set(file.view.getUint16(entry, file.little), value);
+  }
+  if (((values.get(TAG.subfile) ?? 0) & 1) === 1) return 'copy';
+  const perUnit = values.get(TAG.unit) === 3 ? 2.54 : 1;
+  const dpi = (tag: number) => {
+    const given = (values.get(tag) ?? 0) * perUnit;
+    return given > 0 && Number.isFinite(given) ? given : null;
+  };
+  return {
+    at,
+    nextAt,
+    width: values.get(TAG.width) ?? 0,
+    height: values.get(TAG.height) ?? 0,
+    bits: values.get(TAG.bits) ?? 1,
+    samples: values.get(TAG.samples) ?? 1,
+    compression: values.get(TAG.compression) ?? 1,
+    xDpi: dpi(TAG.xResolution),
+    yDpi: dpi(TAG.yResolution),
+  };
+}
+
+/** Bytes of the types that hold what is asked for here; others are not looked at (TIFF 6.0, section 2). */
+const SIZES: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4, 5: 8, 16: 8 };
+
+/** The first value of a field; it stands in the entry itself when all of them fit there, else where the entry says. */
+function firstValue(file: File, entry: number): number | undefined {
+  const type = file.view.getUint16(entry + 2, file.little);
+  const size = SIZES[type];
+  const count = unsigned(file, entry + 4, file.big ? 8 : 4);
+  if (size === undefined || !count) return undefined;
+  const room = file.big ? 8 : 4;
+  const inside = entry + 4 + room;
+  const at = size * count <= room ? inside : offset(file, inside);
+  if (at === undefined) return undefined;
+  if (type !== 5) return unsigned(file, at, size);
+  const [above, below] = [unsigned(file, at, 4), unsigned(file, at + 4, 4)];
+  return above === undefined || !below ? undefined : above / below;
+}
+
+function offset(file: File, at: number): number | undefined {
+  return unsigned(file, at, file.big ? 8 : 4);
+}
+
+function unsigned({ view, little, size }: File, at: number, bytes: number): number | undefined {
+  if (at < 0 || at + bytes > size) return undefined;
+  if (bytes === 1) return view.getUint8(at);
+  if (bytes === 2) return view.getUint16(at, little);
+  if (bytes === 4) return view.getUint32(at, little);
+  const value = view.getBigUint64(at, little);
+  return value <= Number.MAX_SAFE_INTEGER ? Number(value) : undefined;
+}

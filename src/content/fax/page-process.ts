@@ -1,0 +1,33 @@
+// Owns the far side of the process that looks into faxes: one task in, one answer out, one at a time.
+import { rmSync } from 'node:fs';
+import { setPriority, tmpdir } from 'node:os';
+import { systemClock } from '../../kit/clock.js';
+import { messageOf } from '../../kit/errors.js';
+import { createPageReader } from './read-pages.js';
+import { type FaxReply, faxTask } from './task.js';
+
+/** Added to the niceness: nobody waits for pictures while messages are on their way. */
+const PATIENT = 5;
+
+const [, , scratch = tmpdir()] = process.argv;
+const reader = createPageReader({ clock: systemClock, scratch });
+
+async function answer(message: unknown): Promise<FaxReply> {
+  try {
+    return await reader.read(faxTask.parse(message));
+  } catch (error) {
+    return { failed: messageOf(error) };
+  }
+}
+
+try {
+  setPriority(PATIENT);
+} catch {
+  // Not everywhere allowed, and only a courtesy.
+}
+process.on('message', (message) => void answer(message).then((reply) => process.send?.(reply)));
+// Nobody is left to be answered, or to clear up.
+process.on('disconnect', () => {
+  if (process.argv[2] !== undefined) rmSync(scratch, { recursive: true, force: true });
+  process.exit();
+});
