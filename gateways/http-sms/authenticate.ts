@@ -11,9 +11,17 @@ export function isGenuine(request: RawRequest, settings: HttpSmsSettings): boole
     case 'Secret':
       return sharedSecret(request, Authenticate).some((given) => same(given, Secret));
     case 'Basic':
-      return same(request.headers.authorization ?? '', basic(Authenticate.User, Secret));
-    case 'Hmac':
-      return same(request.headers[Authenticate.Header.toLowerCase()] ?? '', signature(request, Authenticate, Secret));
+      // The name of the scheme may be written in any capitals (RFC 9110 11.1).
+      return same(
+        (request.headers.authorization ?? '').replace(/^basic +/i, 'Basic '),
+        basic(Authenticate.User, Secret),
+      );
+    case 'Hmac': {
+      const given = request.headers[Authenticate.Header.toLowerCase()] ?? '';
+      const right = signature(request, Authenticate, Secret);
+      // Hexadecimal digits are written in capitals by some.
+      return Authenticate.Encoding === 'hex' ? same(given.toLowerCase(), right.toLowerCase()) : same(given, right);
+    }
   }
 }
 

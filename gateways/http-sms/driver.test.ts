@@ -130,6 +130,15 @@ describe('what an answer means', () => {
     expect(await sent(written)).toEqual({ kind: 'rejected', detail: 'HTTP 200: OK: acc' });
   });
 
+  it('is sent under our reference when what stands at IdFrom is too long for an id', async () => {
+    const gateway = await gatewayOf();
+    const written = { SendUrl: gateway.url, ...json, IdFrom: 'json:id' };
+    gateway.answer = () => ({ body: JSON.stringify({ id: 'x'.repeat(200) }) });
+    expect(await sent(written)).toMatchObject({ kind: 'sent', deliverySystemId: 'x'.repeat(200) });
+    gateway.answer = () => ({ body: JSON.stringify({ id: 'x'.repeat(201) }) });
+    expect(await sent(written)).toMatchObject({ kind: 'sent', deliverySystemId: 'ref hello', ids: ['ref hello'] });
+  });
+
   it('is only what it says itself, not what every object has', async () => {
     const gateway = await gatewayOf();
     gateway.answer = () => ({ body: '{}' });
@@ -195,7 +204,7 @@ describe('surely not sent', () => {
     const port = typeof address === 'object' && address ? address.port : 0;
     const clock = watchedClock();
     const context = contextOf(httpSms, { SendUrl: `https://127.0.0.1:${port}/`, ...json }, { direction: 'O', clock });
-    const session = { context, ca: undefined, pace: { turn: async () => 0 } };
+    const session = { context, ca: undefined, pace: { turn: async () => 0 }, closing: new AbortController() };
     const attempt = attemptOf();
     const sending = httpSms.send?.(session, outboundText('a secret text'), attempt);
     while (bytes.length === 0) await new Promise((resolve) => setImmediate(resolve));

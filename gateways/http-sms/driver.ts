@@ -26,6 +26,8 @@ export interface HttpSmsSession {
   readonly context: GatewayContext<HttpSmsSettings>;
   readonly pace: Pace;
   readonly ca: string | undefined;
+  /** Aborted by `close`. */
+  readonly closing: AbortController;
 }
 
 export const httpSms: Driver<HttpSmsSettings, HttpSmsSession, TextMessage, OutboundText> = {
@@ -35,12 +37,12 @@ export const httpSms: Driver<HttpSmsSettings, HttpSmsSession, TextMessage, Outbo
     'Text messages both ways through any HTTP gateway, described by settings: Kannel and the usual REST services.',
   settings,
   open,
-  // A session holds nothing open: each request has its own connection.
-  close: async () => {},
+  // A session holds nothing open but what is being fetched for a push: each request has its own connection.
+  close: async ({ closing }) => closing.abort(new GatepostError('http-sms/closed', 'the gateway is being closed')),
   check: checkSteps,
   receive: nothing,
   send,
-  webhook: ({ context }, request) => pushed(context, request),
+  webhook: ({ context, closing }, request) => pushed(context, request, closing.signal),
   textRules: (settings) => textRulesOf(settings, settings.From),
   sender: ({ From }) => ({ address: From }),
   concurrency: ({ MaxConnections }) => MaxConnections,
@@ -51,7 +53,7 @@ async function open(context: GatewayContext<HttpSmsSettings>): Promise<HttpSmsSe
   const { settings, clock, gateway } = context;
   const problem = missing(settings, gateway.direction);
   if (problem) throw new GatepostError('http-sms/settings', problem, { advice: 'see gateways/http-sms/README.md' });
-  const session = { context, pace: pace(clock, settings.MaxPerSecond), ca: undefined };
+  const session = { context, pace: pace(clock, settings.MaxPerSecond), ca: undefined, closing: new AbortController() };
   if (gateway.direction === 'I') return session;
   const target = await targetOf(settings, context.dataDir);
   await reach(target, context);

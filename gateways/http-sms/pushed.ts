@@ -7,9 +7,14 @@ import { atPath, parseJson, splitPlace, wordOf } from './places.js';
 const MAX_ITEMS = 1_000;
 const DAY_MS = 86_400_000;
 
-/** What is wrong with a push, one clause, for the counterparty to read. */
+/** What is wrong with a push, one clause, for the counterparty to read; `reason` is the word it is counted under. */
 export class BadPush extends Error {
   override readonly name = 'BadPush';
+  readonly reason: 'malformed' | 'too_large' | 'unwanted';
+  constructor(message: string, reason: BadPush['reason'] = 'malformed') {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 /** One event of a push. */
@@ -46,7 +51,7 @@ export function itemsOf(request: RawRequest, list: string | undefined): Item[] {
   const { name } = splitPlace(list);
   const elements = atPath(body.json(), name);
   if (!Array.isArray(elements)) throw new BadPush(`there is no list at ${name}`);
-  if (elements.length > MAX_ITEMS) throw new BadPush(`more than ${MAX_ITEMS} items at once`);
+  if (elements.length > MAX_ITEMS) throw new BadPush(`more than ${MAX_ITEMS} items at once`, 'too_large');
   return elements.map((element: unknown) => itemOf(() => element));
 }
 

@@ -1,69 +1,7 @@
 // Pushes: what is taken, what is refused and in which words.
 import { createHmac } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { Memory, RawRequest, WebhookResult } from '../../src/driver/contract.js';
-import { contextOf } from '../../test/conformance/context.js';
-import { recorder } from '../../test/conformance/watch.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
-import { httpSms } from './driver.js';
-
-const HOOK = 'https://gatepost.test/webhooks/11111111-2222-4333-8444-555555555555';
-const clock = manualClock();
-const json = {
-  From: '+420777000111',
-  ReceiveFrom: { From: 'json:from', To: 'json:to', Text: 'json:text', Id: 'json:id', Media: 'json:media' },
-  Authenticate: { Kind: 'Secret', Header: 'X-Key' },
-  Secret: 'right secret',
-};
-const receipts = { Id: 'query:ref', State: 'query:state', States: { ok: 'delivered' } };
-const right = { 'x-key': 'right secret' };
-
-let undo: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const step of undo.reverse()) await step();
-  undo = [];
-});
-
-interface Push {
-  method?: string;
-  path?: string;
-  headers?: Record<string, string>;
-  body?: string | Buffer;
-  direction?: 'I' | 'O';
-  memory?: Memory;
-}
-
-async function push(written: Record<string, unknown>, what: Push): Promise<WebhookResult> {
-  const said = recorder();
-  const direction = what.direction ?? 'I';
-  // Without a connection at opening: pushes need none.
-  const context = contextOf(httpSms, written, {
-    clock,
-    log: said.log,
-    webhookUrl: HOOK,
-    ...(what.memory && { memory: what.memory }),
-  });
-  const opened = await httpSms.open(context);
-  const session = { ...opened, context: { ...context, gateway: { ...context.gateway, direction } } };
-  const path = what.path ?? '';
-  const request: RawRequest = {
-    method: what.method ?? 'POST',
-    path,
-    url: HOOK + path,
-    headers: what.headers ?? right,
-    body: Buffer.from(what.body ?? ''),
-    signal: new AbortController().signal,
-  };
-  const result = await httpSms.webhook?.(session, request);
-  expect(JSON.stringify(said.lines)).not.toContain('right secret');
-  if (!result) throw new Error('takes no pushes');
-  return result;
-}
-
-const message = (more: object = {}) =>
-  JSON.stringify({ id: 'a', from: '+420777123456', to: '123', text: 'hi', ...more });
+import { describe, expect, it } from 'vitest';
+import { clock, HOOK, json, message, type Push, push, receipts } from '../../test/servers/http-sms-push.js';
 
 describe('a pushed message', () => {
   it('is one arrival, keyed by the gateway’s id, the same each time', async () => {
@@ -144,61 +82,17 @@ describe('a pushed message', () => {
   });
 });
 
-describe('pictures of a pushed message', () => {
-  const media = async (): Promise<SmsGateway> => {
-    const gateway = await startSmsGateway();
-    undo.push(() => gateway.close());
-    return gateway;
-  };
-
-  it('are fetched from hosts that are named', async () => {
-    const gateway = await media();
-    gateway.answer = () => ({ headers: { 'content-type': 'image/png' }, body: 'PNG' });
-    const body = message({ media: [`${gateway.url}/a.png`], text: undefined });
-    const { arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body });
-    expect(arrivals?.[0]?.content).toMatchObject({
-      text: '',
-      media: [{ name: 'media-1.png', type: 'image/png', bytes: Buffer.from('PNG') }],
-      notes: [],
-    });
-  });
-
-  it('are not fetched again for a message that the journal has', async () => {
-    const gateway = await media();
-    const memory = createMemory();
-    memory.set('id a', 'open');
-    const body = message({ media: `${gateway.url}/a.png` });
-    const { reply, arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body, memory });
-    expect([reply.status, arrivals]).toEqual([200, [{ key: 'id a', fingerprint: '', content: null }]]);
-    expect(gateway.requests).toEqual([]);
-  });
-
-  it('of other hosts, behind redirects, too large or not addresses at all are only mentioned', async () => {
-    const gateway = await media();
-    gateway.script = ({ path }) =>
-      path === '/moved' ? { status: 302, headers: { location: '/a' } } : { body: 'x'.repeat(65_536), endless: true };
-    const urls = [
-      'http://169.254.169.254/latest',
-      `${gateway.url}/moved`,
-      `${gateway.url}/endless`,
-      'file:///etc/passwd',
-      '',
-    ];
-    const { arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body: message({ media: urls }) });
-    expect(arrivals?.[0]?.content?.media).toEqual([]);
-    expect(arrivals?.[0]?.content?.notes).toEqual([
-      'An attachment was not fetched, because MediaHosts does not name 169.254.169.254: http://169.254.169.254/latest',
-      expect.stringContaining('HTTP 302'),
-      expect.stringContaining('larger than 5 MB'),
-      'An attachment has no usable address.',
-    ]);
-  });
-});
-
-describe('a push is refused in clear words', () => {
-  it.each<[string, Record<string, unknown>, Push, number, string]>([
-    ['without proof', json, { body: message(), headers: {} }, 403, 'not authenticated'],
-    ['with a wrong secret', json, { body: message(), headers: { 'x-key': 'right secre' } }, 403, 'not authenticated'],
+describe('a push is refused in clear words, and counted', () => {
+  it.each<[string, Record<string, unknown>, Push, number, string, string?]>([
+    ['without proof', json, { body: message(), headers: {} }, 403, 'not authenticated', 'forged'],
+    [
+      'with a wrong secret',
+      json,
+      { body: message(), headers: { 'x-key': 'right secre' } },
+      403,
+      'not authenticated',
+      'forged',
+    ],
     ['without a sender', json, { body: message({ from: '' }) }, 400, 'there is no sender at json:from'],
     ['without a text', json, { body: message({ text: undefined }) }, 400, 'there is no text at json:text'],
     ['without its id', json, { body: message({ id: null }) }, 400, 'there is no id at json:id'],
@@ -217,8 +111,15 @@ describe('a push is refused in clear words', () => {
       400,
       'there is no sender at json:from',
     ],
-    ['below the address', json, { body: message(), path: '/other?x=1' }, 400, 'there is nothing at /other'],
-    ['that is a receipt nobody described', json, { path: '/receipt' }, 400, 'receipts are not described (ReceiptFrom)'],
+    ['below the address', json, { body: message(), path: '/other?x=1' }, 400, 'there is nothing at /other', 'unwanted'],
+    [
+      'that is a receipt nobody described',
+      json,
+      { path: '/receipt' },
+      400,
+      'receipts are not described (ReceiptFrom)',
+      'unwanted',
+    ],
     [
       'with another method',
       { ...json, ReceiveFrom: { ...json.ReceiveFrom, Method: 'POST' } },
@@ -239,6 +140,7 @@ describe('a push is refused in clear words', () => {
       { body: JSON.stringify({ events: Array.from({ length: 1_001 }, () => 0) }) },
       400,
       'more than 1000 items at once',
+      'too_large',
     ],
     [
       'that is a message at a gateway which only sends',
@@ -247,10 +149,11 @@ describe('a push is refused in clear words', () => {
       400,
       'there is no id at query:ref',
     ],
-  ])('%s', async (_name, written, what, status, words) => {
-    expect(await push(written, what)).toEqual({
-      reply: { status, body: words, headers: { 'content-type': 'text/plain; charset=utf-8' } },
-    });
+  ])('%s', async (_name, written, what, status, words, reason = 'malformed') => {
+    const turnedAway: string[] = [];
+    const { reply, arrivals = [], news = [] } = await push(written, { ...what, turnedAway });
+    expect(reply).toEqual({ status, body: words, headers: { 'content-type': 'text/plain; charset=utf-8' } });
+    expect({ arrivals, news, turnedAway }).toEqual({ arrivals: [], news: [], turnedAway: [reason] });
   });
 
   it('within moments, however it is made', async () => {
@@ -264,6 +167,41 @@ describe('a push is refused in clear words', () => {
       expect((await push(json, { body })).reply.status).toBe(400);
       expect(performance.now() - started).toBeLessThan(2_000);
     }
+  });
+});
+
+describe('one bad item among others', () => {
+  const listed = { ...json, ReceiveFrom: { ...json.ReceiveFrom, List: 'json:events' } };
+  const good = { id: 'a', from: '+420777123456', text: 'good' };
+  const body = JSON.stringify({ events: [good, { ...good, id: 'b', from: '' }, { ...good, id: 'c' }, 7] });
+
+  it('does not hold them up: they are taken, and the push is refused for its sake', async () => {
+    const turnedAway: string[] = [];
+    const { reply, arrivals } = await push(listed, { body, turnedAway });
+    expect(arrivals?.map(({ key }) => key)).toEqual(['id a', 'id c']);
+    expect(reply).toMatchObject({
+      status: 400,
+      body: 'there is no sender at json:from; 2 others in the same push were taken',
+    });
+    expect(turnedAway).toEqual(['malformed', 'malformed']);
+  });
+
+  it('without ids means all of them: taken now they would arrive again with every repeat', async () => {
+    const written = { ...listed, ReceiveFrom: { ...listed.ReceiveFrom, Id: undefined } };
+    const { reply, arrivals } = await push(written, { body });
+    expect([reply.status, reply.body, arrivals]).toEqual([400, 'there is no sender at json:from', []]);
+  });
+
+  it('is the same with receipts', async () => {
+    const written = {
+      ...json,
+      SendUrl: 'http://127.0.0.1/{to}/{text}',
+      ReceiptFrom: { List: 'json:events', Id: 'json:id', State: 'json:state', States: { ok: 'delivered' } },
+    };
+    const events = [{ id: 'm1', state: 'ok' }, { state: 'ok' }, { id: 'm2', state: 'ok' }];
+    const { reply, news } = await push(written, { path: '/receipt', body: JSON.stringify({ events }), direction: 'O' });
+    expect(news?.map(({ id }) => id)).toEqual(['m1', 'm2']);
+    expect(reply.status).toBe(400);
   });
 });
 
@@ -283,8 +221,10 @@ describe('receipts', () => {
   });
 
   it('with a state that nobody named are taken and passed over', async () => {
-    const result = await push(both, { method: 'GET', path: '/receipt?ref=m1&state=constructor' });
+    const turnedAway: string[] = [];
+    const result = await push(both, { method: 'GET', path: '/receipt?ref=m1&state=constructor', turnedAway });
     expect(result).toMatchObject({ reply: { status: 200 }, news: [] });
+    expect(turnedAway).toEqual(['unknown_state']);
   });
 });
 
@@ -302,6 +242,8 @@ describe('a signature', () => {
     const written = settings({ Algorithm, Encoding });
     expect((await push(written, { body, headers: { 'x-sig': sig } })).reply.status).toBe(200);
     expect((await push(written, { body: `${body}\n`, headers: { 'x-sig': sig } })).reply.status).toBe(403);
+    const shouted = await push(written, { body, headers: { 'x-sig': sig.toUpperCase() } });
+    expect(shouted.reply.status).toBe(Encoding === 'hex' ? 200 : 403);
   });
 
   it('over address and body holds for that address alone', async () => {
@@ -311,5 +253,22 @@ describe('a signature', () => {
     const written = settings({ Over: 'UrlAndBody' });
     expect((await push(written, { body, path, headers: { 'x-sig': sig } })).reply.status).toBe(200);
     expect((await push(written, { body, path: '?x=2', headers: { 'x-sig': sig } })).reply.status).toBe(403);
+  });
+});
+
+describe('basic authentication', () => {
+  const written = { ...json, Authenticate: { Kind: 'Basic', User: 'carrier' } };
+  const pair = (text: string) => Buffer.from(text).toString('base64');
+
+  it.each([
+    [`Basic ${pair('carrier:right secret')}`, 200],
+    [`basic ${pair('carrier:right secret')}`, 200],
+    [`Basic ${pair('carrier:right secre')}`, 403],
+    [`Basic ${pair('Carrier:right secret')}`, 403],
+    [`Bearer ${pair('carrier:right secret')}`, 403],
+    [pair('carrier:right secret'), 403],
+    ['', 403],
+  ])('%s', async (authorization, status) => {
+    expect((await push(written, { body: message(), headers: { authorization } })).reply.status).toBe(status);
   });
 });

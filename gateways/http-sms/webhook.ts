@@ -10,7 +10,7 @@ import type {
   WebhookResult,
 } from '../../src/driver/contract.js';
 import { isGenuine } from './authenticate.js';
-import { mediaOf } from './media.js';
+import { type Fetching, fetchingFor, mediaOf } from './media.js';
 import { BadPush, type Item, itemsOf, timeOf } from './pushed.js';
 import type { HttpSmsSettings } from './settings.js';
 import type { ReceiptFrom, ReceiveFrom } from './shapes.js';
@@ -20,43 +20,86 @@ const MAX_ADDRESS = 100;
 /** Ids go into keys and columns. */
 const MAX_ID = 200;
 
-type Context = Pick<GatewayContext<HttpSmsSettings>, 'settings' | 'clock' | 'random' | 'log' | 'gateway' | 'memory'>;
+type Context = Pick<
+  GatewayContext<HttpSmsSettings>,
+  'settings' | 'clock' | 'random' | 'log' | 'gateway' | 'memory' | 'turnedAway'
+>;
 
-export async function pushed(context: Context, request: RawRequest): Promise<WebhookResult> {
+/** `closed` aborts when the gateway is closed: what was not finished then is not taken, and comes again. */
+export async function pushed(context: Context, request: RawRequest, closed: AbortSignal): Promise<WebhookResult> {
   const { settings, log } = context;
   if (!isGenuine(request, settings)) {
+    context.turnedAway('forged');
     log.warn({ method: request.method }, 'a push that does not prove to be genuine was refused');
     return { reply: plain(403, 'not authenticated') };
   }
   try {
-    const result = await translate(context, request);
+    const { faults, ...result } = await translate(context, request, closed);
+    if (faults.length > 0) return { ...result, reply: refusal(context, faults, result) };
     const { Status, Body, ContentType } = settings.ReplyWith;
     return { ...result, reply: { status: Status, body: Body, headers: { 'content-type': ContentType } } };
   } catch (error) {
     if (!(error instanceof BadPush)) throw error;
-    log.warn({ method: request.method, problem: error.message }, 'a push could not be understood and was refused');
-    return { reply: plain(400, error.message) };
+    return { reply: refusal(context, [error]) };
   }
 }
 
-async function translate(context: Context, request: RawRequest): Promise<Omit<WebhookResult, 'reply'>> {
+function refusal({ log, turnedAway }: Context, faults: readonly BadPush[], taken: Partial<Taken> = {}): WebhookReply {
+  for (const { reason } of faults) turnedAway(reason);
+  const { arrivals = [], news = [] } = taken;
+  const count = arrivals.length + news.length;
+  const problem = `${faults[0]?.message}${count > 0 ? `; ${count} others in the same push were taken` : ''}`;
+  log.warn({ problem, refused: faults.length }, 'a push could not be understood and was refused');
+  return plain(400, problem);
+}
+
+type Taken = Required<Pick<WebhookResult, 'arrivals' | 'news'>>;
+
+async function translate(
+  context: Context,
+  request: RawRequest,
+  closed: AbortSignal,
+): Promise<Taken & { faults: BadPush[] }> {
   const { ReceiveFrom, ReceiptFrom } = context.settings;
   const path = request.path.split('?')[0]?.replace(/\/$/, '') ?? '';
-  if (path !== '' && path !== '/receipt') throw new BadPush(`there is nothing at ${path.slice(0, 100)}`);
-  if (path === '/receipt' && !ReceiptFrom) throw new BadPush('receipts are not described (ReceiptFrom)');
+  if (path !== '' && path !== '/receipt') throw new BadPush(`there is nothing at ${path.slice(0, 100)}`, 'unwanted');
+  if (path === '/receipt' && !ReceiptFrom) throw new BadPush('receipts are not described (ReceiptFrom)', 'unwanted');
   const receive = path === '' && context.gateway.direction === 'I' ? ReceiveFrom : undefined;
   const { messages, receipts } = sorted(request, receive, ReceiptFrom);
   if (messages.length > 0) allowed(request, receive?.Method);
   if (receipts.length > 0) allowed(request, ReceiptFrom?.Method);
-  const arrivals = [];
-  for (const item of messages) if (receive) arrivals.push(await arrivalOf(context, item, receive, request.signal));
-  return { arrivals, news: ReceiptFrom ? receipts.flatMap((item) => newsOf(context, item, ReceiptFrom)) : [] };
+  const faults: BadPush[] = [];
+  const arrivals: Taken['arrivals'][number][] = [];
+  const fetching = fetchingFor(context.clock, request.signal, closed);
+  try {
+    for (const item of messages)
+      if (receive) arrivals.push(...(await orFault(faults, () => arrivalOf(context, item, receive, fetching))));
+  } finally {
+    fetching.dispose();
+  }
+  // The whole push comes again because of one bad item. Of the others only those are taken that are known by their ids then.
+  const kept = faults.length > 0 && receive?.Id === undefined ? [] : arrivals;
+  const news: DeliveryNews[] = [];
+  for (const item of receipts)
+    if (ReceiptFrom) news.push(...(await orFault(faults, () => newsOf(context, item, ReceiptFrom))).flat());
+  return { arrivals: kept, news, faults };
+}
+
+/** One item that cannot be understood does not hold up the others beside it. */
+async function orFault<T>(faults: BadPush[], work: () => T | Promise<T>): Promise<T[]> {
+  try {
+    return [await work()];
+  } catch (error) {
+    if (!(error instanceof BadPush)) throw error;
+    faults.push(error);
+    return [];
+  }
 }
 
 /** One push may hold both. A receipt has an id and a state, and no text. */
 function sorted(request: RawRequest, receive: ReceiveFrom | undefined, receipt: ReceiptFrom | undefined) {
   if (!receive) {
-    if (!receipt) throw new BadPush('nothing is described that could be pushed here');
+    if (!receipt) throw new BadPush('nothing is described that could be pushed here', 'unwanted');
     return { messages: [], receipts: itemsOf(request, receipt.List) };
   }
   const isReceipt = (item: Item) => receipt !== undefined && looksLike(item, receipt, receive);
@@ -89,7 +132,7 @@ function allowed({ method }: RawRequest, wanted: string | undefined): void {
   if (wanted !== undefined && method !== wanted) throw new BadPush(`the method is ${method}, not ${wanted}`);
 }
 
-async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, signal: AbortSignal) {
+async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, fetching: Fetching) {
   const { settings, clock, random, memory } = context;
   const sender = needed(item, from.From, 'sender', MAX_ADDRESS);
   const to = (item.at(from.To) || settings.From) ?? '';
@@ -101,7 +144,7 @@ async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, signal
   const pictures = item.json(from.Media);
   if (pictures !== undefined && (await memory.known([key])).has(key)) return { key, fingerprint: '', content: null };
   const text = item.text(from.Text, item.at(from.Charset));
-  const { media, notes } = await mediaOf(pictures, settings.MediaHosts ?? [], signal);
+  const { media, notes } = await mediaOf(pictures, settings.MediaHosts ?? [], fetching);
   if (text === undefined && media.length + notes.length === 0) throw new BadPush(`there is no text at ${from.Text}`);
   const sentAt = timeOf(item.at(from.Time), now);
   const rest = { text: text ?? '', providerId, receivedAt: now, sentAt, media, notes };
@@ -109,11 +152,12 @@ async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, signal
   return { key, fingerprint: '', content };
 }
 
-function newsOf({ clock, log }: Context, item: Item, from: ReceiptFrom): DeliveryNews[] {
+function newsOf({ clock, log, turnedAway }: Context, item: Item, from: ReceiptFrom): DeliveryNews[] {
   const id = needed(item, from.Id, 'id', MAX_ID);
   const word = needed(item, from.State, 'state', MAX_ID);
   const state = new Map(Object.entries(from.States)).get(word);
   if (!state) {
+    turnedAway('unknown_state');
     log.info({ id, word }, 'a receipt with a state that States does not name was passed over');
     return [];
   }

@@ -84,7 +84,7 @@ describe('a pushed message', () => {
   });
 });
 
-describe('what is not genuine is refused with 403', () => {
+describe('what is not genuine is refused with 403, and counted', () => {
   const forgeries: [name: string, forge: (bed: Awaited<ReturnType<typeof set>>) => ReturnType<TwilioBed['push']>][] = [
     [
       'no signature',
@@ -141,25 +141,38 @@ describe('what is not genuine is refused with 403', () => {
       const bed = await set();
       const { reply, arrivals, news } = await forge(bed);
       expect([reply.status, arrivals, news]).toEqual([403, undefined, undefined]);
+      expect(bed.turnedAway).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
       expect(JSON.stringify(bed.said.lines)).not.toContain(bed.server.authToken);
     });
   }
 
   it('and what is no form of Twilio at all with 400, quickly even when it is large', async () => {
-    const { server, session, push } = await set();
+    const { server, session, push, turnedAway } = await set();
     const json = await push(session, {}, { headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') });
     expect(json.reply.status).toBe(400);
+    expect((await push(session, {}, { method: 'PUT' })).reply.status).toBe(400);
     const many = { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': 'x' };
     const large = await push(session, {}, { headers: many, body: Buffer.from('a=1&'.repeat(250_000)) });
     expect(large.reply.status).toBe(403);
     const noSid = await push(session, { AccountSid: server.accountSid, Body: 'x' });
     expect([noSid.reply.status, noSid.arrivals]).toEqual([400, undefined]);
+    const noSidState = { AccountSid: server.accountSid, MessageStatus: 'delivered' };
+    expect((await push(session, noSidState, { path: '/status' })).reply.status).toBe(400);
+    expect(turnedAway).toEqual(['malformed', 'malformed', 'forged', 'malformed', 'malformed']);
+  });
+
+  it('while what is genuine is not counted', async () => {
+    const { server, session, push, turnedAway } = await set();
+    const state = { AccountSid: server.accountSid, MessageSid: 'SM1', MessageStatus: 'delivered' };
+    expect((await push(session, server.pushed(server.receive()))).reply.status).toBe(200);
+    expect((await push(session, state, { path: '/status' })).reply.status).toBe(204);
+    expect(turnedAway).toEqual([]);
   });
 });
 
 describe('delivery states', () => {
   it('become news, with the code and its meaning', async () => {
-    const { server, session, push } = await set('O');
+    const { server, session, push, turnedAway } = await set('O');
     const ends = { AccountSid: server.accountSid, MessageSid: 'SM1' };
     const status = async (form: Record<string, string>) =>
       (await push(session, { ...ends, ...form }, { path: '/status' })).news?.map(({ id, state, detail }) => [
@@ -176,6 +189,7 @@ describe('delivery states', () => {
       ['SM1', 'undelivered', 'failed 39999'],
     ]);
     expect(await status({ MessageStatus: 'receiving' })).toEqual([]);
+    expect(turnedAway).toEqual(['unknown_state']);
   });
 
   it('reach either half of a gateway, but a message never the half that only sends', async () => {
@@ -187,15 +201,15 @@ describe('delivery states', () => {
     });
     const sending = await set('O');
     const { reply, arrivals } = await sending.push(sending.session, sending.server.pushed(sending.server.receive()));
-    expect([reply.status, arrivals]).toEqual([404, undefined]);
+    expect([reply.status, arrivals, sending.turnedAway]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 
 describe('a gateway with Webhook switched off', () => {
   it('takes nothing that is pushed', async () => {
-    const { server, session, push } = await set('I', { Webhook: false, PollSeconds: 30 });
+    const { server, session, push, turnedAway } = await set('I', { Webhook: false, PollSeconds: 30 });
     const { reply, arrivals } = await push(session, server.pushed(server.receive()));
-    expect([reply.status, arrivals]).toEqual([404, undefined]);
+    expect([reply.status, arrivals, turnedAway]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 

@@ -1,7 +1,6 @@
 // Owns what Twilio pushes: new messages at the gateway's address, delivery states at /status below it. Genuine is what
 // carries a signature made with the auth token over the public address and the parameters; everything else is refused.
 import {
-  type DeliveryNews,
   deadline,
   type RawRequest,
   type TextMessage,
@@ -15,6 +14,8 @@ import type { Session } from './session.js';
 
 /** Twilio hangs up after 15 s; the journal needs a moment, too. */
 const MEDIA_MS = 9_000;
+/** `SM` for texts, `MM` for those with media. */
+const SID = /^[A-Z]{2}\w{1,60}$/;
 /** Says "taken, and nothing to answer". */
 const TAKEN: WebhookReply = {
   status: 200,
@@ -24,22 +25,25 @@ const TAKEN: WebhookReply = {
 
 export async function webhook(session: Session, request: RawRequest): Promise<WebhookResult> {
   const { settings, gateway, log } = session.context;
-  if (!settings.Webhook) return refuse(404, 'this gateway has Webhook switched off');
+  if (!settings.Webhook) return refuse(session, 'unwanted', 404, 'this gateway has Webhook switched off');
   const signed = signedOf(request);
-  if (!signed) return refuse(400, 'Twilio asks by GET, or by POST with a form');
+  if (!signed) return refuse(session, 'malformed', 400, 'Twilio asks by GET, or by POST with a form');
   if (!isGenuine(session, request, signed)) {
     log.warn({ path: request.path.slice(0, 200) }, 'a pushed request without a valid signature of Twilio was refused');
-    return refuse(403, 'the signature is not valid: check that the public address is the one entered at Twilio');
+    const why = 'the signature is not valid: check that the public address is the one entered at Twilio';
+    return refuse(session, 'forged', 403, why);
   }
   const form = request.method === 'GET' ? parametersOf(request.url.split('?')[1] ?? '') : signed;
-  if (value(form, 'AccountSid') !== settings.AccountSid) return refuse(403, 'this gateway belongs to another account');
-  if (/^\/status\/?(\?|$)/.test(request.path)) return { reply: { status: 204 }, news: statusNews(session, form) };
+  if (value(form, 'AccountSid') !== settings.AccountSid)
+    return refuse(session, 'unknown_account', 403, 'this gateway belongs to another account');
+  if (/^\/status\/?(\?|$)/.test(request.path)) return status(session, form);
   // Taking it and dropping it would lose it: the sending half of a gateway has nobody to hand it to.
-  if (gateway.direction === 'O') return refuse(404, 'this gateway only sends');
+  if (gateway.direction === 'O') return refuse(session, 'unwanted', 404, 'this gateway only sends');
   return message(session, request, form);
 }
 
-function refuse(status: number, why: string): WebhookResult {
+function refuse({ context }: Session, reason: string, status: number, why: string): WebhookResult {
+  context.turnedAway(reason);
   return { reply: { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${why}\n` } };
 }
 
@@ -73,19 +77,28 @@ function value(form: Form, name: string): string {
   return (Array.isArray(found) ? found[0] : found) ?? '';
 }
 
-function statusNews({ watchers, context: { clock } }: Session, form: Form): DeliveryNews[] {
+/** A status that is not known here says nothing about the message; Twilio need not repeat it. */
+function status(session: Session, form: Form): WebhookResult {
+  const { watchers, context } = session;
   const sid = value(form, 'MessageSid') || value(form, 'SmsSid');
+  if (!SID.test(sid)) return refuse(session, 'malformed', 400, 'MessageSid is missing');
   const code = Number(value(form, 'ErrorCode')) || null;
-  const status = value(form, 'MessageStatus') || value(form, 'SmsStatus');
-  const progress = progressOf(status, code, value(form, 'ErrorMessage') || null);
-  if (!sid || !progress) return [];
-  watchers.get(sid)?.(progress);
-  return [{ id: sid, state: progress.state, at: clock.now(), detail: progress.note }];
+  const word = value(form, 'MessageStatus') || value(form, 'SmsStatus');
+  const progress = progressOf(word, code, value(form, 'ErrorMessage') || null);
+  if (!progress) {
+    context.turnedAway('unknown_state');
+    return { reply: { status: 204 }, news: [] };
+  }
+  watchers.tell(sid, progress);
+  return {
+    reply: { status: 204 },
+    news: [{ id: sid, state: progress.state, at: context.clock.now(), detail: progress.note }],
+  };
 }
 
 async function message(session: Session, request: RawRequest, form: Form): Promise<WebhookResult> {
   const sid = value(form, 'MessageSid') || value(form, 'SmsSid');
-  if (!/^[A-Z]{2}\w{1,60}$/.test(sid)) return refuse(400, 'MessageSid is missing');
+  if (!SID.test(sid)) return refuse(session, 'malformed', 400, 'MessageSid is missing');
   const key = keyOf(sid);
   const known = await session.context.memory.known([key]);
   // Pushed before, or found by looking: the journal has it, so nothing is fetched again.

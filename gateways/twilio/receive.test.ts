@@ -1,6 +1,6 @@
 // What a Twilio gateway promises about messages that it looks for.
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Receiving, startTimedBed, type TimedBed } from '../../test/servers/twilio-bed.js';
+import { becoming, type Receiving, startTimedBed, type TimedBed } from '../../test/servers/twilio-bed.js';
 
 const HOUR = 3_600_000;
 const beds: TimedBed[] = [];
@@ -185,6 +185,51 @@ describe('nothing is missed and nothing comes twice', () => {
     expect((await bed.turn(first)).content?.text).toBe('whole');
     half.status = 'received';
     expect(await takeOn(bed, receiving, 1)).toEqual(['half']);
+  });
+
+  /** More than a page of messages, taken and read past; then everything is quiet for so long, looked at every minute. */
+  async function readPast(quietMs: number, before?: (bed: TimedBed) => void) {
+    const bed = await timed();
+    const { receiving, first } = await begun(bed, { PollSeconds: 60 });
+    before?.(bed);
+    await bed.jump(1_000);
+    const at = bed.clock.now();
+    for (const one of texts(150)) bed.server.receive({ text: one, at });
+    await bed.turn(first, 60_000).then((arrival) => arrival.confirm());
+    await bed.turn(receiving.take(149), 60_000);
+    const next = receiving.next();
+    next.catch(() => {});
+    await bed.turn(
+      becoming(() => bed.clock.now() >= at + quietMs),
+      60_000,
+    );
+    const since = bed.clock.now();
+    const arrives = async () => {
+      const { content } = await bed.turn(next, 60_000);
+      return { text: content?.text, minutes: Math.round((bed.clock.now() - since) / 60_000) };
+    };
+    return { bed, at, arrives };
+  }
+
+  it('when one shows in the list minutes after newer ones were read: with the next look', async () => {
+    const { bed, at, arrives } = await readPast(5 * 60_000);
+    bed.server.receive({ text: 'late', at: at - 1_000 });
+    expect(await arrives()).toEqual({ text: 'late', minutes: expect.toSatisfy((taken) => taken <= 2) });
+  });
+
+  it('when one shows even later: within the hour', async () => {
+    const { bed, at, arrives } = await readPast(30 * 60_000);
+    bed.server.receive({ text: 'very late', at: at - 1_000 });
+    expect(await arrives()).toEqual({ text: 'very late', minutes: expect.toSatisfy((taken) => taken <= 61) });
+  });
+
+  it('when one was on its way for long: it is not read past', async () => {
+    let half: { status: string } | undefined;
+    const { arrives } = await readPast(30 * 60_000, ({ server }) => {
+      half = server.receive({ text: 'half', status: 'receiving' });
+    });
+    if (half) half.status = 'received';
+    expect(await arrives()).toEqual({ text: 'half', minutes: expect.toSatisfy((taken) => taken <= 2) });
   });
 });
 

@@ -6,6 +6,7 @@ import { freePort } from '../../test/servers/process.js';
 import { becoming, PUBLIC, startTimedBed, type TimedBed } from '../../test/servers/twilio-bed.js';
 import { twilio } from './driver.js';
 import type { Session } from './session.js';
+import { watchersOf } from './watchers.js';
 
 const TO = '+420777123456';
 const MINUTE = 60_000;
@@ -109,6 +110,34 @@ describe('the wait for the carrier', () => {
     expect(await outcome).toEqual({ kind: 'rejected', detail: 'undelivered 30005: Unknown destination handset' });
   });
 
+  it('ends at once with a state that is pushed to the receiving half of the same gateway', async () => {
+    const bed = await set();
+    const written = { Webhook: true, AwaitDeliverySeconds: 60 };
+    const receiving = await bed.open('I', written);
+    const sendingHalf = await bed.open('O', written);
+    const outcomes = [1, 2].map((n) =>
+      sending(sendingHalf, outboundText(`Hello ${n}`, TO), attempt(bed, `order-${n}`)),
+    );
+    await claimed(bed, 2);
+    for (const { sid, body } of bed.server.account.messages) {
+      const form = { AccountSid: bed.server.accountSid, MessageSid: sid };
+      const MessageStatus = body === 'Hello 1' ? 'delivered' : 'undelivered';
+      const { news } = await bed.push(receiving, { ...form, MessageStatus }, { path: '/status' });
+      expect(news).toMatchObject([{ id: sid, state: MessageStatus }]);
+    }
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['sent', 'rejected']);
+  });
+
+  it('is nobody else’s to end: a state pushed for another account changes nothing', async () => {
+    const bed = await set();
+    const session = await bed.open('O', { Webhook: true, AwaitDeliverySeconds: 5 });
+    const outcome = sending(session, hello, attempt(bed));
+    await claimed(bed, 1);
+    const end = { state: 'undelivered', final: true, detail: 'undelivered', note: null, optedOut: false } as const;
+    watchersOf('AC_other').tell(bed.server.account.messages[0]?.sid ?? '', end);
+    expect(await bed.turn(outcome)).toMatchObject({ kind: 'sent', state: 'accepted' });
+  });
+
   it('does not mind that asking fails', async () => {
     const bed = await set();
     bed.server.fate = () => ['delivered'];
@@ -138,6 +167,7 @@ describe('what Twilio refuses', () => {
     [401, 0, '', { kind: 'deferred', detail: /401/ }],
     [403, 20005, '', { kind: 'deferred', detail: /^20005: The account is not active/ }],
     [429, 20429, '', { kind: 'deferred', detail: /^20429: Too many requests/ }],
+    [429, 0, '', { kind: 'deferred', detail: /429/ }],
     [400, 21611, '', { kind: 'deferred', detail: /^21611: / }],
     [500, 20500, '', { kind: 'deferred', detail: /^20500/ }],
     [502, 0, 'Bad gateway', { kind: 'deferred', detail: /502: Bad gateway/ }],

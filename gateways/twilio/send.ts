@@ -92,7 +92,7 @@ async function awaitEnd(session: Session, sms: Sms, attempt: Attempt): Promise<P
     ended = resolve;
     due.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  watchers.set(sms.sid, hear);
+  const unwatch = watchers.watch(sms.sid, hear);
   try {
     const over = new AbortController();
     const asking = ask(
@@ -106,7 +106,7 @@ async function awaitEnd(session: Session, sms: Sms, attempt: Attempt): Promise<P
     over.abort();
     await asking;
   } finally {
-    watchers.delete(sms.sid);
+    unwatch();
     due.dispose();
   }
   return known;

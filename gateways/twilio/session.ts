@@ -2,10 +2,11 @@
 // whose end is not known yet.
 import { GatepostError, type GatewayContext } from '../../src/driver/contract.js';
 import { type Api, openApi } from './api.js';
-import { type Progress, reasonOf } from './codes.js';
+import { reasonOf } from './codes.js';
 import { type FollowUp, followUp } from './follow.js';
 import { type Recent, recent } from './recent.js';
 import { isWord, type Settings } from './settings.js';
+import { type Watchers, watchersOf } from './watchers.js';
 
 /** Far more than are pushed between two looks. */
 const MOST_PUSHED = 10_000;
@@ -15,8 +16,8 @@ export interface Session {
   readonly api: Api;
   /** Aborts when the gateway is closed. */
   readonly closed: AbortSignal;
-  /** Told of the states of messages that a send is waiting for, by SID. */
-  readonly watchers: Map<string, (progress: Progress) => void>;
+  /** Told of the states of messages that a send is waiting for. */
+  readonly watchers: Watchers;
   /** SIDs that were pushed to this session: what the journal knows of them goes its way from there. */
   readonly pushed: Recent;
   readonly following: FollowUp;
@@ -50,7 +51,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
     context,
     api,
     closed: closing.signal,
-    watchers: new Map(),
+    watchers: watchersOf(settings.AccountSid),
     pushed: recent(MOST_PUSHED),
     following,
     statusUrl,

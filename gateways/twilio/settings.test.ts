@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { contextOf } from '../../test/conformance/context.js';
 import { startTwilio } from '../../test/servers/twilio.js';
 import { PUBLIC } from '../../test/servers/twilio-bed.js';
+import { openApi } from './api.js';
 import { twilio } from './driver.js';
 import { settings } from './settings.js';
 
@@ -38,6 +39,19 @@ describe('settings', () => {
       expect(problemsOf(written)).toEqual([[setting, expect.stringMatching(says)]]);
     });
   }
+
+  it('a BaseUrl takes the place of every host, its own path in front', async () => {
+    for (const [BaseUrl, url] of [
+      [undefined, 'https://api.twilio.com/2010-04-01/x?a=b'],
+      ['http://127.0.0.1:8080', 'http://127.0.0.1:8080/2010-04-01/x?a=b'],
+      ['https://proxy.example.com/sms/twilio/', 'https://proxy.example.com/sms/twilio/2010-04-01/x?a=b'],
+    ] as const) {
+      const context = contextOf(twilio, { ...right, ...(BaseUrl && { BaseUrl }) });
+      const api = await openApi(context.settings, context.clock);
+      expect(api.at('/2010-04-01/x?a=b').href).toBe(url);
+      api.close();
+    }
+  });
 
   it('that are right, with numbers, short codes, sender names and API keys', () => {
     for (const sender of ['+420601123456', '12345', 'GATEPOST', 'My Shop 24'])

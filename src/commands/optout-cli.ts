@@ -8,7 +8,7 @@ type At = (options: Options, work: (tools: OptOutTools) => Promise<number>) => P
 const work = () => import('./optout.js');
 
 const groupOption = (otherwise: string) =>
-  new Option('--group <group>', `OptOutGroup of the gateways, or id or name of a gateway without one (${otherwise})`);
+  new Option('--group <group>', `OptOutGroup of the gateways, or id or name of a gateway (${otherwise})`);
 
 /** `at` opens what the work needs, and turns its end into an exit code. */
 export function optOutCommand(program: Command, configOption: () => Option, at: At): void {

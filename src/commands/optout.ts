@@ -8,20 +8,23 @@ import type { GatewayNames } from './log.js';
 import { logTime, type Output, oneLine, table } from './output.js';
 
 export interface OptOutOptions {
-  /** As the gateway setting OptOutGroup says; or, for a gateway without one, its id or name. */
+  /** As the gateway setting OptOutGroup says, or the id or name of a gateway. */
   group?: string;
 }
 
 export interface OptOutTools {
   journal: Pick<JournalReader, 'optOuts'>;
   names: GatewayNames;
+  /** OptOutGroup of the gateways that have one, by gateway id. */
+  groups?: ReadonlyMap<string, string>;
   dataDir: string;
   clock: Clock;
   output: Output;
 }
 
-export async function optOutList(options: OptOutOptions, { journal, names, output }: OptOutTools): Promise<number> {
-  const entries = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, names));
+export async function optOutList(options: OptOutOptions, tools: OptOutTools): Promise<number> {
+  const { journal, names, output } = tools;
+  const entries = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, tools));
   if (entries.length === 0) {
     output.say('nobody has opted out\n');
     return 0;
@@ -36,18 +39,18 @@ export async function optOutList(options: OptOutOptions, { journal, names, outpu
 export async function optOutAdd(address: string, options: OptOutOptions, tools: OptOutTools): Promise<number> {
   if (options.group === undefined) {
     throw new GatepostError('optout/group', 'optout add needs to know for which group of gateways', {
-      advice: 'give --group: the OptOutGroup of the gateways, or the id or name of a gateway without one',
+      advice: 'give --group: the OptOutGroup of the gateways, or the id or name of a gateway',
     });
   }
-  const request = { group: groupOf(options.group, tools.names), address: addressOf(address) };
+  const request = { group: groupOf(options.group, tools), address: addressOf(address) };
   ask({ ...request, wish: 'out', at: tools.clock.now() }, tools);
   return 0;
 }
 
 /** Without a group: out of every group that has this address. */
 export async function optOutRemove(address: string, options: OptOutOptions, tools: OptOutTools): Promise<number> {
-  const { journal, names, clock } = tools;
-  const all = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, names));
+  const { journal, clock } = tools;
+  const all = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, tools));
   const exact = all.filter((entry) => entry.address === address.trim());
   const found = exact.length > 0 ? exact : all.filter((entry) => entry.address === normal(address));
   if (found.length === 0) {
@@ -69,8 +72,8 @@ function ask(request: OptOutRequest, { dataDir, names, output }: OptOutTools): v
 
 const inGroup = ({ group }: OptOutOptions) => (group === undefined ? '' : ` of ${oneLine(group)}`);
 
-/** A gateway without an OptOutGroup is a group of its own, under its id. */
-function groupOf(asked: string, names: GatewayNames): string {
+/** Orders are compared with the registry of the gateway's OptOutGroup; without one it is a group of its own, under its id. */
+function groupOf(asked: string, { names, groups }: Pick<OptOutTools, 'names' | 'groups'>): string {
   const wanted = asked.trim().toLowerCase();
   const ids = [...names].filter(([id, name]) => id === wanted || name.toLowerCase() === wanted).map(([id]) => id);
   const [id, ...others] = ids;
@@ -79,10 +82,10 @@ function groupOf(asked: string, names: GatewayNames): string {
       advice: `give the id of the one you mean: ${ids.join(', ')}`,
     });
   }
-  if (id !== undefined) return id;
+  if (id !== undefined) return groups?.get(id) ?? id;
   if (asked.trim() !== '') return asked.trim();
   throw new GatepostError('optout/group', '--group is empty', {
-    advice: 'give the OptOutGroup of the gateways, or the id or name of a gateway without one',
+    advice: 'give the OptOutGroup of the gateways, or the id or name of a gateway',
   });
 }
 

@@ -1,6 +1,6 @@
 // Owns the door for counterparties that push: the request as it came, byte for byte, to the gateway it is addressed to.
 // Whether it is genuine is for the gateway's driver to say.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 
@@ -27,6 +27,8 @@ export interface WebhookSources {
     gatewayId: string,
     request: WebhookRequest,
   ): Promise<{ status: number; headers?: Readonly<Record<string, string>>; body?: string }>;
+  /** Counts what did not get as far as the gateway: `too_large` or `malformed`. The id may be nobody's. */
+  turnedAway?(gatewayId: string, reason: string): void;
 }
 
 /** In a scope of its own, so that the rest of the port goes on taking no bodies. */
@@ -36,6 +38,15 @@ export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, log
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_request, body, done) =>
       done(null, body),
     );
+    // Nothing is parsed here, so a type that is none is no reason to refuse either: the driver gets to see it (rawHeaders).
+    scope.addHook('onRequest', async ({ raw }) => {
+      delete raw.headers['content-type'];
+    });
+    scope.setErrorHandler((error: FastifyError, request) => {
+      const id = idOf(request);
+      if (id) sources.turnedAway?.(id, error.statusCode === 413 ? 'too_large' : 'malformed');
+      throw error;
+    });
     for (const url of ['/webhooks/:id', '/webhooks/:id/*']) {
       scope.route({
         method: [...METHODS],
@@ -76,12 +87,8 @@ function idOf(request: FastifyRequest): string | undefined {
 
 function rawRequest(request: FastifyRequest, id: string, sources: WebhookSources, signal: AbortSignal): WebhookRequest {
   const path = request.url.slice(`/webhooks/${id}`.length);
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : (value ?? ''),
-    ]),
-  );
+  const given = Object.entries(request.raw.headersDistinct);
+  const headers = Object.fromEntries(given.map(([name, values = []]) => [name, values.join(', ')]));
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   return { method: request.method, path, url: sources.urlOf(id) + path, headers, body, signal };
 }

@@ -70,6 +70,20 @@ describe('optout add', () => {
     expect(printed).toContain('no more messages from Main number');
   });
 
+  it('enters it into the OptOutGroup of the gateway that is named: that is where orders are looked up', async () => {
+    const withGroup = { ...tools, groups: new Map([[TWILIO, 'support']]) };
+    await optOutAdd(ANN, { group: 'Main number' }, withGroup);
+    await serve();
+    expect(await entered()).toEqual([`support ${ANN}`]);
+    expect(printed).toContain('no more messages from support');
+    printed = '';
+    await optOutList({ group: TWILIO }, withGroup);
+    expect(printed).toContain(ANN);
+    await optOutRemove(ANN, { group: 'Main number' }, withGroup);
+    await serve();
+    expect(await entered()).toEqual([]);
+  });
+
   it.each([
     ['601234567890', { group: 'g' }, 'country code'],
     ['ann@example.com', { group: 'g' }, 'country code'],

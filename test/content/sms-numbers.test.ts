@@ -17,7 +17,7 @@ describe('the sender of a message', () => {
     ['+420123456789', undefined, '+420123456789', '+420 123456789'],
     ['41234567', 'NO', '+4741234567', '+47 41 23 45 67'],
   ])('%s in %s is %s', (given, region, address, display) => {
-    expect(readSender(given, region)).toEqual({ address, display, known: true });
+    expect(readSender(given, region)).toMatchObject({ address, display, known: true });
   });
 
   test.each([
@@ -31,15 +31,27 @@ describe('the sender of a message', () => {
     ['1800FLOWERS', 'US'],
     ['ann@mail.example', 'US'],
   ])('%s in %s passes unharmed', (given, region) => {
-    expect(readSender(given, region)).toEqual({ address: given, display: given, known: true });
+    expect(readSender(given, region)).toMatchObject({ address: given, display: given, known: true });
   });
 
   test.each(['', '+', '12', '2025551234', '0777123456', '***', '9'.repeat(40)])(
     '%j stays as it came and is marked',
     (given) => {
-      expect(readSender(given, undefined)).toEqual({ address: given, display: given, known: false });
+      expect(readSender(given, undefined)).toMatchObject({ address: given, display: given, known: false });
     },
   );
+
+  test.each([
+    ['+420777123456', undefined, 'CZ'],
+    ['777123456', 'CZ', 'CZ'],
+    ['+4915112345678', 'CZ', 'DE'],
+    ['+12025551234', 'CZ', 'US'],
+    ['+77011234567', undefined, 'KZ'],
+    ['90210', 'CZ', undefined],
+    ['MyBank', 'CZ', undefined],
+  ])('%s in %s is of the country %s', (given, region, country) => {
+    expect(readSender(given, region).country).toBe(country);
+  });
 
   test('anything becomes one clean line within the limits', () => {
     fc.assert(

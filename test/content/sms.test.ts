@@ -131,12 +131,16 @@ describe('reading a text message', () => {
     );
   });
 
-  test('the language is told only where one language alone has the script', () => {
-    const culture = (text: string) => read({ text }).message.Culture;
+  test('the language is told where the text is clear, the country of the number being a presumption', () => {
+    const culture = (text: string, from = '+420777123456') => read({ text, from }).message.Culture;
     expect(culture('Καλημέρα, ok')).toBe('el');
     expect(culture('안녕하세요')).toBe('ko');
     expect(culture('今日はいい天気')).toBe('ja');
-    for (const text of ['Dobrý den, přijdu', 'Привіт', '今天天气', 'α = 5 in the formula', '😀', ''])
+    expect(culture('Dobrý den, přijdu až zítra')).toBe('cs');
+    expect(culture('Dobrý den, přijdu až zítra', '+4915123456789')).toBeNull();
+    expect(culture('Dobrý den, přijdu až zítra', '90210')).toBe('cs');
+    expect(read({ text: 'Dobrý den, přijdu až zítra', from: '90210' }, { region: 'DE' }).message.Culture).toBeNull();
+    for (const text of ['Dobrý den', 'Привіт', '今天天气', 'α = 5 in the formula', '😀', ''])
       expect(culture(text)).toBeNull();
   });
 });

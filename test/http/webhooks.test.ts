@@ -13,12 +13,14 @@ let port: Awaited<ReturnType<typeof openPort>>;
 let http: Awaited<ReturnType<typeof startHttp>>;
 let came: { id: string; request: WebhookRequest }[];
 let handle: WebhookSources['handle'];
+let turnedAway: string[];
 let said: string[];
 
 beforeEach(async () => {
   port = await openPort();
   came = [];
   handle = async () => ({ status: 200 });
+  turnedAway = [];
   const { log, lines } = keptLog();
   said = lines;
   http = await startHttp({
@@ -35,6 +37,7 @@ beforeEach(async () => {
         came.push({ id, request });
         return handle(id, request);
       },
+      turnedAway: (id, reason) => void turnedAway.push(`${id} ${reason}`),
     },
   });
 });
@@ -74,6 +77,16 @@ describe('what is pushed', () => {
       const body = 'a=1&b=%zz{';
       expect((await push(ID, { body, headers: type ? { 'content-type': type } : {} })).status).toBe(200);
       expect(came[0]?.request.body.toString()).toBe(body);
+    },
+  );
+
+  test.each(['nonsense', 'application/json; charset', 'text/', '/', 'a b/c', 'application/json, text/plain'])(
+    'under the type "%s" reaches its gateway with it: what a type means is for the driver to say',
+    async (type) => {
+      expect((await push(ID, { body: '{"a":1}', headers: { 'content-type': type } })).status).toBe(200);
+      expect(came[0]?.request.headers['content-type']).toBe(type);
+      expect(came[0]?.request.body.toString()).toBe('{"a":1}');
+      expect(turnedAway).toEqual([]);
     },
   );
 
@@ -153,7 +166,7 @@ describe('bounds', () => {
     const answer = await push(ID, { body: Buffer.alloc(10 * 1024 * 1024, 'a') }).catch(() => undefined);
     // The port answers and hangs up at once; a caller that is still writing then may only see the broken line.
     if (answer) expect(answer.status).toBe(413);
-    expect(came).toHaveLength(0);
+    expect([came, turnedAway]).toEqual([[], [`${ID} too_large`]]);
     expect((await fetch(`${http.url}/live`)).status).toBe(200);
   });
 
@@ -170,7 +183,7 @@ describe('bounds', () => {
       if (!socket.write(chunk)) await new Promise((resolve) => setImmediate(resolve));
     socket.destroy();
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
-    expect(came).toHaveLength(0);
+    expect([came, turnedAway]).toEqual([[], [`${ID} too_large`]]);
   });
 
   test('one of exactly 1 MB is taken, one byte more is not', async () => {

@@ -16,6 +16,8 @@ export interface TwilioBed {
   readonly server: TwilioServer;
   readonly memory: TestMemory;
   readonly news: DeliveryNews[];
+  /** What the gateways turned away, by reason. */
+  readonly turnedAway: string[];
   readonly said: Recorder;
   /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
@@ -49,6 +51,7 @@ export async function startBed(options: TwilioOptions & { clock?: Clock } = {}):
   const server = await startTwilio(options);
   const memory = createMemory();
   const news: DeliveryNews[] = [];
+  const turnedAway: string[] = [];
   const said = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
   const usual = {
@@ -62,10 +65,11 @@ export async function startBed(options: TwilioOptions & { clock?: Clock } = {}):
     server,
     memory,
     news,
+    turnedAway,
     said,
     async open(direction, written = {}) {
       const { clock } = options;
-      const sight = { direction, memory, news, log: said.log, webhookUrl: PUBLIC, ...(clock && { clock }) };
+      const sight = { direction, memory, news, turnedAway, log: said.log, webhookUrl: PUBLIC, ...(clock && { clock }) };
       const session = await twilio.open(contextOf(twilio, { ...usual, ...written }, sight));
       undo.push(() => twilio.close(session));
       return session;

@@ -16,6 +16,8 @@ export interface Sender {
   readonly display: string;
   /** Whether an answer can be sent there as it is, as far as can be told. */
   readonly known: boolean;
+  /** ISO 3166-1 country of the number, where that can be told. */
+  readonly country: string | undefined;
 }
 
 export type RecipientResult = { ok: true; to: string } | { ok: false; problem: string };
@@ -36,15 +38,16 @@ const PLUS_DIGITS = /^\+\d{7,15}$/;
 /** Never fails: what is no number is kept as it came. */
 export function readSender(given: string, region: string | undefined): Sender {
   const text = clean(given);
-  const as = (address: string, display = address, known = true): Sender => ({
+  const as = (address: string, display = address, known = true, country?: string): Sender => ({
     address: cutText(address, LIMITS.RemoteAddress),
     display: cutText(display, LIMITS.FromField),
     known,
+    country,
   });
   if (SURELY_SHORT.test(text)) return as(text);
   if (!PHONE.test(text)) return as(text, text, /\p{L}/u.test(text));
   const number = numberOf(text, region) ?? international(text);
-  if (number) return as(number.number, number.formatInternational());
+  if (number) return as(number.number, number.formatInternational(), true, number.country);
   if (SHORT_CODE.test(text)) return as(text);
   const digits = withPlus(text);
   return PLUS_DIGITS.test(digits) ? as(digits) : as(text, text, false);

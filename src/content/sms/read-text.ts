@@ -42,7 +42,7 @@ export function readText(message: TextInput, rules: TextRulesInput, context: Rea
       DeliverySystemId: id === '' ? seed : shortId(id),
       BodyHtml: bodies.html,
       BodyText: bodies.text,
-      Culture: languageHint(text.shown),
+      Culture: languageHint(text.shown, from.country ?? rules.region),
     },
     attachments,
     rfcMessageId: null,
