@@ -89,7 +89,9 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
 
   const meters = createMeters({ clock, log });
   const life = stopper();
-  const reader = createReader({ clock, log });
+  const { ocr, ocrLanguages, ocrSeconds } = config.fax;
+  const recognition = ocr && { languages: ocrLanguages, secondsPerFax: ocrSeconds };
+  const reader = createReader({ clock, log, ocr: recognition });
   stack.add('reader', () => reader.close());
   const fax = faxComposer(config, world);
   stack.add('fax composer', () => fax.close());
@@ -171,7 +173,14 @@ async function compose(config: Config, world: World, stack: Closers): Promise<Se
       healthy: () => journal.healthy(),
       redact: (text) => redactor.redact(text),
     },
-    webhooks: { urlOf: webhookUrl, handle: (gatewayId, request) => gateways.webhook(gatewayId, request) },
+    webhooks: {
+      urlOf: webhookUrl,
+      handle: (gatewayId, request) => gateways.webhook(gatewayId, request),
+      // Of gateways that run here only: whoever posts to made-up ids must not fill the metrics with them.
+      turnedAway(gatewayId, reason) {
+        if (gateways.views().some(({ id }) => id === gatewayId)) meters.turnedAway(gatewayId, reason);
+      },
+    },
     attachments: {
       async find(id) {
         const found = await journal.attachment(id);

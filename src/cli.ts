@@ -304,7 +304,9 @@ quarantine
 optOutCommand(program, configOption, (options, work) =>
   run(async () => {
     const { dataDir } = configOf(options);
-    return withReader(options, (journal, names) => work({ journal, names, dataDir, clock, output }));
+    return withReader(options, async (journal, names) =>
+      work({ journal, names, groups: await journal.optOutGroups(), dataDir, clock, output }),
+    );
   }),
 );
 

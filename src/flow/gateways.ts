@@ -9,6 +9,7 @@ import { type DefinitionTools, define, problemLine } from './definition.js';
 import { startInbound } from './inbound.js';
 import type { GatewayView } from './meters.js';
 import { startOutbound } from './outbound.js';
+import { rulesOf } from './texts.js';
 import type { InboundTools, InboundUnit, OutboundTools, OutboundUnit, Unit } from './unit.js';
 
 export interface Gateways {
@@ -80,10 +81,9 @@ export function gateways(tools: GatewaysTools): Gateways {
       slots.set(key, { is: 'skipped', face: faceOf(info), view: skipped(info, problem, clock.now()) });
       return;
     }
-    // For whoever reads the delivery log; nothing depends on it.
-    void tools.journal
-      .write(info.Id, info.Direction, 'displayName', info.DisplayName ?? info.Id)
-      .catch(() => undefined);
+    // For whoever reads the journal from the command line; nothing here depends on it.
+    note(info, 'displayName', info.DisplayName ?? info.Id);
+    if (info.Channel === 'SMS') note(info, 'optOutGroup', rulesOf(result.definition).optOutGroup ?? '');
     if (info.Direction === 'I') {
       const unit = startInbound(result.definition, { ...tools, log: own });
       inbound.set(info.Id, unit);
@@ -93,6 +93,10 @@ export function gateways(tools: GatewaysTools): Gateways {
       outbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     }
+  }
+
+  function note({ Id, Direction }: GatewayInfo, name: string, value: string): void {
+    void tools.journal.write(Id, Direction, name, value).catch(() => undefined);
   }
 
   async function end(key: string, slot: Slot, why: string): Promise<void> {

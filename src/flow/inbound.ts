@@ -109,7 +109,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     // One that is open is spooled all the same: before it is in the journal whole, nobody may hear "taken".
     if (!arrival.content || (known.get(arrival.key)?.state ?? 'open') !== 'open') return;
     const raw = rawOf(arrival.content);
-    const read = await readContent(arrival.key, arrival.content);
+    const read = await readSoon(arrival.key, arrival.content);
     await tools.journal.spool(
       openingOf(id, { key: arrival.key, arrival: { ...arrival, bytes: raw.length } }, read),
       raw,
@@ -161,6 +161,12 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     const known = (await tools.journal.known(id, [flight.key])).get(flight.key);
     if (known && known.state !== 'open') return settled(flight, known);
     log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
+  }
+
+  /** For a sender that waits. A fax takes longer to read than that; what is made of its pages is stored when it is opened. */
+  async function readSoon(key: string, content: Content | Notice): Promise<ReadMessage> {
+    if (content.kind !== 'fax') return readContent(key, content);
+    return tools.reader.glanceFax(content, faxRules, { gatewayId: id, link: tools.link });
   }
 
   /** A notice of ours: kept like a push, so that it survives us, and handed over like any message. */

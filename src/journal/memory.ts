@@ -40,13 +40,25 @@ const upsert = statement<Place & { value: string }>()((db, slot) =>
 /** Under this name the connector notes what a gateway is called, so that whoever reads the log can show it. */
 export const DISPLAY_NAME = 'displayName';
 
-const selectNames = statement<object>()((db) =>
-  db.selectFrom('memory').select(['gateway_id', 'value']).where('name', '=', DISPLAY_NAME),
+/** Under this one, which group's opt-outs a text gateway heeds; '' when it has a registry of its own. */
+export const OPT_OUT_GROUP = 'optOutGroup';
+
+const selectNoted = statement<{ name: string }>()((db, slot) =>
+  db.selectFrom('memory').select(['gateway_id', 'value']).where('name', '=', slot('name')),
 );
 
 /** What the gateways are called, by id, as the server last named them. */
-export async function gatewayNames(reads: Sql): Promise<ReadonlyMap<string, string>> {
-  const rows = await reads.all(selectNames, {});
+export function gatewayNames(reads: Sql): Promise<ReadonlyMap<string, string>> {
+  return noted(reads, DISPLAY_NAME);
+}
+
+/** The opt-out groups of the gateways that are in one, by id. */
+export async function optOutGroups(reads: Sql): Promise<ReadonlyMap<string, string>> {
+  return new Map([...(await noted(reads, OPT_OUT_GROUP))].filter(([, group]) => group !== ''));
+}
+
+async function noted(reads: Sql, name: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await reads.all(selectNoted, { name });
   return new Map(rows.map(({ gateway_id, value }) => [gateway_id, String(JSON.parse(value))]));
 }
 

@@ -6,7 +6,7 @@ import { files } from './files.js';
 import type { Journal } from './journal.js';
 import { ledger, waiting } from './ledger.js';
 import { entries } from './log.js';
-import { gatewayNames } from './memory.js';
+import { gatewayNames, optOutGroups } from './memory.js';
 import { optOuts } from './optouts.js';
 import { orderOf } from './orders.js';
 import { openingFault, pathOf, STORE } from './place.js';
@@ -24,6 +24,8 @@ export type Readings = Pick<
 export interface JournalReader extends Readings {
   /** What the gateways are called, by id. */
   names(): Promise<ReadonlyMap<string, string>>;
+  /** The opt-out groups of the text gateways that are in one, by id. */
+  optOutGroups(): Promise<ReadonlyMap<string, string>>;
   /** A message in quarantine, whole; null when nothing is kept under this id. */
   quarantinedRaw(arrivalId: number): Promise<Buffer | null>;
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function openJournalReader(url: string, directory = ''): Promise<Jo
     return {
       ...readings(reads),
       names: () => gatewayNames(reads),
+      optOutGroups: () => optOutGroups(reads),
       quarantinedRaw: (id) => quarantinedRaw(reads, files(directory || join(dirname(path), 'attachments')), id),
       close: async () => closeSqlite(connection),
     };

@@ -75,10 +75,19 @@ function faxStandIn() {
       me.lookups++;
       return me.onLookup();
     },
+    async webhook() {
+      const content = received(faxWords.offered('pushed').raw, 'pushed 1');
+      return { reply: { status: 200 }, arrivals: [{ key: 'pushed 1', fingerprint: '', content }] };
+    },
     faxRules: (settings) => faxRulesOf(settings, 'pdf'),
     reportTo: reportToOf,
   };
   return Object.assign(me, { driver: driver as AnyDriver });
+}
+
+function received(raw: Uint8Array, providerId: string): FaxDocument {
+  const call = { from: NUMBER, to: '+420555666777', station: 'ACME', callerName: null, providerId, receivedAt: 7 };
+  return { kind: 'fax', raw, ...call, pages: 1, expectedPages: 1, problem: null, facts: [], notes: [] };
 }
 
 const list = (device: string): GatewayInfo[] =>
@@ -325,30 +334,30 @@ describe('a gateway that reports to nobody', () => {
 
 describe('a received fax', () => {
   it('is handed over with its pages, and confirmed after the ack only', async () => {
-    const { raw, from, to } = faxWords.offered('one');
     bed.hub.onReceiving = () => 'silent';
-    faxes.received.push({
-      kind: 'fax',
-      raw,
-      from,
-      to,
-      station: 'ACME',
-      callerName: null,
-      providerId: 'fax 1',
-      receivedAt: bed.clock.now(),
-      pages: 1,
-      expectedPages: 1,
-      problem: null,
-      facts: [],
-      notes: [],
-    });
+    faxes.received.push(received(faxWords.offered('one').raw, 'fax 1'));
     faxes.wake();
     const [message] = await handed(1);
-    expect(message).toMatchObject({ GatewayId: FAX, RemoteAddress: from });
+    expect(message).toMatchObject({ GatewayId: FAX, RemoteAddress: NUMBER });
     expect(message.BodyHtml).toContain('<img');
     expect(faxes.confirmed).toBe(0);
     bed.hub.onReceiving = () => true;
     while (bed.hub.received.length < 2) await bed.clock.advance(1_000);
     await fact(() => faxes.confirmed === 1);
+  });
+
+  it('that is pushed is taken before its pages are looked at, and comes with all of them', async () => {
+    bed.hub.onReceiving = () => 'silent';
+    const pushed = await fetch(`${bed.service.http.url}/webhooks/${FAX}`, { method: 'POST', body: 'x' });
+    expect(pushed.status).toBe(200);
+    const [message] = await handed(1);
+    const known = (await bed.journal((journal) => journal.known(FAX, ['pushed 1']))).get('pushed 1');
+    expect(message).toMatchObject({ RequestId: known?.requestId, DeliverySystemId: known?.deliverySystemId });
+    const links = [...String(message.BodyHtml).matchAll(/<a href="(http[^"]+)"/g)].map(([, link = '']) => link);
+    const files = await Promise.all(links.map(async (link) => fetch(link.replaceAll('&amp;', '&'))));
+    expect(files.map(({ status, headers }) => [status, headers.get('content-type')])).toEqual([
+      [200, 'application/pdf'],
+      [200, 'image/tiff'],
+    ]);
   });
 });
