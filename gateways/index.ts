@@ -12,6 +12,7 @@ const lines = {
   Smpp: async () => (await import('./smpp/driver.js')).smpp,
   FaxMail: async () => (await import('./fax-mail/driver.js')).faxMail(await mailDrivers()),
   TelnyxFax: async () => (await import('./telnyx-fax/driver.js')).telnyxFax,
+  HylaFax: async () => (await import('./hylafax/driver.js')).hylaFax,
 } satisfies Record<string, () => Promise<AnyDriver>>;
 
 /** The device type words as they are written in the documentation. */

@@ -1,0 +1,81 @@
+import { conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
+import { type ScriptedHylafax, startScriptedHylafax, type Trouble } from '../../test/servers/hylafax-script.js';
+import { freePort } from '../../test/servers/process.js';
+import { hylaFax } from './driver.js';
+
+interface Server extends FaxTaking {
+  readonly server: ScriptedHylafax;
+}
+
+async function start() {
+  const server = await startScriptedHylafax();
+  const settings = {
+    Host: '127.0.0.1',
+    Port: server.port,
+    User: server.user,
+    Password: server.password,
+    AdminPassword: server.adminPassword,
+    PollSeconds: 1,
+    AfterReceive: 'Delete',
+    Since: 'All',
+  };
+  const unreachable = { ...settings, Port: await freePort() };
+  return { server, settings, unreachable, close: () => server.close() };
+}
+
+async function offering(): Promise<FaxOffering> {
+  const { server, ...rest } = await start();
+  let count = 0;
+  return {
+    ...rest,
+    async offer({ raw, from }) {
+      const name = `fax${String(++count).padStart(9, '0')}.tif`;
+      server.files.set(name, { bytes: raw, at: Math.floor(Date.now() / 1000), number: from });
+      server.tell('100000 136 RECV FAX: Call ended');
+    },
+    untaken: () => server.files.size,
+  };
+}
+
+async function taking(): Promise<Server> {
+  const { server, ...rest } = await start();
+  const out = () => server.jobs.filter(({ state }) => state !== 'T');
+  return { server, ...rest, delivered: () => out().map(({ number, document }) => ({ to: number, document })) };
+}
+
+function cut(name: string, command: RegExp, trouble: Trouble, outcomes: FaxCut<Server>['outcomes']): FaxCut<Server> {
+  return {
+    name,
+    outcomes,
+    arm({ server }) {
+      server.trouble = (said) => (command.test(said) ? trouble : undefined);
+    },
+    ...(trouble.is === 'silent' && { silent: ({ server }: Server) => server.until(name, command) }),
+  };
+}
+
+const lost = (when: 'before' | 'after'): Trouble => ({ is: 'lost', when });
+const silent = (when: 'before' | 'after'): Trouble => ({ is: 'silent', when });
+const says = (reply: string): Trouble => ({ is: 'says', reply });
+
+conformFax(hylaFax, {
+  offering,
+  taking,
+  cuts: [
+    cut('the line breaks at the login', /^USER/, lost('before'), ['deferred']),
+    cut('the line breaks in the upload', /^STOT/, lost('before'), ['deferred']),
+    cut('the line breaks after the upload', /^STOT/, lost('after'), ['deferred']),
+    cut('the line breaks while the job is described', /^JPARM VRES/, lost('after'), ['deferred']),
+    cut('the line breaks before the job is submitted', /^JSUBM/, lost('before'), ['unknown']),
+    cut('the line breaks after the job was submitted', /^JSUBM/, lost('after'), ['unknown']),
+    cut('silence at the login', /^PASS/, silent('before'), ['deferred']),
+    cut('silence before the job is submitted', /^JSUBM/, silent('before'), ['unknown']),
+    cut('silence after the job was submitted', /^JSUBM/, silent('after'), ['unknown']),
+    cut('too many clients', /^USER/, says('421 Too many clients.'), ['deferred']),
+    cut('a login that is refused', /^PASS/, says('530 Login incorrect.'), ['deferred']),
+    cut('a number that is refused', /^JPARM DIALSTRING/, says('504 Bad dialstring.'), ['rejected']),
+    cut('a document that is refused', /^JPARM DOCUMENT/, says('550 Document type not recognized.'), ['rejected']),
+    cut('a scheduler that does not answer', /^JSUBM/, says('460 Failed to submit job 1: no response.'), ['deferred']),
+    cut('a job that is not taken', /^JSUBM/, says('504 Cannot submit job 1.'), ['rejected']),
+  ],
+});

@@ -1,0 +1,28 @@
+// Owns the HylaFax driver: faxes out through the queue of a HylaFAX server, and in from the faxes that its modems received.
+import type { Driver, FaxDocument, OutboundFax } from '../../src/driver/contract.js';
+import { faxRulesOf, reportToOf } from '../../src/driver/fax-settings.js';
+import { check } from './check.js';
+import { receive } from './receive.js';
+import { lookup, send } from './send.js';
+import { openSession, type Session } from './session.js';
+import { type Settings, settings } from './settings.js';
+
+/** An order spends nearly all of its time waiting for its call. */
+const AT_ONCE = 50;
+
+export const hylaFax: Driver<Settings, Session, FaxDocument, OutboundFax> = {
+  device: 'HylaFax',
+  channel: 'Fax',
+  summary: 'Sends and receives faxes through a HylaFAX server; follows each call to its end.',
+  settings,
+  open: openSession,
+  close: (session) => session.close(),
+  check,
+  receive,
+  send,
+  lookup,
+  faxRules: (settings) => faxRulesOf(settings, 'tiff'),
+  reportTo: reportToOf,
+  sender: ({ StationId }) => ({ address: StationId }),
+  concurrency: () => AT_ONCE,
+};

@@ -1,0 +1,84 @@
+// Owns what is remembered of jobs over restarts: that one was about to be submitted for an order, and that one was submitted
+// and has not been seen to end.
+import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
+import { z } from '../../src/driver/settings.js';
+import { tagOf } from './jobs.js';
+
+/** About to be submitted: without such a note, nothing of an order is in the queue. Kept for as long as somebody may ask. */
+const BEGUN = 'begun';
+/** Submitted, and its end not told. */
+const FOLLOWED = 'followed';
+/** Read at a start. More than any server has under way. */
+const MOST = 10_000;
+/** An order is asked about within minutes, or by a person within days. */
+const KEEP_MS = 14 * 24 * 3_600_000;
+
+const schema = z.object({ job: z.string(), order: z.string(), pages: z.number(), at: z.number() });
+
+export interface JobRecord {
+  readonly job: string;
+  readonly order: string;
+  /** Pages of the document. */
+  readonly pages: number;
+  /** When it was submitted, ms since the epoch. */
+  readonly at: number;
+}
+
+export interface Records {
+  /** Rejects when it cannot be kept: then nothing may be submitted. */
+  begin(record: JobRecord): Promise<void>;
+  /** The job is in the queue. Never rejects: a journal that cannot write must not turn "submitted" into doubt. */
+  submitted(record: JobRecord): Promise<void>;
+  /** What was about to be submitted for an order, oldest first. */
+  begunFor(order: string): Promise<JobRecord[]>;
+  isSubmitted(job: string, order: string): Promise<boolean>;
+  /** The end is told. */
+  ended(job: string): Promise<void>;
+  /** It is sure that it never was in the queue. */
+  withdrawn(record: JobRecord): Promise<void>;
+  /** Submitted earlier, and their ends not told. */
+  open(): Promise<JobRecord[]>;
+}
+
+export function records({ memory, clock, log }: Pick<GatewayContext<unknown>, 'memory' | 'clock' | 'log'>): Records {
+  const keyOf = ({ order, job }: JobRecord) => `${tagOf(order)} ${job}`;
+  const read = async (collection: string, prefix: string) =>
+    (await memory.kept(collection, prefix, MOST)).flatMap(({ key, value }) => {
+      const record = schema.safeParse(value);
+      return record.success ? [{ key, record: record.data }] : [];
+    });
+  const quietly = (what: string, work: Promise<unknown>) =>
+    work.then(
+      () => {},
+      (error) => log.warn({ error: messageOf(error) }, what),
+    );
+  return {
+    begin: (record) => memory.keep(BEGUN, [{ key: keyOf(record), value: record }]),
+    submitted(record) {
+      // Ids of jobs come round again, and a key that is known would be left as it is.
+      const work = memory
+        .forget(FOLLOWED, [record.job])
+        .then(() => memory.keep(FOLLOWED, [{ key: record.job, value: record }]));
+      return quietly(`job ${record.job} could not be noted: after a restart its end would not be told`, work);
+    },
+    async begunFor(order) {
+      const found = (await read(BEGUN, `${tagOf(order)} `)).map(({ record }) => record);
+      return found.sort((a, b) => a.at - b.at);
+    },
+    async isSubmitted(job, order) {
+      return (await read(FOLLOWED, job)).some(({ record }) => record.job === job && record.order === order);
+    },
+    ended: (job) => quietly(`the note of job ${job} could not be removed`, memory.forget(FOLLOWED, [job])),
+    withdrawn: (record) =>
+      quietly(`the note of job ${record.job} could not be removed`, memory.forget(BEGUN, [keyOf(record)])),
+    async open() {
+      const old = (await read(BEGUN, '')).filter(({ record }) => clock.now() - record.at > KEEP_MS);
+      if (old.length > 0)
+        await memory.forget(
+          BEGUN,
+          old.map(({ key }) => key),
+        );
+      return (await read(FOLLOWED, '')).map(({ record }) => record);
+    },
+  };
+}

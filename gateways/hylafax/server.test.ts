@@ -1,0 +1,184 @@
+// The real protocol server and scheduler of HylaFAX, without modems: what lies in its queues is put there by hand.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type Arrival,
+  type DeliveryNews,
+  type FaxDocument,
+  messageOf,
+  type OutboundFax,
+} from '../../src/driver/contract.js';
+import { systemClock } from '../../src/kit/clock.js';
+import { attemptOf, contextOf } from '../../test/conformance/context.js';
+import { faxWords, outboundFax } from '../../test/conformance/fax-words.js';
+import { type ManualClock, manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { until } from '../../test/kit/until.js';
+import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
+import { hylaFax } from './driver.js';
+import type { Session } from './session.js';
+import { openTalk } from './talk.js';
+
+const why = whyNoHylafax();
+const TIFF = faxWords.offered('page').raw;
+
+describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
+  let server: Hylafax;
+  let order = 0;
+  const closers: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    server = await startHylafax();
+  });
+  afterAll(() => server?.close());
+  beforeEach(() => {
+    order += 1;
+  });
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+    for (const file of server.received()) rmSync(join(server.spool, 'recvq', file));
+  });
+
+  const settings = () => {
+    const { port, user, password, adminPassword } = server;
+    return {
+      Host: '127.0.0.1',
+      Port: port,
+      User: user,
+      Password: password,
+      AdminPassword: adminPassword,
+      PollSeconds: 1,
+    };
+  };
+  const open = async (direction: 'I' | 'O', also: object = {}, options: { clock?: ManualClock } = {}) => {
+    const memory = createMemory();
+    const news: DeliveryNews[] = [];
+    const context = contextOf(hylaFax, { ...settings(), ...also }, { direction, memory, news, ...options });
+    const session = await hylaFax.open(context);
+    closers.push(() => hylaFax.close(session));
+    return { session, memory, news };
+  };
+  const receiving = (session: Session) => {
+    const stop = new AbortController();
+    closers.push(async () => stop.abort());
+    const arrivals = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+    return async (): Promise<Arrival<FaxDocument>> => (await arrivals?.next())?.value;
+  };
+  const operator = () => openTalk({ settings: { ...settings() }, clock: systemClock }, new AbortController().signal);
+  const check = async (direction: 'I' | 'O', also: object = {}) => {
+    const steps = [];
+    const context = contextOf(hylaFax, { ...settings(), ...also }, { direction });
+    for await (const step of hylaFax.check(context, new AbortController().signal)) steps.push(step);
+    return steps;
+  };
+  const attempt = () => attemptOf(`99999999-0000-4000-8000-${String(order).padStart(12, '0')}`);
+  const send = (session: Session, fax: OutboundFax, at = attempt()) => hylaFax.send?.(session, fax, at);
+
+  it('the test of the connection names the server, the rights and the queue', async () => {
+    expect(await check('O')).toMatchObject([
+      { ok: true, detail: expect.stringContaining('HylaFAX (tm) Version') },
+      { ok: true, name: 'Login as tester' },
+      { ok: true, name: 'Administrator rights' },
+      { ok: true, name: 'Modems' },
+      { ok: true, name: 'Queue', detail: '0 jobs waiting or ended' },
+    ]);
+  });
+
+  it('a modem that the server does not know, a wrong password, a wrong administrator password: each is said', async () => {
+    const last = async (direction: 'I' | 'O', also: object) => (await check(direction, also)).at(-1);
+    const modem = await last('I', { Modem: 'ttyS9' });
+    expect(modem).toMatchObject({ ok: false, detail: expect.stringContaining('the server knows no modem ttyS9') });
+    expect(await last('O', { Password: 'wrong' })).toMatchObject({ ok: false, name: 'Login as tester' });
+    expect(await last('I', { AdminPassword: 'wrong' })).toMatchObject({ ok: false, name: 'Administrator rights' });
+    expect(await open('O', { Password: 'wrong' }).catch(messageOf)).toMatch(/refuses tester: 530 Login incorrect/);
+  });
+
+  it('a fax in recvq is received once, and deleted once it is taken', async () => {
+    await server.putReceived('fax000000101.tif', TIFF, Date.UTC(2026, 10, 1, 10));
+    const { session, memory } = await open('I', { Since: 'All', AfterReceive: 'Delete' });
+    const next = receiving(session);
+    const arrival = await next();
+    expect(arrival).toMatchObject({
+      key: `fax000000101.tif 2026-11-01T10:00:00Z ${TIFF.length}`,
+      content: { raw: TIFF, pages: 1, receivedAt: Date.UTC(2026, 10, 1, 10), problem: null },
+    });
+    memory.acknowledge(arrival);
+    await arrival.confirm();
+    expect(server.received()).toEqual([]);
+  });
+
+  it('of two modems only the faxes of one are received, with the reason why one broke off', async () => {
+    await server.putReceived('fax000000111.tif', TIFF);
+    server.logReceived('fax000000111.tif', 'ttyS0', '');
+    await server.putReceived('fax000000112.tif', TIFF);
+    server.logReceived('fax000000112.tif', 'ttyS1', 'Failed to properly receive page');
+    const { session } = await open('I', { Since: 'All', Modem: 'ttyS1', AfterReceive: 'Delete' });
+    const arrival = await receiving(session)();
+    expect(arrival.content).toMatchObject({
+      providerId: 'fax000000112.tif',
+      to: '5551002',
+      problem: 'Failed to properly receive page',
+    });
+    await arrival.confirm();
+    expect(server.received()).toEqual(['fax000000111.tif']);
+  });
+
+  it('a file that HylaFAX itself cannot read is not lost', async () => {
+    await server.putReceived('fax000000121.tif', TIFF.subarray(0, 200), Date.UTC(2026, 10, 2));
+    const clock = manualClock(systemClock.now());
+    const { session } = await open('I', { Since: '2026-11-02', AfterReceive: 'Delete', Modem: 'ttyS1' }, { clock });
+    let arrival: Arrival<FaxDocument> | undefined;
+    const arriving = receiving(session)().then((one) => {
+      arrival = one;
+    });
+    await until('the fax to be taken as it is', async () => {
+      if (!arrival) await clock.advance(500);
+      return arrival;
+    });
+    await arriving;
+    expect(arrival?.content?.notes).toContainEqual(expect.stringContaining('incomplete or damaged'));
+  });
+
+  it.each([['TIFF'], ['PDF']])('a %s is queued, and an operator who kills the job is quoted', async (kind) => {
+    const { session } = await open('O', { StationId: '+420 222', Header: 'Desk', Resolution: 'Superfine' });
+    const fax = outboundFax(`a ${kind}`);
+    const outcome = send(session, kind === 'PDF' ? { ...fax, tiff: null } : fax);
+    const [job] = await until('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
+    await until('the scheduler to have it', () => /^state:[2-6]/m.test(server.read(`sendq/q${job}`)));
+    const queued = server.read(`sendq/q${job}`);
+    expect(queued).toMatch(/^jobtag:99999999-0000-4000-8000-\d{12}$/m);
+    expect(queued).toMatch(/^number:\+420777123456$/m);
+    expect(queued).toMatch(/^desiredtl:1$/m);
+    expect(queued).toMatch(kind === 'PDF' ? /^!?pdf:/m : /^!?tiff:/m);
+    const talk = await operator();
+    await talk.ask(`JKILL ${job}`);
+    talk.close();
+    expect(await outcome).toMatchObject({ kind: 'rejected', detail: expect.stringMatching(/aborted by request/i) });
+  });
+
+  it('a repeated order joins its job, and a lookup finds it by the tag', async () => {
+    const { session, news } = await open('O');
+    const first = attempt();
+    const outcome = send(session, outboundFax('twice'), first);
+    const [job] = await until('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
+    await until('the scheduler to have it', () => /^state:[2-6]/m.test(server.read(`sendq/q${job}`)));
+    first.abort();
+    expect(await outcome).toMatchObject({ kind: 'sent', state: 'accepted', ids: [job] });
+    // Time for the look that finds the job, and a little more.
+    const short = { ...attempt(), number: 2, remaining: () => 4_000 };
+    const again = send(session, outboundFax('twice'), short);
+    const found = hylaFax.lookup?.(session, outboundFax('twice'), short);
+    const underWay = { kind: 'sent', state: 'accepted', ids: [job] };
+    expect(await Promise.all([again, found])).toMatchObject([underWay, underWay]);
+    expect(server.jobs('sendq')).toEqual([job]);
+    const talk = await operator();
+    await talk.ask(`JKILL ${job}`);
+    talk.close();
+    await until('the end to be told', () => news.length > 0);
+    expect(news).toMatchObject([
+      { id: job, state: 'undelivered', detail: expect.stringMatching(/aborted by request/i) },
+    ]);
+    expect(server.jobs('sendq')).toEqual([]);
+    expect(server.jobs('doneq').filter((id) => server.read(`doneq/q${id}`).includes(attempt().orderId))).toEqual([job]);
+  });
+});

@@ -1,0 +1,108 @@
+// Owns an open HylaFax gateway before the scripted server: what the tests of the driver have in common.
+import { hylaFax } from '../../gateways/hylafax/driver.js';
+import type { Session } from '../../gateways/hylafax/session.js';
+import type { Arrival, Attempt, DeliveryNews, FaxDocument, OutboundFax, Outcome } from '../../src/driver/contract.js';
+import type { Clock } from '../../src/kit/clock.js';
+import { attemptOf, contextOf } from '../conformance/context.js';
+import { outboundFax } from '../conformance/fax-words.js';
+import { recorder } from '../conformance/watch.js';
+import { createMemory, type TestMemory } from '../kit/memory.js';
+import { until } from '../kit/until.js';
+import { type ScriptedHylafax, startScriptedHylafax } from './hylafax-script.js';
+
+export const ORDER = '99999999-0000-4000-8000-000000000001';
+
+export interface HylafaxBed {
+  readonly server: ScriptedHylafax;
+  readonly memory: TestMemory;
+  readonly news: DeliveryNews[];
+  readonly turnedAway: string[];
+  /** Lines of the log, as JSON. */
+  said(): string;
+  /** A gateway, closed with the bed if not before. */
+  sender(settings?: Readonly<Record<string, unknown>>): Promise<Sender>;
+  receiver(settings?: Readonly<Record<string, unknown>>): Promise<Receiver>;
+  close(): Promise<void>;
+}
+
+export interface Sender {
+  send(fax?: OutboundFax, attempt?: Attempt): Promise<Outcome>;
+  lookup(fax?: OutboundFax, attempt?: Attempt): Promise<Outcome | 'not found'>;
+  close(): Promise<void>;
+}
+
+export interface Receiver {
+  /** The next arrival, recorded as open as the flow does. */
+  next(): Promise<Arrival<FaxDocument>>;
+  close(): Promise<void>;
+}
+
+/** A fax of `pages` pages, as far as anybody counts. */
+export function faxOf(pages = 1, to = '+420777123456'): OutboundFax {
+  return { ...outboundFax('a fax', to), pages };
+}
+
+/** A later attempt at the order. */
+export function attemptNumber(number: number): ReturnType<typeof attemptOf> {
+  return { ...attemptOf(ORDER), number };
+}
+
+export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory } = {}): Promise<HylafaxBed> {
+  const server = await startScriptedHylafax();
+  const memory = options.memory ?? createMemory();
+  const log = recorder();
+  const [news, turnedAway]: [DeliveryNews[], string[]] = [[], []];
+  const closers: (() => Promise<void>)[] = [];
+  const login = { Host: '127.0.0.1', Port: server.port, User: server.user, Password: server.password };
+  const open = async (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
+    const written = { ...login, PollSeconds: 1, ...settings };
+    const clock = options.clock ? { clock: options.clock } : {};
+    const context = contextOf(hylaFax, written, { direction, memory, news, turnedAway, log: log.log, ...clock });
+    const session = await hylaFax.open(context);
+    closers.push(() => hylaFax.close(session));
+    return session;
+  };
+  return {
+    ...{ server, memory, news, turnedAway, said: () => JSON.stringify(log.lines) },
+    sender: async (settings = {}) => senderOf(await open('O', settings)),
+    receiver: async (settings = {}) => receiverOf(await open('I', { Since: 'All', ...settings }), memory),
+    async close() {
+      for (const close of closers.reverse()) await close();
+      await server.close();
+    },
+  };
+}
+
+function senderOf(session: Session): Sender {
+  return {
+    send: (fax = faxOf(), attempt = attemptOf(ORDER)) => wanted(hylaFax.send?.(session, fax, attempt)),
+    lookup: (fax = faxOf(), attempt = attemptOf(ORDER)) => wanted(hylaFax.lookup?.(session, fax, attempt)),
+    close: () => hylaFax.close(session),
+  };
+}
+
+function receiverOf(session: Session, memory: TestMemory): Receiver {
+  const stop = new AbortController();
+  const arrivals = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const { value } = await wanted(arrivals?.next());
+      if (!value) throw new Error('the receiving has ended');
+      memory.open(value);
+      return value;
+    },
+    async close() {
+      stop.abort();
+      await hylaFax.close(session);
+    },
+  };
+}
+
+function wanted<T>(promise: Promise<T> | undefined): Promise<T> {
+  return promise ?? Promise.reject(new Error('the driver cannot do that'));
+}
+
+/** Resolves once as much was told of sent faxes. */
+export async function untilNews(news: readonly DeliveryNews[], count: number): Promise<void> {
+  await until(`${count} news`, () => news.length >= count);
+}
