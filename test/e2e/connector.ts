@@ -12,12 +12,18 @@ export const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.ur
 export const IN = '11111111-1111-4111-8111-111111111111';
 export const OUT = '22222222-2222-4222-8222-222222222222';
 
-export function gateway(id: string, direction: 'I' | 'O', type: string, settings: object): GatewayInfo {
+export function gateway(
+  id: string,
+  direction: 'I' | 'O',
+  type: string,
+  settings: object,
+  channel: GatewayInfo['Channel'] = 'Email',
+): GatewayInfo {
   return {
     Id: id,
     DisplayName: `${type} ${direction}`,
     PeerAddress: '@gatepost',
-    Channel: 'Email',
+    Channel: channel,
     Direction: direction,
     Device: `${type} ${JSON.stringify(settings)}`,
   };

@@ -9,6 +9,8 @@ export interface Running {
   readonly pid: number;
   /** Everything written to standard output and standard error so far. */
   output(): string;
+  /** What was written to standard output so far. */
+  bytes(): Buffer;
   /** Resolves with the exit code when it has ended; null when a signal ended it. */
   readonly ended: Promise<number | null>;
   /** Sends `signal` (SIGTERM) and waits until it is gone; killed outright after 15 s. */
@@ -39,7 +41,7 @@ export function run(program: string, args: readonly string[], options: RunOption
   });
   children.add(child);
   child.once('exit', () => children.delete(child));
-  const output = capture(child);
+  const [output, standard] = capture(child);
   const ended = new Promise<number | null>((resolve) => {
     child.once('error', (error) => {
       output.push(Buffer.from(String(error)));
@@ -52,16 +54,21 @@ export function run(program: string, args: readonly string[], options: RunOption
   return {
     pid: child.pid ?? 0,
     output: () => Buffer.concat(output).toString(),
+    bytes: () => Buffer.concat(standard),
     ended,
     stop: (signal = 'SIGTERM') => stop(child, ended, signal),
   };
 }
 
-function capture(child: ChildProcess): Buffer[] {
-  const output: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
+/** Both streams together, and standard output alone. */
+function capture(child: ChildProcess): [Buffer[], Buffer[]] {
+  const [output, standard]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output.push(chunk);
+    standard.push(chunk);
+  });
   child.stderr?.on('data', (chunk: Buffer) => output.push(chunk));
-  return output;
+  return [output, standard];
 }
 
 async function stop(child: ChildProcess, ended: Promise<number | null>, signal: NodeJS.Signals): Promise<void> {
