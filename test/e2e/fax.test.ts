@@ -64,7 +64,8 @@ describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` 
 
   it('is sent once although its connector is killed during the call, and arrives as pages, text and file', async () => {
     hub.order(order);
-    await until('the fax to be queued', () => server.jobs('sendq').length > 0, 60_000);
+    const [modem] = server.modems;
+    await until('the modem to call', () => server.read(`status/${modem.name}`).startsWith('Sending job'), 60_000);
     await kill(connector);
     await start();
     // The new process owes the answer and does not know more; asked again, it finds the call under way and waits for its end.
