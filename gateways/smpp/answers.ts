@@ -5,6 +5,7 @@
 import type { GatewayContext } from '../../src/driver/contract.js';
 import { STATUS } from './codes.js';
 import type { Pdu } from './pdu.js';
+import { forgetOldest } from './recent.js';
 import type { SmppSettings } from './settings.js';
 import type { Wire } from './wire.js';
 
@@ -15,8 +16,10 @@ import type { Wire } from './wire.js';
 export const RESEND_AFTER_MS = 5_000;
 /** Ms after which an equal message is a new one, whatever became of the earlier. Rather twice than never. */
 export const RESEND_WITHIN_MS = 3_600_000;
-/** Positive answers remembered for a gateway; the oldest go first. */
+/** Positive answers remembered for a gateway, at least; the oldest go first. */
 const REMEMBERED = 20_000;
+/** Positive answers between two looks at which of them are needed no more. */
+const PRUNE_EVERY = 1_000;
 
 /** One sending of a message. */
 export interface Pushed {
@@ -52,13 +55,15 @@ export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSetti
   const byHash: Remembered = memories.get(key) ?? new Map();
   memories.set(key, byHash);
 
+  let given = 0;
+
   /** From the oldest on, until one is still needed. */
   function prune(now: number): void {
     for (const [hash, list] of byHash) {
-      const over = list.every((answer) => isHeard(answer) || now - answer.answeredAt > RESEND_WITHIN_MS);
-      if (!over && byHash.size <= REMEMBERED) return;
+      if (!list.every((answer) => isHeard(answer) || now - answer.answeredAt > RESEND_WITHIN_MS)) break;
       byHash.delete(hash);
     }
+    forgetOldest(byHash, REMEMBERED);
   }
 
   return {
@@ -67,7 +72,8 @@ export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSetti
       if (index === undefined) return false;
       if (status !== STATUS.ok) return true;
       const now = clock.now();
-      prune(now);
+      given += 1;
+      if (given % PRUNE_EVERY === 0) prune(now);
       const list = byHash.get(hash) ?? [];
       byHash.delete(hash);
       byHash.set(hash, [...list, { wire, index, receivedAt: at, answeredAt: now }]);

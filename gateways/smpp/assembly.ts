@@ -9,6 +9,7 @@ import type { Memory } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 import { decodeText } from './coding.js';
 import { hash, type PartOf, type Piece } from './part.js';
+import { forgetOldest } from './recent.js';
 
 export interface Assembly {
   /** Keeps a part; the group when it is complete now. After it resolves the SMSC may be told that the part was taken. */
@@ -59,10 +60,7 @@ export function assemblyOf(memory: Memory, timeoutMs: number): Assembly {
   function remember(base: string, group: string, parts: ReadonlyMap<number, string>): void {
     done.delete(base);
     done.set(base, { group, parts: new Map([...parts].map(([number, bytes]) => [number, short(bytes)])) });
-    for (const oldest of done.keys()) {
-      if (done.size <= REMEMBERED) break;
-      done.delete(oldest);
-    }
+    forgetOldest(done, REMEMBERED);
   }
 
   /** The newest group of this base that is still open, and the name a further one would have. */
@@ -70,8 +68,11 @@ export function assemblyOf(memory: Memory, timeoutMs: number): Assembly {
     base: string,
     now: number,
   ): Promise<{ fresh: string; group?: string; parts: Map<number, string> }> {
-    const records = await memory.kept('parts', `${base}.`, MOST_PARTS);
-    const closed = new Set((await memory.kept('ready', `${base}.`, MOST_PARTS)).map(({ key }) => key));
+    const [records, ready] = await Promise.all([
+      memory.kept('parts', `${base}.`, MOST_PARTS),
+      memory.kept('ready', `${base}.`, MOST_PARTS),
+    ]);
+    const closed = new Set(ready.map(({ key }) => key));
     const groups = new Map<string, Map<number, string>>();
     for (const { key, value } of records) {
       const [group, number] = splitKey(key);
@@ -117,13 +118,18 @@ export function assemblyOf(memory: Memory, timeoutMs: number): Assembly {
       const coded = bytes.toString('base64');
       const open = await groupsOf(base, now);
       const same = open.parts.get(number);
-      if (same === coded) return undefined;
+      if (same === coded && open.group !== undefined) {
+        // Perhaps all that was kept at its first coming: without a place among the waiting its time would never be over.
+        await memory.keep('waiting', [{ key: waitingKey(open.group), value: null }]);
+        return undefined;
+      }
       // The same number with another text: the reference came round again, this is a new message.
       const joins = same === undefined ? open.group : undefined;
       const group = joins ?? open.fresh;
       const value: Kept = { from, to, total, coding, bytes: coded };
-      if (!joins) await memory.keep('waiting', [{ key: waitingKey(group), value: null }]);
-      await memory.keep('parts', [{ key: partKey(group, number), value }]);
+      // Asked for together, so that one commit serves both.
+      const waits = joins ? undefined : memory.keep('waiting', [{ key: waitingKey(group), value: null }]);
+      await Promise.all([waits, memory.keep('parts', [{ key: partKey(group, number), value }])]);
       const parts = new Map(joins ? open.parts : []).set(number, coded);
       if (parts.size < total) return undefined;
       await close(group);

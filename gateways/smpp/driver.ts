@@ -44,7 +44,8 @@ async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession>
     context.log.warn({ host: settings.Host }, 'any certificate of the SMSC is accepted');
   if (gateway.direction === 'O') {
     const outbox = await outboxOf(context);
-    const member = { settings, direction: 'O' as const, onPush: outbox.receipt, onLost: () => {} };
+    const { turnedAway } = context;
+    const member = { settings, direction: 'O' as const, onPush: outbox.receipt, onLost: () => {}, turnedAway };
     return { outbox, inbox: undefined, link: await joinLink(context, member) };
   }
   const inbox = inboxOf(context);
@@ -53,6 +54,7 @@ async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession>
     direction: 'I',
     onPush: inbox.push,
     onLost: (role, why) => role !== 'transmitter' && inbox.fail(why),
+    turnedAway: context.turnedAway,
   });
   return { inbox, outbox: undefined, link };
 }

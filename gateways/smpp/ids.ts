@@ -2,6 +2,8 @@
 // decimal there, with zeros in front or without. What a receipt hits among the ids of late teaches how this SMSC writes
 // them; what was learned outlives a restart, the ids themselves do not need to.
 
+import { forgetOldest } from './recent.js';
+
 export type IdFormat = 'Auto' | 'Decimal' | 'Hex';
 
 /** How ids of receipts become those given at submit: as they are, read as decimal and written in hexadecimal, or the other way. */
@@ -24,7 +26,7 @@ export interface Ids {
   readonly habit: Habit | undefined;
 }
 
-/** Ids of late that are remembered, about 200 bytes each. */
+/** Ids of late that are remembered, at least; about 200 bytes each. */
 const REMEMBERED = 50_000;
 
 interface Given {
@@ -59,11 +61,7 @@ export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
       const key = canonical(id);
       recent.delete(key);
       recent.set(key, { id, recipient: digits(recipient) });
-      if (recent.size <= REMEMBERED) return;
-      for (const oldest of recent.keys()) {
-        recent.delete(oldest);
-        break;
-      }
+      forgetOldest(recent, REMEMBERED);
     },
     resolve(receiptId, recipient) {
       const hits = order().flatMap((manner) => {

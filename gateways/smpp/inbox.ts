@@ -90,7 +90,11 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
         continue;
       }
       const whole = await assembly.read(group);
-      if (!whole) continue;
+      if (!whole) {
+        // Its place among the waiting was noted, and then the process ended before a part was kept.
+        await assembly.forget(group);
+        continue;
+      }
       underWay.add(group);
       const done = async () => {
         if (!underWay.has(group)) return;

@@ -18,6 +18,8 @@ export interface Member {
   onPush(pdu: Pdu, wire: Wire): void;
   /** A connection is gone; another one is being made. */
   onLost(role: Role, why: string): void;
+  /** Counts what the SMSC sent and was turned away. */
+  turnedAway(reason: string): void;
 }
 
 export interface Link {
@@ -121,10 +123,14 @@ function accountOf(context: SlotContext): Account {
 
   const of = (direction: 'I' | 'O') => [...members].filter((member) => member.direction === direction);
 
+  /** The account is one for all of its gateways: counted for the first. */
+  const turnedAway = (reason: string) => [...members][0]?.turnedAway(reason);
+
   const events: WireEvents = {
     onRequest: route,
     onMalformed(what) {
       malformed += 1;
+      turnedAway('malformed');
       log.warn({ what, malformed }, 'the SMSC sent bytes that are no PDU; it was told so');
     },
   };
@@ -133,6 +139,7 @@ function accountOf(context: SlotContext): Account {
     const senders = of('O');
     if (senders.length > 0) senderSeen = clock.monotonic();
     if (pdu.command !== 'deliver_sm' && pdu.command !== 'data_sm') {
+      turnedAway('unknown_command');
       wire.answer(pdu, STATUS.invalidCommand);
       return;
     }
@@ -142,7 +149,10 @@ function accountOf(context: SlotContext): Account {
       return;
     }
     const dropped = isReceipt(pdu) && clock.monotonic() - senderSeen > ORPHANED_MS;
-    if (dropped) log.debug({}, 'a receipt came though no gateway sends on this account; it is dropped');
+    if (dropped) {
+      turnedAway('unwanted');
+      log.debug({}, 'a receipt came though no gateway sends on this account; it is dropped');
+    }
     wire.answer(pdu, dropped ? STATUS.ok : STATUS.temporary);
   }
 

@@ -95,7 +95,10 @@ export async function outboxOf(context: GatewayContext<SmppSettings>): Promise<O
 
   async function report(pdu: Pdu): Promise<void> {
     const { id, state, detail } = readReceipt(pdu);
-    if (id === null) return log.warn({ detail }, 'a receipt names no message');
+    if (id === null) {
+      context.turnedAway('malformed');
+      return log.warn({ detail }, 'a receipt names no message');
+    }
     const resolved = ids.resolve(id, pdu.text('source_addr'));
     await context.report([{ id: resolved.id, state, at: clock.now(), detail }]);
     await keepHabit(ids.habit);

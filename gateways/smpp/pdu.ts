@@ -23,6 +23,21 @@ export const TLV = {
 
 export type FieldValue = string | number | Buffer;
 
+type Params = NonNullable<(typeof smpp.commands)[string]['params']>;
+
+/** The fields of each command in their order, taken out of the table once: they are asked for at every PDU. */
+const ordered = new Map<Params, [string, Params[string]][]>();
+
+function paramsOf(params: Params | undefined): [string, Params[string]][] {
+  if (!params) return [];
+  let list = ordered.get(params);
+  if (!list) {
+    list = Object.entries(params);
+    ordered.set(params, list);
+  }
+  return list;
+}
+
 export interface Pdu {
   /** `deliver_sm`; `unknown` when the id is in no table. */
   readonly command: string;
@@ -59,13 +74,14 @@ export function encode(
   const table = smpp.commands[command];
   if (!table) throw new Error(`no such command: ${command}`);
   // An error answer has no body (SMPP 3.4, 4.1.2 note).
-  const params = status === 0 ? Object.entries(table.params ?? {}) : [];
+  const params = status === 0 ? paramsOf(table.params) : [];
   const values = params.map(([name, { type }]) => fields[name] ?? type.default);
   const tlvs = Object.keys(fields).filter((name) => smpp.tlvs[name] && fields[name] !== undefined);
   let length = HEADER;
   for (const [at, [, { type }]] of params.entries()) length += type.size(values[at]);
   for (const name of tlvs) length += 4 + (smpp.tlvs[name]?.type.size(fields[name]) ?? 0);
-  const bytes = Buffer.alloc(length);
+  // Out of Node's pool: one allocation of its own for every PDU keeps the garbage collector busy.
+  const bytes = Buffer.allocUnsafe(length).fill(0);
   bytes.writeUInt32BE(length, 0);
   bytes.writeUInt32BE(table.id, 4);
   bytes.writeUInt32BE(status, 8);
@@ -102,7 +118,7 @@ export function decode(bytes: Buffer): Pdu {
   const fields = new Map<string, unknown>();
   let at = HEADER;
   // An error answer may end behind its header (SMPP 3.4, 4.1.2 note).
-  const params = body.length === 0 && isResponse ? [] : Object.entries(table?.params ?? {});
+  const params = body.length === 0 && isResponse ? [] : paramsOf(table?.params);
   for (const [name, { type }] of params) {
     if (at >= bytes.length) throw fail(`it ends before ${name}`);
     const value = type.read(bytes, at);

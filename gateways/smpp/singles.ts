@@ -36,7 +36,9 @@ interface Open {
   confirmed: boolean;
 }
 
-export function singlesOf({ clock, log }: Pick<GatewayContext<unknown>, 'clock' | 'log'>, answers: Answers): Singles {
+type Context = Pick<GatewayContext<unknown>, 'clock' | 'log' | 'turnedAway'>;
+
+export function singlesOf({ clock, log, turnedAway }: Context, answers: Answers): Singles {
   const open = new Map<string, Open>();
   const byHash = new Map<string, Open[]>();
   let count = 0;
@@ -116,6 +118,7 @@ export function singlesOf({ clock, log }: Pick<GatewayContext<unknown>, 'clock' 
     const again = sentAgain(push);
     const content = textOf(push, piece);
     if (!content) {
+      turnedAway('binary');
       log.warn({ coding: piece.coding, octets: piece.bytes.length }, 'a binary message was refused');
       answers.give(push, STATUS.rejected);
       return undefined;
@@ -141,6 +144,8 @@ export function singlesOf({ clock, log }: Pick<GatewayContext<unknown>, 'clock' 
   function textOf({ at }: Pushed, { bytes, coding, from, to, note }: Piece): TextMessage | undefined {
     const decoded = decodeText(bytes, coding);
     if (!decoded) return undefined;
+    // It arrives all the same, as far as it can be read.
+    if (note !== null) turnedAway('bad_header');
     const notes = [note, decoded.note].filter((line) => line !== null);
     return textMessage({ from, to, text: decoded.text, notes, receivedAt: at });
   }

@@ -132,7 +132,10 @@ function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
       socket.end();
       return;
     }
-    if (pdu.command === 'unknown') return write(encode('generic_nack', pdu.sequence, STATUS.invalidCommand));
+    if (pdu.command === 'unknown') {
+      events.onMalformed('a request of a kind that is not known');
+      return write(encode('generic_nack', pdu.sequence, STATUS.invalidCommand));
+    }
     events.onRequest(pdu, wire);
   };
 

@@ -21,7 +21,7 @@ export interface Bed {
   /** A mailbox that nobody used before. */
   mailbox(): Mailbox;
   /** One of the scripts beside this file, as a process. Like everything started here it ends with the bed at the latest. */
-  start(script: 'naive' | 'pool' | 'stub', options?: object): Child;
+  start(script: 'bare' | 'driver' | 'naive' | 'pool' | 'smsc' | 'stub', options?: object): Child;
   /** The product, from dist/, with its defaults, a journal of its own, and the stub for its server. */
   startGatepost(name: string, serverPort: number): Child;
   run(program: string, args: readonly string[]): Running;
@@ -121,13 +121,19 @@ export async function startStub(bed: Bed): Promise<Stub> {
 }
 
 /** A gateway as the stub lists it. */
-export function gateway(id: string, direction: 'I' | 'O', type: string, settings: object): object {
+export function gateway(
+  id: string,
+  direction: 'I' | 'O',
+  type: string,
+  settings: object,
+  channel: 'Email' | 'SMS' = 'Email',
+): object {
   const Device = `${type} ${JSON.stringify(settings)}`;
   return {
     Id: id,
     DisplayName: `bench ${direction}`,
     PeerAddress: '@gatepost',
-    Channel: 'Email',
+    Channel: channel,
     Direction: direction,
     Device,
   };

@@ -10,6 +10,7 @@ export interface Child {
   readonly pid: number;
   /** CPU used since the start of the process, ms. */
   cpuMs(): Promise<number>;
+  memory(): Promise<MemoryUsed>;
   /** MB. */
   peakMemoryMb(): number;
   tell(message: object): void;
@@ -27,6 +28,14 @@ const SHOWN_OUTPUT = 2_000;
 /** A process that was asked to end and did not by then is killed, ms. */
 const STOP_MS = 20_000;
 const usage = z.object({ cpuMs: z.number() });
+const memoryUsed = z.object({
+  /** What the main thread holds after a collection of garbage, its buffers included. */
+  heldMb: z.number(),
+  /** Of the whole process; a process gives back late, if ever, what it does not hold any more. */
+  residentMb: z.number(),
+});
+/** MB (10^6 bytes). */
+export type MemoryUsed = z.infer<typeof memoryUsed>;
 
 /** `node`: further options of Node. */
 export function startChild(script: string, args: readonly string[], node: readonly string[] = []): Child {
@@ -59,6 +68,10 @@ export function startChild(script: string, args: readonly string[], node: readon
     cpuMs() {
       child.send('usage');
       return hear(usage).then(({ cpuMs }) => cpuMs);
+    },
+    memory() {
+      child.send('memory');
+      return hear(memoryUsed);
     },
     peakMemoryMb: () => peakMemoryMb(pid),
     tell: (message) => void child.send(message),

@@ -67,7 +67,7 @@ export function load(): string {
     .join(' ');
 }
 
-const LIBRARIES = ['imapflow', 'mailparser', 'nodemailer', 'sanitize-html', 'html-to-text', 'msgpackr'];
+const LIBRARIES = ['imapflow', 'mailparser', 'nodemailer', 'sanitize-html', 'html-to-text', 'msgpackr', 'smpp'];
 const manifest = z.object({ version: z.string() });
 
 /** One line per fact about what this ran on. */

@@ -6,14 +6,15 @@ import { parseArgs } from 'node:util';
 import { whyNoDovecot } from '../servers/dovecot.js';
 import { startBed } from './bed.js';
 import { description, load } from './machine.js';
-import { PARTS, type Part } from './parts.js';
+import { PARTS } from './parts.js';
 import { createProgress } from './progress.js';
+import type { Part } from './rounds.js';
 import { type Row, table } from './table.js';
 
 const HELP = `npm run bench -- [options]
   --only NAMES     of ${PARTS.map(({ name }) => name).join(',')}
   --rounds N       rounds of every part (3); the figures are medians
-  --count N        mails or orders per run, in place of each part's own number
+  --count N        mails, orders or texts per run, in place of each part's own number
   --full           2,000 mails of mixed sizes in place of 500
   --profile DIR    writes a CPU profile of each of our processes; slows them down
   --markdown       the table as Markdown

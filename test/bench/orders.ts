@@ -91,7 +91,7 @@ async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof clos
 
 function order(stub: Stub, count: number) {
   const answered = stub.hear('answered');
-  stub.tell({ do: 'order', batch: { count, window: IN_FLIGHT, gatewayId: OUT, ...bodies() } });
+  stub.tell({ do: 'order', batch: { first: 0, count, window: IN_FLIGHT, gatewayId: OUT, of: bodies() } });
   return answered;
 }
 

@@ -1,26 +1,11 @@
-// Owns what is measured: each part of the table, its sides, its figures and their goals.
+// Owns what is measured: each part of the table, its sides, its figures and their goals; of texts, sms-parts.ts does.
 import { type ArrivalsSample, arrivals } from './arrivals.js';
 import type { Bed } from './bed.js';
 import { type DrainJob, type DrainSample, drain } from './drain.js';
 import { CONNECTIONS, orders, whyNoSink } from './orders.js';
-import type { Progress } from './progress.js';
-import { type Figure, plainRow, quantile, type Round, type Row, ratioRow } from './table.js';
-
-export interface PartOptions {
-  /** Mails or orders per run. */
-  count: number;
-  rounds: number;
-  progress: Progress;
-}
-
-export interface Part {
-  readonly name: string;
-  /** `full`: the larger number where there is one. */
-  count(full: boolean): number;
-  measure(bed: Bed, options: PartOptions): Promise<Row[]>;
-}
-
-const ROUND_TRIP_MS = 20;
+import { interleaved, type Pair, type Part, type PartOptions, ROUND_TRIP_MS, ratios } from './rounds.js';
+import { SMS_PARTS } from './sms-parts.js';
+import { type Figure, plainRow, quantile, type Row } from './table.js';
 
 export const PARTS: readonly Part[] = [
   { name: 'drain', count: () => 3_000, measure: textDrain },
@@ -28,35 +13,8 @@ export const PARTS: readonly Part[] = [
   { name: 'distance', count: () => 3_000, measure: distance },
   { name: 'arrivals', count: () => 200, measure: newMail },
   { name: 'orders', count: () => 2_000, measure: sending },
+  ...SMS_PARTS,
 ];
-
-interface Pair<T> {
-  ours: T | undefined;
-  yardstick: T | undefined;
-}
-
-/** The yardstick, then we, then the yardstick again, ...: what slows the machine down slows both. */
-async function interleaved<T>(
-  name: string,
-  { rounds, progress }: PartOptions,
-  sides: { yardstick: () => Promise<T>; ours: () => Promise<T> },
-): Promise<Pair<T>[]> {
-  const pairs: Pair<T>[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    const yardstick = await progress.step(`${name}, round ${round} of ${rounds}: yardstick`, sides.yardstick);
-    const ours = await progress.step(`${name}, round ${round} of ${rounds}: ours`, sides.ours);
-    pairs.push({ ours, yardstick });
-  }
-  return pairs;
-}
-
-function ratios<T>(pairs: readonly Pair<T>[], figure: Figure, of: (sample: T) => number): Row {
-  const value = (sample: T | undefined) => (sample === undefined ? undefined : of(sample));
-  return ratioRow(
-    figure,
-    pairs.map((pair): Round => ({ ours: value(pair.ours), yardstick: value(pair.yardstick) })),
-  );
-}
 
 function drains(
   bed: Bed,

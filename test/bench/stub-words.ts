@@ -1,13 +1,15 @@
 // Owns the words between the runner and the stub server, which is a process of its own.
 import { z } from 'zod';
 
-/** What an order is made from; the stub adds the ids. */
+/** What orders are made from; the stub adds the ids. */
 const orders = z.object({
   count: z.number(),
   window: z.number(),
   gatewayId: z.string(),
-  text: z.string(),
-  html: z.string(),
+  /** One mail to ever so many, or the texts of sms-texts.ts. */
+  of: z.union([z.object({ text: z.string(), html: z.string() }), z.literal('texts')]),
+  /** Number of the first one. */
+  first: z.number(),
 });
 export type OrderBatch = z.infer<typeof orders>;
 

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { z } from 'zod';
 import { frame, onFrames } from './frames.js';
 import { nowMs } from './machine.js';
+import { benchText } from './sms-texts.js';
 import { type Command, command, type OrderBatch, type Report } from './stub-words.js';
 
 const mail = z.object({ DeliverySystemId: z.string(), GatewayId: z.string(), RequestId: z.string() });
@@ -54,17 +55,23 @@ function sendOrders(): void {
   const { of, open } = batch;
   while (batch.begun < of.count && open.size < of.window) {
     const MessageId = randomUUID();
-    const number = batch.begun++;
+    const number = of.first + batch.begun++;
     open.add(MessageId);
-    say('SE_MESSAGE_SENDING', {
-      MessageId,
-      GatewayId: of.gatewayId,
-      RemoteAddress: `customer${number}@example.net`,
-      SubjectField: `Your order ${number}`,
-      BodyText: of.text,
-      BodyHtml: of.html,
-    });
+    say('SE_MESSAGE_SENDING', { MessageId, GatewayId: of.gatewayId, ...contentOf(of, number) });
   }
+}
+
+function contentOf({ of }: OrderBatch, number: number) {
+  if (of === 'texts') {
+    const { customer, body } = benchText(number);
+    return { RemoteAddress: customer, BodyText: body };
+  }
+  return {
+    RemoteAddress: `customer${number}@example.net`,
+    SubjectField: `Your order ${number}`,
+    BodyText: of.text,
+    BodyHtml: of.html,
+  };
 }
 
 function settle({ Id, Data }: z.infer<typeof answer>): void {

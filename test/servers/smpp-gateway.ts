@@ -8,6 +8,8 @@ import { createMemory, type TestMemory } from '../kit/memory.js';
 export interface TestGateway {
   readonly memory: TestMemory;
   readonly news: DeliveryNews[];
+  /** What was turned away, by reason. */
+  readonly turnedAway: string[];
   /** The next arrival, recorded as open, as the flow does. */
   next(): Promise<Arrival<TextMessage>>;
   /** The next arrival, acknowledged, confirmed and recorded as such; its text. */
@@ -29,7 +31,8 @@ export async function openGateway(
   written: Readonly<Record<string, unknown>>,
   { direction, memory = createMemory(), clock, news = [] }: TestGatewayOptions,
 ): Promise<TestGateway> {
-  const context = contextOf(smpp, written, { direction, memory, news, ...(clock && { clock }) });
+  const turnedAway: string[] = [];
+  const context = contextOf(smpp, written, { direction, memory, news, turnedAway, ...(clock && { clock }) });
   const session = await smpp.open(context);
   const stop = new AbortController();
   const arrivals = smpp.receive?.(session, stop.signal)[Symbol.asyncIterator]();
@@ -47,6 +50,7 @@ export async function openGateway(
   return {
     memory,
     news,
+    turnedAway,
     next,
     async take() {
       const arrival = await next();

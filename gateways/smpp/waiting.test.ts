@@ -1,0 +1,65 @@
+// What is kept of long messages when the process or the journal ends at an unlucky moment, and what is forgotten.
+import { describe, expect, it } from 'vitest';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { until } from '../../test/kit/until.js';
+import { openGateway } from '../../test/servers/smpp-gateway.js';
+import { startSmsc } from '../../test/servers/smsc.js';
+import { assemblyOf } from './assembly.js';
+import type { Piece } from './part.js';
+import { forgetOldest } from './recent.js';
+
+const TIMEOUT = 60_000;
+
+describe('a part whose place among the waiting could not be noted', () => {
+  it('gets it when it comes again, so that its time will be over', async () => {
+    const memory = createMemory();
+    const part = { base: 'base', number: 1, total: 2 };
+    const piece: Piece = { from: '+1', to: '2', bytes: Buffer.from('one '), coding: 0, part, note: null };
+    const unlucky = assemblyOf(
+      {
+        ...memory,
+        keep: (collection, records) =>
+          collection === 'waiting' ? Promise.reject(new Error('disk full')) : memory.keep(collection, records),
+      },
+      TIMEOUT,
+    );
+    await expect(unlucky.keep(piece, part, 1_000)).rejects.toThrow('disk full');
+    const assembly = assemblyOf(memory, TIMEOUT);
+    expect(await assembly.keep(piece, part, 2_000)).toBeUndefined();
+    expect(await assembly.nextDue()).toBe(1_000 + TIMEOUT);
+    const [group = ''] = await assembly.expire(1_000 + TIMEOUT);
+    expect((await assembly.read(group))?.text).toBe('one [part 2 of 2 missing]');
+  });
+});
+
+describe('a place among the waiting without any part', () => {
+  it('is forgotten when its time is over', async () => {
+    const smsc = await startSmsc({ systemId: 'desk', password: 'secret12' });
+    const memory = createMemory();
+    await memory.keep('waiting', [{ key: '000000001.base.000000001', value: null }]);
+    const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: 'desk', Password: 'secret12' };
+    const gateway = await openGateway(settings, { direction: 'I', memory, clock: manualClock() });
+    try {
+      void gateway.next().catch(() => {}); // nothing comes; the loop turns
+      const left = async () => (await Promise.all(['waiting', 'ready'].map((name) => memory.kept(name, '', 9)))).flat();
+      await until('nothing left', async () => (await left()).length === 0);
+    } finally {
+      await gateway.close();
+      await smsc.close();
+    }
+  });
+});
+
+describe('forgetting the oldest', () => {
+  it('keeps as many as were asked for, the newest, and a tenth more at most', () => {
+    const map = new Map<number, number>();
+    for (let number = 0; number < 1_000; number++) {
+      map.set(number, number);
+      forgetOldest(map, 100);
+      const newest = Array.from({ length: Math.min(100, number + 1) }, (_, back) => number - back);
+      expect(newest.filter((key) => !map.has(key))).toEqual([]);
+      expect(map.size).toBeLessThanOrEqual(110);
+    }
+  });
+});

@@ -1,0 +1,39 @@
+// Owns the measurement of parts that wait: the first parts of ever so many long messages whose other parts do not come, and
+// the memory of the product meanwhile.
+import { closers } from '../../src/kit/closers.js';
+import type { Bed } from './bed.js';
+import type { MemoryUsed } from './child.js';
+import { within } from './limit.js';
+import { startOurs, startSmsc } from './sms-bed.js';
+
+export interface WaitingSample {
+  ms: number;
+  /** Before the first part, and after each quarter of them. */
+  memory: MemoryUsed[];
+  peakMb: number;
+}
+
+export const QUARTERS = 4;
+
+/** Throws when a part was refused. */
+export async function waitingParts(bed: Bed, count: number): Promise<WaitingSample> {
+  const stack = closers();
+  try {
+    const smsc = await startSmsc(bed, stack);
+    const { child } = await startOurs(bed, 'I', smsc, stack);
+    const ends = Array.from({ length: QUARTERS }, (_, at) => Math.floor((count * (at + 1)) / QUARTERS));
+    const memory = [await child.memory()];
+    let ms = 0;
+    let first = 0;
+    for (const end of ends) {
+      const done = await within(`${end} parts`, child.during(smsc.deliver('parts', first, end - first)));
+      if (done.refused > 0) throw new Error(`${done.refused} parts were refused`);
+      ms += done.ms;
+      memory.push(await child.memory());
+      first = end;
+    }
+    return { ms, memory, peakMb: child.peakMemoryMb() };
+  } finally {
+    await stack.close();
+  }
+}
