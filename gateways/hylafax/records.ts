@@ -1,11 +1,13 @@
-// Owns what is remembered of jobs over restarts: that one was about to be submitted for an order, and that one was submitted
-// and has not been seen to end.
+// Owns what is remembered of jobs over restarts: that one was about to be submitted for an order, that it was submitted, and
+// that it was and has not been seen to end.
 import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 import { tagOf } from './jobs.js';
 
 /** About to be submitted: without such a note, nothing of an order is in the queue. Kept for as long as somebody may ask. */
 const BEGUN = 'begun';
+/** Submitted, whatever became of it: such a one is not taken for unsent because it is in no queue. Kept as long. */
+const SUBMITTED = 'submitted';
 /** Submitted, and its end not told. */
 const FOLLOWED = 'followed';
 /** Read at a start. More than any server has under way. */
@@ -31,10 +33,11 @@ export interface Records {
   submitted(record: JobRecord): Promise<void>;
   /** What was about to be submitted for an order, oldest first. */
   begunFor(order: string): Promise<JobRecord[]>;
+  /** Also when its end is told. */
   isSubmitted(job: string, order: string): Promise<boolean>;
   /** The end is told. */
   ended(job: string): Promise<void>;
-  /** It is sure that it never was in the queue. */
+  /** It is sure that nothing came or will come of it. */
   withdrawn(record: JobRecord): Promise<void>;
   /** Submitted earlier, and their ends not told. */
   open(): Promise<JobRecord[]>;
@@ -52,12 +55,18 @@ export function records({ memory, clock, log }: Pick<GatewayContext<unknown>, 'm
       () => {},
       (error) => log.warn({ error: messageOf(error) }, what),
     );
+  const sweep = async (collection: string) => {
+    const old = (await read(collection, '')).filter(({ record }) => clock.now() - record.at > KEEP_MS);
+    const keys = old.map(({ key }) => key);
+    if (keys.length > 0) await memory.forget(collection, keys);
+  };
   return {
     begin: (record) => memory.keep(BEGUN, [{ key: keyOf(record), value: record }]),
     submitted(record) {
       // Ids of jobs come round again, and a key that is known would be left as it is.
       const work = memory
-        .forget(FOLLOWED, [record.job])
+        .keep(SUBMITTED, [{ key: keyOf(record), value: record }])
+        .then(() => memory.forget(FOLLOWED, [record.job]))
         .then(() => memory.keep(FOLLOWED, [{ key: record.job, value: record }]));
       return quietly(`job ${record.job} could not be noted: after a restart its end would not be told`, work);
     },
@@ -66,18 +75,17 @@ export function records({ memory, clock, log }: Pick<GatewayContext<unknown>, 'm
       return found.sort((a, b) => a.at - b.at);
     },
     async isSubmitted(job, order) {
-      return (await read(FOLLOWED, job)).some(({ record }) => record.job === job && record.order === order);
+      return (await read(SUBMITTED, `${tagOf(order)} ${job}`)).some(({ record }) => record.job === job);
     },
     ended: (job) => quietly(`the note of job ${job} could not be removed`, memory.forget(FOLLOWED, [job])),
     withdrawn: (record) =>
-      quietly(`the note of job ${record.job} could not be removed`, memory.forget(BEGUN, [keyOf(record)])),
+      quietly(
+        `the note of job ${record.job} could not be removed`,
+        memory.forget(SUBMITTED, [keyOf(record)]).then(() => memory.forget(BEGUN, [keyOf(record)])),
+      ),
     async open() {
-      const old = (await read(BEGUN, '')).filter(({ record }) => clock.now() - record.at > KEEP_MS);
-      if (old.length > 0)
-        await memory.forget(
-          BEGUN,
-          old.map(({ key }) => key),
-        );
+      await sweep(BEGUN);
+      await sweep(SUBMITTED);
       return (await read(FOLLOWED, '')).map(({ record }) => record);
     },
   };

@@ -29,9 +29,9 @@ export async function send(session: Session, fax: OutboundFax, attempt: Attempt)
   if (submission.is === 'refused')
     return { kind: submission.final ? 'rejected' : 'deferred', detail: submission.detail };
   const { record } = submission;
+  if (submission.is === 'submitted') return answer(session, record, attempt);
   session.jobs.follow(record);
-  if (submission.is === 'unknown') return { kind: 'unknown', detail: submission.detail, ids: [record.job] };
-  return answer(session, record, attempt);
+  return { kind: 'unknown', detail: submission.detail, ids: [record.job] };
 }
 
 /** A job of an earlier try that is under way or has done its work; an outcome when that cannot be found out. */
@@ -61,9 +61,10 @@ function recordOf({ id }: Job, { pages }: OutboundFax, { orderId, firstBegunAt }
 async function answer({ context, jobs, records }: Session, record: JobRecord, attempt: Attempt): Promise<Outcome> {
   const due = deadline(context.clock, Math.max(0, attempt.remaining() - ANSWER_MS), attempt.signal);
   try {
-    jobs.follow(record);
     // So that a restart follows it, too.
     await records.submitted(record);
+    // Without a pause before the wait: its end would be told elsewhere.
+    jobs.follow(record);
     const known = await jobs.until(record.job, due.signal, (words) => attempt.note(words));
     // Another try will be a job of its own.
     if (known.is === 'ended' && !known.end.good) await records.withdrawn(record);
@@ -98,7 +99,7 @@ export async function lookup(session: Session, fax: OutboundFax, attempt: Attemp
 }
 
 function surelyNot(): Outcome {
-  return { kind: 'deferred', detail: 'the fax never came into the queue of HylaFAX' };
+  return { kind: 'deferred', detail: 'HylaFAX has no job of this order that is under way or done' };
 }
 
 /**

@@ -8,6 +8,9 @@ import type { Answer } from './line.js';
 /** An arrival of a driver, or a notice of ours that goes the same way. */
 export type Handled = Omit<AnyArrival, 'content'> & { readonly content: Content | Notice | null };
 
+/** Without a reason of its own every abort would make an exception with its stack. */
+const TAKEN = new Error('the server has taken it');
+
 export interface Flight {
   /** The arrival's key; a new one when the counterparty renumbered. */
   key: string;
@@ -50,7 +53,7 @@ export function flightOf(first: Handled, since: number, leaveFirst: () => void):
     },
     hear(answer, words) {
       detail = words;
-      if (answer === 'taken') taken.abort();
+      if (answer === 'taken') taken.abort(TAKEN);
       listener?.(answer);
     },
     answer(clock, ms, signal) {

@@ -182,6 +182,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     if (content.kind === 'mail') return tools.reader.readMail(content, context);
     if (content.kind === 'fax') return tools.reader.readFax(content, faxRules, context);
     const read = await tools.reader.readText(content, rules, context);
+    if (read.consent === null || read.consent === 'help') return read;
     // Once: a STOP or START that is read again, after a restart say, must not undo a later word of the sender.
     const known = await tools.journal.known(id, [key]);
     if (!known.has(key)) await applyConsent(tools, group, read, clock.now());

@@ -52,12 +52,22 @@ const LONGEST = 200;
 /** The whole message has to be a keyword: "please stop by at noon" is not one. */
 export function consentOf(text: string, keywords: Keywords = USUAL_KEYWORDS): Consent | null {
   if (text.length > LONGEST) return null;
-  const message = folded(text);
-  if (message === '') return null;
-  const says = (words: readonly string[]) => words.some((word) => folded(word) === message);
-  if (says(keywords.stop)) return 'stop';
-  if (says(keywords.start)) return 'start';
-  return says(keywords.help) ? 'help' : null;
+  return meaningsOf(keywords).get(folded(text)) ?? null;
+}
+
+/** Folding a hundred words for every message would cost more than everything else that is done with it. */
+const meanings = new WeakMap<Keywords, ReadonlyMap<string, Consent>>();
+
+function meaningsOf(keywords: Keywords): ReadonlyMap<string, Consent> {
+  const known = meanings.get(keywords);
+  if (known) return known;
+  // Backwards, so that a word that stands in two lists means what opts out first.
+  const entries = (['help', 'start', 'stop'] as const).flatMap((consent) =>
+    keywords[consent].map((word) => [folded(word), consent] as const),
+  );
+  const made = new Map(entries.filter(([word]) => word !== ''));
+  meanings.set(keywords, made);
+  return made;
 }
 
 /** Small letters without accents, no marks of punctuation or quotation around, single blanks. */
