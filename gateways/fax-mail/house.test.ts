@@ -1,5 +1,5 @@
 // Both halves of a fax service in the running connector: an order becomes a mail to the provider, the provider's mail about
-// it becomes the end of its story.
+// it becomes the end of its story, and the provider's mails with faxes become faxes as from any line.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { openJournal } from '../../src/journal/open.js';
 import { systemClock, systemRandom } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { redactor } from '../../src/kit/redact.js';
+import { faxWords } from '../../test/conformance/fax-words.js';
 import { providerMail } from '../../test/kit/provider-mail.js';
 import { until } from '../../test/kit/until.js';
 import { startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
@@ -50,7 +51,8 @@ async function house(written: Record<string, unknown>) {
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'gatepost.yaml');
   const server = `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }`;
-  writeFileSync(file, [server, 'dataDir: data', 'http: { port: 0 }'].join('\n'));
+  // Nothing here depends on recognized text, which takes seconds.
+  writeFileSync(file, [server, 'dataDir: data', 'http: { port: 0 }', 'fax: { ocr: false }'].join('\n'));
   const config = loadConfig(file, {});
   const world = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
   const service = await startService(config, { ...world, drivers });
@@ -94,3 +96,30 @@ it.runIf(!missing)('an order goes to the provider, and what the provider says of
   expect(steps).toContain('It could not be sent: line busy.');
   expect(hub.received).toEqual([]);
 });
+
+it.runIf(!missing)(
+  'what the provider brings is read as a fax: the pages of a TIFF, the page of a mail without one',
+  async () => {
+    const { dovecot, hub } = await house({
+      Rules: { Subject: ['Fax from {from}'], Text: ['Pages: {pages} of {expected}'] },
+    });
+    const { raw } = faxWords.offered('a page');
+    const files = [{ name: 'fax.tif', type: 'image/tiff', bytes: raw }];
+    const pages = { subject: 'Fax from +420 777 123 456', text: 'Pages: 1 of 3', files };
+    await dovecot.deliver(user.name, providerMail(pages));
+    const [fax] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
+    expect(fax).toMatchObject({
+      GatewayId: ID,
+      RemoteAddress: '+420777123456',
+      SubjectField: 'Fax from +420 777 123 456, 1 of 3 pages',
+      BodyHtml: expect.stringMatching(/<img[^>]+src="data:image/),
+      BodyText: expect.stringContaining('The fax is not complete'),
+    });
+    await dovecot.deliver(user.name, providerMail({ subject: 'Your account', text: 'It is nearly full.' }));
+    const [, news] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 2)).map(({ content }) => content);
+    expect(news).toMatchObject({
+      BodyHtml: expect.stringMatching(/<img[^>]+src="data:image/),
+      BodyText: expect.stringContaining('The mail held no fax'),
+    });
+  },
+);

@@ -37,7 +37,7 @@ export async function compose(fax: OutboundFax, { gatewayId, outgoing, sender, n
     from: { name: sender.name ?? '', address: from },
     to: { name: '', address: to },
     // The agent's words go into the subject only: some providers take commands in the text.
-    subject: put(outgoing.subject.replaceAll('{subject}', () => harmless(fax.subject))).slice(0, LONGEST_SUBJECT),
+    subject: subjectOf(outgoing.subject, put, harmless(fax.subject)),
     messageId,
     date: new Date(now),
     // Never empty: without a text the document would be the whole mail and no attachment.
@@ -63,6 +63,13 @@ const harmless = (text: string) =>
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .replace(/[{}]/g, '')
     .trim();
+
+/** Where it gets too long, the agent's words are cut: number and reference are for the provider, and for finding its result. */
+function subjectOf(template: string, put: (template: string) => string, words: string): string {
+  const room = Math.max(0, LONGEST_SUBJECT - put(template.replaceAll('{subject}', '')).length);
+  const cut = words.slice(0, room).replace(/[\uD800-\uDBFF]$/, '');
+  return put(template.replaceAll('{subject}', () => cut));
+}
 
 /** Other words in braces stay: they are for the provider. */
 function fillIn(values: Readonly<Record<string, string>>): (template: string) => string {

@@ -260,6 +260,15 @@ describe('a mail about a fax that was sent', () => {
     expect(faxes).toHaveLength(1);
   });
 
+  it('is known by a word that shows nothing of order and gateway, and is another one for each', () => {
+    const heads = [tokenOf(GATEWAY, 'order-1'), tokenOf(GATEWAY, 'order-2'), tokenOf('another', 'order-1')].map(
+      (word) => word.slice(0, 'fax.'.length + 24),
+    );
+    expect(new Set(heads).size).toBe(3);
+    const plain = [Buffer.from('order-1').toString('hex'), GATEWAY.slice(0, 8)];
+    expect(plain.filter((word) => token.includes(word))).toEqual([]);
+  });
+
   it('of another gateway is a mail like any other', async () => {
     const strange = tokenOf('99999999-2222-4333-8444-555555555555', 'order-1');
     const mail = providerMail({ subject: `sent successfully ${strange}`, files: [file('a.pdf', PDF)] });

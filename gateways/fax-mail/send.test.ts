@@ -99,6 +99,17 @@ describe.runIf(relay)('the mail to the provider', () => {
   });
 });
 
+describe.runIf(relay)('a subject without end', () => {
+  it('is cut, and what the provider needs in it is not', async () => {
+    const server = await serve();
+    const send = await gateway(server, { Subject: '{subject} [{reference}]' });
+    await send({ ...outboundFax('x'), subject: `${'x'.repeat(260)}${'\u{1f4e0}'.repeat(100)}` });
+    const { subject = '' } = await simpleParser(server.mails[0]?.raw ?? '');
+    expect(subject).toMatch(/^x{260} \[fax\.[0-9a-f]{32}\]$/);
+    expect(subject.length).toBeLessThanOrEqual(300);
+  });
+});
+
 describe.runIf(relay)('nothing breaks out of its place', () => {
   const attacks = [
     '+420777@evil.test',

@@ -97,16 +97,21 @@ async function modems(talk: Talk, { Modem }: Settings, receiving: boolean): Prom
   return `is no modem of the server (${others}), so it is taken for a class of modems`;
 }
 
-function receivedStep(talk: Talk, { Modem }: Settings): Step {
+function receivedStep(talk: Talk, { Modem, AdminPassword }: Settings): Step {
   return {
     name: 'Received faxes',
     work: async () => {
-      const faxes = await listReceived(talk);
+      const { length } = await listReceived(talk);
       const calls = await readCalls(talk);
       if (!calls && Modem !== undefined)
         throw new Error('the log of calls (xferfaxlog), which tells which modem received a fax, cannot be read');
+      // hfaxd does not say that it hides any.
+      const hidden =
+        AdminPassword === undefined
+          ? ", as far as they are shown without AdminPassword (with RecvFileMode 0600, HylaFAX's own default, none is)"
+          : '';
       const log = calls ? '' : '; the log of calls cannot be read, so nobody will know why a reception broke off';
-      return `${count(faxes.length, 'fax').replace('faxs', 'faxes')} in recvq${log}`;
+      return `${length} ${length === 1 ? 'fax' : 'faxes'} in recvq${hidden}${log}`;
     },
     advice: 'give the AdminPassword, or the user the right to read them',
   };

@@ -30,7 +30,7 @@ async function offering(): Promise<FaxOffering> {
     ...rest,
     async offer({ raw, from }) {
       const name = `fax${String(++count).padStart(9, '0')}.tif`;
-      server.files.set(name, { bytes: raw, at: Math.floor(Date.now() / 1000), number: from });
+      server.files.set(name, { bytes: raw, at: Math.floor(Date.now() / 1000), number: from, secret: true });
       server.tell('100000 136 RECV FAX: Call ended');
     },
     untaken: () => server.files.size,

@@ -227,12 +227,50 @@ describe('after it was taken', () => {
 
   it('Delete without the right to is one clear sentence, and the fax is confirmed again later', async () => {
     put();
-    const receiver = await bed.receiver({ AfterReceive: 'Delete', AdminPassword: 'wrong' });
+    const receiver = await bed.receiver({ AfterReceive: 'Delete' });
     const arrival = await receiver.next();
     bed.memory.acknowledge(arrival);
     expect(await arrival.confirm().catch(messageOf)).toMatch(/^HylaFAX does not delete fax000000001.tif: 550 /);
     expect(await receiver.next()).toMatchObject({ key: arrival.key, content: null });
   });
+});
+
+describe('what HylaFAX shows to administrators only', () => {
+  it('is received with AdminPassword', async () => {
+    put({ secret: true });
+    const { content } = await (await bed.receiver({ AdminPassword: bed.server.adminPassword })).next();
+    expect(content?.raw).toEqual(TIFF);
+  });
+
+  it('does not stay unseen because AdminPassword is wrong: the gateway says so and does not open', async () => {
+    const failure = await bed.receiver({ AdminPassword: 'wrong' }).catch(messageOf);
+    expect(failure).toMatch(/^HylaFAX at .* gives gatepost no administrator rights: 530 Password incorrect/);
+  });
+
+  it('is hinted at by the test of the connection, which cannot know of it without AdminPassword', async () => {
+    put({ secret: true });
+    const [last] = (await bed.check('I')).slice(-1);
+    expect(last).toMatchObject({
+      ok: true,
+      detail: expect.stringMatching(/^0 faxes in recvq, as far as they are shown without AdminPassword/),
+    });
+    const [all] = (await bed.check('I', { AdminPassword: bed.server.adminPassword })).slice(-1);
+    expect(all?.detail).toMatch(/^1 fax in recvq;/);
+  });
+});
+
+it('a file that HylaFAX does not hand over is said once, keeps nobody waiting, and comes when it is handed over', async () => {
+  put();
+  put({}, 'fax000000002.tif');
+  bed.server.trouble = (command) =>
+    command === `RETR recvq/${NAME}` ? { is: 'says', reply: `550 recvq/${NAME}: Operation not permitted.` } : undefined;
+  const receiver = await bed.receiver();
+  expect((await receiver.next()).content?.providerId).toBe('fax000000002.tif');
+  const next = receiver.next();
+  await until('more looks', () => looks() > 3);
+  expect(bed.said().split('does not hand a received fax over')).toHaveLength(2);
+  bed.server.trouble = undefined;
+  expect((await next).content?.providerId).toBe(NAME);
 });
 
 it('a lost server ends the receiving, so that the gateway is opened anew', async () => {

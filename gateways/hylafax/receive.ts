@@ -31,11 +31,13 @@ interface Desk {
   readonly handed: Set<string>;
   /** Seen first, in monotonic ms, and not yet ready. */
   readonly waiting: Map<string, number>;
+  /** HylaFAX does not hand them over, which was said once. */
+  readonly withheld: Set<string>;
 }
 
 export async function* receive(session: Session, signal: AbortSignal): AsyncGenerator<Arrival<FaxDocument>> {
   const { context, arrived } = session;
-  const desk: Desk = { done: new Set(), handed: new Set(), waiting: new Map() };
+  const desk: Desk = { done: new Set(), handed: new Set(), waiting: new Map(), withheld: new Set() };
   try {
     await prepare(session, signal);
     while (!signal.aborted) {
@@ -62,7 +64,7 @@ async function look(
   desk: Desk,
   signal: AbortSignal,
 ): Promise<{ fax: Received; state: KeyState | undefined }[]> {
-  const listed = await session.converse(signal, listReceived);
+  const listed = await session.converse(signal, listReceived, 'needed');
   forgetGone(desk, new Set(listed.map(({ key }) => key)));
   const open = listed.filter(({ key, arriving }) => !arriving && !desk.done.has(key) && !desk.handed.has(key));
   const states = await session.context.memory.known(open.map(({ key }) => key));
@@ -74,9 +76,9 @@ async function look(
   });
 }
 
-function forgetGone({ done, waiting }: Desk, there: ReadonlySet<string>): void {
-  for (const key of done) if (!there.has(key)) done.delete(key);
-  for (const key of waiting.keys()) if (!there.has(key)) waiting.delete(key);
+function forgetGone({ done, waiting, withheld }: Desk, there: ReadonlySet<string>): void {
+  for (const known of [done, waiting, withheld])
+    for (const key of [...known.keys()]) if (!there.has(key)) known.delete(key);
 }
 
 /** The journal has it; only HylaFAX does not know yet. */
@@ -93,7 +95,7 @@ async function take(
 ): Promise<Arrival<FaxDocument> | undefined> {
   const { clock, settings } = session.context;
   if (fax.size > LARGEST_FAX) return leave(session, desk, fax);
-  const { raw, calls } = await download(session, fax, signal);
+  const { raw, calls } = await download(session, desk, fax, signal);
   if (!raw) return undefined;
   const call = calls && receptionOf(calls, fax.file);
   if (isOthers(call, settings)) return void desk.done.add(fax.key);
@@ -106,19 +108,21 @@ async function take(
   return { ...endings(session, desk, fax), key: fax.key, fingerprint: '', content, bytes: raw.length };
 }
 
-/** The file, null when it is gone, and the log of calls, where it can be read. */
-async function download({ converse }: Session, { file }: Received, signal: AbortSignal) {
-  return converse(
+/** The file, null when it is gone or withheld, and the log of calls, where it can be read. */
+async function download(session: Session, desk: Desk, fax: Received, signal: AbortSignal) {
+  return session.converse(
     signal,
     async (talk) => {
       const calls: readonly Call[] | undefined = await readCalls(talk);
-      const raw = await talk.fetch(`recvq/${file}`, LARGEST_FAX).catch((error) => {
-        if (refusal(error)?.code === 550 && /no such file/i.test(reasonOf(error))) return null;
-        throw error;
+      const raw = await talk.fetch(`recvq/${fax.file}`, LARGEST_FAX).catch((error) => {
+        if (!refusal(error)) throw error;
+        // One that is refused must not keep those behind it waiting; it is asked for again at every look.
+        if (!/no such file/i.test(reasonOf(error))) complain(session, desk, fax, reasonOf(error));
+        return null;
       });
       return { raw, calls };
     },
-    { admin: true },
+    'needed',
   );
 }
 
@@ -135,6 +139,12 @@ function notesOn(fax: Received, tiff: TiffFacts, call: Call | undefined, { Modem
   if (!tiff.whole) notes.push(`The file ${fax.file} that HylaFAX received is incomplete or damaged.`);
   if (Modem !== undefined && !call) notes.push('It is not known which modem received this fax.');
   return notes;
+}
+
+function complain({ context }: Session, { withheld }: Desk, { key, file }: Received, reason: string): void {
+  if (!withheld.has(key))
+    context.log.warn({ file, reason }, 'HylaFAX does not hand a received fax over; it stays in recvq');
+  withheld.add(key);
 }
 
 function leave({ context }: Session, desk: Desk, { key, file, size }: Received): undefined {
@@ -182,6 +192,6 @@ async function remove({ converse, closed }: Session, { file, key }: Received): P
         });
       });
     },
-    { admin: true },
+    'needed',
   );
 }

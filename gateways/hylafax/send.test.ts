@@ -1,6 +1,6 @@
+// How calls end, what is said of those that outlast their answer, and that nothing is queued twice.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
 import { createMemory } from '../../test/kit/memory.js';
 import { until } from '../../test/kit/until.js';
 import { attemptNumber, faxOf, type HylafaxBed, hylafaxBed, ORDER, untilNews } from '../../test/servers/hylafax-bed.js';
@@ -148,6 +148,39 @@ describe('a call that takes longer than there is time', () => {
     ]);
   });
 
+  it('dials are told later, too', async () => {
+    const { job } = await late();
+    change(job, { dials: 2, status: 'No carrier detected' });
+    await untilNews(bed.news, 1);
+    expect(bed.news).toMatchObject([
+      { state: 'accepted', progress: true, detail: 'dial 2 of 12: No carrier detected' },
+    ]);
+  });
+
+  it('is a modem that is wedged: the answer says what it waits for, and the test of the connection why', async () => {
+    bed.server.work = idle;
+    bed.server.modems.set('/dev/ttyS0', 'Waiting for modem to come ready');
+    const sender = await bed.sender();
+    const attempt = attemptOf(ORDER);
+    const outcome = sender.send(faxOf(), attempt);
+    await submitted();
+    await until('the look to be over', async () => {
+      bed.server.tell('100000 104 JOB 1 (dest x): Something');
+      return bed.server.commands.filter((command) => command === 'LIST doneq').length > 1;
+    });
+    attempt.abort();
+    expect(await outcome).toMatchObject({
+      kind: 'sent',
+      state: 'accepted',
+      detail: 'accepted for transmission; HylaFAX job 1: waiting for a free modem',
+    });
+    expect(await bed.check('O')).toContainEqual({
+      name: 'Modems',
+      ok: true,
+      detail: 'ttyS0: Waiting for modem to come ready',
+    });
+  });
+
   it('a restart follows it to its end', async () => {
     const { sender, job } = await late();
     await sender.close();
@@ -166,6 +199,35 @@ describe('a call that takes longer than there is time', () => {
     expect(bed.news).toMatchObject([
       { state: 'accepted', progress: true, detail: expect.stringContaining("job 1 is in none of HylaFAX's queues") },
     ]);
+  });
+
+  it('a job of the same number that is of somebody else is not taken for it', async () => {
+    const { job } = await late();
+    Object.assign(job, { tag: 'somebody-else', state: 'D', sent: 3 });
+    await untilNews(bed.news, 1);
+    expect(bed.news).toMatchObject([{ state: 'accepted', detail: expect.stringContaining('none of HylaFAX') }]);
+  });
+
+  it('nor does one that is followed stand in the way of another order with the same number', async () => {
+    const { sender, job } = await late();
+    const other = '99999999-0000-4000-8000-000000000002';
+    Object.assign(job, { tag: other, state: 'D', sent: 3 });
+    const outcome = await sender.send(faxOf(3), { ...attemptOf(other), number: 2 });
+    expect(outcome).toMatchObject({ kind: 'sent', deliverySystemId: '1', state: 'delivered' });
+  });
+
+  it('an end that the journal cannot take is told again', async () => {
+    const { job } = await late();
+    let refused = 0;
+    bed.news.push = () => {
+      refused += 1;
+      throw new Error('the disk is full');
+    };
+    change(job, { state: 'D', sent: 3 });
+    await until('a refusal', () => refused > 0);
+    bed.news.push = Array.prototype.push;
+    await untilNews(bed.news, 1);
+    expect(bed.news).toMatchObject([{ id: '1', state: 'delivered' }]);
   });
 
   it('the log of calls tells how a job ended that is in no queue any more', async () => {
@@ -233,6 +295,7 @@ describe('nothing is queued twice', () => {
     // As if the server had stopped in the middle of the submission, and the gateway before its answer.
     bed.server.jobs.splice(0, 9, { ...draft('1'), tag: ORDER });
     await bed.memory.forget('followed', ['1']);
+    await bed.memory.forget('submitted', [`${ORDER} 1`]);
     bed.server.trouble = undefined;
     expect(await sender.lookup()).toMatchObject({ kind: 'deferred' });
     expect(bed.server.jobs).toHaveLength(0);
@@ -291,6 +354,56 @@ describe('nothing is queued twice', () => {
     expect(await (await bed.sender()).lookup()).toBe('not found');
   });
 
+  const begun = async (minutesAgo: number) => {
+    const value = { job: '7', order: ORDER, pages: 1, at: Date.now() - minutesAgo * 60_000 };
+    await bed.memory.keep('begun', [{ key: `${ORDER} 7`, value }]);
+    return bed.sender();
+  };
+
+  it('one whose submission was in doubt so long ago that HylaFAX may have forgotten it is not said to be unsent', async () => {
+    expect(await (await begun(11)).lookup()).toBe('not found');
+  });
+
+  it('one whose submission was in doubt a moment ago is known to be unsent when it is in no queue', async () => {
+    expect(await (await begun(1)).lookup()).toMatchObject({ kind: 'deferred' });
+  });
+
+  it('what nobody asks about any more is forgotten', async () => {
+    await begun(15 * 24 * 60);
+    expect(await bed.memory.kept('begun', '', 9)).toEqual([]);
+  });
+
+  it('nor when it vanished while the send was waiting: two looks without it are no proof', async () => {
+    bed.server.work = idle;
+    const sender = await bed.sender();
+    const outcome = sender.send();
+    await submitted();
+    bed.server.jobs.splice(0, 1);
+    expect(await outcome).toMatchObject({ kind: 'unknown', ids: ['1'] });
+    expect(await sender.lookup()).toBe('not found');
+    expect(bed.server.jobs).toEqual([]);
+  });
+
+  it('an end that comes before the journal has noted the job is told to the send that waits for it', async () => {
+    await bed.close();
+    const memory = createMemory();
+    // Longer than a look at the queues takes.
+    const slow = async () => {
+      for (let time = 0; time < 3; time++) await bed.check('O');
+    };
+    bed = await hylafaxBed({
+      memory: {
+        ...memory,
+        keep: async (collection, records) => {
+          if (collection === 'followed') await slow();
+          return memory.keep(collection, records);
+        },
+      },
+    });
+    expect(await (await bed.sender()).send()).toMatchObject({ kind: 'sent', state: 'delivered' });
+    expect(bed.news).toEqual([]);
+  });
+
   it('what the journal cannot note is not submitted', async () => {
     await bed.close();
     const memory = { ...createMemory(), keep: () => Promise.reject(new Error('the disk is full')) };
@@ -301,73 +414,6 @@ describe('nothing is queued twice', () => {
     });
     expect(bed.server.commands).not.toContain('JSUBM');
   });
-});
-
-describe('what is handed over', () => {
-  it('is the TIFF, the number, the tag and the limits', async () => {
-    const sender = await bed.sender({ MaxDials: 5, MaxTries: 2, GiveUpMinutes: 1_501, Modem: '/dev/ttyS0' });
-    const fax = faxOf();
-    await sender.send({ ...fax, from: 'Desk "one"\r\nJKILL 1' });
-    const [job] = bed.server.jobs;
-    expect(job?.document.equals(Buffer.from(fax.tiff ?? []))).toBe(true);
-    expect(Object.fromEntries(job?.parameters ?? [])).toMatchObject({
-      DIALSTRING: '+420777123456',
-      FROMUSER: 'Desk "one" JKILL 1',
-      JOBINFO: ORDER,
-      MAXDIALS: '5',
-      MAXTRIES: '2',
-      LASTTIME: '010101',
-      MODEM: 'ttyS0',
-      VRES: '196',
-      PAGELENGTH: '297',
-    });
-    expect(bed.server.commands).toContain('FORM TIFF');
-  });
-
-  it('is the PDF where there is no TIFF', async () => {
-    const fax = { ...faxOf(), tiff: null };
-    await (await bed.sender()).send(fax);
-    expect(bed.server.commands).toContain('FORM PDF');
-    expect(bed.server.jobs[0]?.document.equals(Buffer.from(fax.pdf))).toBe(true);
-  });
-
-  it("leaves HylaFAX's own header line away where the page has one", async () => {
-    await (await bed.sender({ StationId: '+420 222', Resolution: 'Superfine' })).send();
-    const [job] = bed.server.jobs;
-    expect(Object.fromEntries(job?.parameters ?? [])).toMatchObject({
-      USETAGLINE: 'YES',
-      TSI: '+420 222',
-      VRES: '391',
-    });
-  });
-
-  it.each(['12\r\nJKILL 1', '12\n34', 'sip:someone', '', '+', '٣٤٥'])(
-    '%j is no number, and is never dialled',
-    async (to) => {
-      const outcome = await (await bed.sender()).send(faxOf(1, to));
-      expect(outcome).toMatchObject({ kind: 'rejected', detail: expect.stringContaining('is no fax number') });
-      expect(bed.server.commands.filter((command) => /^J(NEW|KILL|SUBM)/.test(command))).toEqual([]);
-    },
-  );
-});
-
-it('a server that falls silent costs half a minute and not the order', async () => {
-  await bed.close();
-  const clock = manualClock();
-  bed = await hylafaxBed({ clock });
-  const sender = await bed.sender();
-  bed.server.trouble = (command) => (command === 'JNEW' ? { is: 'silent', when: 'before' } : undefined);
-  const outcome = sender.send();
-  await bed.server.until('the silence', /^JNEW/);
-  await clock.advance(30_000);
-  expect(await outcome).toEqual({
-    kind: 'deferred',
-    detail: 'waiting for the answer to JNEW: no result within 30000 ms',
-  });
-  // Torn down, so that nothing that is still on its way arrives.
-  await until('the end of the conversation', () => bed.server.resets === 1);
-  await sender.close();
-  expect(clock.armed).toBe(0);
 });
 
 function draft(id: string): ScriptJob {

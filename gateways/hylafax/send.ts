@@ -119,7 +119,7 @@ async function byTheLog(
   attempt: Attempt,
 ): Promise<Outcome | 'not found'> {
   const { converse, records, jobs, context } = session;
-  const calls = (await converse(attempt.signal, readCalls, { admin: true })) ?? [];
+  const calls = (await converse(attempt.signal, readCalls, 'useful')) ?? [];
   const called = begun.find(({ job, order }) => lastCallOf(calls, job, tagOf(order)));
   if (called) return answer(session, called, attempt);
   const submitted = await Promise.all(begun.map(({ job, order }) => records.isSubmitted(job, order)));

@@ -1,5 +1,5 @@
 // The real protocol server and scheduler of HylaFAX, without modems: what lies in its queues is put there by hand.
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -93,8 +93,9 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     expect(await open('O', { Password: 'wrong' }).catch(messageOf)).toMatch(/refuses tester: 530 Login incorrect/);
   });
 
-  it('a fax in recvq is received once, and deleted once it is taken', async () => {
+  it('a fax in recvq that only administrators may see is received once, and deleted once it is taken', async () => {
     await server.putReceived('fax000000101.tif', TIFF, Date.UTC(2026, 10, 1, 10));
+    chmodSync(join(server.spool, 'recvq/fax000000101.tif'), 0o600);
     const { session, memory } = await open('I', { Since: 'All', AfterReceive: 'Delete' });
     const next = receiving(session);
     const arrival = await next();

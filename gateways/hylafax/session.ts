@@ -5,7 +5,7 @@ import { GatepostError, type GatewayContext, window } from '../../src/driver/con
 import { type Bell, bell } from './bell.js';
 import { type Records, records } from './records.js';
 import type { Settings } from './settings.js';
-import { openTalk, type Talk } from './talk.js';
+import { type Admin, openTalk, type Talk } from './talk.js';
 import { keepTriggered } from './trigger.js';
 import { type Watch, watch } from './watch.js';
 
@@ -13,11 +13,7 @@ import { type Watch, watch } from './watch.js';
 const TALKS = 4;
 
 /** Holds one conversation: `work` gets it logged in, and it ends with it. */
-export type Converse = <T>(
-  signal: AbortSignal,
-  work: (talk: Talk) => Promise<T>,
-  options?: { admin?: boolean },
-) => Promise<T>;
+export type Converse = <T>(signal: AbortSignal, work: (talk: Talk) => Promise<T>, admin?: Admin) => Promise<T>;
 
 export interface Session {
   readonly context: GatewayContext<Settings>;
@@ -39,12 +35,12 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
   // Every conversation listens to it, also those that wait for their turn.
   setMaxListeners(0, closed);
   const talks = window({ places: TALKS, weight: Number.POSITIVE_INFINITY });
-  const converse: Converse = async (signal, work, options) => {
+  const converse: Converse = async (signal, work, admin) => {
     const either = eitherOf(signal, closed);
     try {
       const leave = await talks.enter(0, either.signal);
       try {
-        const talk = await openTalk(context, either.signal, options);
+        const talk = await openTalk(context, either.signal, admin);
         return await work(talk).finally(() => talk.close());
       } finally {
         leave();
@@ -53,9 +49,11 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
       either.release();
     }
   };
-  await converse(closed, async () => {});
-  const notes = records(context);
   const sending = gateway.direction === 'O';
+  await converse(closed, async () => {}, sending ? 'no' : 'needed');
+  if (!sending && context.settings.AdminPassword === undefined)
+    context.log.info({}, 'AdminPassword is not set: faxes that HylaFAX shows to administrators only are not received');
+  const notes = records(context);
   const open = sending ? await notes.open() : [];
   const jobs = watch({ context, converse, records: notes, open, closed });
   const arrived = bell(clock);

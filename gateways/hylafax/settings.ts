@@ -32,7 +32,7 @@ const shape = {
   }),
   AdminPassword: setting(word().optional(), {
     description:
-      'Password for administrator rights, which AfterReceive Delete needs, and most servers for the log that says which modem received a fax and why a reception broke off.',
+      "Password for administrator rights. Receiving needs them where RecvFileMode is 0600, which is HylaFAX's own default: others do not see such faxes. AfterReceive Delete needs them everywhere, and most servers for the log that says which modem received a fax and why a reception broke off.",
     example: '${env:GATEPOST_SECRET_FAX_ADMIN}',
     secret: true,
   }),

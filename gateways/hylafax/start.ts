@@ -12,7 +12,7 @@ export async function prepare(session: Session, signal: AbortSignal): Promise<vo
   const { memory } = session.context;
   const read = schema.safeParse(await memory.read(NOTE));
   if (read.data?.done) return;
-  const there = await session.converse(signal, listReceived);
+  const there = await session.converse(signal, listReceived, 'needed');
   const old = there.filter(({ arriving }) => !arriving);
   // Noted before anything else, so that a crash in between cannot make newer faxes look old.
   const newest = read.data?.newest ?? old.at(-1)?.at ?? 0;

@@ -66,23 +66,40 @@ export async function connectTo({ settings, clock }: TalkContext, signal: AbortS
   }
 }
 
-/** Connected and logged in, on demand with administrator rights where there is a password for them; when the server does not
- *  give them, what needs them is refused in its turn. */
-export async function openTalk(
-  context: TalkContext,
-  signal: AbortSignal,
-  { admin = false }: { admin?: boolean } = {},
-): Promise<Talk> {
-  const { AdminPassword } = context.settings;
+/** Both ask for administrator rights only where there is a password for them. `useful`: it goes on without. `needed`: it does
+ *  not, because hfaxd hides from others what is not theirs, and says nothing of it. */
+export type Admin = 'no' | 'useful' | 'needed';
+
+/** Connected and logged in. */
+export async function openTalk(context: TalkContext, signal: AbortSignal, admin: Admin = 'no'): Promise<Talk> {
   const talk = await connectTo(context, signal);
   try {
-    await talk.login();
-    if (admin && AdminPassword !== undefined) await talk.admin().catch(unlessRefused);
+    await talk.login().catch((error) => {
+      throw refusal(error) ? refused(context, error) : error;
+    });
+    if (admin !== 'no' && context.settings.AdminPassword !== undefined) await rise(context, talk, admin);
     return talk;
   } catch (error) {
     talk.close();
-    throw refusal(error) ? refused(context, error) : error;
+    throw error;
   }
+}
+
+async function rise(context: TalkContext, talk: Talk, admin: Admin): Promise<void> {
+  try {
+    await talk.admin();
+  } catch (error) {
+    if (!refusal(error)) throw error;
+    if (admin === 'needed') throw noAdmin(context, error);
+  }
+}
+
+function noAdmin({ settings: { Host, Port, User } }: TalkContext, error: unknown): GatepostError {
+  return new GatepostError(
+    'hylafax/refused',
+    `HylaFAX at ${Host}:${Port} gives ${User} no administrator rights: ${reasonOf(error)}`,
+    { advice: 'check AdminPassword against the file hosts.hfaxd of the server, or leave it out', cause: error },
+  );
 }
 
 function refused({ settings: { Host, Port, User } }: TalkContext, error: unknown): GatepostError {

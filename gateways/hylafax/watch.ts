@@ -112,7 +112,7 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
   /** HylaFAX removes what has ended after a while, so a job may be gone when nobody looked for an hour. */
   async function searchLog(gone: readonly [string, Followed][]): Promise<void> {
     if (gone.length === 0) return;
-    const calls = (await converse(closed, readCalls, { admin: true })) ?? [];
+    const calls = (await converse(closed, readCalls, 'useful')) ?? [];
     for (const [id, entry] of gone) {
       const last = lastCallOf(calls, id, tagOf(entry.record.order));
       if (!last) log.warn({ job: id, order: entry.record.order }, "a job is in none of HylaFAX's queues any more");

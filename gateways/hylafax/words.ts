@@ -35,7 +35,8 @@ export function isTemporary(error: unknown): boolean {
 export function reasonOf(error: unknown): string {
   return messageOf(error)
     .replace(/\s+/g, ' ')
-    .replace(/ \((control|data) socket\)/, '');
+    .replace(/ \((control|data) socket\)/, '')
+    .replace(/\.$/, '');
 }
 
 /** One line without control characters, for the delivery log. */

@@ -47,8 +47,8 @@ export interface FollowUp {
   follow(id: string, known: Progress): void;
   /** Its progress was pushed, and is told from there. */
   heard(id: string, progress: Progress): void;
-  /** A send has learned its end. */
-  ended(id: string): Promise<void>;
+  /** A send has learned its end. What the fax goes with is taken away within the time of `signal`. */
+  ended(id: string, signal: AbortSignal): Promise<void>;
   /** Resolves when the asking has ended, which it does with the session. */
   readonly done: Promise<void>;
 }
@@ -79,10 +79,10 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
     return clock.now() + Math.max(pause, pushed ? LEAST_PAUSE_WHEN_PUSHED : 0);
   }
 
-  async function ended(id: string): Promise<void> {
+  async function ended(id: string, signal: AbortSignal): Promise<void> {
     const entry = entries.get(id);
     if (!entry) return;
-    if (entry.handle !== null) await documents.withdraw(entry.handle, closed);
+    if (entry.handle !== null) await documents.withdraw(entry.handle, AbortSignal.any([closed, signal]));
     await letGo(id);
   }
 
@@ -100,10 +100,10 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
       await context.report([newsOf(id, progress, fax?.updatedAt ?? clock.now())]);
       entry.told = progress.rank;
     }
-    if (progress?.final) return ended(id);
+    if (progress?.final) return ended(id, closed);
     if (clock.now() - entry.at < GIVE_UP) return;
     log.warn({ fax: id }, 'a fax has had no end for a day: it is not asked for any more');
-    await ended(id);
+    await ended(id, closed);
   }
 
   async function lookAtDue(): Promise<void> {

@@ -75,7 +75,10 @@ describe('genuine or not', () => {
 
   it('without Webhook nothing is taken', async () => {
     const session = await bed.open('I');
-    expect((await bed.push(session, about(bed.server.receive({ document: PDF })))).reply.status).toBe(404);
+    const pushed = await bed.push(session, about(bed.server.receive({ document: PDF })));
+    expect(pushed).toMatchObject({ reply: { status: 404 }, elsewhere: true });
+    // The other half may take it.
+    expect(bed.turnedAway).toEqual([]);
   });
 });
 
@@ -206,14 +209,18 @@ describe('progress of sent faxes', () => {
     await bed.fact(() => bed.server.account.media.size === 0);
   });
 
-  it('a send that is waiting hears it at once', async () => {
+  it('a send that is waiting hears it at once, and tells it as its own', async () => {
     bed.server.fate = () => [];
     const session = await bed.open('O', { Webhook: true });
-    const sending = send(session, outboundFax('one'), bed.attempt());
+    const notes: string[] = [];
+    const note = (detail: string) => void notes.push(detail);
+    const sending = send(session, outboundFax('one'), { ...bed.attempt(), note });
     await bed.fact(() => session.watchers.size === 1);
     await bed.quiet();
     const [fax] = bed.server.account.faxes;
-    expect(fax && (await told(session, fax, 'failed', { failureReason: 'user_busy' }))).toHaveLength(1);
+    expect(fax && (await told(session, fax, 'sending'))).toEqual([]);
+    expect(fax && (await told(session, fax, 'failed', { failureReason: 'user_busy' }))).toEqual([]);
+    expect(notes).toEqual(['sending: the pages are on the line']);
     // The clock stands still: nobody has asked.
     expect(await sending).toEqual({ kind: 'rejected', detail: 'failed user_busy: the number is busy' });
   });

@@ -22,9 +22,8 @@ const TAKEN: WebhookReply = { status: 200 };
 
 export async function webhook(session: Session, request: RawRequest): Promise<Result> {
   const { settings, gateway, log } = session.context;
-  // Its other half may have it switched on.
-  if (!settings.Webhook)
-    return { ...refuse(session, 'unwanted', 404, 'this gateway has Webhook switched off'), elsewhere: true };
+  // Its other half may have it switched on, so this is nothing to count yet.
+  if (!settings.Webhook) return { ...no(404, 'this gateway has Webhook switched off'), elsewhere: true };
   const forged = whyForged(session, request);
   if (forged) {
     log.warn({ reason: forged.reason }, `a pushed request was refused: ${forged.words}`);
@@ -39,6 +38,10 @@ export async function webhook(session: Session, request: RawRequest): Promise<Re
 
 function refuse({ context }: Session, reason: string, status: number, why: string): Result {
   context.turnedAway(reason);
+  return no(status, why);
+}
+
+function no(status: number, why: string): Result {
   return { reply: { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${why}\n` } };
 }
 
@@ -94,8 +97,11 @@ function outbound({ context, watchers, following, heard }: Session, { type, fax,
   // Repeats and latecomers; an end is told each time, for the journal may have missed it.
   if (!progress.final && progress.rank <= (heard.get(fax.id) ?? 0)) return { reply: TAKEN };
   heard.set(fax.id, progress.rank);
-  watchers.get(fax.id)?.(progress);
   following.heard(fax.id, progress);
+  const watcher = watchers.get(fax.id);
+  watcher?.(progress);
+  // A send that is waiting tells it itself, in its notes or as its outcome.
+  if (watcher) return { reply: TAKEN };
   return { reply: TAKEN, news: [newsOf(fax.id, progress, at ?? context.clock.now())] };
 }
 

@@ -5,12 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { contextOf } from '../../test/conformance/context.js';
 import { outboundFax } from '../../test/conformance/fax-words.js';
 import { freePort } from '../../test/servers/process.js';
 import { type ApiRequest, startTelnyx } from '../../test/servers/telnyx.js';
 import type { Fax } from '../../test/servers/telnyx-account.js';
 import { GATEWAY, startTelnyxBed, type TelnyxBed } from '../../test/servers/telnyx-bed.js';
 import { openApi } from './api.js';
+import { documentsOf } from './document.js';
+import { telnyxFax } from './driver.js';
 import { lookup, send } from './send.js';
 
 const A = '99999999-0000-4000-8000-00000000000a';
@@ -89,6 +92,36 @@ describe('a call that ends in time', () => {
       expect(bed.server.account.media.size).toBe(0);
     });
   }
+
+  it('every step on the way is noted, once, and told nowhere else', async () => {
+    const session = await bed.open('O');
+    bed.server.fate = () => ['media.processed'];
+    const notes: string[] = [];
+    const note = (detail: string) => void notes.push(detail);
+    const sending = send(session, outboundFax('one'), { ...bed.attempt(A), note });
+    await bed.fact(() => notes.length === 1);
+    await bed.jump(10_000);
+    await bed.server.advance(only().id, 'sending');
+    await bed.fact(() => notes.length === 2);
+    await bed.server.advance(only().id, 'delivered');
+    expect(await bed.turn(sending)).toMatchObject({ kind: 'sent', state: 'delivered' });
+    expect(notes).toEqual(['media.processed: the pages are ready', 'sending: the pages are on the line']);
+    expect(bed.news).toEqual([]);
+  });
+
+  it('is answered in time, however long Telnyx takes to delete the document', async () => {
+    const session = await bed.open('O');
+    const isDelete = ({ method }: ApiRequest) => method === 'DELETE';
+    bed.server.trouble = (request) => (isDelete(request) ? { is: 'hang', taken: false } : undefined);
+    const controller = new AbortController();
+    const sending = send(session, outboundFax('one'), { ...bed.attempt(A), signal: controller.signal });
+    await bed.fact(() => bed.server.account.faxes.some(({ status }) => status === 'delivered'));
+    const asked = bed.server.until(isDelete);
+    await bed.jump(1_000);
+    await asked;
+    controller.abort(new Error('over'));
+    expect(await sending).toMatchObject({ kind: 'sent', state: 'delivered' });
+  });
 
   it('said to be delivered with 0 pages: not sent', async () => {
     const session = await bed.open('O', { Webhook: true });
@@ -368,6 +401,17 @@ describe('with a folder of your own', () => {
     expect(asked).toEqual([expect.stringMatching(/^\/fax\/[0-9a-f]{64}\.pdf$/)]);
     expect(readdirSync(folder)).toEqual(['brochure.pdf']);
     expect(bed.server.requests.filter(({ path }) => path.startsWith('/media'))).toEqual([]);
+  });
+
+  it('the address is the same for the same fax, and another with another key', async () => {
+    const publish = async (ApiKey: string) => {
+      const usual = { ApiKey, ConnectionId: '1', Number: bed.server.number, DocumentFolder: folder };
+      const context = contextOf(telnyxFax, { ...usual, DocumentUrl: 'https://files.example.com' });
+      const documents = documentsOf(context, openApi(context.settings, bed.clock));
+      return (await documents.publish(Buffer.from('%PDF-'), 'mark', new AbortController().signal)).handle;
+    };
+    expect(await publish('one')).toBe(await publish('one'));
+    expect(await publish('one')).not.toBe(await publish('two'));
   });
 
   it('one that Telnyx cannot fetch is a failure in its words', async () => {

@@ -40,7 +40,7 @@ export async function send(session: Session, fax: OutboundFax, attempt: Attempt)
   }
   const outcome = await place(session, fax, attempt, { mark, document, signal });
   if (outcome !== 'late') return outcome;
-  await session.documents.withdraw(document.handle, session.closed);
+  await session.documents.withdraw(document.handle, signal);
   return { kind: 'deferred', detail: 'the time for this try was over when the document was with Telnyx' };
 }
 
@@ -79,7 +79,7 @@ async function place(
   attempt: Attempt,
   { mark, document, signal }: Ordering,
 ): Promise<Outcome | 'late'> {
-  const { api, context, posted, documents, closed } = session;
+  const { api, context, posted, documents } = session;
   if (attempt.signal.aborted || attempt.remaining() <= ANSWER_MS) return 'late';
   posted.set(attempt.orderId, context.clock.now());
   let answer: Answer;
@@ -89,7 +89,7 @@ async function place(
   } catch (error) {
     if (!surelyUnread(error))
       return { kind: 'unknown', detail: `the fax was handed over, but Telnyx's answer is missing: ${reasonOf(error)}` };
-    await documents.withdraw(document.handle, closed);
+    await documents.withdraw(document.handle, signal);
     return { kind: 'deferred', detail: `Telnyx could not be reached: ${reasonOf(error)}` };
   }
   const taken = isGood(answer) ? faxIn(answer.body) : undefined;
@@ -99,7 +99,7 @@ async function place(
   const found = answer.status >= 500 ? await find(session, fax, attempt, signal).catch(() => undefined) : undefined;
   if (found?.is === 'there') return settled(session, found.fax, attempt, document.handle);
   const outcome = judge(answer);
-  if (outcome.kind !== 'unknown') await documents.withdraw(document.handle, closed);
+  if (outcome.kind !== 'unknown') await documents.withdraw(document.handle, signal);
   return outcome;
 }
 
@@ -123,7 +123,8 @@ async function settled(session: Session, fax: Fax, attempt: Attempt, handle: str
   await following.claim(fax.id, attempt.orderId, handle);
   const progress = await awaitEnd(session, fax, attempt);
   if (progress.final) {
-    await following.ended(fax.id);
+    // Tidying up must not hold up the answer beyond its time.
+    await following.ended(fax.id, attempt.signal);
     return endOf(fax.id, progress);
   }
   following.follow(fax.id, progress);
@@ -148,8 +149,10 @@ async function awaitEnd(session: Session, fax: Fax, attempt: Attempt): Promise<P
   const due = deadline(context.clock, ms, AbortSignal.any([attempt.signal, closed]));
   const over = new AbortController();
   const hear = (progress: Progress) => {
-    if (progress.rank > known.rank) known = progress;
-    if (known.final) over.abort();
+    if (progress.rank <= known.rank) return;
+    known = progress;
+    if (progress.final) over.abort();
+    else attempt.note(progress.detail);
   };
   watchers.set(fax.id, hear);
   try {

@@ -1,7 +1,15 @@
 // Owns an open HylaFax gateway before the scripted server: what the tests of the driver have in common.
 import { hylaFax } from '../../gateways/hylafax/driver.js';
 import type { Session } from '../../gateways/hylafax/session.js';
-import type { Arrival, Attempt, DeliveryNews, FaxDocument, OutboundFax, Outcome } from '../../src/driver/contract.js';
+import type {
+  Arrival,
+  Attempt,
+  CheckStep,
+  DeliveryNews,
+  FaxDocument,
+  OutboundFax,
+  Outcome,
+} from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { outboundFax } from '../conformance/fax-words.js';
@@ -22,6 +30,8 @@ export interface HylafaxBed {
   /** A gateway, closed with the bed if not before. */
   sender(settings?: Readonly<Record<string, unknown>>): Promise<Sender>;
   receiver(settings?: Readonly<Record<string, unknown>>): Promise<Receiver>;
+  /** The steps of the test of the connection. */
+  check(direction: 'I' | 'O', settings?: Readonly<Record<string, unknown>>): Promise<CheckStep[]>;
   close(): Promise<void>;
 }
 
@@ -54,11 +64,13 @@ export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory }
   const [news, turnedAway]: [DeliveryNews[], string[]] = [[], []];
   const closers: (() => Promise<void>)[] = [];
   const login = { Host: '127.0.0.1', Port: server.port, User: server.user, Password: server.password };
-  const open = async (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
+  const context = (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
     const written = { ...login, PollSeconds: 1, ...settings };
     const clock = options.clock ? { clock: options.clock } : {};
-    const context = contextOf(hylaFax, written, { direction, memory, news, turnedAway, log: log.log, ...clock });
-    const session = await hylaFax.open(context);
+    return contextOf(hylaFax, written, { direction, memory, news, turnedAway, log: log.log, ...clock });
+  };
+  const open = async (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
+    const session = await hylaFax.open(context(direction, settings));
     closers.push(() => hylaFax.close(session));
     return session;
   };
@@ -66,6 +78,12 @@ export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory }
     ...{ server, memory, news, turnedAway, said: () => JSON.stringify(log.lines) },
     sender: async (settings = {}) => senderOf(await open('O', settings)),
     receiver: async (settings = {}) => receiverOf(await open('I', { Since: 'All', ...settings }), memory),
+    async check(direction, settings = {}) {
+      const steps: CheckStep[] = [];
+      for await (const step of hylaFax.check(context(direction, settings), new AbortController().signal))
+        steps.push(step);
+      return steps;
+    },
     async close() {
       for (const close of closers.reverse()) await close();
       await server.close();

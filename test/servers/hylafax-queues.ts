@@ -3,6 +3,8 @@
 export interface Queues {
   readonly jobs: ScriptJob[];
   readonly files: Map<string, ScriptFile>;
+  /** What each modem says of itself. */
+  readonly modems: Map<string, string>;
 }
 
 export interface ScriptJob {
@@ -30,6 +32,8 @@ export interface ScriptFile {
   size?: number;
   /** Not a fax to hfaxd: it does not list it. */
   unreadable?: boolean;
+  /** Mode 0600: hfaxd shows and gives it to administrators only, and says nothing of it to others. */
+  secret?: boolean;
   number?: string;
   station?: string;
   name?: string;
@@ -50,9 +54,15 @@ export function freshJob(id: string): ScriptJob {
   };
 }
 
+/** What a client has set: its formats and its rights. */
+export interface Viewer {
+  readonly formats: ReadonlyMap<string, string>;
+  readonly admin: boolean;
+}
+
 export function listing(
-  { jobs, files }: Queues,
-  formats: ReadonlyMap<string, string>,
+  { jobs, files, modems }: Queues,
+  { formats, admin }: Viewer,
   verb: string,
   folder: string,
 ): string {
@@ -62,12 +72,13 @@ export function listing(
       if ('DF'.includes(job.state) === (folder === 'doneq')) rows.push(fill(formats.get('JOBFMT'), jobFields(job)));
   if (folder === 'recvq')
     for (const [name, file] of files)
-      if (verb === 'NLST') rows.push(name);
+      if (file.secret && !admin) continue;
+      else if (verb === 'NLST') rows.push(name);
       else if (!file.unreadable) rows.push(fill(formats.get('RCVFMT'), fileFields(name, file)));
   if (folder === 'status')
     rows.push(
       'HylaFAX scheduler on script: Running',
-      fill(formats.get('MDMFMT'), { m: '/dev/ttyS0', s: 'Running and idle' }),
+      ...[...modems].map(([m, s]) => fill(formats.get('MDMFMT'), { m, s })),
     );
   return rows.map((row) => `${row}\r\n`).join('');
 }

@@ -56,7 +56,14 @@ export async function startScriptedHylafax(): Promise<ScriptedHylafax> {
   const port = await listen(server);
   const script: ScriptedHylafax = {
     ...{ port, user: USER, password: PASSWORD, adminPassword: ADMIN_PASSWORD },
-    ...{ jobs: [], files: new Map(), texts: new Map(), commands: [], trouble: undefined },
+    ...{
+      jobs: [],
+      files: new Map(),
+      modems: new Map([['/dev/ttyS0', 'Running and idle']]),
+      texts: new Map(),
+      commands: [],
+      trouble: undefined,
+    },
     work(job) {
       Object.assign(job, { state: 'D', sent: job.pages, dials: 1 });
     },
@@ -230,10 +237,11 @@ async function fileCommand(
       return store(line);
     case 'RETR':
       if (!file && text === undefined) return `550 ${argument}: No such file or directory.`;
+      if (file?.secret && !line.admin) return `550 ${argument}: Operation not permitted.`;
       return send(line, (file?.bytes ?? Buffer.from(text ?? '')).subarray(line.from));
     case 'LIST':
     case 'NLST':
-      return send(line, Buffer.from(listing(script, line.formats, verb, argument)));
+      return send(line, Buffer.from(listing(script, line, verb, argument)));
     case 'SITE':
       return openChannel(line, channels);
     default:

@@ -155,7 +155,7 @@ async function makeSpool(spool: string, modems: readonly Modem[]): Promise<void>
 function modemConfiguration({ tty, number }: Modem, locks: string): string[] {
   return [
     ...[`FAXNumber: ${number}`, `LocalIdentifier: "Modem ${tty}"`, 'TagLineFont: etc/lutRS18.pcf'],
-    ...['RecvFileMode: 0644', 'DeviceMode: 0660', 'RingsBeforeAnswer: 1', 'SpeakerVolume: off', 'MaxRecvPages: 200'],
+    ...['RecvFileMode: 0600', 'DeviceMode: 0660', 'RingsBeforeAnswer: 1', 'SpeakerVolume: off', 'MaxRecvPages: 200'],
     ...['ModemType: Class1', 'Class1AdaptRecvCmd: AT+FAR=1', 'Class1TMConnectDelay: 400', 'ModemResetCmds: AT+VCID=1'],
     ...['CallIDPattern: "NMBR="', 'CallIDPattern: "NAME="', 'CallIDPattern: "ANID="', 'CallIDPattern: "NDID="'],
     ...['PagerTTYParity: none', 'ModemResetDelay: 100', 'ModemSoftResetCmdDelay: 100', 'ModemDTRDropDelay: 10'],
