@@ -16,8 +16,10 @@ import type { Wire } from './wire.js';
 export const RESEND_AFTER_MS = 5_000;
 /** Ms after which an equal message is a new one, whatever became of the earlier. Rather twice than never. */
 export const RESEND_WITHIN_MS = 3_600_000;
-/** Positive answers remembered for a gateway, at least; the oldest go first. */
+/** Different messages remembered for a gateway, at least; the oldest go first. */
 const REMEMBERED = 20_000;
+/** Answers to equal messages remembered; more of them within an hour come from a machine, and one of its texts twice is no harm. */
+const MOST_ALIKE = 100;
 /** Positive answers between two looks at which of them are needed no more. */
 const PRUNE_EVERY = 1_000;
 
@@ -44,23 +46,28 @@ interface Answered {
   readonly answeredAt: number;
 }
 
-type Remembered = Map<string, Answered[]>;
+interface Remembered {
+  readonly byHash: Map<string, readonly Answered[]>;
+  /** Positive answers so far, and when the last one was given. */
+  given: number;
+  usedAt: number;
+}
 
-/** By gateway and account. */
+/** By gateway and account; for an hour after its last answer. */
 const memories = new Map<string, Remembered>();
 
 export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSettings>): Answers {
   const { Host, Port, SystemId } = settings;
   const key = JSON.stringify([gateway.id, Host, Port, SystemId]);
-  const byHash: Remembered = memories.get(key) ?? new Map();
-  memories.set(key, byHash);
-
-  let given = 0;
+  const memory: Remembered = memories.get(key) ?? { byHash: new Map(), given: 0, usedAt: clock.now() };
+  const { byHash } = memory;
+  for (const [other, { usedAt }] of memories) if (clock.now() - usedAt > RESEND_WITHIN_MS) memories.delete(other);
+  memories.set(key, memory);
 
   /** From the oldest on, until one is still needed. */
   function prune(now: number): void {
     for (const [hash, list] of byHash) {
-      if (!list.every((answer) => isHeard(answer) || now - answer.answeredAt > RESEND_WITHIN_MS)) break;
+      if (list.some((answer) => isNeeded(answer, now))) break;
       byHash.delete(hash);
     }
     forgetOldest(byHash, REMEMBERED);
@@ -72,11 +79,13 @@ export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSetti
       if (index === undefined) return false;
       if (status !== STATUS.ok) return true;
       const now = clock.now();
-      given += 1;
-      if (given % PRUNE_EVERY === 0) prune(now);
-      const list = byHash.get(hash) ?? [];
+      memory.given += 1;
+      if (memory.given % PRUNE_EVERY === 0) prune(now);
+      const alike = (byHash.get(hash) ?? []).filter((answer) => isNeeded(answer, now)).slice(1 - MOST_ALIKE);
       byHash.delete(hash);
-      byHash.set(hash, [...list, { wire, index, receivedAt: at, answeredAt: now }]);
+      byHash.set(hash, [...alike, { wire, index, receivedAt: at, answeredAt: now }]);
+      memory.usedAt = now;
+      memories.set(key, memory);
       return true;
     },
     isRepeat({ hash, at }) {
@@ -96,10 +105,17 @@ function isHeard({ wire, index }: Answered): boolean {
   return index <= wire.read;
 }
 
+/** Whether a repeat may still come that it excuses. */
+function isNeeded(answer: Answered, now: number): boolean {
+  return now - answer.answeredAt <= RESEND_WITHIN_MS && (!isHeard(answer) || mayHaveCrossed(answer, now));
+}
+
 function mayNotHaveHeard(answer: Answered, now: number): boolean {
   if (now - answer.answeredAt > RESEND_WITHIN_MS) return false;
-  if (!answer.wire.open) return !isHeard(answer);
   // On a living connection only a late answer can have crossed with the repeat.
-  const wasLate = answer.answeredAt - answer.receivedAt >= RESEND_AFTER_MS;
-  return wasLate && now - answer.answeredAt < RESEND_AFTER_MS;
+  return answer.wire.open ? mayHaveCrossed(answer, now) : !isHeard(answer);
+}
+
+function mayHaveCrossed({ receivedAt, answeredAt }: Answered, now: number): boolean {
+  return answeredAt - receivedAt >= RESEND_AFTER_MS && now - answeredAt < RESEND_AFTER_MS;
 }

@@ -4,10 +4,12 @@
 import type { Driver, GatewayContext, OutboundText, TextMessage } from '../../src/driver/contract.js';
 import { textRulesOf } from '../../src/driver/text-settings.js';
 import { checkSteps } from './check.js';
+import { companyOf } from './company.js';
 import { type Inbox, inboxOf } from './inbox.js';
 import { joinLink, type Link } from './link.js';
 import { type Outbox, outboxOf } from './outbox.js';
 import { type SmppSettings, settings } from './settings.js';
+import type { Role } from './slot.js';
 
 export interface SmppSession {
   readonly link: Link;
@@ -39,23 +41,19 @@ export const smpp: Driver<SmppSettings, SmppSession, TextMessage, OutboundText> 
 };
 
 async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession> {
-  const { gateway, settings } = context;
+  const { gateway, settings, turnedAway } = context;
   if (settings.AllowUntrustedCertificate)
     context.log.warn({ host: settings.Host }, 'any certificate of the SMSC is accepted');
+  const common = { id: gateway.id, settings, turnedAway, company: await companyOf(context) };
   if (gateway.direction === 'O') {
     const outbox = await outboxOf(context);
-    const { turnedAway } = context;
-    const member = { settings, direction: 'O' as const, onPush: outbox.receipt, onLost: () => {}, turnedAway };
-    return { outbox, inbox: undefined, link: await joinLink(context, member) };
+    const { receipt, owner } = outbox;
+    const link = await joinLink(context, { ...common, direction: 'O', onPush: receipt, onLost: () => {}, owner });
+    return { outbox, inbox: undefined, link };
   }
   const inbox = inboxOf(context);
-  const link = await joinLink(context, {
-    settings,
-    direction: 'I',
-    onPush: inbox.push,
-    onLost: (role, why) => role !== 'transmitter' && inbox.fail(why),
-    turnedAway: context.turnedAway,
-  });
+  const onLost = (role: Role, why: string) => role !== 'transmitter' && inbox.fail(why);
+  const link = await joinLink(context, { ...common, direction: 'I', onPush: inbox.push, onLost });
   return { inbox, outbox: undefined, link };
 }
 

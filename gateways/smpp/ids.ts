@@ -1,6 +1,6 @@
 // Owns matching the ids in receipts with those given at submit. SMSCs write the same number in hexadecimal here and in
 // decimal there, with zeros in front or without. What a receipt hits among the ids of late teaches how this SMSC writes
-// them; what was learned outlives a restart, the ids themselves do not need to.
+// them; what was learned outlives a restart, the ids themselves do not need to for this (see owner.ts for what does).
 
 import { forgetOldest } from './recent.js';
 
@@ -23,14 +23,19 @@ export interface Ids {
   given(id: string, recipient: string): void;
   /** The id as it was given at submit; as good a guess as there is when it is not among those of late. */
   resolve(receiptId: string, recipient: string): { id: string; known: boolean };
+  /** Whether it is among those of late: `fits` when the recipient is right, too. Teaches nothing. */
+  match(receiptId: string, recipient: string): 'fits' | 'known' | undefined;
+  /** Those of late, the oldest first. */
+  recent(): Iterable<Given>;
   readonly habit: Habit | undefined;
 }
 
 /** Ids of late that are remembered, at least; about 200 bytes each. */
 const REMEMBERED = 50_000;
 
-interface Given {
+export interface Given {
   readonly id: string;
+  /** Digits only. */
   readonly recipient: string;
 }
 
@@ -56,6 +61,17 @@ export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
     if (habit?.manner !== manner || habit.width !== width || habit.upper !== upper) habit = { manner, width, upper };
   }
 
+  /** What it may be, the likeliest first, and that of them whose recipient is right. */
+  function hitsOf(receiptId: string, recipient: string) {
+    const hits = order().flatMap((manner) => {
+      const key = convert(canonical(receiptId), manner);
+      const found = key === undefined ? undefined : recent.get(key);
+      return found ? [{ manner, found }] : [];
+    });
+    const to = digits(recipient);
+    return { hits, fitting: hits.find(({ found }) => found.recipient === to) };
+  }
+
   return {
     given(id, recipient) {
       const key = canonical(id);
@@ -64,24 +80,30 @@ export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
       forgetOldest(recent, REMEMBERED);
     },
     resolve(receiptId, recipient) {
-      const hits = order().flatMap((manner) => {
-        const key = convert(canonical(receiptId), manner);
-        const found = key === undefined ? undefined : recent.get(key);
-        return found ? [{ manner, found }] : [];
-      });
-      const to = digits(recipient);
-      const best = hits.find(({ found }) => found.recipient === to) ?? hits[0];
+      const { hits, fitting } = hitsOf(receiptId, recipient);
+      const best = fitting ?? hits[0];
       if (best) {
         // Of an ambiguous number nothing is learned, unless the recipient decides.
-        if (hits.length === 1 || best.found.recipient === to) learn(best.manner, best.found);
+        if (hits.length === 1 || fitting) learn(best.manner, best.found);
         return { id: best.found.id, known: true };
       }
       return { id: guess(receiptId, fixed, habit), known: false };
     },
+    match(receiptId, recipient) {
+      const { hits, fitting } = hitsOf(receiptId, recipient);
+      if (fitting) return 'fits';
+      return hits.length > 0 ? 'known' : undefined;
+    },
+    recent: () => recent.values(),
     get habit() {
       return habit;
     },
   };
+}
+
+/** Every id, in the form of `canonical`, that a receipt may mean by this one. */
+export function formsOf(receiptId: string): string[] {
+  return [...new Set(MANNERS.flatMap((manner) => convert(canonical(receiptId), manner) ?? []))];
 }
 
 function guess(receiptId: string, fixed: Manner | undefined, habit: Habit | undefined): string {
@@ -94,7 +116,7 @@ function guess(receiptId: string, fixed: Manner | undefined, habit: Habit | unde
 }
 
 /** Lower case, without zeros in front. */
-function canonical(id: string): string {
+export function canonical(id: string): string {
   return id
     .trim()
     .toLowerCase()
@@ -107,6 +129,7 @@ function convert(id: string, manner: Manner): string | undefined {
   return /^[\da-f]{1,40}$/.test(id) ? BigInt(`0x${id}`).toString() : undefined;
 }
 
-function digits(address: string): string {
+/** As numbers are compared: without what marks an international one. */
+export function digits(address: string): string {
   return address.replace(/^\+/, '').replace(/^00/, '');
 }

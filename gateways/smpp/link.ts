@@ -1,26 +1,14 @@
 // Owns the links to accounts: the gateways of one account share one, whichever way they go, and it lives as long as any of
-// them. What the SMSC pushes goes to the gateway it is for, on whichever bind it comes: texts to an I gateway, receipts to
-// the O gateways. While there is none for it, the SMSC hears "not now" and keeps it.
+// them. What the SMSC pushes goes to the gateway it is for, on whichever bind it comes (route.ts).
 import { createHash } from 'node:crypto';
 import { GatepostError, messageOf } from '../../src/driver/contract.js';
 import { STATUS } from './codes.js';
-import type { Pdu } from './pdu.js';
-import { isReceipt } from './receipts.js';
+import { type Member, receiversAmong, sendersAmong } from './members.js';
+import { type Routing, routingOf } from './route.js';
 import type { SmppSettings } from './settings.js';
 import { BindRefused, type Role, type Slot, type SlotContext, slotOf } from './slot.js';
 import { type Traffic, trafficOf } from './traffic.js';
 import { LinkLost, type Wire, type WireEvents } from './wire.js';
-
-export interface Member {
-  readonly settings: SmppSettings;
-  readonly direction: 'I' | 'O';
-  /** A text for an I gateway, a receipt for an O gateway: to be answered on this wire, sooner or later. */
-  onPush(pdu: Pdu, wire: Wire): void;
-  /** A connection is gone; another one is being made. */
-  onLost(role: Role, why: string): void;
-  /** Counts what the SMSC sent and was turned away. */
-  turnedAway(reason: string): void;
-}
 
 export interface Link {
   /** What goes out is bounded over all O gateways of the account, with the limits of the one that came first. */
@@ -36,6 +24,7 @@ export interface Link {
 
 interface Account extends Omit<Link, 'leave' | 'traffic'> {
   readonly members: Set<Member>;
+  readonly routing: Routing;
   traffic: Traffic | undefined;
   ensure(): Promise<void>;
   close(): Promise<void>;
@@ -43,15 +32,13 @@ interface Account extends Omit<Link, 'leave' | 'traffic'> {
 
 const accounts = new Map<string, Account>();
 
-/** Ms without any O gateway after which receipts are of somebody else's messages: taken and dropped, or they would block the rest. */
-const ORPHANED_MS = 300_000;
-
 /** Binds as this gateway needs it. Rejects with one sentence when that cannot be done now. */
 export async function joinLink(context: SlotContext, member: Member): Promise<Link> {
   const key = keyOf(context.settings);
   const account = accounts.get(key) ?? accountOf(context);
   accounts.set(key, account);
   account.members.add(member);
+  account.routing.joined();
   const traffic = account.traffic ?? trafficOf(context.settings, context.clock, context.random);
   if (member.direction === 'O') account.traffic = traffic;
   let left: Promise<void> | undefined;
@@ -80,7 +67,8 @@ export async function joinLink(context: SlotContext, member: Member): Promise<Li
 
 async function leaveAccount(key: string, account: Account, member: Member): Promise<void> {
   account.members.delete(member);
-  if (![...account.members].some(({ direction }) => direction === 'O')) account.traffic = undefined;
+  account.routing.left();
+  if (sendersAmong(account.members).length === 0) account.traffic = undefined;
   if (account.members.size > 0) return;
   if (accounts.get(key) === account) accounts.delete(key);
   await account.close();
@@ -118,43 +106,22 @@ function accountOf(context: SlotContext): Account {
   const members = new Set<Member>();
   const slots = new Map<Role, Slot>();
   let malformed = 0;
-  let senderSeen = clock.monotonic();
   let turn: Promise<unknown> = Promise.resolve();
-
-  const of = (direction: 'I' | 'O') => [...members].filter((member) => member.direction === direction);
 
   /** The account is one for all of its gateways: counted for the first. */
   const turnedAway = (reason: string) => [...members][0]?.turnedAway(reason);
 
+  const routing = routingOf({ members, clock, log, turnedAway });
   const events: WireEvents = {
-    onRequest: route,
+    onRequest: routing.take,
     onMalformed(what) {
       malformed += 1;
       turnedAway('malformed');
-      log.warn({ what, malformed }, 'the SMSC sent bytes that are no PDU; it was told so');
+      // One that does it at all does it always: the count tells, ten thousand lines would not tell more.
+      const isShown = /^[1-9]0*$/.test(String(malformed));
+      log[isShown ? 'warn' : 'debug']({ what, malformed }, 'the SMSC sent what is no PDU, or not a right one');
     },
   };
-
-  function route(pdu: Pdu, wire: Wire): void {
-    const senders = of('O');
-    if (senders.length > 0) senderSeen = clock.monotonic();
-    if (pdu.command !== 'deliver_sm' && pdu.command !== 'data_sm') {
-      turnedAway('unknown_command');
-      wire.answer(pdu, STATUS.invalidCommand);
-      return;
-    }
-    const to = isReceipt(pdu) ? senders[0] : addressee(of('I'), pdu);
-    if (to) {
-      to.onPush(pdu, wire);
-      return;
-    }
-    const dropped = isReceipt(pdu) && clock.monotonic() - senderSeen > ORPHANED_MS;
-    if (dropped) {
-      turnedAway('unwanted');
-      log.debug({}, 'a receipt came though no gateway sends on this account; it is dropped');
-    }
-    wire.answer(pdu, dropped ? STATUS.ok : STATUS.temporary);
-  }
 
   async function need(role: Role): Promise<void> {
     const slot =
@@ -189,8 +156,9 @@ function accountOf(context: SlotContext): Account {
 
   /** Receipts come to receivers, so a gateway that wants them has one. */
   async function bindSplit(): Promise<void> {
-    if (of('O').length > 0) await need('transmitter');
-    if (of('I').length > 0 || of('O').some((member) => member.settings.Receipts)) await need('receiver');
+    if (sendersAmong(members).length > 0) await need('transmitter');
+    const wantsReceipts = sendersAmong(members).some((member) => member.settings.Receipts);
+    if (receiversAmong(members).length > 0 || wantsReceipts) await need('receiver');
   }
 
   const ensure = () => {
@@ -202,6 +170,7 @@ function accountOf(context: SlotContext): Account {
 
   return {
     members,
+    routing,
     traffic: undefined,
     ensure,
     get up() {
@@ -223,16 +192,4 @@ function accountOf(context: SlotContext): Account {
       await Promise.all([...slots.values()].map((slot) => slot.close()));
     },
   };
-}
-
-/** The gateway with this number, else one that takes every number. */
-function addressee(members: readonly Member[], pdu: Pdu): Member | undefined {
-  if (members.length < 2) return members[0];
-  const digits = (address: string | undefined) => address?.replace(/^\+/, '');
-  const to = digits(pdu.text('destination_addr'));
-  return (
-    members.find(({ settings }) => digits(settings.SourceAddress) === to) ??
-    members.find(({ settings }) => settings.SourceAddress === undefined) ??
-    members[0]
-  );
 }

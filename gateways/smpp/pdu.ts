@@ -46,6 +46,8 @@ export interface Pdu {
   readonly sequence: number;
   /** Everything behind the header, as it came. */
   readonly body: Buffer;
+  /** What is wrong with an answer that can be understood all the same; undefined when nothing is. */
+  readonly flaw: string | undefined;
   text(name: string): string;
   number(name: string): number;
   bytes(name: string): Buffer;
@@ -105,36 +107,32 @@ function writeTlv(bytes: Buffer, place: number, name: string, value: FieldValue 
   return place + 4 + size;
 }
 
-/** `bytes`: one whole PDU, its own length checked by the caller. Throws Malformed. */
+/**
+ * `bytes`: one whole PDU, its own length checked by the caller. Throws Malformed. Answers are read leniently: a refusal
+ * is one whatever follows it, and a message that was taken must not count as uncertain for the sake of a missing NUL.
+ */
 export function decode(bytes: Buffer): Pdu {
   const id = bytes.readUInt32BE(4);
   const status = bytes.readUInt32BE(8);
   const sequence = bytes.readUInt32BE(12);
   const isResponse = id >= RESPONSE;
   const table = smpp.commandsById[id];
-  const body = bytes.subarray(HEADER);
-  const fail = (what: string) =>
-    new Malformed(`${table?.command ?? `command ${id.toString(16)}`}: ${what}`, sequence, !isResponse);
   const fields = new Map<string, unknown>();
-  let at = HEADER;
-  // An error answer may end behind its header (SMPP 3.4, 4.1.2 note).
-  const params = body.length === 0 && isResponse ? [] : paramsOf(table?.params);
-  for (const [name, { type }] of params) {
-    if (at >= bytes.length) throw fail(`it ends before ${name}`);
-    const value = type.read(bytes, at);
-    const size = type.size(value);
-    if (at + size > bytes.length) throw fail(`${name} runs over the end`);
-    if (Buffer.isBuffer(value) && bytes[at] !== value.length) throw fail(`${name} is shorter than it says`);
-    fields.set(name, value);
-    at += size;
-  }
-  const tlvs = table ? readTlvs(bytes, at, fail) : new Map<number, Buffer>();
+  const tlvs = new Map<number, Buffer>();
+  let flaw: string | undefined;
+  const fail = (what: string, isHarmless: boolean) => {
+    const whole = `${table?.command ?? `command ${id.toString(16)}`}: ${what}`;
+    if (!isHarmless) throw new Malformed(whole, sequence, !isResponse);
+    flaw ??= whole;
+  };
+  if (table) readBody(bytes, table.params, { fields, tlvs, isResponse, status, fail });
   return {
     command: table?.command ?? 'unknown',
     isResponse,
     status,
     sequence,
-    body,
+    body: bytes.subarray(HEADER),
+    flaw,
     text: (name) => String(fields.get(name) ?? ''),
     number: (name) => Number(fields.get(name) ?? 0),
     bytes(name) {
@@ -145,16 +143,57 @@ export function decode(bytes: Buffer): Pdu {
   };
 }
 
-function readTlvs(bytes: Buffer, start: number, fail: (what: string) => Malformed): Map<number, Buffer> {
-  const tlvs = new Map<number, Buffer>();
+interface Reading {
+  readonly fields: Map<string, unknown>;
+  readonly tlvs: Map<number, Buffer>;
+  readonly isResponse: boolean;
+  readonly status: number;
+  /** Throws unless it is harmless; then the rest of the body is left out. */
+  fail(what: string, isHarmless: boolean): void;
+}
+
+function readBody(bytes: Buffer, params: Params | undefined, reading: Reading): void {
+  const { fields, tlvs, isResponse, status, fail } = reading;
+  const isRefusal = isResponse && status !== 0;
+  let at = HEADER;
+  // An answer may end behind its header (SMPP 3.4, 4.1.2 note).
+  if (bytes.length === HEADER && isResponse) return;
+  for (const [name, { type }] of paramsOf(params)) {
+    if (at >= bytes.length) return void fail(`it ends before ${name}`, isRefusal);
+    const { value, end } = fieldAt(bytes, at, type);
+    if (Buffer.isBuffer(value) && bytes[at] !== value.length)
+      return void fail(`${name} is shorter than it says`, isRefusal);
+    const lacksNul = typeof value === 'string' && end === bytes.length + 1;
+    if (lacksNul && isResponse) fail(`${name} has no final NUL`, true);
+    else if (end > bytes.length) return void fail(`${name} runs over the end`, isRefusal);
+    fields.set(name, value);
+    at = end;
+  }
+  const wrong = readTlvs(bytes, at, tlvs);
+  if (wrong !== undefined) fail(wrong, isResponse);
+}
+
+/** The library's readers throw where a number, or what a list announces, is cut off: that is over the end, too. */
+function fieldAt(bytes: Buffer, at: number, type: Params[string]['type']): { value?: unknown; end: number } {
+  try {
+    const value = type.read(bytes, at);
+    return { value, end: at + type.size(value) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return { end: Number.POSITIVE_INFINITY };
+  }
+}
+
+/** What is wrong with them; those before that are read. */
+function readTlvs(bytes: Buffer, start: number, tlvs: Map<number, Buffer>): string | undefined {
   for (let at = start; at < bytes.length; ) {
-    if (at + 4 > bytes.length) throw fail('an optional parameter is cut off');
+    if (at + 4 > bytes.length) return 'an optional parameter is cut off';
     const end = at + 4 + bytes.readUInt16BE(at + 2);
-    if (end > bytes.length) throw fail('an optional parameter runs over the end');
+    if (end > bytes.length) return 'an optional parameter runs over the end';
     tlvs.set(bytes.readUInt16BE(at), bytes.subarray(at + 4, end));
     at = end;
   }
-  return tlvs;
+  return undefined;
 }
 
 /** A number of one to four octets in an optional parameter; undefined when it is absent or empty. */

@@ -79,6 +79,36 @@ describe('the sender and the recipient', () => {
     expect([fields?.dest_addr_ton, fields?.dest_addr_npi]).toEqual([1, 1]);
   });
 
+  it('have the type of number and the numbering plan of the settings, where those are given', async () => {
+    const { smsc, open } = await smscWith();
+    const gateway = await open({ SourceTon: 3, SourceNpi: 8, DestTon: 2, DestNpi: 9 });
+    for (const from of ['12345', 'MyShop']) await gateway.send(outboundText('hello', '+420777123456', from));
+    for (const { fields } of smsc.submits)
+      expect([
+        fields.source_addr_ton,
+        fields.source_addr_npi,
+        fields.dest_addr_ton,
+        fields.dest_addr_npi,
+        fields.destination_addr,
+      ]).toEqual([3, 8, 2, 9, '420777123456']);
+    expect(smsc.submits).toHaveLength(2);
+  });
+
+  it('who has opted out, as a code of the carrier says, are rejected and named as such', async () => {
+    const { smsc, open } = await smscWith();
+    const gateway = await open({ OptedOutStatus: [0x411, 0x14] });
+    const statuses = [0x411, 0x14, 0x0b];
+    smsc.script = (_, count) => ({ status: statuses[count - 1] ?? 0 });
+    const outcomes = [];
+    for (const text of ['one', 'two', 'three']) outcomes.push(await gateway.send(outboundText(text)));
+    expect(outcomes).toEqual([
+      { kind: 'rejected', detail: expect.stringContaining('0x00000411'), optedOut: true },
+      { kind: 'rejected', detail: expect.stringContaining('ESME_RMSGQFUL'), optedOut: true },
+      { kind: 'rejected', detail: expect.stringContaining('ESME_RINVDSTADR') },
+    ]);
+    expect(smsc.asked).toBe(3);
+  });
+
   it('that no SMSC can take are refused before anything is sent', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();

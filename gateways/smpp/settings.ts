@@ -112,6 +112,12 @@ export const settings = settingsSchema(
       example: 'Auto',
       only: 'out',
     }),
+    OptedOutStatus: setting(z.array(z.int().min(1).max(0xffffffff)).min(1).max(20).optional(), {
+      description:
+        'Values of command_status with which this carrier says that the recipient has opted out. The standard has none; those of vendors are 1024 to 1279, and carriers document them.',
+      example: [1041],
+      only: 'out',
+    }),
     WhenUncertain: setting(z.enum(['Hold', 'Resend', 'AssumeSent']).default('Hold'), {
       description:
         'What happens when the SMSC did not say whether it took a message. Hold: a person decides. Resend: sent again, and may arrive twice. AssumeSent: taken as sent.',

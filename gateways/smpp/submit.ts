@@ -13,12 +13,14 @@ import { LinkLost } from './wire.js';
 /** What became of one part. `refused`: surely not taken; `lost`: may have been. */
 export type PartEnd =
   | { kind: 'taken'; id: string }
-  | { kind: 'refused'; temporary: boolean; detail: string }
+  | { kind: 'refused'; temporary: boolean; detail: string; optedOut?: boolean }
   | { kind: 'lost'; detail: string };
 
 export interface Sending {
   readonly link: Link;
   readonly settings: SmppSettings;
+  /** Told when it is the message's turn; the result is called when it is no longer under way. */
+  begin(): () => void;
   /** Told of every part that was taken, also of those whose answer comes when nobody waits any more. */
   onTaken(part: number, id: string): void;
 }
@@ -31,6 +33,7 @@ export async function submitText(message: OutboundText, attempt: Attempt, sendin
   if ('problem' in plan) return { kind: 'rejected', detail: plan.problem };
   const leave = await link.traffic.recipient(message.to, signal).catch(() => undefined);
   if (!leave) return { kind: 'deferred', detail: 'other messages to this recipient were ahead and took all the time' };
+  const over = sending.begin();
   try {
     const ends: Promise<PartEnd>[] = [];
     const fate = { failed: false };
@@ -38,7 +41,7 @@ export async function submitText(message: OutboundText, attempt: Attempt, sendin
       if (fate.failed) break;
       // The next part follows when this one is written, not when it is answered.
       await new Promise<void>((written) => {
-        const end = submitPart(fields, signal, link, fate, written, (id) => sending.onTaken(at + 1, id));
+        const end = submitPart(fields, signal, sending, fate, written, (id) => sending.onTaken(at + 1, id));
         ends.push(
           end.then((what) => {
             written();
@@ -49,6 +52,7 @@ export async function submitText(message: OutboundText, attempt: Attempt, sendin
     }
     return outcomeOf(await Promise.all(ends), plan.parts.length, message);
   } finally {
+    over();
     leave();
   }
 }
@@ -62,7 +66,7 @@ interface Fate {
 async function submitPart(
   fields: Fields,
   signal: AbortSignal,
-  link: Link,
+  sending: Sending,
   fate: Fate,
   written: () => void,
   taken: (id: string) => void,
@@ -71,7 +75,7 @@ async function submitPart(
   for (;;) {
     let leave: () => void;
     try {
-      leave = await link.traffic.part(signal);
+      leave = await sending.link.traffic.part(signal);
     } catch {
       fate.failed = true;
       return { kind: 'refused', temporary: true, detail: throttled ?? 'the rate limit left no time for it' };
@@ -80,7 +84,7 @@ async function submitPart(
       leave();
       return { kind: 'refused', temporary: true, detail: 'another part failed' };
     }
-    const end = await submitOnce(fields, signal, link, fate, written, taken).finally(leave);
+    const end = await submitOnce(fields, signal, sending, fate, written, taken).finally(leave);
     if (end.kind !== 'throttled') return end;
     throttled = end.detail;
   }
@@ -89,11 +93,12 @@ async function submitPart(
 async function submitOnce(
   fields: Fields,
   signal: AbortSignal,
-  link: Link,
+  sending: Sending,
   fate: Fate,
   written: () => void,
   taken: (id: string) => void,
 ): Promise<PartEnd | { kind: 'throttled'; detail: string }> {
+  const { link, settings } = sending;
   let asked: Promise<Pdu>;
   try {
     const wire = link.wire ?? (await raceSignal(link.sending(), signal, 'waiting for the link'));
@@ -105,6 +110,10 @@ async function submitOnce(
   }
   const ended = asked.then((answer): PartEnd | { kind: 'throttled'; detail: string } => {
     // Here and not later: the place in the window is free at once, and the next one must know.
+    if (settings.OptedOutStatus?.includes(answer.status)) {
+      fate.failed = true;
+      return { kind: 'refused', temporary: false, detail: statusWords(answer.status), optedOut: true };
+    }
     if (isThrottle(answer.status)) {
       link.traffic.slowDown();
       return { kind: 'throttled', detail: statusWords(answer.status) };
@@ -140,15 +149,17 @@ function outcomeOf(ends: readonly PartEnd[], total: number, message: OutboundTex
   // A final refusal says more than one for now, and than that of a part that was not tried for its sake.
   const refused = refusals.find(({ temporary }) => !temporary) ?? refusals[0];
   if (!refused) return sent(ids, message);
+  const optedOut = refused.optedOut && { optedOut: true };
   if (ids.length > 0) {
     const detail = `${ids.length} of ${total} parts were taken, part ${refused.at + 1} was not: ${refused.detail}; not sent again, or it would arrive twice`;
-    return { kind: 'rejected', detail };
+    return { kind: 'rejected', detail, ...optedOut };
   }
-  return { kind: refused.temporary ? 'deferred' : 'rejected', detail: refused.detail };
+  if (refused.temporary) return { kind: 'deferred', detail: refused.detail };
+  return { kind: 'rejected', detail: refused.detail, ...optedOut };
 }
 
 /** An SMSC that gives no ids gives no receipts; then our own reference has to do. */
-export function sent(ids: readonly string[], { reference }: OutboundText): Outcome {
+export function sent(ids: readonly string[], { reference }: OutboundText): Extract<Outcome, { kind: 'sent' }> {
   const named = ids.filter((id) => id !== '');
   const [first] = named;
   if (first === undefined) return { kind: 'sent', deliverySystemId: reference, ids: [], state: 'accepted' };

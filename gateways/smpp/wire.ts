@@ -1,10 +1,11 @@
-// Owns one connection to an SMSC: framing, requests and their answers, enquire_link, the end. Knows nothing of binds.
+// Owns one connection to an SMSC: requests and their answers, enquire_link, the end. Knows nothing of binds.
 // A request that was handed to the socket may have been taken, whatever happens then: that is the point of no return.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Clock, deadline, messageOf, raceSignal, wait } from '../../src/driver/contract.js';
 import { STATUS } from './codes.js';
-import { decode, encode, type FieldValue, HEADER, MAX_PDU, Malformed, type Pdu } from './pdu.js';
+import { encode, type FieldValue, type Malformed, type Pdu } from './pdu.js';
+import { reader } from './stream.js';
 
 type Fields = Readonly<Record<string, FieldValue | undefined>>;
 
@@ -27,7 +28,8 @@ export class LinkLost extends Error {
 
 export interface Wire {
   readonly open: boolean;
-  /** Writes a request in this very turn; resolves with its answer, whatever its status, or rejects with LinkLost. */
+  /** Writes a request in this very turn; resolves with its answer, whatever its status, or rejects with LinkLost: also when
+   *  what came says neither yes nor no. */
   request(command: string, fields?: Fields): Promise<Pdu>;
   /** Answers a request of the SMSC; the number of this answer among all, or undefined when the connection is over. */
   answer(pdu: Pdu, status: number): number | undefined;
@@ -83,6 +85,7 @@ export async function dial(target: Target, clock: Clock, events: WireEvents, sig
 }
 
 interface Waiting {
+  readonly command: string;
   resolve(pdu: Pdu): void;
   reject(error: LinkLost): void;
   /** Answers written before this request. */
@@ -117,9 +120,15 @@ function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
 
   const take = (pdu: Pdu) => {
     if (!pdu.isResponse) return respond(pdu);
+    if (pdu.flaw !== undefined) events.onMalformed(pdu.flaw);
     const entry = waiting.get(pdu.sequence);
     if (!entry) return;
     waiting.delete(pdu.sequence);
+    const strange = strangeness(entry.command, pdu);
+    if (strange !== undefined) {
+      events.onMalformed(strange);
+      return entry.reject(new LinkLost(strange, true));
+    }
     read = Math.max(read, entry.answersBefore);
     entry.resolve(pdu);
   };
@@ -162,7 +171,7 @@ function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
       while (waiting.has(sequence));
       const bytes = encode(command, sequence, STATUS.ok, fields);
       const answer = new Promise<Pdu>((resolve, reject) => {
-        waiting.set(sequence, { resolve, reject, answersBefore: answers });
+        waiting.set(sequence, { command, resolve, reject, answersBefore: answers });
       });
       write(bytes);
       return answer;
@@ -194,7 +203,11 @@ function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
       for (;;) {
         await wait(clock, seconds * 1000, over.signal);
         const time = deadline(clock, Math.min(ANSWER_MS, seconds * 1000), over.signal);
-        await time.race(wire.request('enquire_link'), 'enquire_link').finally(time.dispose);
+        // Whatever it answers, it lives.
+        const asked = wire.request('enquire_link').catch((error) => {
+          if (!wire.open) throw error;
+        });
+        await time.race(asked, 'enquire_link').finally(time.dispose);
       }
     } catch (error) {
       wire.cut(`it did not answer enquire_link: ${messageOf(error)}`);
@@ -222,47 +235,10 @@ function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
   return wire;
 }
 
-/** Cuts the stream into PDUs. A length that cannot be is the end: from there on nobody knows where a PDU begins. */
-function reader(
-  take: (pdu: Pdu) => void,
-  malformed: (error: Malformed) => void,
-  hopeless: (what: string) => void,
-): (chunk: Buffer) => void {
-  let chunks: Buffer[] = [];
-  let held = 0;
-  let needed = 4;
-  let dead = false;
-
-  const one = (bytes: Buffer) => {
-    try {
-      take(decode(bytes));
-    } catch (error) {
-      if (!(error instanceof Malformed)) throw error;
-      malformed(error);
-    }
-  };
-
-  return (chunk) => {
-    if (dead) return;
-    chunks.push(chunk);
-    held += chunk.length;
-    if (held < needed) return;
-    let rest = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-    needed = 4;
-    while (rest.length >= 4) {
-      const length = rest.readUInt32BE(0);
-      if (length < HEADER || length > MAX_PDU) {
-        dead = true;
-        chunks = [];
-        return hopeless(`a PDU of ${length} octets was announced`);
-      }
-      needed = length;
-      if (rest.length < length) break;
-      one(rest.subarray(0, length));
-      rest = rest.subarray(length);
-      needed = 4;
-    }
-    chunks = rest.length > 0 ? [rest] : [];
-    held = rest.length;
-  };
+/** Why this is no answer to that request, though it has its number; undefined when it is one (SMPP 3.4, 4.3: generic_nack says no). */
+function strangeness(command: string, { command: came, status }: Pdu): string | undefined {
+  if (came === `${command}_resp` || (came === 'generic_nack' && status !== STATUS.ok)) return undefined;
+  return came === 'generic_nack'
+    ? `a generic_nack with status 0 in place of an answer to ${command}`
+    : `a ${came} in place of an answer to ${command}`;
 }

@@ -15,12 +15,14 @@ export interface TestGateway {
   /** The next arrival, acknowledged, confirmed and recorded as such; its text. */
   take(): Promise<string>;
   send(message: OutboundText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
-  lookup(message: OutboundText): Promise<Outcome | 'not found'>;
+  lookup(message: OutboundText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome | 'not found'>;
   close(): Promise<void>;
 }
 
 export interface TestGatewayOptions {
   direction: 'I' | 'O';
+  /** Of the gateway; several on one account have one each. */
+  id?: string;
   memory?: TestMemory;
   clock?: Clock;
   /** Where news end; one whose push throws is a journal that cannot write. */
@@ -29,10 +31,11 @@ export interface TestGatewayOptions {
 
 export async function openGateway(
   written: Readonly<Record<string, unknown>>,
-  { direction, memory = createMemory(), clock, news = [] }: TestGatewayOptions,
+  { direction, id, memory = createMemory(), clock, news = [] }: TestGatewayOptions,
 ): Promise<TestGateway> {
   const turnedAway: string[] = [];
-  const context = contextOf(smpp, written, { direction, memory, news, turnedAway, ...(clock && { clock }) });
+  const made = contextOf(smpp, written, { direction, memory, news, turnedAway, ...(clock && { clock }) });
+  const context = { ...made, gateway: { ...made.gateway, id: id ?? made.gateway.id } };
   const session = await smpp.open(context);
   const stop = new AbortController();
   const arrivals = smpp.receive?.(session, stop.signal)[Symbol.asyncIterator]();
@@ -60,7 +63,7 @@ export async function openGateway(
       return arrival.content?.text ?? '';
     },
     send: (message, attempt = attemptOf()) => smpp.send?.(session, message, attempt) ?? missing(),
-    lookup: (message) => smpp.lookup?.(session, message, attemptOf()) ?? missing(),
+    lookup: (message, attempt = attemptOf()) => smpp.lookup?.(session, message, attempt) ?? missing(),
     async close() {
       stop.abort();
       await asked.catch(() => {});

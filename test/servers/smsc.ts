@@ -20,6 +20,8 @@ export type SubmitAction =
   | { status: number }
   /** Takes it and answers after this promise. */
   | { after: Promise<void> }
+  /** Takes it and answers with these bytes, whatever they are. */
+  | { raw(sequence: number, id: string): Buffer }
   | 'silent'
   /** Takes it and breaks the connection without an answer. */
   | 'drop'
@@ -47,6 +49,8 @@ export interface Smsc {
   /** Whole messages, parts joined. */
   texts(): { to: string; text: string }[];
   script: (pdu: PDU, count: number) => SubmitAction;
+  /** What query_sm says of an id; DELIVRD when undefined. */
+  query: (id: string) => { message_state?: number; error_code?: number; command_status?: number } | undefined;
   /** Roles bound right now. */
   binds(): string[];
   readonly enquired: number;
@@ -157,6 +161,8 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
     }
     if (action === 'drop') return session.destroy();
     const answer = () => void session.send(pdu.response({ message_id: id }));
+    if (action && typeof action === 'object' && 'raw' in action)
+      return void session.socket.write(action.raw(pdu.sequence_number, id));
     if (action && typeof action === 'object' && 'after' in action) return void action.after.then(answer);
     answer();
     if (action === 'answer and drop') session.close();
@@ -180,9 +186,10 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
     for (const role of ['transceiver', 'transmitter', 'receiver'])
       session.on(`bind_${role}`, (pdu: PDU) => onBind(session, role, pdu));
     session.on('submit_sm', (pdu: PDU) => onSubmit(session, pdu));
-    session.on('query_sm', (pdu: PDU) =>
-      session.send(pdu.response({ message_id: pdu.message_id, message_state: 2, final_date: '' })),
-    );
+    session.on('query_sm', (pdu: PDU) => {
+      const answer = smsc.query(String(pdu.message_id));
+      session.send(pdu.response({ message_id: pdu.message_id, message_state: 2, final_date: '', ...answer }));
+    });
     session.on('enquire_link', (pdu: PDU) => {
       enquired += 1;
       if (!smsc.deaf) session.send(pdu.response());
@@ -210,6 +217,7 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
     },
     nacks,
     script: () => undefined,
+    query: () => undefined,
     deaf: false,
     bindStatus: 0,
     texts: () => joined(submits),

@@ -1,0 +1,187 @@
+// Whose it is what comes on an account that several gateways share.
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Outcome } from '../../src/driver/contract.js';
+import { outboundText } from '../../test/conformance/context.js';
+import { manualClock } from '../../test/kit/manual-clock.js';
+import { createMemory } from '../../test/kit/memory.js';
+import { until } from '../../test/kit/until.js';
+import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
+import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
+
+const login = { systemId: 'desk', password: 'secret12' };
+const undo: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (let step = undo.pop(); step; step = undo.pop()) await step();
+});
+
+const RECIPIENT = '+420777123456';
+
+async function account(direction: 'I' | 'O') {
+  const smsc = await startSmsc(login);
+  undo.push(smsc.close);
+  const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: login.systemId, Password: login.password };
+  const open = async (id: string, rest: Partial<TestGatewayOptions> = {}, extra: Record<string, unknown> = {}) => {
+    const gateway = await openGateway({ ...settings, ...extra }, { direction, id, ...rest });
+    undo.push(gateway.close);
+    return gateway;
+  };
+  const receipt = (id: string, to = RECIPIENT, from = '12345') =>
+    smsc.deliver(deliverFields(to, from, { short_message: `id:${id} stat:DELIVRD err:000`, esm_class: 4 }));
+  return { smsc, open, receipt };
+}
+
+const idOf = (outcome: Outcome) => (outcome.kind === 'sent' ? outcome.deliverySystemId : '');
+const decimal = (id: string) => String(Number.parseInt(id, 16)).padStart(10, '0');
+
+describe('a receipt', () => {
+  it.each([
+    ['written as at submit', (id: string) => id],
+    ['written in decimal with zeros in front', decimal],
+  ])('%s goes to the gateway that sent the message, of several to one recipient', async (_name, write) => {
+    const { open, receipt } = await account('O');
+    const [one, two] = [await open('1'), await open('2')];
+    const first = idOf(await one.send(outboundText('of the first')));
+    const second = idOf(await two.send(outboundText('of the second')));
+    expect([await receipt(write(second)), await receipt(write(first))]).toEqual([0, 0]);
+    expect([one.news, two.news]).toMatchObject([[{ id: first }], [{ id: second }]]);
+  });
+
+  it('goes to the gateway that sent the message also after a restart, in another form of its id, too', async () => {
+    const { open, receipt } = await account('O');
+    const [one, two] = [await open('1'), await open('2')];
+    const first = idOf(await one.send(outboundText('of the first')));
+    const ids = [idOf(await two.send(outboundText('one'))), idOf(await two.send(outboundText('two')))];
+    await Promise.all([one.close(), two.close()]);
+    const again = [await open('1', { memory: one.memory }), await open('2', { memory: two.memory })];
+    for (const id of [decimal(ids[0] ?? ''), ids[1] ?? '', first]) expect(await receipt(id)).toBe(0);
+    expect(again.map(({ news }) => news.map(({ id }) => id))).toEqual([[first], ids]);
+  });
+
+  it('of a message from before the second gateway came stays with the first, also after a restart', async () => {
+    const { open, receipt } = await account('O');
+    const old = await open('2');
+    const id = idOf(await old.send(outboundText('alone')));
+    const young = await open('1');
+    await Promise.all([old.close(), young.close()]);
+    const again = [await open('1', { memory: young.memory }), await open('2', { memory: old.memory })];
+    expect(await receipt(id)).toBe(0);
+    expect(again.map(({ news }) => news.length)).toEqual([0, 1]);
+  });
+
+  it('that comes before the answer to its submit_sm goes to the gateway that waits for that answer', async () => {
+    const { smsc, open, receipt } = await account('O');
+    const [one, two] = [await open('1'), await open('2')];
+    let answer = () => {};
+    const after = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    smsc.script = () => ({ after });
+    const sending = two.send(outboundText('quick'));
+    const behind = one.send(outboundText('in line behind it'));
+    await until('the first', () => smsc.submits.length === 1);
+    expect(await receipt(smsc.submits[0]?.id ?? '')).toBe(0);
+    answer();
+    expect([one.news, two.news]).toMatchObject([[], [{ id: idOf(await sending) }]]);
+    expect((await behind).kind).toBe('sent');
+  });
+
+  it('that nobody knows goes to the gateway with its number, and to the first when there is none', async () => {
+    const { open, receipt } = await account('O');
+    const two = await open('2', {}, { SourceAddress: '+42012345' });
+    const one = await open('1', {}, { SourceAddress: '11111' });
+    for (const from of ['+42012345', '11111', '99999']) expect(await receipt('dead', RECIPIENT, from)).toBe(0);
+    expect([one.news.length, two.news.length]).toEqual([2, 1]);
+  });
+
+  it('is left to the SMSC when the journal cannot say whose it is', async () => {
+    const { open, receipt } = await account('O');
+    let broken = false;
+    const memory = createMemory();
+    const kept: typeof memory.kept = (...asked) =>
+      broken ? Promise.reject(new Error('disk full')) : memory.kept(...asked);
+    await open('1');
+    await open('2', { memory: { ...memory, kept } });
+    broken = true;
+    expect(await receipt('dead')).toBe(0x64);
+    broken = false;
+    expect(await receipt('dead')).toBe(0);
+  });
+});
+
+describe('while a gateway of several is not there', () => {
+  it('its receipts are left to the SMSC, and those of the others are taken, also after a restart', async () => {
+    const { open, receipt } = await account('O');
+    const [one, two] = [await open('1'), await open('2')];
+    const first = idOf(await one.send(outboundText('of the first')));
+    const second = idOf(await two.send(outboundText('of the second')));
+    await two.close();
+    expect([await receipt(second), await receipt(first)]).toEqual([0x64, 0]);
+    await one.close();
+    const again = await open('1', { memory: one.memory });
+    expect([await receipt(second), await receipt(first)]).toEqual([0x64, 0]);
+    const other = await open('2', { memory: two.memory });
+    expect(await receipt(second)).toBe(0);
+    expect([one.news.length, again.news.length, other.news.length]).toEqual([1, 1, 1]);
+  });
+
+  it('nothing waits for long: after a minute the others take all, and expect it no more', async () => {
+    const clock = manualClock();
+    const { open, receipt } = await account('O');
+    const [one, two] = [await open('1', { clock }), await open('2', { clock })];
+    await two.close();
+    await clock.advance(59_000);
+    expect(await receipt('dead')).toBe(0x64);
+    await clock.advance(1_000);
+    expect(await receipt('dead')).toBe(0);
+    await one.close();
+    await open('1', { clock, memory: one.memory });
+    expect(await receipt('dead')).toBe(0);
+  });
+
+  it('texts to its number are left to the SMSC after a restart, and those of the others are taken', async () => {
+    const { smsc, open } = await account('I');
+    const text = (to: string) => smsc.deliver(deliverFields(RECIPIENT, to, { short_message: `for ${to}` }));
+    const one = await open('1', {}, { SourceAddress: '11111' });
+    const two = await open('2', {}, { SourceAddress: '22222' });
+    await Promise.all([one.close(), two.close()]);
+    const again = await open('1', { memory: one.memory }, { SourceAddress: '11111' });
+    expect(await text('22222')).toBe(0x64);
+    const own = text('11111');
+    expect([await again.take(), await own]).toEqual(['for 11111', 0]);
+    const other = await open('2', { memory: two.memory }, { SourceAddress: '22222' });
+    const its = text('22222');
+    expect([await other.take(), await its]).toEqual(['for 22222', 0]);
+  });
+});
+
+describe('a gateway alone on its account', () => {
+  it('keeps no ids: its receipts can be nobody else’s', async () => {
+    const { open, receipt } = await account('O');
+    const gateway = await open('1');
+    const id = idOf(await gateway.send(outboundText('alone')));
+    expect(await receipt(id)).toBe(0);
+    expect(await gateway.memory.kept('given', '', 9)).toEqual([]);
+    expect(gateway.news).toMatchObject([{ id }]);
+  });
+});
+
+describe('a text to a number that is no gateway’s', () => {
+  const push = async (addresses: readonly (string | undefined)[]) => {
+    const { smsc, open } = await account('I');
+    const gateways = [];
+    for (const [at, SourceAddress] of addresses.entries())
+      gateways.push(await open(String(9 - at), {}, SourceAddress === undefined ? {} : { SourceAddress }));
+    const takes = gateways.map((gateway, at) => gateway.take().then(() => at));
+    for (const take of takes) take.catch(() => undefined); // those that get nothing are closed
+    expect(await smsc.deliver(deliverFields(RECIPIENT, '33333', { short_message: 'hello' }))).toBe(0);
+    return Promise.race(takes);
+  };
+
+  it('goes to the gateway that takes every number', async () => {
+    expect(await push(['11111', undefined, '22222'])).toBe(1);
+  });
+
+  it('goes to the first by id when each has a number of its own, whichever was opened first', async () => {
+    expect(await push(['11111', '22222', '44444'])).toBe(2);
+  });
+});
