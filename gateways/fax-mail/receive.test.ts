@@ -236,23 +236,36 @@ describe('a mail about a fax that was sent', () => {
     expect(news).toMatchObject([{ state: 'undelivered', detail: expect.stringContaining('busy') }]);
   });
 
+  const report = (action: string) =>
+    Buffer.from(
+      [
+        'From: MAILER-DAEMON@mx.example.com',
+        'Subject: About your mail',
+        'Content-Type: multipart/report; report-type=delivery-status; boundary=r',
+        '',
+        '--r\r\n\r\nNo such number.',
+        `--r\r\nContent-Type: message/delivery-status\r\n\r\nAction: ${action}\r\nStatus: 5.1.1\r\n`,
+        `--r\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <${token}@example.com>\r\n`,
+        '--r--\r\n',
+      ].join('\r\n'),
+    );
+
   it("is a failure when it is a mail server's report that our mail came back", async () => {
-    const report = [
-      'From: MAILER-DAEMON@mx.example.com',
-      'Subject: Undelivered Mail',
-      'Content-Type: multipart/report; report-type=delivery-status; boundary=r',
-      '',
-      '--r\r\n\r\nNo such number.',
-      '--r\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n',
-      `--r\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <${token}@example.com>\r\n`,
-      '--r--\r\n',
-    ];
-    const { news, faxes } = await all([Buffer.from(report.join('\r\n'))]);
+    const { news, faxes } = await all([report('failed')]);
     expect(news).toMatchObject([
       { id: token, state: 'undelivered', detail: expect.stringContaining('No such number') },
     ]);
     expect(faxes).toEqual([]);
   });
+
+  it.each(['delayed', 'delivered', 'relayed'])(
+    "is no end when a mail server's report says that our mail was %s: that is not the fax",
+    async (action) => {
+      const { news, faxes } = await all([report(action)]);
+      expect(news).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
+      expect(faxes).toHaveLength(1);
+    },
+  );
 
   it('is progress, and shown all the same, when nobody said what its words mean', async () => {
     const { news, faxes } = await all([about('We have your fax', 'It is in the queue.')], settings);

@@ -28,7 +28,8 @@ export function documentOf({ fax, raw, tiff, call, notes }: Reception, settings:
     to: calledNumber(tiff.description.slice(1), settings) ?? said(call?.line),
     station: said(about?.station ?? station),
     callerName: said(about?.name ?? name),
-    providerId: fax.file,
+    // The names of files come round again when a spool is set up anew.
+    providerId: fax.key,
     receivedAt: fax.at * 1000,
     pages: about?.pages ?? null,
     expectedPages: null,

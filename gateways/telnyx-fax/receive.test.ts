@@ -1,4 +1,5 @@
 // Receiving by looking: nothing missed, nothing twice, documents whose addresses have passed, and documents that are gone.
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Fax } from '../../test/servers/telnyx-account.js';
@@ -188,6 +189,21 @@ describe('documents', () => {
     expect(content?.problem).toBe('Telnyx names an address at which it is not');
     expect(JSON.stringify(bed.said.lines)).toContain('169.254.169.254, which is not https');
   });
+});
+
+it('a document at the host of the API is asked for with the key, and nowhere else', async () => {
+  const keys: unknown[] = [];
+  const shop = createHttpServer(({ headers }, reply) => {
+    keys.push(headers.authorization);
+    reply.end(PDF);
+  });
+  await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve));
+  const { port } = shop.address() as AddressInfo;
+  const home = { url: new URL(`http://127.0.0.1:${port}/v2`), authorization: 'Bearer key' };
+  for (const host of ['127.0.0.1', 'localhost'])
+    expect(await download(`http://${host}:${port}/fax.pdf`, home, new AbortController().signal)).toEqual(PDF);
+  await new Promise((resolve) => shop.close(resolve));
+  expect(keys).toEqual(['Bearer key', undefined]);
 });
 
 describe('an address inside the house', () => {

@@ -1,19 +1,10 @@
-// Sending by Telnyx: how calls end, what is said when they take longer than the answer, and that nothing goes out twice.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { contextOf } from '../../test/conformance/context.js';
 import { outboundFax } from '../../test/conformance/fax-words.js';
 import { freePort } from '../../test/servers/process.js';
 import { type ApiRequest, startTelnyx } from '../../test/servers/telnyx.js';
 import type { Fax } from '../../test/servers/telnyx-account.js';
 import { GATEWAY, startTelnyxBed, type TelnyxBed } from '../../test/servers/telnyx-bed.js';
 import { openApi } from './api.js';
-import { documentsOf } from './document.js';
-import { telnyxFax } from './driver.js';
 import { lookup, send } from './send.js';
 
 const A = '99999999-0000-4000-8000-00000000000a';
@@ -366,60 +357,6 @@ describe('what Telnyx would refuse anyway', () => {
     bed.server.trouble = (request) => (isOrder(request) ? refusal : undefined);
     const outcome = await bed.turn(send(session, outboundFax('one'), bed.attempt()));
     expect(outcome).toMatchObject({ kind: 'deferred', retryAfterMs: 7_000 });
-  });
-});
-
-describe('with a folder of your own', () => {
-  let folder = '';
-  let asked: string[] = [];
-  const shop = createServer((request, reply) => {
-    asked.push(request.url ?? '');
-    reply.end(readFileSync(join(folder, (request.url ?? '').replace('/fax/', ''))));
-  });
-  beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'gatepost-fax-'));
-    asked = [];
-    await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve));
-  });
-  afterEach(async () => {
-    await new Promise((resolve) => shop.close(resolve));
-    rmSync(folder, { recursive: true });
-  });
-
-  it('Telnyx fetches the document by an address that nobody can guess, and it is gone afterwards', async () => {
-    const { port } = shop.address() as AddressInfo;
-    const DocumentUrl = `http://127.0.0.1:${port}/fax/`;
-    const session = await bed.open('O', { DocumentFolder: folder, DocumentUrl });
-    const left = join(folder, `${'0'.repeat(64)}.pdf`);
-    for (const name of [left, join(folder, 'brochure.pdf')]) {
-      writeFileSync(name, 'left by a process that died, or none of ours');
-      utimesSync(name, 0, 0);
-    }
-    const fax = outboundFax('one');
-    expect(await bed.turn(send(session, fax, bed.attempt()))).toMatchObject({ kind: 'sent', state: 'delivered' });
-    expect(only().document?.equals(Buffer.from(fax.pdf))).toBe(true);
-    expect(asked).toEqual([expect.stringMatching(/^\/fax\/[0-9a-f]{64}\.pdf$/)]);
-    expect(readdirSync(folder)).toEqual(['brochure.pdf']);
-    expect(bed.server.requests.filter(({ path }) => path.startsWith('/media'))).toEqual([]);
-  });
-
-  it('the address is the same for the same fax, and another with another key', async () => {
-    const publish = async (ApiKey: string) => {
-      const usual = { ApiKey, ConnectionId: '1', Number: bed.server.number, DocumentFolder: folder };
-      const context = contextOf(telnyxFax, { ...usual, DocumentUrl: 'https://files.example.com' });
-      const documents = documentsOf(context, openApi(context.settings, bed.clock));
-      return (await documents.publish(Buffer.from('%PDF-'), 'mark', new AbortController().signal)).handle;
-    };
-    expect(await publish('one')).toBe(await publish('one'));
-    expect(await publish('one')).not.toBe(await publish('two'));
-  });
-
-  it('one that Telnyx cannot fetch is a failure in its words', async () => {
-    const session = await bed.open('O', { DocumentFolder: folder, DocumentUrl: 'http://127.0.0.1:9/fax' });
-    expect(await bed.turn(send(session, outboundFax('one'), bed.attempt()))).toMatchObject({
-      kind: 'rejected',
-      detail: 'failed file_download_failed: Telnyx could not get the document',
-    });
   });
 });
 

@@ -65,7 +65,7 @@ it('a call that outlasts its answer: accepted, its steps and its end in the stor
   // Both the wait for the call and its limit live by the clock.
   for (let second = 0; second < 90 && hub.sent.length === 0; second++) await clock.advance(1_000);
   const [answer] = (await hub.untilCount('ES_MESSAGE_SENT', 1)).map(({ content }) => content);
-  expect(answer).toMatchObject({ Id: ORDER, Reference: fax?.id, Data: null });
+  expect(answer).toMatchObject({ Id: ORDER, Reference: ORDER, Data: null });
   await telnyx.advance(fax?.id ?? '', 'sending');
   await telnyx.advance(fax?.id ?? '', 'failed', { reason: 'receiver_call_dropped' });
   const [notice] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createReader } from '../content/read.js';
 import type { FaxInput, ReadAttachment, Reader, ReadMessage } from '../content/reader.js';
 import { type Clock, isoTime } from '../kit/clock.js';
+import { GatepostError, messageOf } from '../kit/errors.js';
 import { silentLog } from '../kit/log.js';
 import type { Output } from './output.js';
 import { readStdin } from './stdin.js';
@@ -26,16 +27,34 @@ export interface ParseOptions {
 }
 
 export async function parseCommand(options: ParseOptions, clock: Clock, { out }: Output): Promise<number> {
+  refuseUnfit(options);
   const raw = await readStdin(MAX_INPUT);
   const reader = createReader({ clock, log: silentLog });
   try {
     const read = await readInput(reader, raw, options, clock.now());
+    if (options.attachments) await writeAll(options.attachments, read.attachments);
     const times = { ReceivedSentTime: isoTime(clock.now()), ...read.message };
     out(`${JSON.stringify({ ...times, RequestId: randomUUID(), GatewayId: options.gateway }, null, 2)}\n`);
-    if (options.attachments) await writeAll(options.attachments, read.attachments);
     return 0;
   } finally {
     await reader.close();
+  }
+}
+
+function refuseUnfit({ fax, from, region }: ParseOptions): void {
+  if (!fax && (from !== undefined || region !== undefined)) {
+    throw new GatepostError(
+      'input/options',
+      '--from and --region say where a fax comes from, but this is read as a mail',
+      {
+        advice: 'add --fax, or leave them out',
+      },
+    );
+  }
+  if (region !== undefined && !/^[A-Za-z]{2}$/.test(region)) {
+    throw new GatepostError('input/options', `--region ${region} is no country`, {
+      advice: 'give two letters (ISO 3166-1), for example CZ',
+    });
   }
 }
 
@@ -45,7 +64,7 @@ function readInput(reader: Reader, raw: Buffer, options: ParseOptions, receivedA
   if (!options.fax) return reader.readMail({ kind: 'mail', raw, receivedAt }, context);
   return reader.readFax(
     { ...NO_CALL, raw, receivedAt, from: options.from ?? null },
-    { region: options.region },
+    { region: options.region?.toUpperCase() },
     context,
   );
 }
@@ -65,8 +84,19 @@ const NO_CALL: Omit<FaxInput, 'raw' | 'receivedAt' | 'from'> = {
 };
 
 async function writeAll(folder: string, attachments: readonly ReadAttachment[]): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const [index, { name, bytes }] of attachments.entries()) {
-    await writeFile(join(folder, `${index + 1}-${name.replace(/[/\\]/g, '_')}`), bytes);
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const [index, { name, bytes }] of attachments.entries()) {
+      await writeFile(join(folder, `${index + 1}-${name.replace(/[/\\]/g, '_')}`), bytes);
+    }
+  } catch (error) {
+    throw new GatepostError(
+      'output/attachments',
+      `the attachments cannot be written to ${folder}: ${messageOf(error)}`,
+      {
+        advice: 'name a folder that can be written',
+        cause: error,
+      },
+    );
   }
 }

@@ -1,5 +1,6 @@
 // Owns `gatepost render-fax`: an order as JSON on standard input becomes the document that would be faxed.
-import { createFaxComposer } from '../content/fax/compose.js';
+import { createFaxMaker } from '../content/fax/make.js';
+import { findChromium, findGhostscript } from '../content/fax/programs.js';
 import type { FaxRulesInput } from '../content/reader.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
@@ -32,16 +33,17 @@ export async function renderFaxCommand(
   signal: AbortSignal,
 ): Promise<number> {
   const order = readOrder((await readStdin(MAX_INPUT)).toString('utf8'));
-  const composer = createFaxComposer({ clock, log, ...(options.plain ? { chromium: null } : {}) });
+  const chromium = options.plain ? null : (findChromium(process.env) ?? null);
+  const maker = createFaxMaker({ clock, log, chromium, ghostscript: findGhostscript(process.env) ?? null });
   try {
-    const result = await composer.compose(order, rulesOf(options), signal);
+    const result = await maker.compose(order, rulesOf(options), signal);
     if (!result.ok) {
       throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
     }
     write(options.tiff ? tiffIn(result.fax) : result.fax.pdf);
     return 0;
   } finally {
-    await composer.close();
+    await maker.close();
   }
 }
 

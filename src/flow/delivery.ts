@@ -168,7 +168,8 @@ export async function deliverOrder(
 
   async function resolveDoubt(standing: Standing, doubt: string): Promise<End | Standing> {
     const { deliverySystemId } = standing.parcel;
-    const found = await lookup(standing.parcel);
+    const answer = await lookup(standing.parcel);
+    const found = answer && named(answer, standing.parcel);
     const words = found?.kind === 'unknown' ? found.detail : doubt;
     if (found && (found.kind !== 'unknown' || found.ids)) {
       await settle((await latest()).attempts, found);
@@ -220,9 +221,14 @@ export async function deliverOrder(
     if (!ended) await tools.reporting.answered(outcome.ids ?? [outcome.deliverySystemId]);
   }
 
-  /** A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column. */
+  /**
+   * A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column; a fax under its
+   * order's reference, because the numbers of jobs come round again. Their news still name the counterparty's own ids.
+   */
   function named(outcome: Outcome, { message, deliverySystemId }: Parcel): Outcome {
-    return message.kind === 'mail' && 'deliverySystemId' in outcome ? { ...outcome, deliverySystemId } : outcome;
+    if (message.kind === 'text' || !('deliverySystemId' in outcome)) return outcome;
+    if (message.kind === 'mail' || outcome.kind !== 'sent') return { ...outcome, deliverySystemId };
+    return { ...outcome, deliverySystemId, ids: outcome.ids ?? [outcome.deliverySystemId] };
   }
 
   function unavailable(): Outcome {

@@ -25,7 +25,10 @@ export interface Gateways {
   stop(graceMs: number): Promise<void>;
 }
 
-export interface GatewaysTools extends DefinitionTools, InboundTools, Omit<OutboundTools, 'notify'> {
+/** What only the set of gateways knows. */
+type Given = 'notify' | 'otherHalf';
+
+export interface GatewaysTools extends DefinitionTools, Omit<InboundTools, Given>, Omit<OutboundTools, Given> {
   /** How long a vanished or changed gateway may finish what is under way, ms. */
   drainMs: number;
 }
@@ -85,7 +88,8 @@ export function gateways(tools: GatewaysTools): Gateways {
     note(info, 'displayName', info.DisplayName ?? info.Id);
     if (info.Channel === 'SMS') note(info, 'optOutGroup', rulesOf(result.definition).optOutGroup ?? '');
     if (info.Direction === 'I') {
-      const unit = startInbound(result.definition, { ...tools, log: own });
+      const otherHalf = () => outbound.get(info.Id)?.definition;
+      const unit = startInbound(result.definition, { ...tools, log: own, notify, otherHalf });
       inbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     } else {

@@ -12,7 +12,7 @@ import { stopper } from '../kit/stopper.js';
 import { window } from '../kit/window.js';
 import { MSG } from '../simprot/messages.js';
 import type { Definition } from './definition.js';
-import { faxRulesOf } from './faxes.js';
+import { faxRulesOf, reports } from './faxes.js';
 import { type Flight, flightOf, type Handled } from './flight.js';
 import type { Answer, ReceivingMessage } from './line.js';
 import { keepSession, type SessionKeeper, sessionFor } from './session-keeper.js';
@@ -34,13 +34,18 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
   const rules = rulesOf(definition);
   const group = rules.optOutGroup ?? id;
   const faxRules = faxRulesOf(definition);
+  // Results of what was sent may come in here: mails of a provider. Whom to tell stands where the sending is defined.
+  const reporting = () => reports(tools.otherHalf() ?? definition, tools);
   const places = window({ places: limits.window, weight: limits.windowBytes });
   const parking = window({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
   const unconfirmed = window({ places: limits.window * UNCONFIRMED_FACTOR, weight: 0 });
   const reading = stopper();
   const stopped = stopper();
 
-  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, receiveAll, { renamed });
+  const keeper: SessionKeeper = keepSession(definition, tools, reading.signal, receiveAll, {
+    renamed,
+    report: (news) => reporting().heard(news),
+  });
 
   async function receiveAll(session: unknown, signal: AbortSignal): Promise<void> {
     const { receive } = definition.driver;
@@ -96,7 +101,7 @@ export function startInbound(definition: Definition, tools: InboundTools): Inbou
     const { reply, arrivals = [], news = [], elsewhere = false } = await definition.driver.webhook(session, request);
     for (const pushed of arrivals)
       await spool({ ...pushed, bytes: 0, confirm: async () => {}, refuse: async () => {} });
-    if (news.length > 0) await tools.journal.news(id, news);
+    if (news.length > 0) await reporting().heard(news);
     if (arrivals.length > 0)
       void handReleased().catch((error) =>
         log.error({ error: messageOf(error) }, 'pushed messages wait for the next round'),

@@ -65,6 +65,10 @@ export interface InboundTools extends UnitTools {
   reader: Reader;
   link: LinkMaker;
   limits: InboundLimits;
+  /** What the outbound gateway of the same Id is, when one runs here. */
+  otherHalf(): Definition | undefined;
+  /** Hands a notice to an inbound gateway; false when none with this Id runs here. */
+  notify(gatewayId: string, notice: Notice): Promise<boolean>;
 }
 
 export interface InboundLimits {

@@ -1,9 +1,10 @@
 // Received faxes to MessageContentInfo: fields, pictures, document, text.
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callerOf } from '../../src/content/fax/caller.js';
 import { pagesWords } from '../../src/content/fax/shown.js';
@@ -24,7 +25,7 @@ import {
   tiffOf,
   WIDTH,
 } from './fax-in-kit.js';
-import { brokenPromises, context, GATEWAY, names, ownText } from './inbound-kit.js';
+import { brokenPromises, context, names, ownText } from './inbound-kit.js';
 
 const reader = createReader({ clock: systemClock, log: silentLog, ocr: false });
 afterAll(() => reader.close());
@@ -182,6 +183,21 @@ describe('the pictures', () => {
     expect((await darkness(other?.png ?? raw)).share).toBeCloseTo(0.95, 2);
   });
 
+  test('keep the shades of a photograph that fills a sixth of the page', async () => {
+    const dots = await drawn(['A letter with a photograph']);
+    // Dots that become denser from left to right, as a screened photograph has them.
+    for (let y = 600; y < 1300; y += 1) {
+      for (let x = 300; x < 1250; x += 1) {
+        const dense = ((x * 7 + y * 13) * 2_654_435_761) % 4_294_967_296 < (4_294_967_296 * (x - 300)) / 950;
+        dots[y * WIDTH + x] = dense ? 0 : 255;
+      }
+    }
+    const [photo] = picturesOf((await read(await tiffOf([dots]))).message.BodyHtml);
+    const [letter] = picturesOf((await read(await tiffOf([await drawn(['A letter'])]))).message.BodyHtml);
+    expect(await shades(photo?.png)).toBeGreaterThan(8);
+    expect(await shades(letter?.png)).toBeLessThanOrEqual(4);
+  });
+
   test('are made of JBIG where tiffcp is installed; elsewhere the fax says what it is', async () => {
     const { message, notes } = await read(JBIG);
     const [picture] = picturesOf(message.BodyHtml);
@@ -196,6 +212,10 @@ describe('the pictures', () => {
     expect(message.SubjectField).toBe('Fax from +420 777 123 456, 60 pages');
   });
 });
+
+async function shades(png: Buffer | undefined): Promise<number> {
+  return new Set(await sharp(png).greyscale().raw().toBuffer()).size;
+}
 
 describe('the pictures of noise', () => {
   test('end where the message would become too large, by their size', async () => {
@@ -225,6 +245,28 @@ describe('the text', () => {
     if (!PROGRAMS.pdftotext) return;
     const found = execFileSync('pdftotext', ['-', '-'], { input: attachments[0]?.bytes }).toString();
     expect(found).toMatch(/HELLO FAX 12345\s+Please cancel my order\s+SECOND SHEET/);
+  });
+
+  test.runIf(PROGRAMS.pdftotext)('has each of its words in the document, where it stands on the page', async () => {
+    const rows = ['+420 222 000 111', 'Total 1,234.50 EUR', 'ref. 4711-B/7'];
+    const { message, attachments } = await seeing.readFax(
+      faxOf(await tiffOf([await drawn(rows)])),
+      { region: 'CZ' },
+      context,
+    );
+    const [, text = ''] = ownText({ ...NONE, message }).split('--- page 1 ---');
+    const box = execFileSync('pdftotext', ['-bbox', '-', '-'], { input: attachments[0]?.bytes }).toString();
+    const found = [...box.matchAll(/xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">([^<]*)</g)];
+    expect(found.map(([, , , , , word]) => word)).toEqual(text.trim().split(/\s+/));
+    // Text is drawn 150 dots from the left, its feet 220 and then 110 dots lower for each row; a dot is 1/204 by 1/196 inch.
+    for (const [row, first] of ['+420', 'Total', 'ref.'].entries()) {
+      const [, left, top, , bottom] = found.find(([, , , , , word]) => word === first) ?? [];
+      expect(Math.abs(Number(left) - (150 * 72) / 204)).toBeLessThan(4);
+      const feet = ((220 + row * 110) * 72) / 196;
+      expect(Number(top)).toBeLessThan(feet - 10);
+      expect(Number(bottom)).toBeGreaterThan(feet - 2);
+      expect(Number(bottom)).toBeLessThan(feet + 14);
+    }
   });
 
   test('of a coarse page (204x98) is recognized, too', async () => {
@@ -373,33 +415,5 @@ describe('a fax that is not whole', () => {
   test('says it when the counterparty counted other pages than there are', async () => {
     const { notes } = await read(await tiffOf(barPages(2)), { pages: 3, notes: ['The line was bad.'] });
     expect(notes).toEqual(['The call had 3 pages, the file holds 2.', 'The line was bad.']);
-  });
-});
-
-describe('gatepost parse --fax', () => {
-  test('turns a TIFF on standard input into the message, and writes its files', async () => {
-    const module = new URL('../../dist/src/commands/parse.js', import.meta.url).href;
-    const options = {
-      gateway: GATEWAY,
-      fax: true,
-      from: '777123456',
-      region: 'CZ',
-      attachments: join(folder, 'files'),
-    };
-    const clock = new URL('../../dist/src/kit/clock.js', import.meta.url).href;
-    const script = `
-      import { parseCommand } from '${module}';
-      import { systemClock } from '${clock}';
-      await parseCommand(${JSON.stringify(options)}, systemClock, { out: (text) => process.stdout.write(text) });`;
-    const input = await tiffOf(barPages(2));
-    const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], { input, maxBuffer: 1e8 });
-    const message = JSON.parse(String(out));
-    expect(message).toMatchObject({ GatewayId: GATEWAY, RemoteAddress: '+420777123456' });
-    expect(message.SubjectField).toBe('Fax from +420 777 123 456, 2 pages');
-    const written = await readdir(join(folder, 'files'));
-    expect(written.map((name) => name.replace(/\d{4}-\d\d-\d\d/, 'DAY')).sort()).toEqual([
-      '1-fax-DAY-+420777123456.pdf',
-      '2-fax-DAY-+420777123456.tif',
-    ]);
   });
 });

@@ -1,13 +1,15 @@
 // What leaves where there is a browser: the message as it looks, with nothing fetched and nothing run, and no browser left over.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { createChromium } from '../../src/content/fax/chromium.js';
-import { createFaxComposer, type FaxComposer, type FaxComposerOptions } from '../../src/content/fax/compose.js';
+import { lockedContext } from '../../src/content/fax/browser-page.js';
+import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from '../../src/content/fax/make.js';
 import { paperOf } from '../../src/content/fax/page.js';
-import type { FaxJob } from '../../src/content/fax/sheet.js';
+import { type FaxJob, sheetOf } from '../../src/content/fax/sheet.js';
 import type { FaxRulesInput } from '../../src/content/reader.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
@@ -41,8 +43,8 @@ writeFileSync(started, '');
 
 const clock: ManualClock = manualClock(NOW);
 /** One browser for most of the tests. */
-const shared = createFaxComposer({ clock, log: silentLog, chromium });
-const opened: FaxComposer[] = [];
+const shared = createFaxMaker({ clock, log: silentLog, chromium, ghostscript: GHOSTSCRIPT ?? null });
+const opened: FaxMaker[] = [];
 
 afterEach(async () => {
   for (const composer of opened.splice(0)) await composer.close();
@@ -54,8 +56,8 @@ afterAll(async () => {
   expect(left).toEqual([]);
 });
 
-function composer(more: Partial<FaxComposerOptions>): FaxComposer {
-  const made = createFaxComposer({ clock, log: silentLog, chromium, ghostscript: null, ...more });
+function maker(more: Partial<FaxMakerOptions>): FaxMaker {
+  const made = createFaxMaker({ clock, log: silentLog, chromium, ghostscript: null, ...more });
   opened.push(made);
   return made;
 }
@@ -171,6 +173,34 @@ describe.runIf(CHROMIUM && POPPLER)(`the layout of a browser${needs}`, () => {
     expect(words).not.toContain('hidden words');
   });
 
+  test('columns of a table are as wide as their words; only what would not fit at all is broken', async () => {
+    const row = (at: number) => `<tr><td>A${1000 + at}</td><td>${'many words '.repeat(12)}</td><td>${at}3.37</td></tr>`;
+    const rows = Array.from({ length: 9 }, (_, at) => row(at + 1)).join('');
+    const words = wordsOf((await compose({ BodyHtml: `<table border="1" width="100%">${rows}</table>` })).pdf);
+    expect(words.match(/\bA100\d\b/g)).toHaveLength(9);
+    expect(words.match(/\b\d3\.37/g)).toHaveLength(9);
+    const address = `https://example.com/${'abcdefghij'.repeat(12)}`;
+    const linked = `<table border="1"><tr><td>A1000</td><td>${address}</td><td>1234.50</td></tr></table>`;
+    const found = wordsOf((await compose({ BodyHtml: linked })).pdf);
+    expect(found).toContain('A1000');
+    expect(found).toContain('1234.50');
+    const many = Array.from({ length: 30 }, (_, at) => `<td>column${at}</td>`).join('');
+    const { pdf } = await compose({ BodyHtml: `<table border="1"><tr>${many}</tr></table>` });
+    const letters = (text: string) => [...text.replace(/\s/g, '')].sort().join('');
+    expect(letters(wordsOf(pdf))).toBe(letters(many.replace(/<[^>]*>/g, '')));
+    const box = execFileSync('pdftotext', ['-bbox', '-', '-'], { input: pdf, encoding: 'utf8' });
+    for (const [, right] of box.matchAll(/xMax="([\d.]+)"/g)) expect(Number(right)).toBeLessThan(595);
+  });
+
+  test('every line of a text goes its own direction', async () => {
+    const { pdf } = await compose({ BodyText: 'Dear Sir\nשלום עולם\n\nthe end' });
+    const box = execFileSync('pdftotext', ['-bbox', '-', '-'], { input: pdf, encoding: 'utf8' });
+    const place = (word: string) => new RegExp(`xMin="([\\d.]+)" .*xMax="([\\d.]+)"[^>]*>${word}<`).exec(box) ?? [];
+    expect(Number(place('Dear')[1])).toBeLessThan(60);
+    expect(Number(place('the')[1])).toBeLessThan(60);
+    expect(Math.max(...[...box.matchAll(/xMax="([\d.]+)"/g)].map(([, x]) => Number(x)))).toBeGreaterThan(530);
+  });
+
   test('the same order at the same time gives the same bytes', async () => {
     const order = { BodyHtml: `<p>Hello</p><img src="${dataUri(await picture(60, 60, 'ramp'))}">` };
     const [one, other] = [await compose(order, { header: 'H' }), await compose(order, { header: 'H' })];
@@ -235,36 +265,63 @@ describe.runIf(CHROMIUM)(`what a message cannot do${without(['chromium', CHROMIU
     return { body, paper: paperOf(RULES), header: undefined, cover: undefined, subject: '', language: '', now: NOW };
   };
 
-  test('fetch anything, or run anything: neither past the cleaning nor, were there none, in the browser', async () => {
+  const nastyFor = (address: string) => `<p>visible</p><img src="${address}/img" srcset="${address}/set 2x">
+    <link rel="stylesheet" href="${address}/css"><style>@import url(${address}/import); p { background: url(${address}/background) }</style>
+    <iframe src="${address}/frame"></iframe><object data="${address}/object"></object><video src="${address}/video" autoplay></video>
+    <script src="${address}/script"></script><script>document.body.innerHTML = 'taken over'; fetch('${address}/fetch')</script>
+    <img src="data:,x" onerror="document.body.innerHTML = 'taken over'"><a href="${address}/ping" ping="${address}/pinged">x</a>
+    <form action="${address}/form"><input autofocus onfocus="this.form.submit()"></form>`;
+
+  test('fetch anything, or run anything', async () => {
     const { address, seen, close } = await trap();
-    const nasty = `<p>visible</p><img src="${address}/img" srcset="${address}/set 2x"><link rel="stylesheet" href="${address}/css">
-      <style>@import url(${address}/import); p { background: url(${address}/background) }</style>
-      <iframe src="${address}/frame"></iframe><object data="${address}/object"></object><video src="${address}/video" autoplay></video>
-      <script src="${address}/script"></script><script>document.body.innerHTML = 'taken over'; fetch('${address}/fetch')</script>
-      <img src="data:,x" onerror="document.body.innerHTML = 'taken over'"><a href="${address}/ping" ping="${address}/pinged">x</a>
-      <form action="${address}/form"><input autofocus onfocus="this.form.submit()"></form>`;
+    const refresh = `<meta http-equiv="refresh" content="0;url=${address}/refresh">`;
+    const cleaned = await compose({ BodyHtml: refresh + nastyFor(address) });
+    expect(wordsOf(cleaned.pdf)).toContain('visible');
+    expect(seen).toEqual([]);
+    await close();
+  });
+
+  // Each lock alone, with the others open.
+  test.each<[string, (browser: Browser, html: string) => Promise<Page>]>([
+    [
+      'the browser keeps what is not cleaned from it',
+      async (browser, html) => {
+        const page = await (await lockedContext(browser, paperOf(RULES))).newPage();
+        await page.setContent(html);
+        return page;
+      },
+    ],
+    [
+      'the sheet itself forbids it to a browser that would let it',
+      async (browser, html) => {
+        const page = await browser.newPage();
+        await page.setContent(sheetOf(jobOf(html), { shown: () => undefined, squeeze: 'none' }));
+        return page;
+      },
+    ],
+  ])('%s', async (_lock, show) => {
+    const { address, seen, close } = await trap();
+    const browser = await playwright.launch({
+      executablePath: chromium,
+      chromiumSandbox: process.getuid?.() !== 0,
+      args: ['--disable-gpu', '--disable-dev-shm-usage'],
+    });
     try {
-      const refresh = `<meta http-equiv="refresh" content="0;url=${address}/refresh">`;
-      const cleaned = await compose({ BodyHtml: refresh + nasty });
-      expect(wordsOf(cleaned.pdf)).toContain('visible');
-      const bare = createChromium({ executable: chromium, clock, log: silentLog, idleMs: 60_000, env: process.env });
-      try {
-        const laid = await bare.layOut(jobOf(nasty), [], 60_000, never);
-        const words = laid.ok ? wordsOf(laid.pdf) : laid.problem;
-        expect(words).toContain('visible');
-        expect(words).not.toContain('taken over');
-      } finally {
-        await bare.close();
-      }
-      expect(seen).toEqual([]);
+      const page = await show(browser, nastyFor(address));
+      const words = await page.evaluate('document.body.innerText');
+      expect(words).toContain('visible');
+      expect(words).not.toContain('taken over');
+      // A browser on its own may knock at a door that it then does not go through.
+      expect(seen.filter((what) => what !== 'a connection')).toEqual([]);
     } finally {
+      await browser.close();
       await close();
     }
   });
 
   test('read the environment of the process', async () => {
     const secret = 'GATEPOST_TEST_SECRET';
-    const composing = composer({ env: { ...process.env, [secret]: 'hush' } });
+    const composing = maker({ env: { ...process.env, [secret]: 'hush' } });
     faxIn(await composing.compose(orderOf({ BodyText: 'x' }), RULES, never));
     const pid = browsers().filter(isAlive).at(-1);
     expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).not.toContain(secret);
@@ -275,7 +332,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
   test('is one for all faxes, and is ended when none has come for a while', async () => {
     const before = browsers().length;
     const own = manualClock(NOW);
-    const mine = composer({ clock: own, idleMs: 30_000 });
+    const mine = maker({ clock: own, idleMs: 30_000 });
     const orders = [1, 2, 3].map((number) => mine.compose(orderOf({ BodyText: `fax ${number}` }), RULES, never));
     expect((await Promise.all(orders)).map((result) => faxIn(result).pages)).toEqual([1, 1, 1]);
     const [pid = 0, ...more] = browsers().slice(before);
@@ -289,7 +346,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
   test('is gone when the composer is closed, and no timer is left', async () => {
     const before = browsers().length;
     const own = manualClock(NOW);
-    const mine = composer({ clock: own });
+    const mine = maker({ clock: own });
     faxIn(await mine.compose(orderOf({ BodyText: 'x' }), RULES, never));
     const [pid = 0] = browsers().slice(before);
     await mine.close();
@@ -298,7 +355,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
 
   test('killed from outside, it is replaced', async () => {
     const before = browsers().length;
-    const mine = composer({});
+    const mine = maker({});
     faxIn(await mine.compose(orderOf({ BodyText: 'x' }), RULES, never));
     process.kill(browsers()[before] ?? 0, 'SIGKILL');
     await until('its end', () => !isAlive(browsers()[before] ?? 0));
@@ -310,7 +367,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     writeFileSync(broken, '#!/bin/sh\necho no display >&2; exit 1\n', { mode: 0o755 });
     for (const more of [{ chromium: broken }, { clock: systemClock, composeMs: 1 }]) {
       const { log, said } = warnings();
-      const fax = faxIn(await composer({ ...more, log }).compose(orderOf({ BodyText: 'the words' }), RULES, never));
+      const fax = faxIn(await maker({ ...more, log }).compose(orderOf({ BodyText: 'the words' }), RULES, never));
       expect(wordsOf(fax.pdf)).toContain('the words');
       expect(said.join()).toContain('leaves in the plain layout');
     }
@@ -318,7 +375,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
 
   test('ends with the fax that nobody waits for any more', async () => {
     const before = browsers().length;
-    const mine = composer({});
+    const mine = maker({});
     const controller = new AbortController();
     const composing = mine.compose(orderOf({ BodyHtml: '<p>x</p>'.repeat(20_000) }), RULES, controller.signal);
     const pid = await until('the browser', () => browsers()[before]);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { createFaxComposer, type FaxComposer, type FaxComposerOptions } from '../../src/content/fax/compose.js';
+import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from '../../src/content/fax/make.js';
 import type { FaxRulesInput } from '../../src/content/reader.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import type { MessageContentInfo } from '../../src/simprot/messages.js';
@@ -13,7 +13,7 @@ import { until } from '../kit/until.js';
 import { blackness, dataUri, faxIn, GHOSTSCRIPT, NOW, orderOf, picture, RULES, without } from './fax-out-kit.js';
 
 const never = new AbortController().signal;
-const opened: FaxComposer[] = [];
+const opened: FaxMaker[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'fax-out-test-'));
 
 afterEach(async () => {
@@ -21,8 +21,8 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function composer(more: Partial<FaxComposerOptions> = {}): FaxComposer {
-  const made = createFaxComposer({
+function maker(more: Partial<FaxMakerOptions> = {}): FaxMaker {
+  const made = createFaxMaker({
     clock: manualClock(NOW),
     log: silentLog,
     chromium: null,
@@ -64,7 +64,7 @@ const workFolders = () => readdirSync(folder).filter((name) => name.startsWith('
 describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => {
   const ghostscript = GHOSTSCRIPT ?? '';
   const tiffOf = async (order: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-    faxIn(await composer({ ghostscript }).compose(orderOf(order), { ...RULES, documents: 'tiff', ...rules }, never));
+    faxIn(await maker({ ghostscript }).compose(orderOf(order), { ...RULES, documents: 'tiff', ...rules }, never));
 
   test.each([
     ['A4', 'Standard', 98, 1146],
@@ -131,12 +131,10 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
 
   test('without Ghostscript, or with one that fails, the PDF leaves alone and the log says why', async () => {
     const rules: FaxRulesInput = { ...RULES, documents: 'tiff' };
-    expect(faxIn(await composer().compose(orderOf({ BodyText: 'x' }), rules, never)).tiff).toBeNull();
+    expect(faxIn(await maker().compose(orderOf({ BodyText: 'x' }), rules, never)).tiff).toBeNull();
     const { log, said } = warnings();
     const broken = program('gs-broken', 'echo no such device; exit 3');
-    const fax = faxIn(
-      await composer({ ghostscript: broken.file, log }).compose(orderOf({ BodyText: 'x' }), rules, never),
-    );
+    const fax = faxIn(await maker({ ghostscript: broken.file, log }).compose(orderOf({ BodyText: 'x' }), rules, never));
     expect([fax.pages, fax.tiff]).toEqual([1, null]);
     expect(said.join()).toMatch(/leaves as a PDF alone.*code 3: no such device/);
     expect(workFolders()).toEqual([]);
@@ -146,7 +144,7 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
     const clock = manualClock(NOW);
     const hanging = program('gs-hanging', 'exec sleep 600');
     const { log, said } = warnings();
-    const slow = composer({ ghostscript: hanging.file, clock, log, composeMs: 5_000 });
+    const slow = maker({ ghostscript: hanging.file, clock, log, composeMs: 5_000 });
     const composing = slow.compose(orderOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
     const [pid = 0] = await until('Ghostscript', () => hanging.pids().length > 0 && hanging.pids());
     await clock.advance(5_001);

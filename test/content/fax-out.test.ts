@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { createFaxComposer, type FaxComposer, type FaxComposerOptions } from '../../src/content/fax/compose.js';
 import { type Face, STANDARD_FACE } from '../../src/content/fax/fonts.js';
+import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from '../../src/content/fax/make.js';
 import { paperOf } from '../../src/content/fax/page.js';
 import type { FaxJob } from '../../src/content/fax/sheet.js';
 import { typeset } from '../../src/content/fax/typeset.js';
@@ -29,7 +29,7 @@ import {
 } from './fax-out-kit.js';
 
 const never = new AbortController().signal;
-const opened: FaxComposer[] = [];
+const opened: FaxMaker[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'fax-out-test-'));
 
 afterEach(async () => {
@@ -37,8 +37,8 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function composer(more: Partial<FaxComposerOptions> = {}): FaxComposer {
-  const made = createFaxComposer({
+function maker(more: Partial<FaxMakerOptions> = {}): FaxMaker {
+  const made = createFaxMaker({
     clock: manualClock(NOW),
     log: silentLog,
     chromium: null,
@@ -50,7 +50,7 @@ function composer(more: Partial<FaxComposerOptions> = {}): FaxComposer {
 }
 
 const compose = (order: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-  composer().compose(orderOf(order), { ...RULES, ...rules }, never);
+  maker().compose(orderOf(order), { ...RULES, ...rules }, never);
 
 describe('what is composed', () => {
   test('number, sender, subject and reference come from the order', async () => {
@@ -124,13 +124,13 @@ describe('what stops', () => {
   test('a composer that is told to stop says why, and leaves nothing behind', async () => {
     const controller = new AbortController();
     controller.abort(new Error('the server has gone'));
-    await expect(composer().compose(orderOf({ BodyText: 'x' }), RULES, controller.signal)).rejects.toThrow(
+    await expect(maker().compose(orderOf({ BodyText: 'x' }), RULES, controller.signal)).rejects.toThrow(
       'the server has gone',
     );
   });
 
   test('a closed composer takes no more orders', async () => {
-    const closed = composer();
+    const closed = maker();
     await closed.close();
     await expect(closed.compose(orderOf({ BodyText: 'x' }), RULES, never)).rejects.toThrow(
       'the fax composer is closed',
@@ -174,6 +174,16 @@ describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, ()
     expect(left('Hello')).toBeLessThan(left('World'));
     const first = [...box.matchAll(/xMax="([\d.]+)"/g)].map(([, x]) => Number(x));
     expect(Math.max(...first)).toBeGreaterThan(530);
+  });
+
+  test('numbers are numbers, whichever way the words around them go', async () => {
+    const lines = ['הזמנה:4711', 'א-12.50-ב', 'رقم ٤٧١١ اليوم', 'قيمة:١٢٫٥٠', 'Order הזמנה:8.25', 'שלום abc-DEF 42'];
+    // In the order of the dots on paper, which pdftotext keeps when it is told to.
+    const seen = execFileSync('pdftotext', ['-raw', '-', '-'], {
+      input: faxIn(await compose({ BodyText: lines.join('\n') })).pdf,
+      encoding: 'utf8',
+    });
+    for (const number of ['4711', '12.50', '٤٧١١', '١٢٫٥٠', '8.25', 'abc-DEF', '42']) expect(seen).toContain(number);
   });
 
   test('a line on top of every page says when, who and which page of how many', async () => {
@@ -239,6 +249,12 @@ describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, ()
     expect(top.trim()).toMatch(/^2026-11-22 10:15 UTC +The Extraordinarily Long Name.*… +page 1 of 1$/);
   });
 
+  test('a picture that is cut off is shown as far as it goes', async () => {
+    const whole = await picture(400, 400, 128);
+    const cut = dataUri(whole.subarray(0, Math.floor(whole.length * 0.7)));
+    expect(await text({ BodyHtml: `<p>before</p><img src="${cut}"><p>after</p>` })).not.toContain('cannot be shown');
+  });
+
   test('a picture that cannot be read is named in its place, and the words are there', async () => {
     const words = await text({ BodyHtml: '<p>before</p><img src="data:image/png;base64,AAAA"><p>after</p>' });
     expect(words).toMatch(/before\s+\[a picture that cannot be shown\]\s+after/);
@@ -254,7 +270,7 @@ test('the event loop turns while a long document is laid out', async () => {
   };
   turn();
   const fax = faxIn(
-    await composer({ clock: systemClock }).compose(
+    await maker({ clock: systemClock }).compose(
       orderOf({ BodyText: `${'words '.repeat(16)}\n`.repeat(4_000) }),
       RULES,
       never,

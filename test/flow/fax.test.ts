@@ -149,7 +149,7 @@ describe('an order for a fax', () => {
         .toString(),
     ).toBe('%PDF-');
     faxes.sends[0]?.end({ kind: 'sent', deliverySystemId: 'job 7', state: 'delivered', detail: '1 of 1 page' });
-    expect(await answers(1)).toMatchObject([{ Id: ID, Reference: 'job 7', Data: null }]);
+    expect(await answers(1)).toMatchObject([{ Id: ID, Reference: ID, Data: null }]);
   });
 
   it('that nobody answers is rejected in the line’s own words', async () => {
@@ -162,11 +162,11 @@ describe('an order for a fax', () => {
   it('whose call outlasts the answer is accepted for transmission, and its end is reported, once', async () => {
     order();
     await overdue();
-    expect(await answers(1)).toMatchObject([{ Reference: 'job 7', Data: null }]);
+    expect(await answers(1)).toMatchObject([{ Reference: ID, Data: null }]);
     await news('undelivered', 'Busy signal detected');
     await news('undelivered', 'Busy signal detected');
     const [notice] = await handed(1);
-    expect(notice).toMatchObject({ GatewayId: FAX, InReplyToId: 'job 7', RemoteAddress: NUMBER });
+    expect(notice).toMatchObject({ GatewayId: FAX, InReplyToId: ID, RemoteAddress: NUMBER });
     expect(notice.SubjectField).toBe(`Fax to ${NUMBER} NOT delivered`);
     expect(notice.BodyText).toContain('Busy signal detected');
     expect(notice.BodyText).toContain('Offer 12');
@@ -282,7 +282,7 @@ describe('an order whose process was killed while it was sending', () => {
     order();
     await sending();
     faxes.sends[0]?.end({ kind: 'sent', deliverySystemId: 'job 8', state: 'delivered' });
-    expect((await answers(1))[0]).toMatchObject({ Data: null, Reference: 'job 8' });
+    expect((await answers(1))[0]).toMatchObject({ Data: null, Reference: ID });
   });
 
   it('that the lookup finds under way is followed under the ids it names', async () => {

@@ -71,6 +71,8 @@ async function startUnit() {
     dataDir: folder,
     webhookUrl: () => '',
     link: () => '',
+    notify: async () => false,
+    otherHalf: () => undefined,
     limits: { window: 4, windowBytes: 1e6, ackMs: 1_000, backoff: { first: 10, longest: 10 }, refusals: 3 },
   });
   undo.push(async () => {

@@ -16,7 +16,7 @@ import { outboundFax } from '../conformance/fax-words.js';
 import { recorder } from '../conformance/watch.js';
 import { createMemory, type TestMemory } from '../kit/memory.js';
 import { until } from '../kit/until.js';
-import { type ScriptedHylafax, startScriptedHylafax } from './hylafax-script.js';
+import { type ScriptedHylafax, type ScriptJob, startScriptedHylafax } from './hylafax-script.js';
 
 export const ORDER = '99999999-0000-4000-8000-000000000001';
 
@@ -30,6 +30,14 @@ export interface HylafaxBed {
   /** A gateway, closed with the bed if not before. */
   sender(settings?: Readonly<Record<string, unknown>>): Promise<Sender>;
   receiver(settings?: Readonly<Record<string, unknown>>): Promise<Receiver>;
+  /** What becomes of jobs: they end at once, failed if nothing else is said. */
+  ends(to: Partial<ScriptJob>): void;
+  /** The first job that is submitted. */
+  job(): Promise<ScriptJob>;
+  /** The same, once the driver knows: it looks for it then. */
+  submitted(): Promise<ScriptJob>;
+  /** A job gets on, and the live channel tells. */
+  change(job: ScriptJob, to: Partial<ScriptJob>): void;
   /** The steps of the test of the connection. */
   check(direction: 'I' | 'O', settings?: Readonly<Record<string, unknown>>): Promise<CheckStep[]>;
   close(): Promise<void>;
@@ -74,7 +82,21 @@ export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory }
     closers.push(() => hylaFax.close(session));
     return session;
   };
+  const job = () => until('a job', () => server.jobs.find(({ state }) => state !== 'T'));
   return {
+    job,
+    async submitted() {
+      const found = await job();
+      await server.until('a look at the queue', /^LIST doneq/);
+      return found;
+    },
+    change(found, to) {
+      Object.assign(found, to);
+      server.tell(`100000 104 JOB ${found.id} (dest x pri 127 com ): Something`);
+    },
+    ends(to) {
+      server.work = (found) => void Object.assign(found, { state: 'F', dials: 1, ...to });
+    },
     ...{ server, memory, news, turnedAway, said: () => JSON.stringify(log.lines) },
     sender: async (settings = {}) => senderOf(await open('O', settings)),
     receiver: async (settings = {}) => receiverOf(await open('I', { Since: 'All', ...settings }), memory),

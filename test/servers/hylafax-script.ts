@@ -184,6 +184,7 @@ function jobCommand(script: ScriptedHylafax, line: Line, verb: string, argument:
 
 function setParameter({ documents }: Line, draft: ScriptJob, argument: string): string {
   const [, name = '', value = ''] = /^(\w+) (.*)$/.exec(argument) ?? [];
+  if (value.startsWith('"') && !/^"(?:[^"\\]|\\.)*"$/.test(value)) return '500 Syntax error.';
   const plain = value.replace(/^"(.*)"$/, '$1').replace(/\\(.)/g, '$1');
   draft.parameters.set(name, plain);
   if (name !== 'DOCUMENT') return `213 ${name} set to "${plain}".`;

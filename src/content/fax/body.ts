@@ -47,8 +47,10 @@ function plainBody(text: string): BodyResult {
   if (text.trim() === '') return { ok: false, problem: 'the order has no text: there is nothing to fax' };
   const most = MAX_PAGES * CHARACTERS_PER_PAGE;
   if (text.length > most) return { ok: false, problem: tooManyPages(text.length / CHARACTERS_PER_PAGE, true) };
-  // Line breaks are elements; those behind them would count twice where blanks are kept.
-  const html = textToHtml(text).replaceAll('<br>\n', '<br>');
+  // A line is a paragraph: a browser needs six times as long for one of 6,000 lines. And each goes its own direction.
+  const html = textToHtml(text)
+    .replaceAll('<p>', '<p dir="auto">')
+    .replaceAll('<br>\n', '</p>\n<p class="fax-next" dir="auto">');
   return { ok: true, body: { html, text: text.trim(), plain: true, pictures: [] } };
 }
 

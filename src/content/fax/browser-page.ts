@@ -6,7 +6,16 @@ import { GatepostError } from '../../kit/errors.js';
 import { type Dots, dithered, type Picture } from './dither.js';
 import { areaOf, MAX_PAGES, type Paper, tooManyPages } from './page.js';
 import { countPages, dated } from './pdf.js';
-import { type FaxJob, headerTemplate, type Laid, PIXELS, type Shown, sheetOf } from './sheet.js';
+import {
+  type FaxJob,
+  headerTemplate,
+  type Laid,
+  PIXELS,
+  type Shown,
+  SQUEEZES,
+  type Squeeze,
+  sheetOf,
+} from './sheet.js';
 
 /** Estimated pages, in units of what is sent, up to which it is worth counting them. */
 const WORTH_COUNTING = 1.5;
@@ -35,12 +44,12 @@ export async function layOutIn(
 ): Promise<Laid> {
   const page = await context.newPage();
   await page.emulateMedia({ media: 'print' });
-  const narrow = await settle(page, job, pictures);
+  const squeeze = await settle(page, job, pictures);
   const { height } = await sizeOf(page);
   const estimate = height / (areaOf(job.paper).height * PIXELS);
   if (estimate > WORTH_COUNTING * MAX_PAGES) return { ok: false, problem: tooManyPages(estimate, true) };
   const made = await shownOn(page, job.paper, pictures, signal);
-  const options = { shown: (_index: number, place: number) => made.get(place), narrow };
+  const options = { shown: (_index: number, place: number) => made.get(place), squeeze };
   const first = await print(page, job, sheetOf(job, options));
   const pages = countPages(first);
   if (pages === 0) throw new GatepostError('fax/chromium', 'Chromium printed a document whose pages cannot be counted');
@@ -49,14 +58,15 @@ export async function layOutIn(
   return { ok: true, pdf: dated(pdf, job.now), pages };
 }
 
-/** Shows the message with stand-ins for its pictures; true when it is wider than the page as its sender wants it. */
-async function settle(page: Page, job: FaxJob, pictures: readonly (Picture | undefined)[]): Promise<boolean> {
+/** Shows the message with stand-ins for its pictures, squeezed as little as makes it as narrow as the page. */
+async function settle(page: Page, job: FaxJob, pictures: readonly (Picture | undefined)[]): Promise<Squeeze> {
   const shown = (index: number) => standIn(pictures[index]);
-  await page.setContent(sheetOf(job, { shown, narrow: false }));
-  const { width, room } = await sizeOf(page);
-  if (width <= room) return false;
-  await page.setContent(sheetOf(job, { shown, narrow: true }));
-  return true;
+  for (const squeeze of SQUEEZES) {
+    await page.setContent(sheetOf(job, { shown, squeeze }));
+    const { width, room } = await sizeOf(page);
+    if (width <= room) return squeeze;
+  }
+  return 'words';
 }
 
 async function print(page: Page, job: FaxJob, sheet: string): Promise<Buffer> {

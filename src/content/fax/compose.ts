@@ -1,47 +1,16 @@
-// Owns an order for a fax: from MessageContentInfo to the document that a fax gateway is handed, a PDF always and the page
-// images of the line beside it where they are wanted. Whatever is missing on the machine or fails costs looks, never the fax.
+// Owns how an order becomes a fax without anybody waiting for it: the work is done in a process of its own (see child.ts), for
+// it reads pictures and markup that strangers may have sent, and its libraries are large and slow to load. What brings the
+// process down costs the pictures at most, or else that one fax.
 import type { Clock } from '../../kit/clock.js';
-import { deadline } from '../../kit/deadline.js';
-import { GatepostError, messageOf } from '../../kit/errors.js';
+import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { window } from '../../kit/window.js';
-import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
-import { cleanLine, cutText, humanSize } from '../limits.js';
-import type { FaxRulesInput } from '../reader.js';
-import { createBodies } from './bodies.js';
-import type { FaxBody } from './body.js';
-import { type Chromium, createChromium } from './chromium.js';
-import { type Picture, readPicture } from './dither.js';
-import { faxSenderOf, readFaxNumber } from './numbers.js';
-import { coverOf, headerOf, MAX_PDF, paperOf } from './page.js';
+import type { MessageContentInfo } from '../../simprot/messages.js';
+import { type Child, childModule, createChild } from './child.js';
+import { type ComposeReply, type ComposeTask, composeReply, type FaxComposer, type FaxResult } from './composed.js';
+import { readFaxNumber } from './numbers.js';
 import { type Environment, findChromium, findGhostscript } from './programs.js';
-import type { FaxJob, Laid } from './sheet.js';
-import { tiffOf } from './tiff.js';
-import { typeset } from './typeset.js';
 
-/** The same shape as the driver contract's OutboundFax. */
-export interface ComposedFax {
-  kind: 'fax';
-  to: string;
-  from: string | undefined;
-  subject: string;
-  pdf: Uint8Array;
-  tiff: Uint8Array | null;
-  pages: number;
-  reference: string;
-}
-
-export type FaxResult = { ok: true; fax: ComposedFax } | { ok: false; problem: string };
-
-export interface FaxComposer {
-  /**
-   * Composes the fax that `order` asks for. Never rejects for anything in the order; only with the signal's reason, or when
-   * it is closed.
-   */
-  compose(order: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal): Promise<FaxResult>;
-  /** Waits for what is under way and ends the browser. Twice is fine. */
-  close(): Promise<void>;
-}
+export type { ComposedFax, FaxComposer, FaxResult } from './composed.js';
 
 export interface FaxComposerOptions {
   clock: Clock;
@@ -52,142 +21,76 @@ export interface FaxComposerOptions {
   ghostscript?: string | null;
   /** Ms that the programs may take for one fax, waiting for their turn not counted. */
   composeMs?: number;
-  /** Ms without a fax after which the browser is ended. */
+  /** Ms without a fax after which the process and its browser are ended. */
   idleMs?: number;
   env?: Environment;
+  /** Module that the process runs. */
+  module?: string;
 }
 
 const COMPOSE_MS = 20_000;
 const IDLE_MS = 60_000;
-/** Of the time for one fax, what the browser may take; the rest is for the plain layout and the page images. */
-const BROWSER_SHARE = 0.6;
-/** The same for reading pictures, before that: a picture may unfold to a hundred million dots. */
-const PICTURES_SHARE = 0.3;
-/** Faxes made at once: each may hold some tens of megabytes. */
-const PLACES = 2;
-const MAX_SUBJECT = 320;
+/** Layout and page images have their limits inside; this one is for a process that does not keep them. Ms. */
+const SLACK_MS = 15_000;
+/** MB; the longest message that is laid out at all needs a third. */
+const HEAP_MB = 512;
+/** Ms in which it ends its browser; a browser that hangs is given 3 s. */
+const GRACE_MS = 5_000;
 
 export function createFaxComposer(options: FaxComposerOptions): FaxComposer {
   const { clock, log, composeMs = COMPOSE_MS, idleMs = IDLE_MS, env = process.env } = options;
-  const executable = options.chromium === undefined ? findChromium(env) : options.chromium;
-  const ghostscript = options.ghostscript === undefined ? findGhostscript(env) : options.ghostscript;
-  const chromium = executable ? createChromium({ executable, clock, log, idleMs, env }) : undefined;
-  const tools: Tools = { clock, log, env, chromium, ghostscript: ghostscript ?? undefined, composeMs };
-  const bodies = createBodies();
-  const places = window({ places: PLACES, weight: Number.POSITIVE_INFINITY });
+  const chromium = (options.chromium === undefined ? findChromium(env) : options.chromium) ?? null;
+  const ghostscript = (options.ghostscript === undefined ? findGhostscript(env) : options.ghostscript) ?? null;
+  const child = createChild({
+    work: 'laying out a fax',
+    module: options.module ?? childModule('compose-process', import.meta.url),
+    reply: composeReply,
+    ...{ clock, env, idleMs, heapMb: HEAP_MB, graceMs: GRACE_MS },
+  });
   const closing = new AbortController();
   return {
     async compose(order, rules, signal) {
       const to = readFaxNumber(order.RemoteAddress ?? '', rules.region);
       if (!to.ok) return to;
       const stop = AbortSignal.any([signal, closing.signal]);
-      const leave = await places.enter(1, stop);
-      try {
-        const body = await bodies.read(order, stop);
-        return body.ok ? await make({ order, rules, to: to.to, body: body.body }, tools, stop) : body;
-      } finally {
-        leave();
-      }
+      const how = { now: clock.now(), chromium, ghostscript, composeMs };
+      const task: ComposeTask = { order: whatIsFaxed(order), rules, pictures: true, ...how };
+      const tried = (again: ComposeTask) => attempt(again, { child, log }, stop);
+      return (await tried(task)) ?? (await tried({ ...task, pictures: false })) ?? UNLAID;
     },
     async close() {
       closing.abort(new GatepostError('fax/closed', 'the fax composer is closed'));
-      await places.empty();
-      await Promise.all([chromium?.close(), bodies.close()]);
+      await child.close();
     },
   };
 }
 
-interface Tools {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly env: Environment;
-  readonly chromium: Chromium | undefined;
-  readonly ghostscript: string | undefined;
-  readonly composeMs: number;
-}
+const UNLAID: FaxResult = { ok: false, problem: 'the message cannot be laid out as a fax: the attempt failed twice' };
 
-interface Wanted {
-  readonly order: MessageContentInfo;
-  readonly rules: FaxRulesInput;
-  readonly to: string;
-  readonly body: FaxBody;
-}
-
-async function make(wanted: Wanted, tools: Tools, signal: AbortSignal): Promise<FaxResult> {
-  const { order, rules, to } = wanted;
-  const job = jobOf(wanted, tools.clock.now());
-  const laid = await layOut(job, tools, signal);
-  if (!laid.ok) return laid;
-  const { pdf, pages } = laid;
-  if (pdf.length > MAX_PDF) {
-    const problem = `the fax would have ${humanSize(pdf.length)}, at most ${humanSize(MAX_PDF)} are sent`;
-    return { ok: false, problem };
-  }
-  const tiff = rules.documents === 'tiff' ? await pageImages(pdf, job, tools, signal) : null;
-  const from = faxSenderOf(order.FromField ?? '', rules.region);
-  const subject = subjectOf(order);
-  return { ok: true, fax: { kind: 'fax', to, from, subject, pdf, tiff, pages, reference: referenceOf(order) } };
-}
-
-function jobOf({ order, rules, to, body }: Wanted, now: number): FaxJob {
-  return {
-    body,
-    paper: paperOf(rules),
-    header: headerOf(rules, now),
-    cover: rules.coverPage ? coverOf(order, to, rules, now) : undefined,
-    subject: rules.coverPage ? '' : subjectOf(order),
-    language: /^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$/.exec(order.Culture ?? '')?.[0] ?? '',
-    now,
-  };
-}
-
-function subjectOf({ SubjectField }: MessageContentInfo): string {
-  return cutText(cleanLine(SubjectField ?? ''), MAX_SUBJECT);
-}
-
-/** By the browser where there is one; whatever it cannot do in time, the plain layout can. */
-async function layOut(job: FaxJob, tools: Tools, signal: AbortSignal): Promise<Laid> {
-  const { chromium, log, composeMs } = tools;
-  const pictures = await picturesOf(job.body, tools, signal);
-  if (!chromium) return typeset(job, pictures, signal);
+/** Undefined when the process failed and another try, without pictures, may help. */
+async function attempt(
+  task: ComposeTask,
+  { child, log }: { child: Child<ComposeReply>; log: Log },
+  stop: AbortSignal,
+): Promise<FaxResult | undefined> {
+  const ms = 2 * task.composeMs + SLACK_MS;
   try {
-    return await chromium.layOut(job, pictures, BROWSER_SHARE * composeMs, signal);
+    const reply = await child.ask(task, ms, stop);
+    if ('failed' in reply) throw new GatepostError('content/fax-failed', reply.failed);
+    for (const { fields, message } of reply.said) log.warn(fields, message);
+    return reply.result;
   } catch (error) {
-    signal.throwIfAborted();
-    log.warn({ error: messageOf(error) }, 'the browser could not lay out a fax; it leaves in the plain layout');
-    return typeset(job, pictures, signal);
+    stop.throwIfAborted();
+    log.warn({ reason: messageOf(error), pictures: task.pictures }, 'the process that lays out faxes failed');
+    if (codeOf(error) !== 'deadline') return undefined;
+    return { ok: false, problem: `the message cannot be laid out as a fax within ${Math.round(ms / 1000)} s` };
   }
 }
 
-/** Those that cannot be read, and those for which there is no time, are undefined. */
-async function picturesOf({ pictures }: FaxBody, { clock, composeMs }: Tools, signal: AbortSignal) {
-  const end = clock.monotonic() + PICTURES_SHARE * composeMs;
-  const read: (Picture | undefined)[] = [];
-  for (const file of pictures) {
-    signal.throwIfAborted();
-    read.push(clock.monotonic() < end ? await readPicture(file) : undefined);
-  }
-  return read;
-}
-
-/** null when this machine cannot make them: the gateway then gets the PDF alone. */
-async function pageImages(pdf: Uint8Array, { paper, now }: FaxJob, tools: Tools, signal: AbortSignal) {
-  const { ghostscript, env, clock, log, composeMs } = tools;
-  if (!ghostscript) return null;
-  const limit = deadline(clock, composeMs, signal);
-  try {
-    return await tiffOf(pdf, { ghostscript, env, paper, now, signal: limit.signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    log.warn({ error: messageOf(error) }, 'no page images could be made of a fax; it leaves as a PDF alone');
-    return null;
-  } finally {
-    limit.dispose();
-  }
-}
-
-/** The server's proposal, when it has the length of an id; else the order's own. */
-function referenceOf({ DeliverySystemId, MessageId }: MessageContentInfo): string {
-  const proposed = cleanLine(DeliverySystemId ?? '');
-  return proposed !== '' && proposed.length <= LIMITS.DeliverySystemId ? proposed : (MessageId ?? '');
+/** The members of an order that are on the pages or say where they go. */
+function whatIsFaxed(order: MessageContentInfo): MessageContentInfo {
+  const { GatewayId, MessageId, DeliverySystemId, RemoteAddress, FromField, ToField } = order;
+  const { SubjectField, BodyHtml, BodyText, Culture } = order;
+  const whom = { GatewayId, MessageId, DeliverySystemId, RemoteAddress, FromField, ToField };
+  return { ...whom, SubjectField, BodyHtml, BodyText, Culture };
 }

@@ -2,7 +2,9 @@
 // made black or white by error diffusion (Floyd and Steinberg), which keeps photos and small print in them readable.
 import type { default as Sharp } from 'sharp';
 import { breathe } from '../../kit/clock.js';
+import { GatepostError } from '../../kit/errors.js';
 import { LINE_DOTS } from './page.js';
+import { PICTURES_MISSING } from './programs.js';
 
 export interface Picture {
   /** As it wants to be shown, in pixels. */
@@ -28,11 +30,12 @@ const NEARLY = 16;
 /** Dots between two turns of the event loop: about 5 ms. */
 const STRETCH = 400_000;
 
-/** undefined: no picture that can be read. */
+/** undefined: no picture that can be read. Rejects when this machine can read none at all. */
 export async function readPicture(file: Uint8Array): Promise<Picture | undefined> {
   const sharp = await loadSharp();
   try {
-    const image = sharp(file, { limitInputPixels: MAX_PIXELS, failOn: 'error' });
+    // One that is cut off is shown as far as it goes, as browsers do.
+    const image = sharp(file, { limitInputPixels: MAX_PIXELS, failOn: 'none' });
     const { autoOrient } = await image.metadata();
     const { data, info } = await image
       .autoOrient()
@@ -108,5 +111,9 @@ function spread(errors: Float32Array, at: number, error: number): void {
 
 /** Loaded with the first picture: it is large, and most faxes have none. */
 async function loadSharp(): Promise<typeof Sharp> {
-  return (await import('sharp')).default;
+  try {
+    return (await import('sharp')).default;
+  } catch (error) {
+    throw new GatepostError('fax/no-pictures', PICTURES_MISSING, { cause: error });
+  }
 }

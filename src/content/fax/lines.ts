@@ -2,7 +2,7 @@
 import { dithered, type Picture } from './dither.js';
 import type { Lettering } from './fonts.js';
 import { areaOf } from './page.js';
-import { asSeen, isRightToLeft } from './right-to-left.js';
+import { asSeen, isRightToLeft, withTurnedNumbers } from './right-to-left.js';
 import type { FaxJob } from './sheet.js';
 
 export type Document = PDFKit.PDFDocument;
@@ -31,7 +31,7 @@ export interface Sheet {
 export function setLine({ doc, job, letters }: Sheet, line: string): void {
   const { side } = job.paper.margin;
   const { width } = areaOf(job.paper);
-  const written = letters.written(line);
+  const written = withTurnedNumbers(letters.written(line));
   if (written.trim() === '') {
     if (!atTop(doc)) doc.moveDown(0.5);
     return;

@@ -123,10 +123,15 @@ function resultOf({ text, confidence, blocks }: Page): Recognized {
   if (confidence < UNCLEAR) return { kind: 'unclear' };
   const lines = (blocks ?? []).flatMap((block) => block.paragraphs).flatMap((paragraph) => paragraph.lines);
   const words = lines.flatMap((line) =>
-    line.words
-      .filter((word) => word.confidence >= UNCLEAR)
-      // The height of the line, so that words of one line stand on one line for programs that read the document.
-      .map(({ text, bbox }) => ({ text, left: bbox.x0, right: bbox.x1, top: line.bbox.y0, bottom: line.bbox.y1 })),
+    // The height of the line, so that words of one line stand on one line for programs that read the document. All of them, for
+    // what the text has is looked for in the document as well: numbers, most of all, are often taken for doubtful.
+    line.words.map(({ text, bbox }) => ({
+      text,
+      left: bbox.x0,
+      right: bbox.x1,
+      top: line.bbox.y0,
+      bottom: line.bbox.y1,
+    })),
   );
   return { kind: 'text', text, words };
 }

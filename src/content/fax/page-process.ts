@@ -3,18 +3,23 @@ import { rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { systemClock } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
-import { createPageReader } from './read-pages.js';
+import { PICTURES_MISSING } from './programs.js';
 import { type FaxReply, faxTask } from './task.js';
 
 /** Added to the niceness: nobody waits for pictures while messages are on their way. */
 const PATIENT = 5;
 
 const [, , scratch = tmpdir()] = process.argv;
-const reader = createPageReader({ clock: systemClock, scratch });
+/** Undefined when the library for pictures does not load: its part for this machine is an optional package. */
+const loading = import('./read-pages.js').then(
+  ({ createPageReader }) => createPageReader({ clock: systemClock, scratch }),
+  () => undefined,
+);
 
 async function answer(message: unknown): Promise<FaxReply> {
   try {
-    return await reader.read(faxTask.parse(message));
+    const reader = await loading;
+    return reader ? await reader.read(faxTask.parse(message)) : { unable: PICTURES_MISSING };
   } catch (error) {
     return { failed: messageOf(error) };
   }

@@ -41,6 +41,9 @@ function isProgram(file: string): boolean {
   }
 }
 
+/** The library for pictures is there, but not the part of it for this machine: an installation without optional packages. */
+export const PICTURES_MISSING = 'the library for pictures is not installed: npm install --include=optional sharp';
+
 /** No secret of ours is anywhere near a program that reads what others wrote. */
 export function sparse(env: Environment): Record<string, string> {
   const names = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'SYSTEMROOT', 'FONTCONFIG_FILE', 'FONTCONFIG_PATH'];

@@ -56,10 +56,10 @@ export function paperOf(page: Size & Dpi): Size {
   return { width: width * scale, height: height * scale };
 }
 
-/** Share of dots between dark and light above which a page is more of a photograph than of text. */
-const PHOTOGRAPH = 0.25;
+/** Share of dots between dark and light above which there is a photograph on the page; text has less than half of it. */
+const PHOTOGRAPH = 0.08;
 
-/** A small PNG for the message: four greys keep thin strokes readable and compress well; photographs need more. */
+/** A small PNG for the message: four greys keep thin strokes readable and compress well; a photograph needs more. */
 export async function shownPicture(raster: Raster): Promise<Size & { png: Uint8Array }> {
   const size = squared(raster, SHOWN_WIDTH);
   const data = await resized(raster, size);

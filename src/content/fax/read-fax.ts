@@ -160,17 +160,20 @@ async function lookInto(fax: FaxInput, format: Format | undefined, title: string
   const task: FaxTask = { raw, format: format.kind, ocr, limits: PAGE_LIMITS, title, time: receivedAt };
   const read = (await tried(task, tools)) ?? (await tried({ ...task, ocr: null, limits: SECOND_LIMITS }, tools));
   if (!read) return note('The pages of the fax cannot be shown: reading them failed. The file is attached as it came.');
+  if ('missing' in read) {
+    return note(`The pages of the fax cannot be shown: ${read.missing}. The file is attached as it came.`);
+  }
   if (ocr !== null && read.task.ocr === null)
     read.pages.notes.push('The text was not recognized: it failed or took too long.');
   if (read.pages.ocrMissing !== null) tools.ocrMissing(read.pages.ocrMissing);
   return read.pages;
 }
 
-/** Undefined when the process failed, whatever way. */
+/** Undefined when the process failed, whatever way; `missing` when this machine lacks what every fax needs. */
 async function tried(
   task: FaxTask,
   { reading, log }: FaxTools,
-): Promise<{ task: FaxTask; pages: PagesRead } | undefined> {
+): Promise<{ task: FaxTask; pages: PagesRead } | { missing: string } | undefined> {
   const ms = task.limits.picturesMs + (task.ocr?.ms ?? 0) + SLACK_MS;
   try {
     return { task, pages: await reading.read(task, ms) };
@@ -180,7 +183,7 @@ async function tried(
       { bytes: task.raw.byteLength, reason: messageOf(error), text: task.ocr !== null },
       'the process that reads faxes failed',
     );
-    return undefined;
+    return codeOf(error) === 'content/fax-unable' ? { missing: messageOf(error) } : undefined;
   }
 }
 

@@ -36,26 +36,31 @@ export interface SheetOptions {
   readonly shown: (index: number, place: number) => Shown | undefined;
   /** For the cover page; undefined as long as they are not counted. */
   readonly pages?: number;
-  /** Widths that the sender asks for do not count: together they are wider than the page. */
-  readonly narrow: boolean;
+  readonly squeeze: Squeeze;
 }
 
-export function sheetOf(job: FaxJob, { shown, pages, narrow }: SheetOptions): string {
+/**
+ * What is done to a message that is wider than the page: nothing; widths that the sender asks for do not count; besides, long
+ * words may break within tables, too, where columns would otherwise be as wide as their longest word; or every word may.
+ */
+export const SQUEEZES = ['none', 'widths', 'long words', 'words'] as const;
+export type Squeeze = (typeof SQUEEZES)[number];
+
+export function sheetOf(job: FaxJob, { shown, pages, squeeze }: SheetOptions): string {
   const { body, language } = job;
   let places = 0;
-  const message = withAddresses(
-    withPictures(body.html, (index, attributes) => {
-      const place = places++;
-      return picture(shown(index, place), `data-place="${place}" data-index="${index}"`, attributes);
-    }),
-  );
+  const words = withAddresses(body.html);
+  const message = withPictures(squeeze === 'long words' ? withBreaks(words) : words, (index, attributes) => {
+    const place = places++;
+    return picture(shown(index, place), `data-place="${place}" data-index="${index}"`, attributes);
+  });
   const lang = language === '' ? '' : ` lang="${escaped(language)}"`;
   const subject = job.subject === '' ? '' : `<h1 class="fax-subject" dir="auto">${escaped(job.subject)}</h1>`;
   return [
-    `<!doctype html><html${lang}><head><meta charset="utf-8"><title></title>`,
+    `<!doctype html><html${lang}><head><meta charset="utf-8"><title>Fax</title>`,
     // The third lock: the page is offline and every request is refused besides.
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">`,
-    `<style>${styleOf(job)}${narrow ? NARROW : ''}</style></head><body>`,
+    `<style>${styleOf(job)}${squeeze === 'none' ? '' : NARROW}${squeeze === 'words' ? BROKEN : ''}</style></head><body>`,
     job.cover ? coverPage(job.cover, pages) : '',
     `<div id="fax-message"${body.plain ? ' class="fax-plain"' : ''} dir="auto">${subject}${message}</div></body></html>`,
   ].join('\n');
@@ -76,15 +81,18 @@ const NARROW = `
 table, tbody, tr, td, th, col, colgroup, div, p, pre { width: auto !important; min-width: 0 !important }
 [style*="display:flex"], [style*="display:inline-flex"] { display: block !important }`;
 
+const BROKEN = '* { overflow-wrap: anywhere !important }';
+
 function styleOf({ paper }: FaxJob): string {
   const area = areaOf(paper);
   return `
 html, body { margin: 0; padding: 0 }
-body { font: 12pt/1.4 Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif; overflow-wrap: anywhere }
+body { font: 12pt/1.4 Arial, Helvetica, "Liberation Sans", "DejaVu Sans", sans-serif; overflow-wrap: break-word }
 *, *::before, *::after { color: #000 !important; background: none !important; border-color: #000 !important;
   text-shadow: none !important; box-shadow: none !important; max-width: 100% !important; float: none }
 #fax-message { width: 100%; display: flow-root }
-.fax-plain p { white-space: pre-wrap; margin: 0 0 0.9em; unicode-bidi: plaintext }
+.fax-plain p { white-space: pre-wrap; margin: 0.9em 0 0 }
+.fax-plain > :first-child, .fax-plain .fax-next { margin-top: 0 }
 [nowrap], [style*="white-space:nowrap"] { white-space: normal !important }
 [style*="white-space:pre"] { white-space: pre-wrap !important }
 p, li, blockquote { orphans: 2; widows: 2 }
@@ -95,6 +103,7 @@ pre { white-space: pre-wrap; font-family: "Liberation Mono", "DejaVu Sans Mono",
 hr { border: 0; border-top: 0.75pt solid #000 }
 tr, img { break-inside: avoid }
 thead { display: table-header-group }
+table[border]:not([border="0"], [cellpadding]) :is(td, th) { padding: 1pt 3pt }
 img { max-height: ${Math.floor(area.height * PIXELS) - 2}px; image-rendering: pixelated }
 .fax-lost { display: inline-block; border: 0.75pt solid #000; padding: 1pt 4pt }
 .fax-cover { height: ${Math.floor(area.height * PIXELS) - 4}px; overflow: hidden; break-after: page }
@@ -127,6 +136,14 @@ function withAddresses(html: string): string {
     if (href === undefined || href.length > MAX_SHOWN_LINK || bare(href) === bare(text)) return all;
     return `${all} (${href})`;
   });
+}
+
+/** Characters of a word that nothing but a very narrow column must break, and of its parts where it is broken. */
+const LONG_WORD = /(<[^>]*>)|((?:&[#\w]+;|[^\s<&]){25,})/gu;
+const PARTS = /(?:&[#\w]+;|[^&]){8}/gu;
+
+function withBreaks(html: string): string {
+  return html.replace(LONG_WORD, (_all, tag?: string, word?: string) => tag ?? word?.replace(PARTS, '$&<wbr>') ?? '');
 }
 
 function bare(address: string): string {

@@ -58,5 +58,10 @@ export const pagesRead = z.object({
 export type PagesRead = z.infer<typeof pagesRead>;
 export type ShownPage = PagesRead['shown'][number];
 
-export const faxReply = z.union([pagesRead, z.object({ failed: z.string() })]);
+export const faxReply = z.union([
+  pagesRead,
+  z.object({ failed: z.string() }),
+  /** What is missing on this machine, and how to get it: no other try would help. */
+  z.object({ unable: z.string() }),
+]);
 export type FaxReply = z.infer<typeof faxReply>;
