@@ -218,6 +218,22 @@ describe('the process', () => {
     );
   });
 
+  test.runIf(GHOSTSCRIPT)(
+    `finishes its fax when all processes of the service are told to stop${without(['gs', GHOSTSCRIPT])}`,
+    async () => {
+      const [parent, go, ghostscript] = ['parent', 'go', 'gs-waiting'].map((name) => join(folder, name));
+      const script = `#!/bin/sh\necho $PPID > ${parent}; while [ ! -e ${go} ]; do sleep 0.02; done; exec ${GHOSTSCRIPT} "$@"\n`;
+      writeFileSync(ghostscript ?? '', script, { mode: 0o755 });
+      const { log, said } = warnings();
+      const composing = composer({ log, ghostscript: ghostscript ?? null });
+      const composed = composing.compose(orderOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
+      process.kill(await until('its process', () => Number(safeRead(parent ?? ''))), 'SIGTERM');
+      writeFileSync(go ?? '', '');
+      expect(faxIn(await composed).tiff).not.toBeNull();
+      expect(said).toEqual([]);
+    },
+  );
+
   const needs = without(['chromium', CHROMIUM]);
   test.runIf(CHROMIUM)(`ends its browser, however it is ended itself${needs}`, async () => {
     const pids = join(folder, 'browser.pid');

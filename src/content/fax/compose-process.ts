@@ -28,6 +28,8 @@ async function answer(message: unknown): Promise<ComposeReply> {
   }
 }
 
+// Whoever started it ends it. Some tell all processes of a service to stop (systemd), which finishes its faxes first.
+process.on('SIGTERM', () => {});
 process.on('message', (message) => void answer(message).then((reply) => process.send?.(reply, () => {})));
 // Nobody is left to be answered: the browser ends with it, and nothing stays behind.
 process.on('disconnect', async () => {

@@ -30,6 +30,8 @@ try {
 } catch {
   // Not everywhere allowed, and only a courtesy.
 }
+// Whoever started it ends it. Some tell all processes of a service to stop (systemd), which finishes its faxes first.
+process.on('SIGTERM', () => {});
 process.on('message', (message) => void answer(message).then((reply) => process.send?.(reply)));
 // Nobody is left to be answered, or to clear up.
 process.on('disconnect', () => {
