@@ -16,6 +16,8 @@ import { redactor } from './kit/redact.js';
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
 const env = process.env;
+// Whoever reads our output has seen enough (`gatepost log | head`): no reason for a stack trace.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 const clock = systemClock;
 
 const program = new Command('gatepost')

@@ -168,13 +168,8 @@ export async function deliverOrder(
 
   async function resolveDoubt(standing: Standing, doubt: string): Promise<End | Standing> {
     const { deliverySystemId } = standing.parcel;
-    const answer = await lookup(standing.parcel);
-    const found = answer && named(answer, standing.parcel);
+    const found = await lookUp(standing.parcel);
     const words = found?.kind === 'unknown' ? found.detail : doubt;
-    if (found && (found.kind !== 'unknown' || found.ids)) {
-      await settle((await latest()).attempts, found);
-      await hearOut(found);
-    }
     if (found?.kind === 'sent') return done(found.deliverySystemId);
     if (found?.kind === 'rejected') return failed('rejected', found.detail);
     // Surely not sent after all: then it is sent, as often as an uncertain one may be.
@@ -186,6 +181,16 @@ export async function deliverOrder(
     }
     if (policy === 'Hold') return failed('unknown', `delivery uncertain, held for a person to resolve: ${words}`);
     return mayGoAgain(standing) ? again(standing) : failed('unknown', `delivery uncertain: ${words}`);
+  }
+
+  /** What the counterparty knows of it is on record before anything follows from it. */
+  async function lookUp(parcel: Parcel): Promise<Outcome | undefined> {
+    const answer = await lookup(parcel);
+    const found = answer && named(answer, parcel);
+    if (!found || (found.kind === 'unknown' && !found.ids)) return found;
+    await settle((await latest()).attempts, found);
+    await hearOut(found);
+    return found;
   }
 
   function mayGoAgain({ resends }: Standing): boolean {

@@ -166,11 +166,15 @@ describe.runIf(CHROMIUM && POPPLER)(`the layout of a browser${needs}`, () => {
   test('nothing is wider than the page, whatever its sender asked for', async () => {
     const html = `<table width="1400"><tr><td width="700">left</td><td width="700">right end</td></tr></table>
       <p style="white-space:nowrap">${'never to be broken '.repeat(20)}last</p><pre>${'x '.repeat(200)}end</pre>
-      <div style="display:none">hidden words</div>`;
+      <table style="min-width:1400px"><tr><td>far</td><td>away</td></tr></table><div style="display:none">hidden words</div>`;
     const { pdf } = await compose({ BodyHtml: html });
     const words = wordsOf(pdf);
-    for (const word of ['left', 'right end', 'last', 'end']) expect(words).toContain(word);
+    for (const word of ['left', 'right end', 'last', 'end', 'away']) expect(words).toContain(word);
     expect(words).not.toContain('hidden words');
+    // A browser makes everything small when something is too wide for the page.
+    const box = execFileSync('pdftotext', ['-bbox', '-', '-'], { input: pdf, encoding: 'utf8' });
+    const [, top, bottom] = /yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">last</.exec(box) ?? [];
+    expect(Number(bottom) - Number(top)).toBeGreaterThan(13);
   });
 
   test('columns of a table are as wide as their words; only what would not fit at all is broken', async () => {
@@ -193,7 +197,7 @@ describe.runIf(CHROMIUM && POPPLER)(`the layout of a browser${needs}`, () => {
   });
 
   test('every line of a text goes its own direction', async () => {
-    const { pdf } = await compose({ BodyText: 'Dear Sir\nשלום עולם\n\nthe end' });
+    const { pdf } = await compose({ BodyText: 'Dear Sir\nplease note\nשלום עולם\n\nthe end' });
     const box = execFileSync('pdftotext', ['-bbox', '-', '-'], { input: pdf, encoding: 'utf8' });
     const place = (word: string) => new RegExp(`xMin="([\\d.]+)" .*xMax="([\\d.]+)"[^>]*>${word}<`).exec(box) ?? [];
     expect(Number(place('Dear')[1])).toBeLessThan(60);
