@@ -1,9 +1,9 @@
 // Owns receiving by looking: the list of received faxes is read as far back as the cursor and an overlap reach, and what
 // the journal does not know is fetched and yielded, oldest first.
 import { type Arrival, codeOf, type FaxDocument, GatepostError } from '../../src/driver/contract.js';
+import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/cursor.js';
 import { reasonOf, statusOf } from './api.js';
 import { arrivalOf, documentOf, isSettled, keyOf } from './arrivals.js';
-import { type Cursor, cursorAt, readNote, writeNote } from './cursor.js';
 import { type Fax, pages } from './faxes.js';
 import { fetchDocument, isLost } from './media.js';
 import type { Session } from './session.js';

@@ -1,10 +1,10 @@
 // Owns receiving by looking: the list of received messages is read newest first as far back as the cursor and an overlap
 // reach, and what the journal does not know is yielded oldest first.
 import { type Arrival, codeOf, deadline, GatepostError, type TextMessage, wait } from '../../src/driver/contract.js';
+import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/cursor.js';
 import { pages, type Sms } from './api.js';
 import { arrivalOf, isSettled, keyOf, textOf } from './arrivals.js';
 import { reasonOf, refusalOf } from './codes.js';
-import { type Cursor, cursorAt, readNote, writeNote } from './cursor.js';
 import { type Fetched, fetchMedia, lostMedia, mayComeLater } from './media.js';
 import type { Session } from './session.js';
 

@@ -1,20 +1,20 @@
-// Owns how far the list of received faxes has been read: a moment up to which every fax is safe in the journal or settled.
-// Telnyx keeps no "taken" mark, so this moment and the journal's keys are all there is. It never passes a fax that was
-// handed to the flow and is neither confirmed nor refused: after a crash that one has to be found again.
-import type { Memory } from '../../src/driver/contract.js';
-import { z } from '../../src/driver/settings.js';
-import { recent } from './recent.js';
+// Owns how far a counterparty's list of received messages has been read, for those that keep no "taken" mark: a moment up to
+// which everything is safe in the journal or settled. It never passes a message that was handed to the flow and is neither
+// confirmed nor refused: after a crash that one has to be found again.
+import type { Memory } from './contract.js';
+import { z } from './settings.js';
 
 const NOTE = 'poll';
 /** A moment that moves by less than this is not worth a write: reading overlaps by more. */
 const WORTH_MS = 60_000;
-/** The journal learns of a settled fax a moment after us; by then this many more will hardly have come. */
-const MOST_SETTLED = 1_000;
+
+/** The journal learns of a settled message a moment after us; by then this many more will hardly have come. */
+const MOST_SETTLED = 10_000;
 
 const noteSchema = z.object({
-  /** Faxes created before this moment, ms, are not wanted: they were there before the gateway was. */
+  /** What was created before this moment, ms, is not wanted: it was there before the gateway was. */
   start: z.number(),
-  /** Every fax created before this moment, ms, is settled; null while those from before the start are being sorted out. */
+  /** Everything created before this moment, ms, is settled; null while what is from before the start is being sorted out. */
   settledUpTo: z.number().nullable(),
 });
 export type Note = z.output<typeof noteSchema>;
@@ -31,11 +31,11 @@ export function writeNote(memory: Memory, note: Note): Promise<void> {
 export interface Cursor {
   readonly start: number;
   readonly settledUpTo: number;
-  /** The flow is being handed this fax. */
+  /** The flow is being handed this message. */
   begin(id: string, createdAt: number): void;
   /** It is confirmed or refused. */
   settle(id: string): void;
-  /** Whether the flow was handed this fax by this session, settled or not. */
+  /** Whether the flow was handed this message by this session, settled or not. */
   handed(id: string): boolean;
   /** After a round: `seenUpTo` is when it began, or earlier when it left something out. */
   advance(seenUpTo: number): Promise<void>;
@@ -43,21 +43,26 @@ export interface Cursor {
 
 export function cursorAt(memory: Memory, { start, settledUpTo }: { start: number; settledUpTo: number }): Cursor {
   const pending = new Map<string, number>();
-  const settled = recent<true>(MOST_SETTLED);
+  const settled = new Set<string>();
   let upTo = settledUpTo;
   return {
     start,
     begin: (id, createdAt) => void pending.set(id, createdAt),
     settle(id) {
       pending.delete(id);
-      settled.set(id, true);
+      settled.add(id);
+      for (const oldest of settled) {
+        if (settled.size <= MOST_SETTLED) break;
+        settled.delete(oldest);
+      }
     },
     handed: (id) => pending.has(id) || settled.has(id),
     get settledUpTo() {
       return upTo;
     },
     async advance(seenUpTo) {
-      const next = Math.min(seenUpTo, ...pending.values());
+      let next = seenUpTo;
+      for (const createdAt of pending.values()) next = Math.min(next, createdAt);
       if (next - upTo < WORTH_MS) return;
       await writeNote(memory, { start, settledUpTo: next });
       upTo = next;
