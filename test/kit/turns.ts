@@ -29,6 +29,16 @@ export async function longestTurn(work: () => Promise<unknown>): Promise<number>
   }
 }
 
+/**
+ * The shortest such turn of several runs, no more of them than it takes to get below `enough`. Garbage collection and a shared
+ * processor make single runs longer; work that really holds up the event loop does so in every one.
+ */
+export async function longestTurnAtBest(work: () => Promise<unknown>, enough: number): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < 8 && best > enough; run++) best = Math.min(best, await longestTurn(work));
+  return best;
+}
+
 /** Of the main thread, ms (Linux, proc(5) schedstat); where that cannot be told, the time itself. */
 function processorTime(): { read: () => number; close: () => void } {
   try {
