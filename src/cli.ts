@@ -2,12 +2,12 @@
 // Owns the command line: commands, options, help. Each command's work is in src/commands, loaded when it is asked for.
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { World } from './app.js';
+import type { Platform } from './service.js';
 import type { GatewayNames } from './commands/log.js';
 import { optOutCommand } from './commands/optout-cli.js';
 import { errorText, processOutput as output } from './commands/output.js';
 import { attachmentFolder, type Config, findConfig, loadConfig } from './config.js';
-import type { Desk } from './frontdesk/desk.js';
+import type { Desk } from './embedded-server/desk.js';
 import type { JournalReader } from './journal/open.js';
 import { systemClock, systemRandom } from './kit/clock.js';
 import { createLog, type LogLevel } from './kit/log.js';
@@ -56,13 +56,13 @@ function configOf({ config }: Common): Config {
 }
 
 /** Everything a running service is handed; commands other than start keep their log quiet. */
-async function worldOf(config: Config, level: LogLevel = config.log.level): Promise<World> {
+async function worldOf(config: Config, level: LogLevel = config.log.level): Promise<Platform> {
   const secrets = redactor();
   const { format } = config.log;
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
   const [{ drivers }, { openJournalThread }] = await Promise.all([
     import('../gateways/index.js'),
-    import('./journal/thread.js'),
+    import('./journal/worker/client.js'),
   ]);
   return {
     openJournal: openJournalThread,
@@ -76,7 +76,7 @@ async function worldOf(config: Config, level: LogLevel = config.log.level): Prom
 }
 
 async function definitionTools(config: Config) {
-  const [world, { secretsFrom }] = await Promise.all([worldOf(config, 'silent'), import('./flow/secrets.js')]);
+  const [world, { secretsFrom }] = await Promise.all([worldOf(config, 'silent'), import('./pipeline/gateways/secrets.js')]);
   return { ...world, secrets: secretsFrom({ env, folder: config.secretsDir }) };
 }
 
@@ -320,12 +320,12 @@ const desk = program
     '\nExamples:\n  gatepost desk inbox\n  gatepost desk read 3f2a\n  gatepost desk reply 3f2a --text "Thank you, we are on it."\n  gatepost desk send --gateway "Pickup folder" --to ann@example.com --subject Hello --text "Good morning"',
   );
 
-type DeskWork = (desk: Desk, commands: typeof import('./frontdesk/desk.js')) => Promise<number>;
+type DeskWork = (desk: Desk, commands: typeof import('./embedded-server/desk.js')) => Promise<number>;
 
 function atDesk(options: Common, work: DeskWork): Promise<void> {
   return run(async () => {
     const config = configOf(options);
-    const commands = await import('./frontdesk/desk.js');
+    const commands = await import('./embedded-server/desk.js');
     const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
     const out = (text: string) => output.out(`${text}\n`);
     return work({ storePath: config.frontdesk.store, clock, out, signal: stopSignal(), columns }, commands);

@@ -2,10 +2,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Arrival } from '../../src/driver/contract.js';
+import type { InboundMessage } from '../../src/driver/contract.js';
 import { attemptOf, contextOf, mailBytes, outboundMail, tempDir } from '../../test/conformance/context.js';
-import { type ManualClock, manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory, type TestMemory } from '../../test/kit/memory.js';
+import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory, type TestMemory } from '../../test/fixtures/driver-state.js';
 import { dropFolder } from './driver.js';
 import { pathOf } from './outbound.js';
 
@@ -36,8 +36,8 @@ async function inbox(written: Record<string, unknown> = {}, shared: Shared = {})
   undo.push(() => stop.abort());
   const arrivals = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   /** The next arrival, time passing as it needs to. */
-  const next = async (): Promise<Arrival> => {
-    let arrival: Arrival | undefined;
+  const next = async (): Promise<InboundMessage> => {
+    let arrival: InboundMessage | undefined;
     const asked = arrivals?.next().then(({ value, done }) => {
       if (!done) arrival = value;
     });
@@ -54,7 +54,7 @@ async function inbox(written: Record<string, unknown> = {}, shared: Shared = {})
   return { dataDir, memory, clock, session, stop, arrivals, next, folder, drop, list };
 }
 
-const textOf = (arrival: Arrival) => Buffer.from(arrival.content?.raw ?? []).toString();
+const textOf = (arrival: InboundMessage) => Buffer.from(arrival.content?.raw ?? []).toString();
 
 describe('receiving', () => {
   it('a file is marked while it is handed over, moved to done by the confirm and not before', async () => {
@@ -79,7 +79,7 @@ describe('receiving', () => {
   it('a refused file is kept with the reason beside it', async () => {
     const { next, drop, list, folder } = await inbox();
     drop('a.eml');
-    await (await next()).refuse('the server said no eight times');
+    await (await next()).reject('the server said no eight times');
     expect(list('refused')).toEqual(['a.eml', 'a.eml.reason.txt']);
     expect(readFileSync(join(folder, 'refused', 'a.eml.reason.txt'), 'utf8')).toBe('the server said no eight times\n');
   });
@@ -97,7 +97,7 @@ describe('receiving', () => {
     await clock.untilArmed(1);
     await clock.advance(2000);
     const result = await asked;
-    expect(result?.done ? '' : textOf(result?.value as Arrival)).toBe('Subject: half a mail\r\n\r\n');
+    expect(result?.done ? '' : textOf(result?.value as InboundMessage)).toBe('Subject: half a mail\r\n\r\n');
   });
 
   it('other extensions, hidden files, folders, links and half-written files are left alone', async () => {

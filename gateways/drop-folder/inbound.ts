@@ -4,13 +4,13 @@
 import { rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
-  type Arrival,
+  type InboundMessage,
   codeOf,
   type GatewayContext,
   type KeyState,
   messageOf,
   type RawMail,
-  wait,
+  sleep,
 } from '../../src/driver/contract.js';
 import { type Look, look, moveInto, readUpTo, type Seen, TAKEN } from './files.js';
 import { type Numbers, openNumbers } from './numbers.js';
@@ -31,9 +31,9 @@ export async function* receive(
   context: GatewayContext<DropFolderSettings>,
   folders: Folders,
   signal: AbortSignal,
-): AsyncGenerator<Arrival> {
-  const { settings, clock, memory } = context;
-  const inbox: Inbox = { context, folders, numbers: await openNumbers(memory) };
+): AsyncGenerator<InboundMessage> {
+  const { settings, clock, driverState } = context;
+  const inbox: Inbox = { context, folders, numbers: await openNumbers(driverState) };
   const where: Look = {
     folder: folders.folder,
     subfolders: settings.IncludeSubfolders,
@@ -49,7 +49,7 @@ export async function* receive(
     const ready = waiting.filter((file) => unchanged(before.get(file.name), file) && !marked.has(file.name));
     before = new Map(waiting.map((file) => [file.name, file]));
     yield* takeAll(inbox, ready, signal);
-    await wait(clock, settings.PollSeconds * 1000, signal).catch(() => {});
+    await sleep(clock, settings.PollSeconds * 1000, signal).catch(() => {});
   }
 }
 
@@ -58,13 +58,13 @@ function unchanged(before: Seen | undefined, now: Seen): boolean {
 }
 
 /** What was taken by an earlier run and not brought to its end. */
-async function* leftovers(inbox: Inbox, where: Look, signal: AbortSignal): AsyncGenerator<Arrival> {
+async function* leftovers(inbox: Inbox, where: Look, signal: AbortSignal): AsyncGenerator<InboundMessage> {
   const { numbers, context } = inbox;
   const { taken } = await look(where);
   await numbers.add(taken.map(({ name }) => name).filter((name) => !numbers.has(name)));
   const there = new Set(taken.map(({ name }) => name));
   const names = [...new Set([...numbers.names(), ...there])];
-  const states = await context.memory.known(names.map((name) => numbers.keyOf(name)));
+  const states = await context.driverState.statesOf(names.map((name) => numbers.keyOf(name)));
   for (const name of names) {
     if (signal.aborted) return;
     const key = numbers.keyOf(name);
@@ -79,7 +79,7 @@ async function* leftovers(inbox: Inbox, where: Look, signal: AbortSignal): Async
   }
 }
 
-async function* takeAll(inbox: Inbox, files: readonly Seen[], signal: AbortSignal): AsyncGenerator<Arrival> {
+async function* takeAll(inbox: Inbox, files: readonly Seen[], signal: AbortSignal): AsyncGenerator<InboundMessage> {
   const { numbers, folders, context } = inbox;
   for (let at = 0; at < files.length; at += BATCH) {
     const batch = files.slice(at, at + BATCH);
@@ -107,7 +107,7 @@ async function arrivalOf(
   name: string,
   key: string,
   state: KeyState | undefined,
-): Promise<Arrival | undefined> {
+): Promise<InboundMessage | undefined> {
   const { folders, context } = inbox;
   const path = join(folders.folder, name) + TAKEN;
   if (state === 'quarantined') {
@@ -133,7 +133,7 @@ async function arrivalOf(
     content,
     bytes: content?.raw.length ?? 0,
     confirm,
-    refuse: async (reason) => {
+    reject: async (reason) => {
       await refuse(path, folders.refused, name, reason);
       inbox.numbers.done(name);
     },

@@ -1,7 +1,7 @@
 // Owns the numbers of taken files: each is noted in the journal before its file is marked, so that a file found marked
 // after a crash still has its key.
 import { createHash } from 'node:crypto';
-import type { Memory } from '../../src/driver/contract.js';
+import type { DriverState } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 
 const NOTE = 'drop-folder numbers';
@@ -21,8 +21,8 @@ export interface Numbers {
   done(name: string): void;
 }
 
-export async function openNumbers(memory: Memory): Promise<Numbers> {
-  const read = note.safeParse(await memory.read(NOTE));
+export async function openNumbers(memory: DriverState): Promise<Numbers> {
+  const read = note.safeParse(await memory.getCheckpoint(NOTE));
   let next = read.success ? read.data.next : 1;
   const taken = new Map(read.success ? Object.entries(read.data.taken) : []);
   return {
@@ -31,7 +31,7 @@ export async function openNumbers(memory: Memory): Promise<Numbers> {
     async add(names) {
       if (names.length === 0) return;
       for (const name of names) taken.set(name, next++);
-      await memory.write(NOTE, { next, taken: Object.fromEntries(taken) });
+      await memory.putCheckpoint(NOTE, { next, taken: Object.fromEntries(taken) });
     },
     keyOf(name) {
       const short = name.length <= LONGEST_NAME ? name : createHash('sha256').update(name).digest('hex');

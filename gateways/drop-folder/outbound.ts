@@ -2,7 +2,7 @@
 // the Message-ID, so writing the same mail again replaces the file that is still there and never makes a second one.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Attempt, messageOf, type OutboundMail, type Outcome, type Refusal } from '../../src/driver/contract.js';
+import { type Attempt, messageOf, type ComposedMail, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
 import { draftOf, exists, syncFolder, writeWhole } from './files.js';
 
 export interface Outbox {
@@ -12,7 +12,7 @@ export interface Outbox {
 
 export async function send(
   { folder, envelopeHeaders }: Outbox,
-  mail: OutboundMail,
+  mail: ComposedMail,
   attempt: Attempt,
 ): Promise<Outcome> {
   const refused = envelopeHeaders ? [] : hidden(mail);
@@ -55,19 +55,19 @@ function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal):
 }
 
 /** A file that is there was sent; one still in the making was not; neither: it may have been picked up already. */
-export async function lookup({ folder }: Outbox, mail: OutboundMail): Promise<Outcome | 'not found'> {
+export async function lookup({ folder }: Outbox, mail: ComposedMail): Promise<Outcome | 'not found'> {
   const path = pathOf(folder, mail);
   if (await exists(path)) return { kind: 'sent', deliverySystemId: idOf(mail), detail: `found as ${path}` };
   if (await exists(draftOf(path))) return 'not found';
   return { kind: 'unknown', detail: `${path} is not there: either never written, or already picked up` };
 }
 
-function idOf({ messageId }: OutboundMail): string {
+function idOf({ messageId }: ComposedMail): string {
   return messageId.replace(/^<|>$/g, '');
 }
 
 /** Readable, and different for every Message-ID whatever its characters. */
-export function pathOf(folder: string, mail: OutboundMail): string {
+export function pathOf(folder: string, mail: ComposedMail): string {
   const id = idOf(mail);
   const readable = id
     .replace(/[^A-Za-z0-9@._-]/g, '_')
@@ -77,14 +77,14 @@ export function pathOf(folder: string, mail: OutboundMail): string {
   return join(folder, `${readable}-${exact}.eml`);
 }
 
-function envelopeLines({ from, recipients }: OutboundMail): Buffer {
+function envelopeLines({ from, recipients }: ComposedMail): Buffer {
   const clean = (address: string) => address.replace(/[\r\n]/g, '');
   const lines = [`X-Sender: ${clean(from)}`, ...recipients.map((recipient) => `X-Receiver: ${clean(recipient)}`), ''];
   return Buffer.from(lines.join('\r\n'));
 }
 
 /** Recipients whom the mail's own header does not name: without envelope lines they would never get it. */
-function hidden({ raw, recipients }: OutboundMail): Refusal[] {
+function hidden({ raw, recipients }: ComposedMail): RecipientRejection[] {
   const text = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
   const end = text.indexOf('\r\n\r\n');
   const header = text

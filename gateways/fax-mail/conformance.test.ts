@@ -1,7 +1,7 @@
 import { simpleParser } from 'mailparser';
 import { afterAll } from 'vitest';
 import { type Cut, conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
-import { providerMail } from '../../test/kit/provider-mail.js';
+import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { freePort } from '../../test/servers/process.js';
 import { type SmtpAction, type SmtpPoint, type SmtpServer, startSmtp } from '../../test/servers/smtp.js';

@@ -1,7 +1,7 @@
 // Owns FaxMail: faxes through a fax service that is reached by mail. It is built on a driver for mailboxes and one for mail
 // servers, which it is handed: they open, check, receive and send; here is only what makes a fax of a mail and back.
 import {
-  type Arrival,
+  type InboundMessage,
   type Attempt,
   type CheckStep,
   type Driver,
@@ -9,10 +9,10 @@ import {
   GatepostError,
   type GatewayContext,
   messageOf,
-  type OutboundFax,
+  type ComposedFax,
   type Outcome,
 } from '../../src/driver/contract.js';
-import { faxRulesOf, reportToOf } from '../../src/driver/fax-settings.js';
+import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { addressFor, writeNumber } from './address.js';
 import { unpack } from './inbound.js';
 import { type Composed, compose, judge } from './outbound.js';
@@ -27,7 +27,7 @@ export interface Session {
   readonly mail: unknown;
 }
 
-type FaxMail = Driver<FaxMailSettings, Session, FaxDocument, OutboundFax>;
+type FaxMail = Driver<FaxMailSettings, Session, FaxDocument, ComposedFax>;
 
 /** Of a relay that does not say how much it takes. */
 const USUAL_CONNECTIONS = 5;
@@ -97,11 +97,11 @@ function addressStep(settings: FaxMailSettings): CheckStep {
   return { name: `Address of a fax to ${SHOWN}`, ok: true, detail: number.ok ? addressFor(address, number.text) : '' };
 }
 
-async function* receive({ driver, mail, context }: Session, signal: AbortSignal): AsyncGenerator<Arrival<FaxDocument>> {
+async function* receive({ driver, mail, context }: Session, signal: AbortSignal): AsyncGenerator<InboundMessage<FaxDocument>> {
   if (driver.receive) yield* unpack(driver.receive(mail, signal), context, signal);
 }
 
-async function send(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Outcome> {
+async function send(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome> {
   const { driver, mail, context } = session;
   const composed = await letter(session, fax);
   if (!composed.ok) return { kind: 'rejected', detail: composed.problem };
@@ -109,7 +109,7 @@ async function send(session: Session, fax: OutboundFax, attempt: Attempt): Promi
   return judge(await driver.send(mail, composed.mail, attempt), composed, context.settings.AnswerWhen);
 }
 
-async function lookup(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Outcome | 'not found'> {
+async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
   const { driver, mail, context } = session;
   const composed = await letter(session, fax);
   const found = composed.ok && (await driver.lookup?.(mail, composed.mail, attempt));
@@ -118,7 +118,7 @@ async function lookup(session: Session, fax: OutboundFax, attempt: Attempt): Pro
 }
 
 /** Nothing has left yet when the mail cannot be made, so that is no doubt but a refusal. */
-async function letter({ driver, context }: Session, fax: OutboundFax): Promise<Composed> {
+async function letter({ driver, context }: Session, fax: ComposedFax): Promise<Composed> {
   const { settings, gateway, clock } = context;
   const sender = driver.sender?.(settings.Relay) ?? {};
   const from = { gatewayId: gateway.id, outgoing: outgoingOf(settings), sender, now: clock.now() };

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simpleParser } from 'mailparser';
 import { afterEach, expect, it } from 'vitest';
-import { startService } from '../../src/app.js';
+import { startService } from '../../src/service.js';
 import { loadConfig } from '../../src/config.js';
 import { openJournal } from '../../src/journal/open.js';
 import { systemClock, systemRandom } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { redactor } from '../../src/kit/redact.js';
 import { faxWords } from '../../test/conformance/fax-words.js';
-import { providerMail } from '../../test/kit/provider-mail.js';
-import { until } from '../../test/kit/until.js';
+import { providerMail } from '../../test/fixtures/provider-mail.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { startHub } from '../../test/servers/hub.js';
 import { startSmtp } from '../../test/servers/smtp.js';
@@ -65,7 +65,7 @@ async function house(written: Record<string, unknown>) {
     await service.stop();
     const journal = await openJournal(config.journal, { ...world, directory: join(folder, 'look') });
     undo.push(() => journal.close());
-    return journal.stories(ORDER);
+    return journal.traces(ORDER);
   };
   return { dovecot, smtp, hub, story };
 }
@@ -94,7 +94,7 @@ it.runIf(!missing)('an order goes to the provider, and what the provider says of
   const [notice] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('line busy');
   const [told] = await story();
-  const steps = told?.entries.map(({ step, detail }) => `${step} ${detail}`).join('\n');
+  const steps = told?.entries.map(({ event, detail }) => `${event} ${detail}`).join('\n');
   expect(steps).toContain('It could not be sent: line busy.');
 });
 

@@ -1,7 +1,7 @@
 // Owns receiving: each mail of the mailbox becomes the fax it holds. One with several faxes becomes several messages, of
 // which the last has the mail's own key and is handed over after the others, so that a mail counts as taken when all are.
 import {
-  type Arrival,
+  type InboundMessage,
   type FaxDocument,
   type GatewayContext,
   type KeyState,
@@ -18,23 +18,23 @@ import { type FaxMailSettings, rulesOf } from './settings.js';
 type Context = GatewayContext<FaxMailSettings>;
 
 export async function* unpack(
-  mails: AsyncIterable<Arrival>,
+  mails: AsyncIterable<InboundMessage>,
   context: Context,
   signal: AbortSignal,
-): AsyncGenerator<Arrival<FaxDocument>> {
+): AsyncGenerator<InboundMessage<FaxDocument>> {
   for await (const mail of mails) {
     if (mail.content) yield* faxesOf({ ...mail, content: mail.content }, context, signal);
     else yield { ...mail, content: null };
   }
 }
 
-type MailArrival = Omit<Arrival, 'content'> & { content: RawMail };
+type MailArrival = Omit<InboundMessage, 'content'> & { content: RawMail };
 
 async function* faxesOf(
   mail: MailArrival,
   context: Context,
   signal: AbortSignal,
-): AsyncGenerator<Arrival<FaxDocument>> {
+): AsyncGenerator<InboundMessage<FaxDocument>> {
   const opened = await openMail(mail.content);
   if (await wasNotice(mail, opened, context)) return;
   const describe = describer(mail.content, opened, context.settings);
@@ -51,9 +51,9 @@ async function wasNotice(mail: MailArrival, opened: OpenedMail, context: Context
   const words = { delivered: Results?.Delivered ?? [], failed: Results?.Failed ?? [] };
   const notice = noticeIn(context.gateway.id, mail.content, opened, words);
   if (!notice) return false;
-  await context.report([notice.news]);
+  await context.reportReceipts([notice.news]);
   if (!notice.final) return false;
-  await context.memory.ignore([{ key: mail.key, fingerprint: mail.fingerprint }]);
+  await context.driverState.skip([{ key: mail.key, fingerprint: mail.fingerprint }]);
   await mail
     .confirm()
     .catch((error) =>
@@ -67,11 +67,11 @@ async function* siblings(
   mail: MailArrival,
   files: readonly FaxFile[],
   describe: Describe,
-  { memory }: Context,
+  { driverState }: Context,
   signal: AbortSignal,
-): AsyncGenerator<Arrival<FaxDocument>> {
+): AsyncGenerator<InboundMessage<FaxDocument>> {
   const keys = files.map((_, at) => `${mail.key};FAX=${at + 1}`);
-  const known = await memory.known(keys);
+  const known = await driverState.statesOf(keys);
   const settled: Promise<void>[] = [];
   for (const [at, file] of files.entries()) {
     const key = keys[at] ?? '';
@@ -81,7 +81,7 @@ async function* siblings(
     settled.push(new Promise((resolve) => (done = resolve)));
     const verdict = async () => done();
     const content = state === 'acknowledged' ? null : describe(file, at + 1);
-    yield { key, fingerprint: '', content, bytes: file.bytes.byteLength, confirm: verdict, refuse: verdict };
+    yield { key, fingerprint: '', content, bytes: file.bytes.byteLength, confirm: verdict, reject: verdict };
   }
   await raceSignal(Promise.all(settled), signal, 'waiting for the other faxes of a mail').catch((error) => {
     if (!signal.aborted) throw error;

@@ -2,7 +2,7 @@
 // everything; what cannot be read says so and never throws.
 import { Readable } from 'node:stream';
 import { type Attachment, type ParsedMail, simpleParser } from 'mailparser';
-import { breathe, messageOf, type RawMail } from '../../src/driver/contract.js';
+import { yieldToEventLoop, messageOf, type RawMail } from '../../src/driver/contract.js';
 
 export interface FaxFile {
   readonly name: string;
@@ -57,7 +57,7 @@ function parse(raw: Uint8Array): Promise<ParsedMail> {
 async function* slices(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
     yield bytes.subarray(at, at + SLICE_BYTES);
-    await breathe();
+    await yieldToEventLoop();
   }
 }
 

@@ -1,11 +1,11 @@
 // Owns mails about faxes that were sent: known by the token of our Message-ID, which nobody else can know. What they say
 // becomes news of the order.
-import type { DeliveryNews, RawMail } from '../../src/driver/contract.js';
+import type { DeliveryReceipt, RawMail } from '../../src/driver/contract.js';
 import type { OpenedMail } from './mail.js';
 import { findToken } from './token.js';
 
 export interface Notice {
-  readonly news: DeliveryNews;
+  readonly news: DeliveryReceipt;
   /** True when it says how the fax ended: then it is of no more use than that. */
   readonly final: boolean;
 }

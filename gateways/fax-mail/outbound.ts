@@ -2,7 +2,7 @@
 // of the relay (the mail server's final dot); the provider's part comes after it and is told later, by mail, if at all.
 import { createHash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
-import type { OutboundFax, OutboundMail, Outcome, Sender } from '../../src/driver/contract.js';
+import type { ComposedFax, ComposedMail, Outcome, Sender } from '../../src/driver/contract.js';
 import { addressFor, writeNumber } from './address.js';
 import type { Outgoing } from './settings.js';
 import { tokenOf } from './token.js';
@@ -16,14 +16,14 @@ export interface Letter {
   readonly now: number;
 }
 
-export type Composed = { ok: true; mail: OutboundMail; token: string; notes: string } | { ok: false; problem: string };
+export type Composed = { ok: true; mail: ComposedMail; token: string; notes: string } | { ok: false; problem: string };
 
 /** The journal's ids have at most 80 characters; a longer domain is replaced. */
 const LONGEST_DOMAIN = 40;
 /** RFC 5322 2.1.1, with room for what encoding adds. */
 const LONGEST_SUBJECT = 300;
 
-export async function compose(fax: OutboundFax, { gatewayId, outgoing, sender, now }: Letter): Promise<Composed> {
+export async function compose(fax: ComposedFax, { gatewayId, outgoing, sender, now }: Letter): Promise<Composed> {
   const { address: from } = sender;
   if (!from) return { ok: false, problem: 'Relay.From is missing: the provider knows its customers by their address' };
   const number = writeNumber(fax.to, outgoing.numberFormat);
@@ -76,7 +76,7 @@ function fillIn(values: Readonly<Record<string, string>>): (template: string) =>
   return (template) => template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
-function documentOf({ pdf, tiff }: OutboundFax, { document }: Outgoing) {
+function documentOf({ pdf, tiff }: ComposedFax, { document }: Outgoing) {
   if (document === 'Tiff' && tiff) return { document: attachment('fax.tif', 'image/tiff', tiff), notes: '' };
   const notes = document === 'Tiff' ? '; sent as PDF, for this machine could not make the TIFF' : '';
   return { document: attachment('fax.pdf', 'application/pdf', pdf), notes };

@@ -1,7 +1,7 @@
 // What the mails of the providers that are known tell, and that every entry of the table can be used.
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../test/conformance/context.js';
-import { providerMail } from '../../test/kit/provider-mail.js';
+import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { drivers } from '../index.js';
 import { templateProblem } from './address.js';
 import { faxMail } from './driver.js';

@@ -1,11 +1,11 @@
 // What becomes of the provider's mails: documents by what they are, several in one, none at all, results of sent faxes,
 // and mails that mean harm.
 import { describe, expect, it } from 'vitest';
-import type { Arrival, DeliveryNews, Driver, FaxDocument, RawMail } from '../../src/driver/contract.js';
+import type { InboundMessage, DeliveryReceipt, Driver, FaxDocument, RawMail } from '../../src/driver/contract.js';
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { contextOf } from '../../test/conformance/context.js';
-import { createMemory, type TestMemory } from '../../test/kit/memory.js';
-import { type ProviderMail, providerMail } from '../../test/kit/provider-mail.js';
+import { createMemory, type TestMemory } from '../../test/fixtures/driver-state.js';
+import { type ProviderMail, providerMail } from '../../test/fixtures/provider-mail.js';
 import { faxMail } from './driver.js';
 import { tokenOf } from './token.js';
 
@@ -16,7 +16,7 @@ const GATEWAY = '11111111-2222-4333-8444-555555555555';
 
 /** A mailbox that holds these mails and then ends. What happened to each is in `events`. */
 function boxOf(mails: readonly (Buffer | RawMail)[], events: string[]): Driver {
-  async function* receive(): AsyncGenerator<Arrival> {
+  async function* receive(): AsyncGenerator<InboundMessage> {
     for (const [at, mail] of mails.entries()) {
       const content = Buffer.isBuffer(mail) ? { kind: 'mail' as const, raw: mail, receivedAt: 1_000 } : mail;
       const say = (word: string) => async () => void events.push(`${word} ${at}`);
@@ -37,15 +37,15 @@ function boxOf(mails: readonly (Buffer | RawMail)[], events: string[]): Driver {
 }
 
 interface Run {
-  readonly arrivals: AsyncIterator<Arrival<FaxDocument>>;
+  readonly arrivals: AsyncIterator<InboundMessage<FaxDocument>>;
   readonly events: readonly string[];
-  readonly news: readonly DeliveryNews[];
+  readonly news: readonly DeliveryReceipt[];
   readonly stop: AbortController;
 }
 
 async function run(mails: readonly (Buffer | RawMail)[], written: object = {}, memory = createMemory()): Promise<Run> {
   const events: string[] = [];
-  const news: DeliveryNews[] = [];
+  const news: DeliveryReceipt[] = [];
   const driver = faxMail({ mailbox: boxOf(mails, events) });
   const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...written }, { memory, news });
   const stop = new AbortController();
@@ -57,7 +57,7 @@ async function run(mails: readonly (Buffer | RawMail)[], written: object = {}, m
 /** All that come, each confirmed at once. */
 async function all(mails: readonly (Buffer | RawMail)[], written: object = {}, memory?: TestMemory) {
   const { arrivals, events, news } = await run(mails, written, memory);
-  const came: Arrival<FaxDocument>[] = [];
+  const came: InboundMessage<FaxDocument>[] = [];
   for (let next = await arrivals.next(); !next.done; next = await arrivals.next()) {
     came.push(next.value);
     await next.value.confirm();

@@ -1,8 +1,8 @@
 // What an administrator hears of wrong settings, those of the held devices included, and that no secret is ever shown.
 import { describe, expect, it } from 'vitest';
 import { secretsAmong } from '../../src/driver/settings.js';
-import { define } from '../../src/flow/definition.js';
-import { secretsFrom } from '../../src/flow/secrets.js';
+import { resolveGateway } from '../../src/pipeline/gateways/config.js';
+import { secretsFrom } from '../../src/pipeline/gateways/secrets.js';
 import { redactor } from '../../src/kit/redact.js';
 import { contextOf } from '../../test/conformance/context.js';
 import { recorder } from '../../test/conformance/watch.js';
@@ -135,7 +135,7 @@ describe.runIf(mailbox && relay)('secrets inside', () => {
 
   it('are resolved from references and hidden in whatever is written from then on', async () => {
     const using = tools();
-    const result = await define(info(`FaxMail ${JSON.stringify(await written())}`), using);
+    const result = await resolveGateway(info(`FaxMail ${JSON.stringify(await written())}`), using);
     expect(result).toMatchObject({
       ok: true,
       definition: {

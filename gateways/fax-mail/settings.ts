@@ -1,7 +1,7 @@
 // Owns the settings of FaxMail, which hold those of a mailbox and of a mail server, and what they come to together with
 // what is known of the provider.
 import type { Driver } from '../../src/driver/contract.js';
-import { faxSettings } from '../../src/driver/fax-settings.js';
+import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 import {
   isRecord,
   type Nestable,

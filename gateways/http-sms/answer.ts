@@ -1,5 +1,5 @@
 // Owns what the gateway's answer to a send means.
-import type { OutboundText, Outcome } from '../../src/driver/contract.js';
+import type { ComposedText, Outcome } from '../../src/driver/contract.js';
 import type { Answer } from './exchange.js';
 import { type AnswerPlace, atPath, between, parseJson, splitPlace, wordOf } from './places.js';
 import type { HttpSmsSettings } from './settings.js';
@@ -16,7 +16,7 @@ const MAX_ID = 200;
 const LATER = (status: number) =>
   [401, 407, 408, 425, 429].includes(status) || (status >= 500 && status !== 502 && status !== 504);
 
-export function judge(answer: Answer, settings: HttpSmsSettings, message: OutboundText, now: number): Outcome {
+export function judge(answer: Answer, settings: HttpSmsSettings, message: ComposedText, now: number): Outcome {
   const read = reading(answer);
   const { status } = answer;
   const success = isSuccess(read, settings.SuccessWhen);
@@ -65,7 +65,7 @@ const startsWithAny = (text: string, beginnings: readonly string[]) =>
 const holds = (read: Reading, [path, wanted]: [string, readonly string[]]) =>
   wanted.includes(wordOf(atPath(read.json, path)) ?? '\0');
 
-function sent(read: Reading, settings: HttpSmsSettings, message: OutboundText): Outcome {
+function sent(read: Reading, settings: HttpSmsSettings, message: ComposedText): Outcome {
   const id = settings.IdFrom ? find(read, settings.IdFrom) : undefined;
   if (id && id.length <= MAX_ID) return { kind: 'sent', deliverySystemId: id, detail: words(read), ids: [id] };
   const detail = settings.IdFrom ? `taken, but without an id where IdFrom looks: ${words(read)}` : words(read);

@@ -1,10 +1,10 @@
 // Sending: how a request is made, where nothing can have left, and what wrong settings are told.
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { OutboundText } from '../../src/driver/contract.js';
+import type { ComposedText } from '../../src/driver/contract.js';
 import { attemptOf, certificate, contextOf, outboundText, tempDir } from '../../test/conformance/context.js';
 import { watchedClock } from '../../test/conformance/watch.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { httpSms } from './driver.js';
 import { settings } from './settings.js';
@@ -21,7 +21,7 @@ async function gatewayOf(tls?: { key: string; cert: string }): Promise<SmsGatewa
   return gateway;
 }
 
-async function sent(written: Record<string, unknown>, message: OutboundText = outboundText('hello'), dataDir?: string) {
+async function sent(written: Record<string, unknown>, message: ComposedText = outboundText('hello'), dataDir?: string) {
   const context = contextOf(httpSms, written, {
     direction: 'O',
     webhookUrl: 'https://h.test/webhooks/1',

@@ -8,12 +8,12 @@ import {
   GatepostError,
   type GatewayContext,
   messageOf,
-  type OutboundText,
+  type ComposedText,
   type Outcome,
   type TextMessage,
 } from '../../src/driver/contract.js';
-import { type Pace, pace } from '../../src/driver/pace.js';
-import { textRulesOf } from '../../src/driver/text-settings.js';
+import { type Pace, pace } from '../../src/driver/shared/pace.js';
+import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { judge } from './answer.js';
 import { checkSteps, NO_RECEIVE_FROM, NO_SEND_URL, OPEN_MS } from './check.js';
 import { exchange } from './exchange.js';
@@ -30,7 +30,7 @@ export interface HttpSmsSession {
   readonly closing: AbortController;
 }
 
-export const httpSms: Driver<HttpSmsSettings, HttpSmsSession, TextMessage, OutboundText> = {
+export const httpSms: Driver<HttpSmsSettings, HttpSmsSession, TextMessage, ComposedText> = {
   device: 'HttpSms',
   channel: 'SMS',
   summary:
@@ -86,7 +86,7 @@ async function* nothing(_session: HttpSmsSession, signal: AbortSignal): AsyncGen
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-async function send({ context, pace, ca }: HttpSmsSession, message: OutboundText, attempt: Attempt): Promise<Outcome> {
+async function send({ context, pace, ca }: HttpSmsSession, message: ComposedText, attempt: Attempt): Promise<Outcome> {
   const { settings, clock, webhookUrl } = context;
   const early = await pace.turn(attempt.remaining(), attempt.signal).catch((error: unknown) => messageOf(error));
   if (typeof early === 'string') return { kind: 'deferred', detail: `held back by MaxPerSecond: ${early}` };

@@ -1,7 +1,7 @@
 // The README's other two examples, run as they stand there, against a gateway of that shape.
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DeliveryNews, OutboundText, RawRequest, WebhookResult } from '../../src/driver/contract.js';
+import type { DeliveryReceipt, ComposedText, RawRequest, WebhookResult } from '../../src/driver/contract.js';
 import { attemptOf, contextOf, outboundText } from '../../test/conformance/context.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
@@ -23,12 +23,12 @@ async function opened(title: string, own: Record<string, unknown>) {
   const open = (direction: 'I' | 'O') => httpSms.open(contextOf(httpSms, written, { direction, webhookUrl: HOOK }));
   const [inbound, outbound] = [await open('I'), await open('O')];
   return {
-    send: (message: OutboundText) => send(outbound, message),
+    send: (message: ComposedText) => send(outbound, message),
     push: (body: string, headers: Record<string, string>) => push(inbound, body, headers),
   };
 }
 
-function send(session: HttpSmsSession, message: OutboundText) {
+function send(session: HttpSmsSession, message: ComposedText) {
   return httpSms.send?.(session, message, attemptOf()) ?? Promise.reject(new Error('cannot send'));
 }
 
@@ -38,7 +38,7 @@ function push(session: HttpSmsSession, body: string, headers: Record<string, str
   return httpSms.webhook?.(session, request) ?? Promise.reject(new Error('takes no pushes'));
 }
 
-const states = (news: readonly DeliveryNews[] = []) => news.map(({ id, state, detail }) => [id, state, detail]);
+const states = (news: readonly DeliveryReceipt[] = []) => news.map(({ id, state, detail }) => [id, state, detail]);
 
 describe('a REST service that speaks JSON', () => {
   const own = { Token: 'the-bearer-token', Secret: 'the signing key' };
@@ -93,8 +93,8 @@ describe('a REST service that speaks JSON', () => {
     });
     const result = await push(body, signed(body));
     expect(result.reply).toEqual({ status: 200, body: '{"ok":true}', headers: { 'content-type': 'application/json' } });
-    expect(result.arrivals).toHaveLength(1);
-    expect(result.arrivals?.[0]).toMatchObject({
+    expect(result.messages).toHaveLength(1);
+    expect(result.messages?.[0]).toMatchObject({
       key: 'id e1',
       content: {
         from: '+491701234567',
@@ -104,11 +104,11 @@ describe('a REST service that speaks JSON', () => {
         sentAt: Date.UTC(2026, 10, 22, 10),
       },
     });
-    expect(states(result.news)).toEqual([
+    expect(states(result.receipts)).toEqual([
       ['m1', 'delivered', 'DELIVERED'],
       ['m2', 'undelivered', 'FAILED: unknown subscriber'],
     ]);
-    expect(result.news?.[0]?.at).toBe(Date.UTC(2026, 10, 22, 10, 0, 1));
+    expect(result.receipts?.[0]?.at).toBe(Date.UTC(2026, 10, 22, 10, 0, 1));
   });
 
   it('is refused when the signature is over something else', async () => {
@@ -167,12 +167,12 @@ describe('a form gateway that answers in plain text', () => {
     const message = new URLSearchParams({ msisdn: '+421905123456', shortcode: '8877', message: TEXT, msgid: 'a1' });
     const taken = await push(message.toString(), basic);
     expect(taken.reply).toEqual({ status: 200, body: 'OK', headers: { 'content-type': 'text/plain' } });
-    expect(taken.arrivals).toMatchObject([
+    expect(taken.messages).toMatchObject([
       { key: 'id a1', content: { from: '+421905123456', to: '8877', text: TEXT } },
     ]);
     const receipt = await push('msgid=4711&dlr=UNDELIV', basic);
-    expect(states(receipt.news)).toEqual([['4711', 'undelivered', 'UNDELIV']]);
-    expect(receipt.arrivals).toEqual([]);
+    expect(states(receipt.receipts)).toEqual([['4711', 'undelivered', 'UNDELIV']]);
+    expect(receipt.messages).toEqual([]);
     const forged = await push(message.toString(), { authorization: basic.authorization.slice(0, -2) });
     expect(forged).toEqual({ reply: expect.objectContaining({ status: 403 }) });
   });

@@ -1,7 +1,7 @@
 // The README's Kannel example against a real Kannel: sendsms, fakesmsc as the operator, receipts and pushes.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf, contextOf, outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type Kannel, startKannel, whyNoKannel } from '../../test/servers/kannel.js';
 import { openWebhookDoor, type WebhookDoor } from '../../test/servers/webhook-door.js';
@@ -32,8 +32,8 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
   });
 
   const send = (text: string, to = RECIPIENT) => httpSms.send?.(outbound, outboundText(text, to), attemptOf());
-  const arrivals = () => door.results.flatMap((result) => result.arrivals ?? []);
-  const news = () => door.results.flatMap((result) => result.news ?? []);
+  const arrivals = () => door.results.flatMap((result) => result.messages ?? []);
+  const news = () => door.results.flatMap((result) => result.receipts ?? []);
 
   it.each(['50 € & 100 % = {a} [b] +1', 'Žluťoučký kůň ☎ 😀'])(
     'a text comes out at the operator to the last character: %j',

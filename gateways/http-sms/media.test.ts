@@ -1,7 +1,7 @@
 // Pictures of pushed messages: fetched within bounds, from hosts that are named.
 import { afterEach, describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
 import { json, message, push } from '../../test/servers/http-sms-push.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { type HttpSmsSession, httpSms } from './driver.js';
@@ -23,8 +23,8 @@ describe('pictures of a pushed message', () => {
     const gateway = await media();
     gateway.answer = () => ({ headers: { 'content-type': 'image/png' }, body: 'PNG' });
     const body = message({ media: [`${gateway.url}/a.png`], text: undefined });
-    const { arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body });
-    expect(arrivals?.[0]?.content).toMatchObject({
+    const { messages } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body });
+    expect(messages?.[0]?.content).toMatchObject({
       text: '',
       media: [{ name: 'media-1.png', type: 'image/png', bytes: Buffer.from('PNG') }],
       notes: [],
@@ -36,8 +36,8 @@ describe('pictures of a pushed message', () => {
     const memory = createMemory();
     memory.set('id a', 'open');
     const body = message({ media: `${gateway.url}/a.png` });
-    const { reply, arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body, memory });
-    expect([reply.status, arrivals]).toEqual([200, [{ key: 'id a', fingerprint: '', content: null }]]);
+    const { reply, messages } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body, memory });
+    expect([reply.status, messages]).toEqual([200, [{ key: 'id a', fingerprint: '', content: null }]]);
     expect(gateway.requests).toEqual([]);
   });
 
@@ -53,9 +53,9 @@ describe('pictures of a pushed message', () => {
       ReceiveFrom: { ...json.ReceiveFrom, List: 'json:events' },
       MediaHosts: ['127.0.0.1'],
     };
-    const { arrivals } = await push(written, { body: JSON.stringify({ events }) });
-    expect(arrivals?.map(({ content }) => content?.media.length)).toEqual([4, 1]);
-    expect(arrivals?.[1]?.content?.notes).toEqual(
+    const { messages } = await push(written, { body: JSON.stringify({ events }) });
+    expect(messages?.map(({ content }) => content?.media.length)).toEqual([4, 1]);
+    expect(messages?.[1]?.content?.notes).toEqual(
       Array.from({ length: 3 }, () => expect.stringContaining('more than 25 MB')),
     );
   });
@@ -68,7 +68,7 @@ describe('pictures of a pushed message', () => {
     const pushing = push({ ...json, MediaHosts: ['127.0.0.1'] }, { body, clock: own });
     await gateway.reached(1);
     await own.advance(8_000);
-    expect((await pushing).arrivals?.[0]?.content).toMatchObject({
+    expect((await pushing).messages?.[0]?.content).toMatchObject({
       text: 'hi',
       media: [],
       notes: [expect.stringContaining('/1'), expect.stringContaining('/2')],
@@ -103,9 +103,9 @@ describe('pictures of a pushed message', () => {
       'file:///etc/passwd',
       '',
     ];
-    const { arrivals } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body: message({ media: urls }) });
-    expect(arrivals?.[0]?.content?.media).toEqual([]);
-    expect(arrivals?.[0]?.content?.notes).toEqual([
+    const { messages } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body: message({ media: urls }) });
+    expect(messages?.[0]?.content?.media).toEqual([]);
+    expect(messages?.[0]?.content?.notes).toEqual([
       'An attachment was not fetched, because MediaHosts does not name 169.254.169.254: http://169.254.169.254/latest',
       expect.stringContaining('HTTP 302'),
       expect.stringContaining('larger than 5 MB'),

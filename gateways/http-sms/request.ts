@@ -1,5 +1,5 @@
 // Owns the request of a send: address, headers and body from the templates, every value escaped for where it stands.
-import type { OutboundText } from '../../src/driver/contract.js';
+import type { ComposedText } from '../../src/driver/contract.js';
 import { type Escaper, escapes, fill, isVoid, namesIn, type Values } from './placeholders.js';
 import type { HttpSmsSettings } from './settings.js';
 
@@ -11,7 +11,7 @@ export interface SendRequest {
   readonly body: string;
 }
 
-export function requestOf(settings: HttpSmsSettings, message: OutboundText, webhookUrl: string | null): SendRequest {
+export function requestOf(settings: HttpSmsSettings, message: ComposedText, webhookUrl: string | null): SendRequest {
   const values = valuesOf(settings, message, webhookUrl);
   const url = new URL(fill(settings.SendUrl ?? '', values, escapes.url));
   const given = Object.entries(settings.Headers ?? {}).filter(([, value]) => !isVoid(value, values));
@@ -32,7 +32,7 @@ export function requestOf(settings: HttpSmsSettings, message: OutboundText, webh
   return { method: settings.Method, url, headers, body };
 }
 
-function valuesOf(settings: HttpSmsSettings, message: OutboundText, webhookUrl: string | null): Values {
+function valuesOf(settings: HttpSmsSettings, message: ComposedText, webhookUrl: string | null): Values {
   return {
     to: message.to,
     from: message.from ?? '',

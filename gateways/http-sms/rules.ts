@@ -1,6 +1,6 @@
 // Owns what must hold across the settings of HttpSms.
 import type { SettingProblem } from '../../src/driver/settings.js';
-import { textProblems } from '../../src/driver/text-settings.js';
+import { textProblems } from '../../src/driver/shared/text-settings.js';
 import { namesIn, wrongPlaceholder } from './placeholders.js';
 import type { HttpSmsSettings } from './settings.js';
 

@@ -1,7 +1,7 @@
 // The whole connector with HttpSms in it: the README's Kannel example, both directions and receipts through the real door.
 import { afterEach, expect, it } from 'vitest';
 import { formatDevice } from '../../src/simprot/device.js';
-import { ANN, SMS, type SmsBed, startSmsBed } from '../../test/flow/sms-bed.js';
+import { ANN, SMS, type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { httpSms } from './driver.js';
@@ -39,7 +39,7 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
   const guessed = receipt('2').replace('push', 'pull');
   expect([(await fetch(guessed)).status, (await fetch(receipt('8'))).status]).toEqual([403, 200]);
   expect((await fetch(receipt('1'))).status).toBe(200);
-  const [story] = await bed.journal((journal) => journal.stories(ORDER));
+  const [story] = await bed.journal((journal) => journal.traces(ORDER));
   expect(story?.ids.find(({ label }) => label === 'Delivery')?.value).toMatch(/^delivered/);
   expect(bed.lines.join('')).not.toMatch(/kannel-password|push & secret|push\+%26\+secret/);
   expect(gateway.requests).toHaveLength(1);

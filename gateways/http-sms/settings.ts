@@ -1,6 +1,6 @@
 // Owns the settings of HttpSms: a gateway's HTTP interface, described instead of programmed.
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
-import { textSettings } from '../../src/driver/text-settings.js';
+import { textSettings } from '../../src/driver/shared/text-settings.js';
 import { answerPlace } from './places.js';
 import { rules } from './rules.js';
 import { authenticate, match, receiptFrom, receiveFrom, replyWith } from './shapes.js';

@@ -7,7 +7,7 @@ describe('a pushed message', () => {
   it('is one arrival, keyed by the gateway’s id, the same each time', async () => {
     const first = await push(json, { body: message() });
     const again = await push(json, { body: message() });
-    expect(first.arrivals).toEqual([
+    expect(first.messages).toEqual([
       {
         key: 'id a',
         fingerprint: '',
@@ -24,35 +24,35 @@ describe('a pushed message', () => {
         },
       },
     ]);
-    expect(again.arrivals?.[0]?.key).toBe('id a');
+    expect(again.messages?.[0]?.key).toBe('id a');
     expect(first.reply).toEqual({ status: 200, body: '', headers: { 'content-type': 'text/plain; charset=utf-8' } });
   });
 
   it('of a gateway that gives no ids is a message each time: a customer may say the same twice', async () => {
     const written = { ...json, ReceiveFrom: { ...json.ReceiveFrom, Id: undefined } };
     const keys = [await push(written, { body: message() }), await push(written, { body: message() })].map(
-      ({ arrivals }) => arrivals?.[0]?.key,
+      ({ messages }) => messages?.[0]?.key,
     );
     expect(new Set(keys).size).toBe(2);
   });
 
   it('without a recipient came to the number in From', async () => {
-    const { arrivals } = await push(json, { body: message({ to: undefined }) });
-    expect(arrivals?.[0]?.content?.to).toBe('+420777000111');
+    const { messages } = await push(json, { body: message({ to: undefined }) });
+    expect(messages?.[0]?.content?.to).toBe('+420777000111');
   });
 
   it('keeps ids of more digits than a double holds, and shortens only what no key can hold', async () => {
     const long = await push(json, { body: message().replace('"a"', '9007199254740993') });
-    expect(long.arrivals?.[0]).toMatchObject({
+    expect(long.messages?.[0]).toMatchObject({
       key: 'id 9007199254740993',
       content: { providerId: '9007199254740993' },
     });
     const huge = await push(json, { body: message({ id: 'x'.repeat(5_000) }) });
-    expect(huge.arrivals?.[0]?.key).toMatch(/^id sha256 [0-9a-f]{64}$/);
+    expect(huge.messages?.[0]?.key).toMatch(/^id sha256 [0-9a-f]{64}$/);
   });
 
   it('with an empty text is a message', async () => {
-    expect((await push(json, { body: message({ text: '' }) })).arrivals?.[0]?.content?.text).toBe('');
+    expect((await push(json, { body: message({ text: '' }) })).messages?.[0]?.content?.text).toBe('');
   });
 
   it.each([
@@ -65,7 +65,7 @@ describe('a pushed message', () => {
     ['-5', null],
   ])('says when it was sent: %s', async (time, at) => {
     const written = { ...json, ReceiveFrom: { ...json.ReceiveFrom, Time: 'json:time' } };
-    expect((await push(written, { body: message({ time }) })).arrivals?.[0]?.content?.sentAt).toBe(at);
+    expect((await push(written, { body: message({ time }) })).messages?.[0]?.content?.sentAt).toBe(at);
   });
 
   it.each([
@@ -78,7 +78,7 @@ describe('a pushed message', () => {
     const places = { From: 'query:from', Text: 'query:text', Charset: 'query:charset' };
     const path = `?from=123&text=${text}&charset=${encodeURIComponent(charset)}`;
     const result = await push({ ...json, ReceiveFrom: places }, { method: 'GET', path });
-    expect(result.arrivals?.[0]?.content?.text).toBe(read);
+    expect(result.messages?.[0]?.content?.text).toBe(read);
   });
 });
 
@@ -151,7 +151,7 @@ describe('a push is refused in clear words, and counted', () => {
     ],
   ])('%s', async (_name, written, what, status, words, reason = 'malformed') => {
     const turnedAway: string[] = [];
-    const { reply, arrivals = [], news = [] } = await push(written, { ...what, turnedAway });
+    const { reply, messages = [], receipts = [] } = await push(written, { ...what, turnedAway });
     expect(reply).toEqual({ status, body: words, headers: { 'content-type': 'text/plain; charset=utf-8' } });
     expect({ arrivals, news, turnedAway }).toEqual({ arrivals: [], news: [], turnedAway: [reason] });
   });
@@ -177,8 +177,8 @@ describe('one bad item among others', () => {
 
   it('does not hold them up: they are taken, and the push is refused for its sake', async () => {
     const turnedAway: string[] = [];
-    const { reply, arrivals } = await push(listed, { body, turnedAway });
-    expect(arrivals?.map(({ key }) => key)).toEqual(['id a', 'id c']);
+    const { reply, messages } = await push(listed, { body, turnedAway });
+    expect(messages?.map(({ key }) => key)).toEqual(['id a', 'id c']);
     expect(reply).toMatchObject({
       status: 400,
       body: 'there is no sender at json:from; 2 others in the same push were taken',
@@ -188,8 +188,8 @@ describe('one bad item among others', () => {
 
   it('without ids means all of them: taken now they would arrive again with every repeat', async () => {
     const written = { ...listed, ReceiveFrom: { ...listed.ReceiveFrom, Id: undefined } };
-    const { reply, arrivals } = await push(written, { body });
-    expect([reply.status, reply.body, arrivals]).toEqual([400, 'there is no sender at json:from', []]);
+    const { reply, messages } = await push(written, { body });
+    expect([reply.status, reply.body, messages]).toEqual([400, 'there is no sender at json:from', []]);
   });
 
   it('is the same with receipts', async () => {
@@ -199,8 +199,8 @@ describe('one bad item among others', () => {
       ReceiptFrom: { List: 'json:events', Id: 'json:id', State: 'json:state', States: { ok: 'delivered' } },
     };
     const events = [{ id: 'm1', state: 'ok' }, { state: 'ok' }, { id: 'm2', state: 'ok' }];
-    const { reply, news } = await push(written, { path: '/receipt', body: JSON.stringify({ events }), direction: 'O' });
-    expect(news?.map(({ id }) => id)).toEqual(['m1', 'm2']);
+    const { reply, receipts } = await push(written, { path: '/receipt', body: JSON.stringify({ events }), direction: 'O' });
+    expect(receipts?.map(({ id }) => id)).toEqual(['m1', 'm2']);
     expect(reply.status).toBe(400);
   });
 });
@@ -211,7 +211,7 @@ describe('receipts', () => {
   it('come to the address for them, with what the gateway said', async () => {
     const path = '/receipt?ref=m1&state=ok&why=at+last';
     const result = await push(both, { method: 'GET', path, direction: 'O' });
-    expect(result.news).toEqual([{ id: 'm1', state: 'delivered', at: clock.now(), detail: 'ok: at last' }]);
+    expect(result.receipts).toEqual([{ id: 'm1', state: 'delivered', at: clock.now(), detail: 'ok: at last' }]);
   });
 
   it('come to the one address, told from messages by their fields', async () => {

@@ -2,7 +2,7 @@
 // before the counterparty hears the reply.
 import { createHash } from 'node:crypto';
 import type {
-  DeliveryNews,
+  DeliveryReceipt,
   GatewayContext,
   RawRequest,
   TextMessage,
@@ -29,7 +29,7 @@ type Context = Pick<
 export async function pushed(context: Context, request: RawRequest, closed: AbortSignal): Promise<WebhookResult> {
   const { settings, log } = context;
   if (!isGenuine(request, settings)) {
-    context.turnedAway('forged');
+    context.inputRejected('forged');
     log.warn({ method: request.method }, 'a push that does not prove to be genuine was refused');
     return { reply: plain(403, 'not authenticated') };
   }
@@ -44,10 +44,10 @@ export async function pushed(context: Context, request: RawRequest, closed: Abor
   }
 }
 
-function refusal({ log, turnedAway }: Context, faults: readonly BadPush[], taken: Partial<Taken> = {}): WebhookReply {
-  for (const { reason } of faults) turnedAway(reason);
-  const { arrivals = [], news = [] } = taken;
-  const count = arrivals.length + news.length;
+function refusal({ log, inputRejected }: Context, faults: readonly BadPush[], taken: Partial<Taken> = {}): WebhookReply {
+  for (const { reason } of faults) inputRejected(reason);
+  const { messages = [], receipts = [] } = taken;
+  const count = messages.length + receipts.length;
   const problem = `${faults[0]?.message}${count > 0 ? `; ${count} others in the same push were taken` : ''}`;
   log.warn({ problem, refused: faults.length }, 'a push could not be understood and was refused');
   return plain(400, problem);
@@ -69,7 +69,7 @@ async function translate(
   if (messages.length > 0) allowed(request, receive?.Method);
   if (receipts.length > 0) allowed(request, ReceiptFrom?.Method);
   const faults: BadPush[] = [];
-  const arrivals: Taken['arrivals'][number][] = [];
+  const arrivals: Taken['messages'][number][] = [];
   const fetching = fetchingFor(context.clock, request.signal, closed);
   try {
     for (const item of messages)
@@ -79,10 +79,10 @@ async function translate(
   }
   // The whole push comes again because of one bad item. Of the others only those are taken that are known by their ids then.
   const kept = faults.length > 0 && receive?.Id === undefined ? [] : arrivals;
-  const news: DeliveryNews[] = [];
+  const news: DeliveryReceipt[] = [];
   for (const item of receipts)
     if (ReceiptFrom) news.push(...(await orFault(faults, () => newsOf(context, item, ReceiptFrom))).flat());
-  return { arrivals: kept, news, faults };
+  return { messages: kept, receipts, faults };
 }
 
 /** One item that cannot be understood does not hold up the others beside it. */
@@ -133,7 +133,7 @@ function allowed({ method }: RawRequest, wanted: string | undefined): void {
 }
 
 async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, fetching: Fetching) {
-  const { settings, clock, random, memory } = context;
+  const { settings, clock, random, driverState } = context;
   const sender = needed(item, from.From, 'sender', MAX_ADDRESS);
   const to = (item.at(from.To) || settings.From) ?? '';
   if (to.length > MAX_ADDRESS) throw new BadPush(`the recipient is longer than ${MAX_ADDRESS} characters`);
@@ -142,7 +142,7 @@ async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, fetchi
   // Without an id a repeat cannot be told from a customer who says the same twice, and losing is worse than doubling.
   const key = providerId === null ? `push ${now} ${random()}` : `id ${shortened(providerId)}`;
   const pictures = item.json(from.Media);
-  if (pictures !== undefined && (await memory.known([key])).has(key)) return { key, fingerprint: '', content: null };
+  if (pictures !== undefined && (await driverState.statesOf([key])).has(key)) return { key, fingerprint: '', content: null };
   const text = item.text(from.Text, item.at(from.Charset));
   const { media, notes } = await mediaOf(pictures, settings.MediaHosts ?? [], fetching);
   if (text === undefined && media.length + notes.length === 0) throw new BadPush(`there is no text at ${from.Text}`);
@@ -152,12 +152,12 @@ async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, fetchi
   return { key, fingerprint: '', content };
 }
 
-function newsOf({ clock, log, turnedAway }: Context, item: Item, from: ReceiptFrom): DeliveryNews[] {
+function newsOf({ clock, log, inputRejected }: Context, item: Item, from: ReceiptFrom): DeliveryReceipt[] {
   const id = needed(item, from.Id, 'id', MAX_ID);
   const word = needed(item, from.State, 'state', MAX_ID);
   const state = new Map(Object.entries(from.States)).get(word);
   if (!state) {
-    turnedAway('unknown_state');
+    inputRejected('unknown_state');
     log.info({ id, word }, 'a receipt with a state that States does not name was passed over');
     return [];
   }

@@ -2,9 +2,9 @@
 import PDFDocument from 'pdfkit';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Arrival, DeliveryNews, FaxDocument, OutboundFax } from '../../src/driver/contract.js';
+import type { InboundMessage, DeliveryReceipt, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
-import { createMemory } from '../../test/kit/memory.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
 
@@ -23,7 +23,7 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
   it('an order goes out by one modem, and the same page comes in by the other', async () => {
     const { user, password, adminPassword, port, modems } = server;
     const login = { Host: '127.0.0.1', Port: port, User: user, Password: password, AdminPassword: adminPassword };
-    const news: DeliveryNews[] = [];
+    const news: DeliveryReceipt[] = [];
     const outbound = await hylaFax.open(
       contextOf(hylaFax, { ...login, Modem: modems[0].name, StationId: '+420 222 333' }, { direction: 'O', news }),
     );
@@ -53,7 +53,7 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
       });
 
       const result = await arriving;
-      const arrival: Arrival<FaxDocument> = result?.value;
+      const arrival: InboundMessage<FaxDocument> = result?.value;
       expect(arrival.content).toMatchObject({
         from: modems[0].number,
         to: '15555551002',
@@ -79,7 +79,7 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
 });
 
 /** A page as the content rules make it: a PDF, and the same as TIFF G4 in fine resolution. */
-async function pageOf(text: string): Promise<{ fax: OutboundFax; dots: Buffer }> {
+async function pageOf(text: string): Promise<{ fax: ComposedFax; dots: Buffer }> {
   const pixels = sharp(Buffer.from(drawing(text))).flatten({ background: '#ffffff' });
   const grey = await pixels.resize(WIDTH, HEIGHT, { fit: 'fill' }).greyscale().threshold(128).raw().toBuffer();
   const raw = { width: WIDTH, height: HEIGHT, channels: 1 } as const;

@@ -1,6 +1,6 @@
 // Owns the HylaFax driver: faxes out through the queue of a HylaFAX server, and in from the faxes that its modems received.
-import type { Driver, FaxDocument, OutboundFax } from '../../src/driver/contract.js';
-import { faxRulesOf, reportToOf } from '../../src/driver/fax-settings.js';
+import type { Driver, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
+import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { check } from './check.js';
 import { receive } from './receive.js';
 import { lookup, send } from './send.js';
@@ -10,7 +10,7 @@ import { type Settings, settings } from './settings.js';
 /** An order spends nearly all of its time waiting for its call. */
 const AT_ONCE = 50;
 
-export const hylaFax: Driver<Settings, Session, FaxDocument, OutboundFax> = {
+export const hylaFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {
   device: 'HylaFax',
   channel: 'Fax',
   summary: 'Sends and receives faxes through a HylaFAX server; follows each call to its end.',

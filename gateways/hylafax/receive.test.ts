@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageOf } from '../../src/driver/contract.js';
 import { faxWords } from '../../test/conformance/fax-words.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { type HylafaxBed, hylafaxBed } from '../../test/servers/hylafax-bed.js';
 import type { ScriptFile } from '../../test/servers/hylafax-script.js';
 import { readTiff } from './tiff.js';

@@ -1,5 +1,5 @@
 // Owns receiving: looks into recvq when something happened or time has passed, and hands on each fax that is complete.
-import { type Arrival, type FaxDocument, GatepostError, type KeyState, wait } from '../../src/driver/contract.js';
+import { type InboundMessage, type FaxDocument, GatepostError, type KeyState, sleep } from '../../src/driver/contract.js';
 import { type Call, readCalls, receptionOf } from './calls.js';
 import { documentOf, isOthers } from './document.js';
 import { listReceived, type Received } from './recvq.js';
@@ -35,7 +35,7 @@ interface Desk {
   readonly withheld: Set<string>;
 }
 
-export async function* receive(session: Session, signal: AbortSignal): AsyncGenerator<Arrival<FaxDocument>> {
+export async function* receive(session: Session, signal: AbortSignal): AsyncGenerator<InboundMessage<FaxDocument>> {
   const { context, arrived } = session;
   const desk: Desk = { done: new Set(), handed: new Set(), waiting: new Map(), withheld: new Set() };
   try {
@@ -51,7 +51,7 @@ export async function* receive(session: Session, signal: AbortSignal): AsyncGene
         if (signal.aborted) return;
       }
       await arrived.heard(desk.waiting.size > 0 ? AGAIN_MS : context.settings.PollSeconds * 1_000, signal);
-      await wait(context.clock, GAP_MS, signal).catch(() => {});
+      await sleep(context.clock, GAP_MS, signal).catch(() => {});
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -67,7 +67,7 @@ async function look(
   const listed = await session.converse(signal, listReceived, 'needed');
   forgetGone(desk, new Set(listed.map(({ key }) => key)));
   const open = listed.filter(({ key, arriving }) => !arriving && !desk.done.has(key) && !desk.handed.has(key));
-  const states = await session.context.memory.known(open.map(({ key }) => key));
+  const states = await session.context.driverState.statesOf(open.map(({ key }) => key));
   return open.flatMap((fax) => {
     const state = states.get(fax.key);
     if (state === undefined || state === 'open' || state === 'acknowledged') return [{ fax, state }];
@@ -82,7 +82,7 @@ function forgetGone({ done, waiting, withheld }: Desk, there: ReadonlySet<string
 }
 
 /** The journal has it; only HylaFAX does not know yet. */
-function unconfirmed(session: Session, desk: Desk, fax: Received): Arrival<FaxDocument> {
+function unconfirmed(session: Session, desk: Desk, fax: Received): InboundMessage<FaxDocument> {
   return { ...endings(session, desk, fax), key: fax.key, fingerprint: '', content: null, bytes: 0 };
 }
 
@@ -92,7 +92,7 @@ async function take(
   desk: Desk,
   fax: Received,
   signal: AbortSignal,
-): Promise<Arrival<FaxDocument> | undefined> {
+): Promise<InboundMessage<FaxDocument> | undefined> {
   const { clock, settings } = session.context;
   if (fax.size > LARGEST_FAX) return leave(session, desk, fax);
   const { raw, calls } = await download(session, desk, fax, signal);
@@ -149,11 +149,11 @@ function complain({ context }: Session, { withheld }: Desk, { key, file }: Recei
 
 function leave({ context }: Session, desk: Desk, { key, file, size }: Received): undefined {
   desk.done.add(key);
-  context.turnedAway('too_large');
+  context.inputRejected('too_large');
   context.log.error({ file, bytes: size }, 'a received file is too large to be a fax; it stays in recvq');
 }
 
-function endings(session: Session, desk: Desk, fax: Received): Pick<Arrival<FaxDocument>, 'confirm' | 'refuse'> {
+function endings(session: Session, desk: Desk, fax: Received): Pick<InboundMessage<FaxDocument>, 'confirm' | 'refuse'> {
   const { context } = session;
   const settle = async () => {
     try {
@@ -170,7 +170,7 @@ function endings(session: Session, desk: Desk, fax: Received): Pick<Arrival<FaxD
       running ??= settle();
       return running;
     },
-    async refuse(reason) {
+    async reject(reason) {
       context.log.info({ file: fax.file, reason }, 'a received fax is in quarantine; it stays in recvq');
       desk.done.add(fax.key);
       desk.handed.delete(fax.key);

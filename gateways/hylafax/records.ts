@@ -43,10 +43,10 @@ export interface Records {
   open(): Promise<JobRecord[]>;
 }
 
-export function records({ memory, clock, log }: Pick<GatewayContext<unknown>, 'memory' | 'clock' | 'log'>): Records {
+export function records({ driverState, clock, log }: Pick<GatewayContext<unknown>, 'memory' | 'clock' | 'log'>): Records {
   const keyOf = ({ order, job }: JobRecord) => `${tagOf(order)} ${job}`;
   const read = async (collection: string, prefix: string) =>
-    (await memory.kept(collection, prefix, MOST)).flatMap(({ key, value }) => {
+    (await driverState.listRecords(collection, prefix, MOST)).flatMap(({ key, value }) => {
       const record = schema.safeParse(value);
       return record.success ? [{ key, record: record.data }] : [];
     });
@@ -58,16 +58,16 @@ export function records({ memory, clock, log }: Pick<GatewayContext<unknown>, 'm
   const sweep = async (collection: string) => {
     const old = (await read(collection, '')).filter(({ record }) => clock.now() - record.at > KEEP_MS);
     const keys = old.map(({ key }) => key);
-    if (keys.length > 0) await memory.forget(collection, keys);
+    if (keys.length > 0) await driverState.deleteRecords(collection, keys);
   };
   return {
-    begin: (record) => memory.keep(BEGUN, [{ key: keyOf(record), value: record }]),
+    begin: (record) => driverState.putRecords(BEGUN, [{ key: keyOf(record), value: record }]),
     submitted(record) {
       // Ids of jobs come round again, and a key that is known would be left as it is.
-      const work = memory
-        .keep(SUBMITTED, [{ key: keyOf(record), value: record }])
-        .then(() => memory.forget(FOLLOWED, [record.job]))
-        .then(() => memory.keep(FOLLOWED, [{ key: record.job, value: record }]));
+      const work = driverState
+        .putRecords(SUBMITTED, [{ key: keyOf(record), value: record }])
+        .then(() => driverState.deleteRecords(FOLLOWED, [record.job]))
+        .then(() => driverState.putRecords(FOLLOWED, [{ key: record.job, value: record }]));
       return quietly(`job ${record.job} could not be noted: after a restart its end would not be told`, work);
     },
     async begunFor(order) {
@@ -77,11 +77,11 @@ export function records({ memory, clock, log }: Pick<GatewayContext<unknown>, 'm
     async isSubmitted(job, order) {
       return (await read(SUBMITTED, `${tagOf(order)} ${job}`)).some(({ record }) => record.job === job);
     },
-    ended: (job) => quietly(`the note of job ${job} could not be removed`, memory.forget(FOLLOWED, [job])),
+    ended: (job) => quietly(`the note of job ${job} could not be removed`, driverState.deleteRecords(FOLLOWED, [job])),
     withdrawn: (record) =>
       quietly(
         `the note of job ${record.job} could not be removed`,
-        memory.forget(SUBMITTED, [keyOf(record)]).then(() => memory.forget(BEGUN, [keyOf(record)])),
+        driverState.deleteRecords(SUBMITTED, [keyOf(record)]).then(() => driverState.deleteRecords(BEGUN, [keyOf(record)])),
       ),
     async open() {
       await sweep(BEGUN);

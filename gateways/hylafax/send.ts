@@ -1,5 +1,5 @@
 // Owns sending: a fax is submitted once, and then waited for as long as its time allows. Point of no return: see submit.ts.
-import { type Attempt, deadline, type OutboundFax, type Outcome } from '../../src/driver/contract.js';
+import { type Attempt, deadline, type ComposedFax, type Outcome } from '../../src/driver/contract.js';
 import { lastCallOf, readCalls } from './calls.js';
 import { endOf, type Job, listJobs, tagOf } from './jobs.js';
 import type { JobRecord } from './records.js';
@@ -14,7 +14,7 @@ const ANSWER_MS = 3_000;
  *  queue was never there, ms. */
 const SURELY_THERE_MS = 10 * 60_000;
 
-export async function send(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Outcome> {
+export async function send(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome> {
   if (attempt.signal.aborted) return { kind: 'deferred', detail: 'the time for this try was over before it began' };
   if (!isDialable(fax.to))
     return {
@@ -43,9 +43,9 @@ async function earlierJob(session: Session, attempt: Attempt): Promise<Job | Out
   }
 }
 
-async function jobsOf({ converse }: Session, { orderId, signal }: Attempt): Promise<Job[]> {
+async function jobsOf({ converse }: Session, { messageId, signal }: Attempt): Promise<Job[]> {
   const jobs = await converse(signal, listJobs);
-  return [...jobs.values()].filter(({ tag }) => tag === tagOf(orderId));
+  return [...jobs.values()].filter(({ tag }) => tag === tagOf(messageId));
 }
 
 /** One that failed is no reason not to try again. */
@@ -53,8 +53,8 @@ function best(jobs: readonly Job[]): Job | undefined {
   return jobs.find((job) => endOf(job, 0)?.good) ?? jobs.find((job) => !endOf(job, 0));
 }
 
-function recordOf({ id }: Job, { pages }: OutboundFax, { orderId, firstBegunAt }: Attempt): JobRecord {
-  return { job: id, order: orderId, pages, at: firstBegunAt };
+function recordOf({ id }: Job, { pages }: ComposedFax, { messageId, firstAttemptAt }: Attempt): JobRecord {
+  return { job: id, order: messageId, pages, at: firstAttemptAt };
 }
 
 /** The job is in the queue; what is left is to learn in time how it ends. */
@@ -88,8 +88,8 @@ function outcomeOf(job: string, known: Known, answerWhen: 'Accepted' | 'Done'): 
 }
 
 /** "Did that one go out?": by the tag in the queues, then by the log of calls. */
-export async function lookup(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Outcome | 'not found'> {
-  const begun = await session.records.begunFor(attempt.orderId);
+export async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
+  const begun = await session.records.begunFor(attempt.messageId);
   const found = await jobsOf(session, attempt);
   const job = best(found) ?? found.findLast(({ id }) => begun.some((record) => record.job === id));
   if (job?.state === 'T' && job.dials === 0 && (await withdraw(session, job.id, attempt))) return surelyNot();
@@ -106,8 +106,8 @@ function surelyNot(): Outcome {
  * A job that is suspended and was never submitted, as far as we know, is a draft whose conversation broke off: without it
  * there is nothing left that could be sent. One that was submitted was suspended by an operator, and stays.
  */
-async function withdraw(session: Session, job: string, { orderId, signal }: Attempt): Promise<boolean> {
-  if (await session.records.isSubmitted(job, orderId)) return false;
+async function withdraw(session: Session, job: string, { messageId, signal }: Attempt): Promise<boolean> {
+  if (await session.records.isSubmitted(job, messageId)) return false;
   const deleted = await session.converse(signal, (talk) => talk.tryAsk(`JDELE ${job}`));
   if (deleted !== undefined) session.jobs.drop(job);
   return deleted !== undefined;

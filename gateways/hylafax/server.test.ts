@@ -3,18 +3,18 @@ import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type Arrival,
-  type DeliveryNews,
+  type InboundMessage,
+  type DeliveryReceipt,
   type FaxDocument,
   messageOf,
-  type OutboundFax,
+  type ComposedFax,
 } from '../../src/driver/contract.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { faxWords, outboundFax } from '../../test/conformance/fax-words.js';
-import { type ManualClock, manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
 import type { Session } from './session.js';
@@ -52,7 +52,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
   };
   const open = async (direction: 'I' | 'O', also: object = {}, options: { clock?: ManualClock } = {}) => {
     const memory = createMemory();
-    const news: DeliveryNews[] = [];
+    const news: DeliveryReceipt[] = [];
     const context = contextOf(hylaFax, { ...settings(), ...also }, { direction, memory, news, ...options });
     const session = await hylaFax.open(context);
     closers.push(() => hylaFax.close(session));
@@ -62,7 +62,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const stop = new AbortController();
     closers.push(async () => stop.abort());
     const arrivals = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
-    return async (): Promise<Arrival<FaxDocument>> => (await arrivals?.next())?.value;
+    return async (): Promise<InboundMessage<FaxDocument>> => (await arrivals?.next())?.value;
   };
   const operator = () => openTalk({ settings: { ...settings() }, clock: systemClock }, new AbortController().signal);
   const check = async (direction: 'I' | 'O', also: object = {}) => {
@@ -72,7 +72,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     return steps;
   };
   const attempt = () => attemptOf(`99999999-0000-4000-8000-${String(order).padStart(12, '0')}`);
-  const send = (session: Session, fax: OutboundFax, at = attempt()) => hylaFax.send?.(session, fax, at);
+  const send = (session: Session, fax: ComposedFax, at = attempt()) => hylaFax.send?.(session, fax, at);
 
   it('the test of the connection names the server, the rights and the queue', async () => {
     expect(await check('O')).toMatchObject([
@@ -128,7 +128,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     await server.putReceived('fax000000121.tif', TIFF.subarray(0, 200), Date.UTC(2026, 10, 2));
     const clock = manualClock(systemClock.now());
     const { session } = await open('I', { Since: '2026-11-02', AfterReceive: 'Delete', Modem: 'ttyS1' }, { clock });
-    let arrival: Arrival<FaxDocument> | undefined;
+    let arrival: InboundMessage<FaxDocument> | undefined;
     const arriving = receiving(session)().then((one) => {
       arrival = one;
     });
@@ -181,6 +181,6 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
       { id: job, state: 'undelivered', detail: expect.stringMatching(/aborted by request/i) },
     ]);
     expect(server.jobs('sendq')).toEqual([]);
-    expect(server.jobs('doneq').filter((id) => server.read(`doneq/q${id}`).includes(attempt().orderId))).toEqual([job]);
+    expect(server.jobs('doneq').filter((id) => server.read(`doneq/q${id}`).includes(attempt().messageId))).toEqual([job]);
   });
 });

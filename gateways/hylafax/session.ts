@@ -1,7 +1,7 @@
 // Owns what an open gateway holds: conversations with the server, a few at a time, the live channel, and for sending the
 // follow-up of jobs.
 import { setMaxListeners } from 'node:events';
-import { GatepostError, type GatewayContext, window } from '../../src/driver/contract.js';
+import { GatepostError, type GatewayContext, semaphore } from '../../src/driver/contract.js';
 import { type Bell, bell } from './bell.js';
 import { type Records, records } from './records.js';
 import type { Settings } from './settings.js';
@@ -34,7 +34,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
   const closed = closing.signal;
   // Every conversation listens to it, also those that wait for their turn.
   setMaxListeners(0, closed);
-  const talks = window({ places: TALKS, weight: Number.POSITIVE_INFINITY });
+  const talks = semaphore({ places: TALKS, weight: Number.POSITIVE_INFINITY });
   const converse: Converse = async (signal, work, admin) => {
     const either = eitherOf(signal, closed);
     try {

@@ -9,26 +9,26 @@ const schema = z.object({ newest: z.number(), done: z.boolean() });
 
 /** Leaves everything that is not wanted recorded as ignored, once and for all. */
 export async function prepare(session: Session, signal: AbortSignal): Promise<void> {
-  const { memory } = session.context;
-  const read = schema.safeParse(await memory.read(NOTE));
+  const { driverState } = session.context;
+  const read = schema.safeParse(await driverState.getCheckpoint(NOTE));
   if (read.data?.done) return;
   const there = await session.converse(signal, listReceived, 'needed');
   const old = there.filter(({ arriving }) => !arriving);
   // Noted before anything else, so that a crash in between cannot make newer faxes look old.
   const newest = read.data?.newest ?? old.at(-1)?.at ?? 0;
-  if (!read.data) await memory.write(NOTE, { newest, done: false });
+  if (!read.data) await driverState.putCheckpoint(NOTE, { newest, done: false });
   await leaveAlone(
     session,
     old.filter(({ at }) => at <= newest),
   );
-  await memory.write(NOTE, { newest, done: true });
+  await driverState.putCheckpoint(NOTE, { newest, done: true });
 }
 
 async function leaveAlone({ context }: Session, faxes: readonly Received[]): Promise<void> {
-  const { memory, settings, log } = context;
+  const { driverState, settings, log } = context;
   const since = sinceOf(settings);
   const unwanted = faxes.filter(({ at }) => at * 1000 < since);
-  await memory.ignore(unwanted.map(({ key }) => ({ key, fingerprint: '' })));
+  await driverState.skip(unwanted.map(({ key }) => ({ key, fingerprint: '' })));
   const numbers = { since: settings.Since, ignored: unwanted.length, wanted: faxes.length - unwanted.length };
   log.info(numbers, `first start on this server: ${unwanted.length} older faxes are left alone`);
 }

@@ -1,7 +1,7 @@
 // What a submission hands over, that nothing in an order gets out of its place in it, and what silence in between costs.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { faxOf, type HylafaxBed, hylafaxBed, ORDER } from '../../test/servers/hylafax-bed.js';
 
 let bed: HylafaxBed;

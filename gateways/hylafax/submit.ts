@@ -1,6 +1,6 @@
 // Owns handing a document to HylaFAX. Point of no return: the first byte of JSUBM. Up to then the job is a draft that hfaxd
 // throws away with the connection; from then on only its answer tells, or the queues.
-import { type Attempt, NotSent, type OutboundFax } from '../../src/driver/contract.js';
+import { type Attempt, NotSent, type ComposedFax } from '../../src/driver/contract.js';
 import { tagOf } from './jobs.js';
 import type { JobRecord } from './records.js';
 import type { Session } from './session.js';
@@ -21,7 +21,7 @@ const LINES = { Standard: 98, Fine: 196, Superfine: 391 };
 const WIDTH = 216;
 const LENGTHS = { A4: 297, Letter: 279, Legal: 356 };
 
-export async function submit(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Submission> {
+export async function submit(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Submission> {
   let record: JobRecord | undefined;
   try {
     return await session.converse(attempt.signal, async (talk) => {
@@ -39,7 +39,7 @@ export async function submit(session: Session, fax: OutboundFax, attempt: Attemp
   }
 }
 
-async function upload(talk: Talk, { tiff, pdf }: OutboundFax): Promise<string> {
+async function upload(talk: Talk, { tiff, pdf }: ComposedFax): Promise<string> {
   await talk.ask(`FORM ${tiff ? 'TIFF' : 'PDF'}`);
   return talk.store(tiff ?? pdf);
 }
@@ -47,7 +47,7 @@ async function upload(talk: Talk, { tiff, pdf }: OutboundFax): Promise<string> {
 async function prepare(
   { context }: Session,
   talk: Talk,
-  fax: OutboundFax,
+  fax: ComposedFax,
   attempt: Attempt,
   document: string,
 ): Promise<JobRecord> {
@@ -59,7 +59,7 @@ async function prepare(
   // Older servers, and ones set up otherwise, refuse these; the fax goes out without them.
   for (const parameter of wishesOf(context.settings)) await talk.tryAsk(`JPARM ${parameter}`);
   await insist(talk, `JPARM DOCUMENT ${document}`, 'the document');
-  return { job, order: attempt.orderId, pages: fax.pages, at: context.clock.now() };
+  return { job, order: attempt.messageId, pages: fax.pages, at: context.clock.now() };
 }
 
 /** The server will have none of this fax, now or later. */
@@ -74,14 +74,14 @@ async function insist(talk: Talk, command: string, what: string): Promise<void> 
   }
 }
 
-function parametersOf(settings: Settings, fax: OutboundFax, attempt: Attempt): string[] {
+function parametersOf(settings: Settings, fax: ComposedFax, attempt: Attempt): string[] {
   const { User, Modem, MaxDials, MaxTries, GiveUpMinutes, PageSize, Resolution } = settings;
   return [
     `EXTERNAL ${quoted(fax.to)}`,
     `FROMUSER ${quoted(fax.from?.trim() || User)}`,
     `NOTIFYADDR ${quoted(User)}`,
     'NOTIFY NONE',
-    `JOBINFO ${quoted(tagOf(attempt.orderId))}`,
+    `JOBINFO ${quoted(tagOf(attempt.messageId))}`,
     `LASTTIME ${daysHoursMinutes(GiveUpMinutes)}`,
     `MAXDIALS ${MaxDials}`,
     `MAXTRIES ${MaxTries}`,

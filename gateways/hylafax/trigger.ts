@@ -1,7 +1,7 @@
 // Owns the live channel: hfaxd tells over a connection of its own what happens to jobs and receptions (SITE TRIGGER). It is a
 // hint to look now and nothing more; what counts is in the queues, which are looked at anyway.
 import { createServer, type Server, type Socket } from 'node:net';
-import { deadline, type Log, wait } from '../../src/driver/contract.js';
+import { deadline, type Log, sleep } from '../../src/driver/contract.js';
 import { openTalk, type Talk, type TalkContext } from './talk.js';
 import { reasonOf } from './words.js';
 
@@ -36,7 +36,7 @@ export async function keepTriggered(options: TriggerOptions): Promise<void> {
     if (why !== said)
       log.info({ reason: why }, 'HylaFAX announces nothing: the queues are looked at from time to time');
     said = why;
-    await wait(clock, PAUSE_MS, signal).catch(() => {});
+    await sleep(clock, PAUSE_MS, signal).catch(() => {});
   }
 }
 

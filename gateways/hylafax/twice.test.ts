@@ -1,8 +1,8 @@
 // That nothing is queued twice: lost answers, crashes, repeats, jobs that nobody finds any more.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { attemptNumber, faxOf, type HylafaxBed, hylafaxBed, ORDER, untilNews } from '../../test/servers/hylafax-bed.js';
 import type { ScriptJob } from '../../test/servers/hylafax-script.js';
 
@@ -84,8 +84,8 @@ describe('nothing is queued twice', () => {
     await outcome;
     // As if the server had stopped in the middle of the submission, and the gateway before its answer.
     bed.server.jobs.splice(0, 9, { ...draft('1'), tag: ORDER });
-    await bed.memory.forget('followed', ['1']);
-    await bed.memory.forget('submitted', [`${ORDER} 1`]);
+    await bed.memory.deleteRecords('followed', ['1']);
+    await bed.memory.deleteRecords('submitted', [`${ORDER} 1`]);
     bed.server.trouble = undefined;
     expect(await sender.lookup()).toMatchObject({ kind: 'deferred' });
     expect(bed.server.jobs).toHaveLength(0);
@@ -146,7 +146,7 @@ describe('nothing is queued twice', () => {
 
   const begun = async (minutesAgo: number) => {
     const value = { job: '7', order: ORDER, pages: 1, at: Date.now() - minutesAgo * 60_000 };
-    await bed.memory.keep('begun', [{ key: `${ORDER} 7`, value }]);
+    await bed.memory.putRecords('begun', [{ key: `${ORDER} 7`, value }]);
     return bed.sender();
   };
 
@@ -160,7 +160,7 @@ describe('nothing is queued twice', () => {
 
   it('what nobody asks about any more is forgotten', async () => {
     await begun(15 * 24 * 60);
-    expect(await bed.memory.kept('begun', '', 9)).toEqual([]);
+    expect(await bed.memory.listRecords('begun', '', 9)).toEqual([]);
   });
 
   it('nor when it vanished while the send was waiting: two looks without it are no proof', async () => {
@@ -184,9 +184,9 @@ describe('nothing is queued twice', () => {
     bed = await hylafaxBed({
       memory: {
         ...memory,
-        keep: async (collection, records) => {
+        putRecords: async (collection, records) => {
           if (collection === 'followed') await slow();
-          return memory.keep(collection, records);
+          return memory.putRecords(collection, records);
         },
       },
     });

@@ -1,6 +1,6 @@
 // Owns following jobs to their end: looks at the queues when something happened or time has passed, and tells what it finds
 // to the send that waits, or else to the journal. A restart goes on with it.
-import { type DeliveryNews, type GatewayContext, messageOf, wait } from '../../src/driver/contract.js';
+import { type DeliveryReceipt, type GatewayContext, messageOf, sleep } from '../../src/driver/contract.js';
 import { bell } from './bell.js';
 import { type Call, lastCallOf, readCalls } from './calls.js';
 import { count, type End, endOf, type Job, listJobs, progressOf, tagOf } from './jobs.js';
@@ -62,9 +62,9 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
   const followed = new Map<string, Followed>(open.map((record) => [record.job, fresh(record)]));
   const call = bell(clock);
 
-  async function report(news: Omit<DeliveryNews, 'at'>): Promise<boolean> {
+  async function report(news: Omit<DeliveryReceipt, 'at'>): Promise<boolean> {
     try {
-      await context.report([{ ...news, at: clock.now() }]);
+      await context.reportReceipts([{ ...news, at: clock.now() }]);
       return true;
     } catch (error) {
       log.warn({ job: news.id, error: messageOf(error) }, 'what became of a fax cannot be told yet');
@@ -130,7 +130,7 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
       if (!closed.aborted) log.debug({ error: reasonOf(error) }, 'the queues of HylaFAX could not be looked at');
       return pause;
     } finally {
-      await wait(clock, GAP_MS, closed).catch(() => {});
+      await sleep(clock, GAP_MS, closed).catch(() => {});
     }
   }
 
@@ -181,7 +181,7 @@ function tell({ waiters }: Followed, known: Known): void {
   for (const { settle } of [...waiters]) settle(known);
 }
 
-function newsOf(id: string, known: Exclude<Known, { is: 'under way' }>): Omit<DeliveryNews, 'at'> {
+function newsOf(id: string, known: Exclude<Known, { is: 'under way' }>): Omit<DeliveryReceipt, 'at'> {
   if (known.is === 'ended')
     return { id, state: known.end.good ? 'delivered' : 'undelivered', detail: known.end.detail };
   return { id, state: 'accepted', progress: true, detail: goneWords(id) };

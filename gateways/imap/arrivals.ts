@@ -1,5 +1,5 @@
 // Owns what the flow gets to hold of a mail, and what its verdicts mean for the mailbox.
-import { type Arrival, messageOf, type RawMail } from '../../src/driver/contract.js';
+import { type InboundMessage, messageOf, type RawMail } from '../../src/driver/contract.js';
 import { fingerprintOf, keyOf, messageIdOf } from './identity.js';
 import type { Download } from './mailbox.js';
 import type { Session } from './session.js';
@@ -7,11 +7,11 @@ import type { Settings } from './settings.js';
 import type { Action } from './settler.js';
 
 /** For a mail that the contact center has taken already, so that only the confirm is missing. */
-export function knownArrival(session: Session, uid: number, size: number | undefined): Arrival {
+export function knownArrival(session: Session, uid: number, size: number | undefined): InboundMessage {
   return { ...verdicts(session, uid, size), key: keyOf(session.place, uid), fingerprint: '', content: null, bytes: 0 };
 }
 
-export function newArrival(session: Session, mail: Download, cut: boolean): Arrival {
+export function newArrival(session: Session, mail: Download, cut: boolean): InboundMessage {
   const { facts, raw } = mail;
   return {
     ...verdicts(session, facts.uid, facts.size),
@@ -22,10 +22,10 @@ export function newArrival(session: Session, mail: Download, cut: boolean): Arri
   };
 }
 
-function verdicts(session: Session, uid: number, size: number | undefined): Pick<Arrival, 'confirm' | 'refuse'> {
+function verdicts(session: Session, uid: number, size: number | undefined): Pick<InboundMessage, 'confirm' | 'refuse'> {
   return {
     confirm: () => confirm(session, uid, size),
-    refuse: (reason) => refuse(session, uid, reason),
+    reject: (reason) => refuse(session, uid, reason),
   };
 }
 

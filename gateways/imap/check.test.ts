@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CheckStep } from '../../src/driver/contract.js';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { imapContext, mailOf } from '../../test/servers/imap-hand.js';
 import { freePort } from '../../test/servers/process.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type HandOptions, mailOf, openHand } from '../../test/servers/imap-hand.js';
 import { startProxy } from '../../test/servers/proxy.js';
@@ -160,7 +160,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const first = await open(user, { settings: all });
     const [a, b] = await first.take(2);
     if (a) first.memory.quarantine(a);
-    await a?.refuse('the server refused it 8 times');
+    await a?.reject('the server refused it 8 times');
     if (b) await first.settle(b);
     expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged', 2: '\\Seen' });
     const idle = first.next().catch(() => {});
@@ -182,7 +182,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const first = await open(user, { settings });
     const [a, b] = await first.take(2);
     if (a && b) for (const arrival of [a, b]) first.memory.quarantine(arrival);
-    await a?.refuse('it could not be read');
+    await a?.reject('it could not be read');
     expect(Object.keys(await contents(dovecot, user))).toEqual(['2']);
     await first.close();
     const second = await open(user, { settings, memory: first.memory });

@@ -25,7 +25,7 @@ const schema = z.object({
 const noteName = ({ place }: Session) => `doubts ${mailboxName(place)}`;
 
 export async function loadDoubts(session: Session): Promise<void> {
-  const result = schema.safeParse(await session.context.memory.read(noteName(session)));
+  const result = schema.safeParse(await session.context.driverState.getCheckpoint(noteName(session)));
   if (!result.success || result.data.uidValidity !== session.place.uidValidity) return;
   for (const [uid, doubt] of result.data.doubts) session.doubts.set(uid, doubt);
 }
@@ -65,5 +65,5 @@ export async function absolve(session: Session, uids: readonly number[]): Promis
 
 async function save(session: Session): Promise<void> {
   const { uidValidity } = session.place;
-  await session.context.memory.write(noteName(session), { uidValidity, doubts: [...session.doubts] });
+  await session.context.driverState.putCheckpoint(noteName(session), { uidValidity, doubts: [...session.doubts] });
 }

@@ -1,6 +1,6 @@
 // Owns the one loop of a receiving mailbox: list what is new, ask the memory, download in chunks, offer, look at what
 // became of the offered, note the watermark, wait for news. Each UID is offered once per session.
-import { type Arrival, codeOf, type KeyState } from '../../src/driver/contract.js';
+import { type InboundMessage, codeOf, type KeyState } from '../../src/driver/contract.js';
 import { knownArrival, newArrival, putAside } from './arrivals.js';
 import { absolve, blame, condemn, isDamaged, isDoubted, loadDoubts } from './doubts.js';
 import { keyOf, pages } from './identity.js';
@@ -15,7 +15,7 @@ const PAGE = 500;
 /** Quarantined mails that are kept an eye on in the folder; of more, the oldest are left to RefuseTo or a person. */
 const MOST_ASIDE = 1_000;
 
-export async function* receive(session: Session, signal: AbortSignal): AsyncGenerator<Arrival> {
+export async function* receive(session: Session, signal: AbortSignal): AsyncGenerator<InboundMessage> {
   try {
     yield* loop(session, signal);
   } catch (error) {
@@ -24,7 +24,7 @@ export async function* receive(session: Session, signal: AbortSignal): AsyncGene
   }
 }
 
-async function* loop(session: Session, signal: AbortSignal): AsyncGenerator<Arrival> {
+async function* loop(session: Session, signal: AbortSignal): AsyncGenerator<InboundMessage> {
   let note = await prepare(session, signal);
   await loadDoubts(session);
   session.cursor = note.watermark;
@@ -64,7 +64,7 @@ async function* offer(
   revisit: readonly number[],
   fresh: readonly number[],
   signal: AbortSignal,
-): AsyncGenerator<Arrival[]> {
+): AsyncGenerator<InboundMessage[]> {
   for (const uids of [...pages(revisit, PAGE), ...pages(fresh, PAGE)]) {
     const states = await statesOf(session, uids);
     const wanted = uids.filter((uid) => isWanted(states.get(uid)));
@@ -82,7 +82,7 @@ function isWanted(state: KeyState | undefined): boolean {
   return state === undefined || state === 'open';
 }
 
-async function* downloaded(session: Session, uids: readonly number[], signal: AbortSignal): AsyncGenerator<Arrival[]> {
+async function* downloaded(session: Session, uids: readonly number[], signal: AbortSignal): AsyncGenerator<InboundMessage[]> {
   const damaged = new Set(uids.filter((uid) => isDamaged(session, uid)));
   for (const uid of damaged) reportStuck(session, uid, 'the connection breaks over it');
   const sound = uids.filter((uid) => !damaged.has(uid));
@@ -99,7 +99,7 @@ async function* downloaded(session: Session, uids: readonly number[], signal: Ab
   }
 }
 
-async function arrivalsOf(session: Session, chunk: Chunk, signal: AbortSignal): Promise<Arrival[]> {
+async function arrivalsOf(session: Session, chunk: Chunk, signal: AbortSignal): Promise<InboundMessage[]> {
   const { mails, gone, stuck } = await downloadOrBlame(session, chunk, signal);
   await absolve(session, [...mails.map(({ facts }) => facts.uid), ...gone]);
   reportGone(session, gone);
@@ -121,7 +121,7 @@ async function downloadOrBlame(session: Session, chunk: Chunk, signal: AbortSign
 }
 
 /** The size only matters where a mail that was not taken whole could be deleted. */
-async function knownArrivals(session: Session, uids: readonly number[], signal: AbortSignal): Promise<Arrival[]> {
+async function knownArrivals(session: Session, uids: readonly number[], signal: AbortSignal): Promise<InboundMessage[]> {
   const deletes = session.context.settings.AfterReceive === 'Delete';
   const facts = deletes ? await readFacts(session, uids, signal) : [];
   const sizes = new Map(facts.map(({ uid, size }) => [uid, size]));
@@ -189,7 +189,7 @@ function moved(session: Session, note: Note): Note {
 }
 
 async function statesOf({ context, place }: Session, uids: readonly number[]): Promise<Map<number, KeyState>> {
-  const known = await context.memory.known(uids.map((uid) => keyOf(place, uid)));
+  const known = await context.driverState.statesOf(uids.map((uid) => keyOf(place, uid)));
   const states = new Map<number, KeyState>();
   for (const uid of uids) {
     const state = known.get(keyOf(place, uid));

@@ -23,10 +23,10 @@ export type Note = z.output<typeof schema>;
 
 /** Undefined when there is none, or none that can be read: then this counts as the first start. */
 export async function readNote({ context, place }: Session): Promise<Note | undefined> {
-  const result = schema.safeParse(await context.memory.read(noteName(place)));
+  const result = schema.safeParse(await context.driverState.getCheckpoint(noteName(place)));
   return result.success ? result.data : undefined;
 }
 
 export async function writeNote({ context, place }: Session, note: Note): Promise<void> {
-  await context.memory.write(noteName(place), note);
+  await context.driverState.putCheckpoint(noteName(place), note);
 }

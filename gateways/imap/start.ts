@@ -47,7 +47,7 @@ async function sortOld(session: Session, note: Note, signal: AbortSignal): Promi
   for (const page of pages(upTo, PAGE)) {
     const found = await readFingerprints(session, page, signal);
     const unwanted = found.filter(({ at }) => at < since);
-    await context.memory.ignore(
+    await context.driverState.skip(
       unwanted.map(({ uid, fingerprint }) => ({ key: keyOf(session.place, uid), fingerprint })),
     );
     ignored += unwanted.length;
@@ -87,12 +87,12 @@ async function rematch(session: Session, before: Note, signal: AbortSignal): Pro
 }
 
 async function rematchPage(session: Session, before: Note, uids: readonly number[], signal: AbortSignal) {
-  const { memory } = session.context;
+  const { driverState } = session.context;
   const found = await readFingerprints(session, uids, signal);
   // An interrupted rematch leaves some that have their new key already.
-  const known = await memory.known(found.map(({ uid }) => keyOf(session.place, uid)));
+  const known = await driverState.statesOf(found.map(({ uid }) => keyOf(session.place, uid)));
   const open = found.filter(({ uid }) => !known.has(keyOf(session.place, uid)));
-  const records = await memory.byFingerprint([...new Set(open.map(({ fingerprint }) => fingerprint))]);
+  const records = await driverState.byFingerprint([...new Set(open.map(({ fingerprint }) => fingerprint))]);
   const offers = candidates(session, before, records);
   const changes: { from: string; to: string }[] = [];
   for (const { uid, fingerprint } of open) {
@@ -100,7 +100,7 @@ async function rematchPage(session: Session, before: Note, uids: readonly number
     const from = offers.get(fingerprint)?.shift();
     if (from) changes.push({ from, to: keyOf(session.place, uid) });
   }
-  await memory.rekey(changes);
+  await driverState.rekey(changes);
   return { matched: changes.length + known.size, fresh: open.length - changes.length };
 }
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/driver/contract.js';
 import { silentLog } from '../../src/kit/log.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type HandOptions, imapContext, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
 import { freePort } from '../../test/servers/process.js';

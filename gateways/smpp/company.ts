@@ -15,13 +15,13 @@ export interface Company {
 
 type Context = Pick<GatewayContext<SmppSettings>, 'gateway' | 'memory' | 'log'>;
 
-export async function companyOf({ gateway, memory, log }: Context): Promise<Company> {
+export async function companyOf({ gateway, driverState, log }: Context): Promise<Company> {
   // The two directions of a number may be one gateway to the memory.
   const name = `company.${gateway.direction}`;
   const noted = z
     .int()
     .min(1)
-    .safeParse(await memory.read(name));
+    .safeParse(await driverState.getCheckpoint(name));
   let count = noted.success ? noted.data : 1;
   return {
     get count() {
@@ -30,8 +30,8 @@ export async function companyOf({ gateway, memory, log }: Context): Promise<Comp
     saw(now) {
       if (now === count) return;
       count = now;
-      memory
-        .write(name, now)
+      driverState
+        .putCheckpoint(name, now)
         .catch((error) => log.warn({ error: messageOf(error) }, 'how many gateways share the account was not noted'));
     },
   };

@@ -1,8 +1,8 @@
 // Owns what a message looks like in submit_sm: alphabet, parts, addresses. The same for the same message, so that a repeat
 // joins with what arrived already.
 import { createHash } from 'node:crypto';
-import type { OutboundText } from '../../src/driver/contract.js';
-import { gsmEncode, ROOM, type Room, splitText } from '../../src/driver/text.js';
+import type { ComposedText } from '../../src/driver/contract.js';
+import { gsmEncode, ROOM, type Room, splitText } from '../../src/driver/shared/text.js';
 import type { FieldValue } from './pdu.js';
 import type { SmppSettings } from './settings.js';
 
@@ -24,7 +24,7 @@ interface Coded {
 }
 
 /** The submit_sm of every part. */
-export function partsOf(message: OutboundText, settings: SmppSettings): { parts: Fields[] } | { problem: string } {
+export function partsOf(message: ComposedText, settings: SmppSettings): { parts: Fields[] } | { problem: string } {
   const source = message.from ?? settings.SourceAddress ?? '';
   for (const [what, address] of [
     ['sender', source],
@@ -67,7 +67,7 @@ function numbered(bytes: Buffer, reference: Buffer, total: number, number: numbe
   return { short_message: Buffer.concat([header, bytes]), esm_class: HEADER_INDICATOR };
 }
 
-function coded({ text, encoding }: OutboundText, { LongMessages, Latin1 }: SmppSettings): Coded {
+function coded({ text, encoding }: ComposedText, { LongMessages, Latin1 }: SmppSettings): Coded {
   const whole = LongMessages === 'Payload';
   const isSar = LongMessages === 'Sar';
   const split = (room: Room) => (whole ? [text] : splitText(text, encoding, room));

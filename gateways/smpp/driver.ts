@@ -1,8 +1,8 @@
 // Owns Smpp: text messages to and from an SMSC by SMPP 3.4. The two directions of an account share its connections
 // (link.ts). Point of no return: submit_sm handed to the socket (submit.ts). What comes in is answered positively only
 // after the server's ack, or, for parts of long messages, after they are kept durably (inbox.ts).
-import type { Driver, GatewayContext, OutboundText, TextMessage } from '../../src/driver/contract.js';
-import { textRulesOf } from '../../src/driver/text-settings.js';
+import type { Driver, GatewayContext, ComposedText, TextMessage } from '../../src/driver/contract.js';
+import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { checkSteps } from './check.js';
 import { companyOf } from './company.js';
 import { type Inbox, inboxOf } from './inbox.js';
@@ -17,7 +17,7 @@ export interface SmppSession {
   readonly outbox: Outbox | undefined;
 }
 
-export const smpp: Driver<SmppSettings, SmppSession, TextMessage, OutboundText> = {
+export const smpp: Driver<SmppSettings, SmppSession, TextMessage, ComposedText> = {
   device: 'Smpp',
   channel: 'SMS',
   summary: 'Sends and receives text messages through a carrier (SMPP 3.4), with delivery receipts.',
@@ -41,7 +41,7 @@ export const smpp: Driver<SmppSettings, SmppSession, TextMessage, OutboundText> 
 };
 
 async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession> {
-  const { gateway, settings, turnedAway } = context;
+  const { gateway, settings, inputRejected } = context;
   if (settings.AllowUntrustedCertificate)
     context.log.warn({ host: settings.Host }, 'any certificate of the SMSC is accepted');
   const common = { id: gateway.id, settings, turnedAway, company: await companyOf(context) };

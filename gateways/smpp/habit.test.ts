@@ -1,7 +1,7 @@
 // What Smpp has learned about an SMSC's way of writing ids holds for receipts that come after a restart.
 import { afterEach, expect, it } from 'vitest';
 import { outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 

@@ -1,7 +1,7 @@
 // Owns texts on their way in. A message of one part is answered by confirm or refuse, and "not now" when neither comes;
 // a part of a long one is answered as soon as it is kept durably, and from then on is ours.
 import { createHash } from 'node:crypto';
-import { type Arrival, GatepostError, type GatewayContext, type TextMessage, wait } from '../../src/driver/contract.js';
+import { type InboundMessage, GatepostError, type GatewayContext, type TextMessage, sleep } from '../../src/driver/contract.js';
 import { answersOf, type Pushed } from './answers.js';
 import { type Assembly, assemblyOf, PAGE } from './assembly.js';
 import { STATUS } from './codes.js';
@@ -15,7 +15,7 @@ export interface Inbox {
   push(pdu: Pdu, wire: Wire): void;
   /** Ends `arrivals` with this reason: the session is broken. */
   fail(why: string): void;
-  arrivals(signal: AbortSignal): AsyncGenerator<Arrival<TextMessage>>;
+  arrivals(signal: AbortSignal): AsyncGenerator<InboundMessage<TextMessage>>;
   /** Answers everything that waits, so that the SMSC keeps it. */
   close(): void;
 }
@@ -29,8 +29,8 @@ const BATCH = 64;
 const LONGEST_PAUSE_MS = 3_600_000;
 
 export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
-  const { settings, clock, memory } = context;
-  const assembly: Assembly = assemblyOf(memory, settings.PartsTimeoutSeconds * 1000);
+  const { settings, clock, driverState } = context;
+  const assembly: Assembly = assemblyOf(driverState, settings.PartsTimeoutSeconds * 1000);
   const waiting: Pushed[] = [];
   const underWay = new Set<string>();
   const answers = answersOf(context);
@@ -78,11 +78,11 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
     return complete;
   }
 
-  async function assembled(groups: readonly string[]): Promise<Arrival<TextMessage>[]> {
-    const arrivals: Arrival<TextMessage>[] = [];
+  async function assembled(groups: readonly string[]): Promise<InboundMessage<TextMessage>[]> {
+    const arrivals: InboundMessage<TextMessage>[] = [];
     const fresh = groups.filter((group) => !underWay.has(group));
     if (fresh.length === 0) return arrivals;
-    const states = await memory.known(fresh);
+    const states = await driverState.statesOf(fresh);
     for (const group of fresh) {
       const state = states.get(group);
       if (state === 'confirmed' || state === 'quarantined') {
@@ -105,7 +105,7 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
       const content = state === 'acknowledged' ? null : textMessage(whole);
       const bytes = content ? whole.bytes + content.text.length : 0;
       // Nobody is waiting on the line for it, so it is not for the SMSC to try again: no postpone.
-      arrivals.push({ key: group, fingerprint: '', content, bytes, confirm: done, refuse: done });
+      arrivals.push({ key: group, fingerprint: '', content, bytes, confirm: done, reject: done });
     }
     return arrivals;
   }
@@ -120,7 +120,7 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
     const byHash = new Map<string, Known[]>();
     if (whole.length === 0) return byHash;
     try {
-      const known = await memory.byFingerprint(whole.map(({ push }) => push.hash));
+      const known = await driverState.byFingerprint(whole.map(({ push }) => push.hash));
       for (const { fingerprint, key, state } of known)
         byHash.set(fingerprint, [...(byHash.get(fingerprint) ?? []), { key, state }]);
       return byHash;
@@ -131,7 +131,7 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
   }
 
   /** What there is to show now: of the messages that came, of the parts, and of the groups whose time is over. */
-  async function round(): Promise<Arrival<TextMessage>[]> {
+  async function round(): Promise<InboundMessage<TextMessage>[]> {
     // What came on a connection that is gone cannot be answered any more: it comes again.
     const batch = waiting
       .splice(0, BATCH)
@@ -161,7 +161,7 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
     const ms = Math.max(0, Math.min(LONGEST_PAUSE_MS, dueAt - clock.now()));
     if (waiting.length === 0 && !isAwake && !signal.aborted && ms > 0) {
       nap = new AbortController();
-      await wait(clock, ms, AbortSignal.any([nap.signal, signal])).catch(() => {});
+      await sleep(clock, ms, AbortSignal.any([nap.signal, signal])).catch(() => {});
       nap = undefined;
     }
     isAwake = false;

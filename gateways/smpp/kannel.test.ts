@@ -3,9 +3,9 @@
 import { createServer } from 'node:http';
 import iconv from 'iconv-lite';
 import { afterEach, describe, expect, it } from 'vitest';
-import { gsmEncode } from '../../src/driver/text.js';
+import { gsmEncode } from '../../src/driver/shared/text.js';
 import { outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { startKannel, whyNoKannel } from '../../test/servers/kannel.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type Smsc, type Submitted, startSmsc } from '../../test/servers/smsc.js';

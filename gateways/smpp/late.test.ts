@@ -1,9 +1,9 @@
 // What a lookup finds out about a message whose answer came after it had been given up as unknown.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { OutboundText } from '../../src/driver/contract.js';
+import type { ComposedText } from '../../src/driver/contract.js';
 import { attemptOf, outboundText } from '../../test/conformance/context.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGateway } from '../../test/servers/smpp-gateway.js';
 import { type Smsc, startSmsc } from '../../test/servers/smsc.js';
 import { KEPT_FOR_MS, lasting } from './lasting.js';
@@ -31,7 +31,7 @@ async function set() {
 const attempt = (number: number) => Object.assign(attemptOf(), { number });
 
 /** Sends it and gives it up; with `isAnswered` all its answers come after that. */
-async function giveUp(smsc: Smsc, gateway: TestGateway, message: OutboundText, number = 1, isAnswered = true) {
+async function giveUp(smsc: Smsc, gateway: TestGateway, message: ComposedText, number = 1, isAnswered = true) {
   let answer = () => {};
   const after = new Promise<void>((resolve) => {
     answer = resolve;
@@ -44,7 +44,7 @@ async function giveUp(smsc: Smsc, gateway: TestGateway, message: OutboundText, n
   trying.abort();
   expect((await sending).kind).toBe('unknown');
   if (!isAnswered) return;
-  const kept = async () => (await gateway.memory.kept('answered', '', 99)).length;
+  const kept = async () => (await gateway.memory.listRecords('answered', '', 99)).length;
   const earlier = await kept();
   answer();
   await until('the answers to be kept', async () => (await kept()) === earlier + message.segments);
@@ -137,7 +137,7 @@ describe('a lookup', () => {
       return undefined;
     };
     expect((await gateway.send(HELLO, trying)).kind).toBe('unknown');
-    await until('the answer to be kept', async () => (await gateway.memory.kept('answered', '', 9)).length === 1);
+    await until('the answer to be kept', async () => (await gateway.memory.listRecords('answered', '', 9)).length === 1);
     expect(await gateway.lookup(HELLO)).toMatchObject({ kind: 'sent', deliverySystemId: HELLO.reference, ids: [] });
     expect(queries).toBe(0);
   });
@@ -159,7 +159,7 @@ describe('what is kept for some days', () => {
     now += KEPT_FOR_MS;
     expect(await records.find('a.', 9)).toEqual([{ key: 'a.2', value: 'two' }]);
     await records.prune();
-    expect(await memory.kept('some', '', 9)).toHaveLength(1);
+    expect(await memory.listRecords('some', '', 9)).toHaveLength(1);
   });
 
   it('does not grow for ever, though nobody tells it to forget', async () => {
@@ -171,7 +171,7 @@ describe('what is kept for some days', () => {
       now = day * 24 * 3_600_000;
       await records.keep(Array.from({ length: perDay }, (_, at) => ({ key: `${day}.${at}`, value: null })));
     }
-    const left = await memory.kept('some', '', days * perDay);
+    const left = await memory.listRecords('some', '', days * perDay);
     expect(left.length).toBeLessThanOrEqual(((2 * KEPT_FOR_MS) / (24 * 3_600_000)) * perDay + 500);
   });
 });

@@ -6,7 +6,7 @@ import {
   type DeliveryState,
   type GatewayContext,
   messageOf,
-  type OutboundText,
+  type ComposedText,
   type Outcome,
   raceSignal,
 } from '../../src/driver/contract.js';
@@ -20,8 +20,8 @@ import { sent } from './submit.js';
 
 export interface Late {
   /** Ids by number of the part. */
-  note(message: OutboundText, attempt: Attempt, parts: ReadonlyMap<number, string>): void;
-  lookup(link: Link, message: OutboundText, attempt: Attempt): Promise<Outcome>;
+  note(message: ComposedText, attempt: Attempt, parts: ReadonlyMap<number, string>): void;
+  lookup(link: Link, message: ComposedText, attempt: Attempt): Promise<Outcome>;
 }
 
 /** Collection of ids: `<reference in hexadecimal octets>.<attempt>.<part>` -> id. */
@@ -38,12 +38,12 @@ interface PartState {
 
 type Context = Pick<GatewayContext<SmppSettings>, 'memory' | 'clock' | 'log' | 'settings'>;
 
-export async function lateOf({ memory, clock, log, settings }: Context): Promise<Late> {
-  const kept = lasting(memory, ANSWERED, clock.now);
+export async function lateOf({ driverState, clock, log, settings }: Context): Promise<Late> {
+  const kept = lasting(driverState, ANSWERED, clock.now);
   await kept.prune();
 
   /** By attempt, the newest first: the ids of its parts. */
-  async function answersTo(message: OutboundText): Promise<[attempt: number, parts: Map<number, string>][]> {
+  async function answersTo(message: ComposedText): Promise<[attempt: number, parts: Map<number, string>][]> {
     const head = keyOf(message);
     const attempts = new Map<number, Map<number, string>>();
     for (const { key, value } of await kept.find(head, MOST_ANSWERS)) {
@@ -131,6 +131,6 @@ function outcomeOf(states: readonly PartState[], taken: Extract<Outcome, { kind:
   return { ...taken, state: least, detail: `the answer came late; query_sm: ${words}` };
 }
 
-function keyOf({ reference }: OutboundText): string {
+function keyOf({ reference }: ComposedText): string {
   return `${Buffer.from(reference).toString('hex').slice(0, 300)}.`;
 }

@@ -111,7 +111,7 @@ function accountOf(context: SlotContext): Account {
   /** The account is one for all of its gateways: counted for the first. */
   const turnedAway = (reason: string) => [...members][0]?.turnedAway(reason);
 
-  const routing = routingOf({ members, clock, log, turnedAway });
+  const routing = routingOf({ members, clock, log, inputRejected });
   const events: WireEvents = {
     onRequest: routing.take,
     onMalformed(what) {

@@ -3,7 +3,7 @@ import {
   type Attempt,
   type GatewayContext,
   messageOf,
-  type OutboundText,
+  type ComposedText,
   type Outcome,
 } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
@@ -19,7 +19,7 @@ import { submitText } from './submit.js';
 import type { Wire } from './wire.js';
 
 export interface Outbox {
-  send(link: Link, message: OutboundText, attempt: Attempt): Promise<Outcome>;
+  send(link: Link, message: ComposedText, attempt: Attempt): Promise<Outcome>;
   readonly lookup: Late['lookup'];
   /** A receipt: answered when its news are journaled. */
   receipt(pdu: Pdu, wire: Wire): void;
@@ -31,14 +31,14 @@ const HABIT = 'receiptIds';
 const habitShape = z.object({ manner: z.enum(MANNERS), width: z.int().min(0).max(65), upper: z.boolean() });
 
 export async function outboxOf(context: GatewayContext<SmppSettings>): Promise<Outbox> {
-  const { settings, memory, clock, log } = context;
-  const learned = habitShape.safeParse(await memory.read(HABIT));
+  const { settings, driverState, clock, log } = context;
+  const learned = habitShape.safeParse(await driverState.getCheckpoint(HABIT));
   const ids: Ids = idsOf(settings.ReceiptIdFormat, learned.success ? learned.data : undefined);
   const owner = await ownerOf(context, ids);
   const late = await lateOf(context);
   let noted = ids.habit;
 
-  async function send(link: Link, message: OutboundText, attempt: Attempt): Promise<Outcome> {
+  async function send(link: Link, message: ComposedText, attempt: Attempt): Promise<Outcome> {
     if (attempt.signal.aborted) return { kind: 'deferred', detail: 'its time was over before it began' };
     const taken = new Map<number, string>();
     let given = false;
@@ -58,18 +58,18 @@ export async function outboxOf(context: GatewayContext<SmppSettings>): Promise<O
   async function report(pdu: Pdu): Promise<void> {
     const { id, state, detail } = readReceipt(pdu);
     if (id === null) {
-      context.turnedAway('malformed');
+      context.inputRejected('malformed');
       return log.warn({ detail }, 'a receipt names no message');
     }
     const resolved = ids.resolve(id, pdu.text('source_addr'));
-    await context.report([{ id: resolved.id, state, at: clock.now(), detail }]);
+    await context.reportReceipts([{ id: resolved.id, state, at: clock.now(), detail }]);
     await keepHabit(ids.habit);
   }
 
   async function keepHabit(habit: Habit | undefined): Promise<void> {
     if (habit === noted || !habit) return;
     noted = habit;
-    await memory.write(HABIT, habit);
+    await driverState.putCheckpoint(HABIT, habit);
   }
 
   return {

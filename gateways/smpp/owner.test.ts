@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/driver/contract.js';
 import { outboundText } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 
@@ -97,10 +97,10 @@ describe('a receipt', () => {
     const { open, receipt } = await account('O');
     let broken = false;
     const memory = createMemory();
-    const kept: typeof memory.kept = (...asked) =>
-      broken ? Promise.reject(new Error('disk full')) : memory.kept(...asked);
+    const kept: typeof memory.listRecords = (...asked) =>
+      broken ? Promise.reject(new Error('disk full')) : memory.listRecords(...asked);
     await open('1');
-    await open('2', { memory: { ...memory, kept } });
+    await open('2', { memory: { ...memory, listRecords } });
     broken = true;
     expect(await receipt('dead')).toBe(0x64);
     broken = false;
@@ -160,7 +160,7 @@ describe('a gateway alone on its account', () => {
     const gateway = await open('1');
     const id = idOf(await gateway.send(outboundText('alone')));
     expect(await receipt(id)).toBe(0);
-    expect(await gateway.memory.kept('given', '', 9)).toEqual([]);
+    expect(await gateway.memory.listRecords('given', '', 9)).toEqual([]);
     expect(gateway.news).toMatchObject([{ id }]);
   });
 });

@@ -42,8 +42,8 @@ const givenShape = z.object({ id: z.string(), recipient: z.string() });
 
 type Context = Pick<GatewayContext<SmppSettings>, 'memory' | 'clock' | 'log' | 'settings'>;
 
-export async function ownerOf({ memory, clock, log, settings }: Context, ids: Ids): Promise<Owner> {
-  const kept = lasting(memory, GIVEN, clock.now);
+export async function ownerOf({ driverState, clock, log, settings }: Context, ids: Ids): Promise<Owner> {
+  const kept = lasting(driverState, GIVEN, clock.now);
   const underWay = new Map<string, number>();
   let isShared = false;
   await kept.prune();

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import smpp from 'smpp';
 import { describe, expect, it } from 'vitest';
-import { gsmEncode } from '../../src/driver/text.js';
-import { createMemory } from '../../test/kit/memory.js';
+import { gsmEncode } from '../../src/driver/shared/text.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
 import { assemblyOf, join } from './assembly.js';
 import { decodeText } from './coding.js';
 import { type IdFormat, idsOf } from './ids.js';
@@ -101,7 +101,7 @@ describe('long messages', () => {
       ...memory,
       kept: (collection: string, prefix: string, limit: number) => {
         asked.push({ prefix, limit });
-        return memory.kept(collection, prefix, limit);
+        return memory.listRecords(collection, prefix, limit);
       },
     };
     const assembly = assemblyOf(watched, TIMEOUT);

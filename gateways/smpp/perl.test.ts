@@ -1,8 +1,8 @@
 // Texts both ways through an SMSC whose codec is by other people.
 import { afterEach, describe, expect, it } from 'vitest';
-import { gsmEncode } from '../../src/driver/text.js';
+import { gsmEncode } from '../../src/driver/shared/text.js';
 import { contextOf, outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { type PerlSmsc, type PerlSmscOptions, startPerlSmsc, whyNoPerlSmsc } from '../../test/servers/smsc-perl.js';
 import { smpp } from './driver.js';
@@ -134,7 +134,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     const { smsc, open } = await smscWith();
     const gateway = await open('I');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: ucs2('žluťoučký 🐎'), coding: 8 });
-    await (await gateway.next()).postpone?.('the server is away');
+    await (await gateway.next()).defer?.('the server is away');
     expect(await gateway.take()).toBe('žluťoučký 🐎');
     expect(await statuses(smsc, 'answered', 2)).toEqual([0x64, 0]);
   });

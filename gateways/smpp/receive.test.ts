@@ -1,8 +1,8 @@
 // What Smpp promises on the way in, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
 
@@ -279,7 +279,7 @@ describe('bytes that are no PDU', () => {
     smsc.raw(broken);
     await expect(asked).rejects.toThrow(`a PDU of ${length} octets was announced`);
     await gateway.close();
-    expect((await (await open()).memory.known([])).size).toBe(0);
+    expect((await (await open()).memory.statesOf([])).size).toBe(0);
     expect(smsc.binds()).toHaveLength(1);
   });
 });
@@ -304,7 +304,7 @@ describe('a long message', () => {
     expect([again.key, again.content?.text]).toEqual([arrival.key, 'one two three']);
     await again.confirm();
     for (const collection of ['parts', 'waiting', 'ready'])
-      expect(await gateway.memory.kept(collection, '', 10)).toEqual([]);
+      expect(await gateway.memory.listRecords(collection, '', 10)).toEqual([]);
   });
 
   it('whose part cannot be kept is left to the SMSC', async () => {
@@ -327,13 +327,13 @@ describe('a long message', () => {
     expect(await smsc.deliver(part(2, 5, 'two '))).toBe(0);
     expect(await smsc.deliver(part(5, 5, ' five'))).toBe(0);
     await clock.advance(59_000);
-    expect(await gateway.memory.kept('waiting', '', 10)).toHaveLength(1);
+    expect(await gateway.memory.listRecords('waiting', '', 10)).toHaveLength(1);
     await clock.advance(1_001);
     const arrival = await asked;
     expect(arrival.content?.text).toBe('one two [parts 3 to 4 of 5 missing] five');
     expect(arrival.content?.notes).toEqual(['parts 3 to 4 of 5 did not arrive in time']);
     await arrival.confirm();
-    expect(await gateway.memory.kept('parts', '', 10)).toEqual([]);
+    expect(await gateway.memory.listRecords('parts', '', 10)).toEqual([]);
   });
 
   it('that was complete is not begun again by a part that comes once more', async () => {
@@ -347,7 +347,7 @@ describe('a long message', () => {
     const asked = gateway.next();
     expect(await smsc.deliver(part(2, 2, 'two'))).toBe(0);
     await clock.advance(120_000);
-    expect(await gateway.memory.kept('parts', '', 10)).toEqual([]);
+    expect(await gateway.memory.listRecords('parts', '', 10)).toEqual([]);
     void smsc.deliver(text('the next one'));
     expect((await asked).content?.text).toBe('the next one');
   });

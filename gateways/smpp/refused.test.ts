@@ -1,6 +1,6 @@
 // What Smpp does with input that cannot be: a clear answer, counted, and what follows is read as ever.
 import { afterEach, expect, it } from 'vitest';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 

@@ -32,7 +32,7 @@ interface RoutingTools extends Pick<GatewayContext<unknown>, 'clock' | 'log' | '
 /** Ms without any O gateway after which receipts are of somebody else's messages: taken and dropped, or they would block the rest. */
 const ORPHANED_MS = 300_000;
 
-export function routingOf({ members, clock, log, turnedAway }: RoutingTools): Routing {
+export function routingOf({ members, clock, log, inputRejected }: RoutingTools): Routing {
   let senderSeen = clock.monotonic();
   /** When a gateway left, or all were opened anew. */
   let changedAt = clock.monotonic();
@@ -69,7 +69,7 @@ export function routingOf({ members, clock, log, turnedAway }: RoutingTools): Ro
   function refuseReceipt(pdu: Pdu, wire: Wire): void {
     const dropped = clock.monotonic() - senderSeen > ORPHANED_MS;
     if (dropped) {
-      turnedAway('unwanted');
+      inputRejected('unwanted');
       log.debug({}, 'a receipt came though no gateway sends on this account; it is dropped');
     }
     wire.answer(pdu, dropped ? STATUS.ok : STATUS.temporary);
@@ -80,7 +80,7 @@ export function routingOf({ members, clock, log, turnedAway }: RoutingTools): Ro
       const senders = sendersAmong(members);
       if (senders.length > 0) senderSeen = clock.monotonic();
       if (pdu.command !== 'deliver_sm' && pdu.command !== 'data_sm') {
-        turnedAway('unknown_command');
+        inputRejected('unknown_command');
         wire.answer(pdu, STATUS.invalidCommand);
         return;
       }

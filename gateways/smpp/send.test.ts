@@ -1,9 +1,9 @@
 // What Smpp promises on the way out, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DeliveryNews } from '../../src/driver/contract.js';
+import type { DeliveryReceipt } from '../../src/driver/contract.js';
 import { attemptOf, certificate, outboundText, tempDir } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
 
@@ -289,7 +289,7 @@ describe('receipts', () => {
 
   it('that the journal cannot take are left to the SMSC', async () => {
     const { smsc, open } = await smscWith();
-    const news: DeliveryNews[] = [];
+    const news: DeliveryReceipt[] = [];
     news.push = () => {
       throw new Error('disk full');
     };

@@ -1,6 +1,6 @@
 // Owns the settings of Smpp.
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
-import { textProblems, textSettings } from '../../src/driver/text-settings.js';
+import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
 
 const ascii = (longest: number) =>
   z.string().regex(new RegExp(`^[\\x20-\\x7e]{0,${longest}}$`), `is not plain text of at most ${longest} characters`);

@@ -1,7 +1,7 @@
 // Owns messages of one part: from the deliver_sm to an arrival, and from the arrival's confirm, refuse or postpone to the
 // answer. A message that is sent again before it was answered is the same arrival, and every sending of it is answered.
 import {
-  type Arrival,
+  type InboundMessage,
   GatepostError,
   type GatewayContext,
   type KeyState,
@@ -14,7 +14,7 @@ import type { Piece } from './part.js';
 
 export interface Singles {
   /** The arrival to show, or undefined when the message is answered already. `known`: records with the same hash. */
-  arrival(push: Pushed, piece: Piece, known: readonly Known[]): Arrival<TextMessage> | undefined;
+  arrival(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined;
   /** Answers everything that waits, so that the SMSC keeps it. */
   close(): void;
 }
@@ -38,7 +38,7 @@ interface Open {
 
 type Context = Pick<GatewayContext<unknown>, 'clock' | 'log' | 'turnedAway'>;
 
-export function singlesOf({ clock, log, turnedAway }: Context, answers: Answers): Singles {
+export function singlesOf({ clock, log, inputRejected }: Context, answers: Answers): Singles {
   const open = new Map<string, Open>();
   const byHash = new Map<string, Open[]>();
   let count = 0;
@@ -76,7 +76,7 @@ export function singlesOf({ clock, log, turnedAway }: Context, answers: Answers)
     settle(entry);
   }
 
-  function arrivalOf(entry: Open, content: TextMessage | null): Arrival<TextMessage> {
+  function arrivalOf(entry: Open, content: TextMessage | null): InboundMessage<TextMessage> {
     const [push] = entry.pushes;
     return {
       key: entry.key,
@@ -84,8 +84,8 @@ export function singlesOf({ clock, log, turnedAway }: Context, answers: Answers)
       content,
       bytes: content ? (push?.pdu.body.length ?? 0) + content.text.length : 0,
       confirm: () => confirm(entry),
-      refuse: () => refuse(entry, STATUS.rejected),
-      postpone: () => refuse(entry, STATUS.temporary),
+      reject: () => refuse(entry, STATUS.rejected),
+      defer: () => refuse(entry, STATUS.temporary),
     };
   }
 
@@ -114,11 +114,11 @@ export function singlesOf({ clock, log, turnedAway }: Context, answers: Answers)
     });
   }
 
-  function arrival(push: Pushed, piece: Piece, known: readonly Known[]): Arrival<TextMessage> | undefined {
+  function arrival(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined {
     const again = sentAgain(push);
     const content = textOf(push, piece);
     if (!content) {
-      turnedAway('binary');
+      inputRejected('binary');
       log.warn({ coding: piece.coding, octets: piece.bytes.length }, 'a binary message was refused');
       answers.give(push, STATUS.rejected);
       return undefined;
@@ -145,7 +145,7 @@ export function singlesOf({ clock, log, turnedAway }: Context, answers: Answers)
     const decoded = decodeText(bytes, coding);
     if (!decoded) return undefined;
     // It arrives all the same, as far as it can be read.
-    if (note !== null) turnedAway('bad_header');
+    if (note !== null) inputRejected('bad_header');
     const notes = [note, decoded.note].filter((line) => line !== null);
     return textMessage({ from, to, text: decoded.text, notes, receivedAt: at });
   }

@@ -6,7 +6,7 @@ import {
   GatepostError,
   type GatewayContext,
   messageOf,
-  wait,
+  sleep,
 } from '../../src/driver/contract.js';
 import { STATUS, statusWords } from './codes.js';
 import type { SmppSettings } from './settings.js';
@@ -115,10 +115,10 @@ export function slotOf(role: Role, context: SlotContext, events: WireEvents, onL
 
   async function pause(failures: number): Promise<void> {
     const whole = Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** Math.min(10, failures));
-    await wait(clock, SHORTEST_PAUSE_MS * (0.5 + random() / 2), stopping.signal);
+    await sleep(clock, SHORTEST_PAUSE_MS * (0.5 + random() / 2), stopping.signal);
     if (askers.length > 0) return;
     const more = whole * random();
-    await wait(clock, more, AbortSignal.any([nap.signal, stopping.signal])).catch(() => {});
+    await sleep(clock, more, AbortSignal.any([nap.signal, stopping.signal])).catch(() => {});
     nap = new AbortController();
     stopping.signal.throwIfAborted();
   }

@@ -1,8 +1,8 @@
 // What Smpp makes of answers that are not as they should be: never more than they say, and never less.
 import { afterEach, describe, expect, it } from 'vitest';
 import { contextOf, outboundText } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 import { answersOf, type Pushed } from './answers.js';

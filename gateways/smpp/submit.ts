@@ -2,7 +2,7 @@
 // Point of no return: a submit_sm that was handed to the socket. From then on only its answer tells; without one the
 // message may be out. A part that was refused makes the whole message fail, also when others were taken: sent again they
 // would arrive twice, so that is "rejected" with the detail, never "deferred".
-import { type Attempt, messageOf, type OutboundText, type Outcome, raceSignal } from '../../src/driver/contract.js';
+import { type Attempt, messageOf, type ComposedText, type Outcome, raceSignal } from '../../src/driver/contract.js';
 import { isTemporary, isThrottle, STATUS, statusWords } from './codes.js';
 import { type Fields, partsOf } from './compose.js';
 import type { Link } from './link.js';
@@ -26,7 +26,7 @@ export interface Sending {
 }
 
 /** Carries a message to its outcome before the attempt's time is over. */
-export async function submitText(message: OutboundText, attempt: Attempt, sending: Sending): Promise<Outcome> {
+export async function submitText(message: ComposedText, attempt: Attempt, sending: Sending): Promise<Outcome> {
   const { signal } = attempt;
   const { link, settings } = sending;
   const plan = partsOf(message, settings);
@@ -137,7 +137,7 @@ async function submitOnce(
   }
 }
 
-function outcomeOf(ends: readonly PartEnd[], total: number, message: OutboundText): Outcome {
+function outcomeOf(ends: readonly PartEnd[], total: number, message: ComposedText): Outcome {
   const ids = ends.flatMap((end) => (end.kind === 'taken' ? [end.id] : []));
   const lost = ends.find((end) => end.kind === 'lost');
   if (lost?.kind === 'lost')
@@ -159,7 +159,7 @@ function outcomeOf(ends: readonly PartEnd[], total: number, message: OutboundTex
 }
 
 /** An SMSC that gives no ids gives no receipts; then our own reference has to do. */
-export function sent(ids: readonly string[], { reference }: OutboundText): Extract<Outcome, { kind: 'sent' }> {
+export function sent(ids: readonly string[], { reference }: ComposedText): Extract<Outcome, { kind: 'sent' }> {
   const named = ids.filter((id) => id !== '');
   const [first] = named;
   if (first === undefined) return { kind: 'sent', deliverySystemId: reference, ids: [], state: 'accepted' };

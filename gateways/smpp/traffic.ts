@@ -1,6 +1,6 @@
 // Owns how much goes out at once on one account: a window of unanswered parts, so many a second, a pause when the SMSC
 // asks for one, and one message after the other to the same recipient, so that they arrive in the order of sending.
-import { type Clock, type Random, wait, window } from '../../src/driver/contract.js';
+import { type Clock, type Random, sleep, semaphore } from '../../src/driver/contract.js';
 
 export interface Traffic {
   /** Waits until no other message to this recipient is on its way. Rejects when `signal` aborts. */
@@ -23,7 +23,7 @@ const FIRST_HOLD_MS = 1_000;
 const LONGEST_HOLD_MS = 30_000;
 
 export function trafficOf(limits: TrafficLimits, clock: Clock, random: Random): Traffic {
-  const places = window({ places: limits.WindowSize, weight: Number.POSITIVE_INFINITY });
+  const places = semaphore({ places: limits.WindowSize, weight: Number.POSITIVE_INFINITY });
   const gapMs = limits.MaxPerSecond === undefined ? 0 : 1000 / limits.MaxPerSecond;
   /** Who has a message on its way, and who waits behind it. */
   const recipients = new Map<string, (() => void)[]>();
@@ -36,10 +36,10 @@ export function trafficOf(limits: TrafficLimits, clock: Clock, random: Random): 
       const now = clock.monotonic();
       const at = Math.max(now, nextAt);
       nextAt = at + gapMs;
-      if (at > now) await wait(clock, Math.ceil(at - now), signal);
+      if (at > now) await sleep(clock, Math.ceil(at - now), signal);
     }
     for (let left = heldUntil - clock.monotonic(); left > 0; left = heldUntil - clock.monotonic())
-      await wait(clock, Math.ceil(left), signal);
+      await sleep(clock, Math.ceil(left), signal);
   }
 
   return {

@@ -1,8 +1,8 @@
 // What is kept of long messages when the process or the journal ends at an unlucky moment, and what is forgotten.
 import { describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { startSmsc } from '../../test/servers/smsc.js';
 import { assemblyOf } from './assembly.js';
@@ -19,8 +19,8 @@ describe('a part whose place among the waiting could not be noted', () => {
     const unlucky = assemblyOf(
       {
         ...memory,
-        keep: (collection, records) =>
-          collection === 'waiting' ? Promise.reject(new Error('disk full')) : memory.keep(collection, records),
+        putRecords: (collection, records) =>
+          collection === 'waiting' ? Promise.reject(new Error('disk full')) : memory.putRecords(collection, records),
       },
       TIMEOUT,
     );
@@ -37,12 +37,12 @@ describe('a place among the waiting without any part', () => {
   it('is forgotten when its time is over', async () => {
     const smsc = await startSmsc({ systemId: 'desk', password: 'secret12' });
     const memory = createMemory();
-    await memory.keep('waiting', [{ key: '000000001.base.000000001', value: null }]);
+    await memory.putRecords('waiting', [{ key: '000000001.base.000000001', value: null }]);
     const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: 'desk', Password: 'secret12' };
     const gateway = await openGateway(settings, { direction: 'I', memory, clock: manualClock() });
     try {
       void gateway.next().catch(() => {}); // nothing comes; the loop turns
-      const left = async () => (await Promise.all(['waiting', 'ready'].map((name) => memory.kept(name, '', 9)))).flat();
+      const left = async () => (await Promise.all(['waiting', 'ready'].map((name) => memory.listRecords(name, '', 9)))).flat();
       await until('nothing left', async () => (await left()).length === 0);
     } finally {
       await gateway.close();

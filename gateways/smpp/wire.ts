@@ -2,7 +2,7 @@
 // A request that was handed to the socket may have been taken, whatever happens then: that is the point of no return.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Clock, deadline, messageOf, raceSignal, wait } from '../../src/driver/contract.js';
+import { type Clock, deadline, messageOf, raceSignal, sleep } from '../../src/driver/contract.js';
 import { STATUS } from './codes.js';
 import { encode, type FieldValue, type Malformed, type Pdu } from './pdu.js';
 import { reader } from './stream.js';
@@ -201,7 +201,7 @@ function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
   async function enquire(seconds: number): Promise<void> {
     try {
       for (;;) {
-        await wait(clock, seconds * 1000, over.signal);
+        await sleep(clock, seconds * 1000, over.signal);
         const time = deadline(clock, Math.min(ANSWER_MS, seconds * 1000), over.signal);
         // Whatever it answers, it lives.
         const asked = wire.request('enquire_link').catch((error) => {

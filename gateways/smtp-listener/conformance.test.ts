@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { conform, type Offering } from '../../test/conformance/suite.js';
-import { until } from '../../test/kit/until.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { smtpClient } from '../../test/servers/smtp-client.js';
 import { smtpListener } from './driver.js';

@@ -1,12 +1,12 @@
 // What SmtpListener promises, to clients over real sockets.
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Arrival } from '../../src/driver/contract.js';
+import type { InboundMessage } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { certificate, contextOf, mailBytes, tempDir } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
-import { createMemory } from '../../test/kit/memory.js';
-import { until } from '../../test/kit/until.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { createMemory } from '../../test/fixtures/driver-state.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { type SmtpClient, smtpClient } from '../../test/servers/smtp-client.js';
 import { smtpListener } from './driver.js';
@@ -31,7 +31,7 @@ async function gateway(written: Record<string, unknown> = {}, options: { clock?:
     await smtpListener.close(session);
   });
   const arrivals = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
-  const next = async (): Promise<Arrival> => {
+  const next = async (): Promise<InboundMessage> => {
     const result = await arrivals?.next();
     if (!result || result.done) throw new Error('no more arrivals');
     return result.value;
@@ -44,7 +44,7 @@ async function gateway(written: Record<string, unknown> = {}, options: { clock?:
   return { Port, memory, session, stop, next, client, close: () => smtpListener.close(session) };
 }
 
-const rawOf = (arrival: Arrival) => Buffer.from(arrival.content?.raw ?? []).toString('latin1');
+const rawOf = (arrival: InboundMessage) => Buffer.from(arrival.content?.raw ?? []).toString('latin1');
 
 describe('the answer to a mail', () => {
   it('is 250 only after the confirm', async () => {
@@ -67,10 +67,10 @@ describe('the answer to a mail', () => {
     const { next, client } = await gateway();
     const anna = await client();
     const refused = anna.deliver(mailBytes('bad'));
-    await (await next()).refuse('no contact center wants this');
+    await (await next()).reject('no contact center wants this');
     expect(await refused).toBe('554 refused: no contact center wants this');
     const postponed = anna.deliver(mailBytes('later'));
-    await (await next()).postpone?.('window full');
+    await (await next()).defer?.('window full');
     expect(await postponed).toBe('451 try again later: window full');
   });
 
@@ -121,7 +121,7 @@ describe('the answer to a mail', () => {
     const late = anna.deliver(mailBytes('known'));
     const arrival = await next();
     memory.set(arrival.key, 'acknowledged');
-    await arrival.postpone?.('restart');
+    await arrival.defer?.('restart');
     await late;
     const answer = anna.deliver(mailBytes('known'));
     const again = await next();
@@ -150,7 +150,7 @@ describe('the answer to a mail', () => {
     const plain = 'Subject: form\r\n\r\nthe same\r\n';
     const late = anna.deliver(plain);
     const arrival = await next();
-    await arrival.postpone?.('slow');
+    await arrival.defer?.('slow');
     expect(await late).toMatch(/^451 /);
     memory.set(arrival.key, 'confirmed');
     expect(await anna.deliver(plain)).toMatch(/^250 /);
@@ -369,7 +369,7 @@ describe('test connection', () => {
 describe('a journal in trouble', () => {
   it('is 451 for the client, who is not told the details', async () => {
     const { client, memory } = await gateway();
-    memory.known = () => Promise.reject(new Error('/var/lib/secret/journal.db: disk I/O error'));
+    memory.statesOf = () => Promise.reject(new Error('/var/lib/secret/journal.db: disk I/O error'));
     expect(await (await client()).deliver(mailBytes('unlucky'))).toBe('451 try again later: local trouble');
   });
 });

@@ -23,9 +23,9 @@ export const smtpListener: Driver<SmtpListenerSettings, SmtpListenerSession> = {
 };
 
 async function open(context: GatewayContext<SmtpListenerSettings>): Promise<SmtpListenerSession> {
-  const { settings, clock, memory, log } = context;
+  const { settings, clock, driverState, log } = context;
   if (!isLoopback(settings.Host) && settings.Recipients.length === 0 && !settings.User)
     log.warn({ host: settings.Host }, 'takes mail from everywhere for everybody: set Recipients, or User and Password');
-  const intake = openIntake(clock, memory, settings.AckSeconds * 1000);
+  const intake = openIntake(clock, driverState, settings.AckSeconds * 1000);
   return { intake, listener: await listen(context, intake) };
 }

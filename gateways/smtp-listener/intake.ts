@@ -1,7 +1,7 @@
 // Owns the mails whose clients are waiting on the line: who waits for which, what they are told, and when at the latest.
 // Knows nothing of SMTP. A client is told "taken" only by the flow's confirm, or when the journal says that the very
 // same mail was confirmed before.
-import type { Arrival, Clock, Memory, RawMail } from '../../src/driver/contract.js';
+import type { InboundMessage, Clock, DriverState, RawMail } from '../../src/driver/contract.js';
 import { type Identified, mailKeys } from './keys.js';
 
 export type Verdict =
@@ -19,7 +19,7 @@ export interface Submission extends Identified {
 export interface Intake {
   /** Resolves with what the client is to be told, after AckSeconds at the latest. */
   submit(mail: Submission): Promise<Verdict>;
-  arrivals(signal: AbortSignal): AsyncGenerator<Arrival>;
+  arrivals(signal: AbortSignal): AsyncGenerator<InboundMessage>;
   /** Bytes of mails that nobody has asked for yet. */
   readonly held: number;
   /** Tells every waiting client to try again later, and everyone who comes after. */
@@ -39,7 +39,7 @@ interface Offer {
 
 interface Room {
   readonly clock: Clock;
-  readonly memory: Memory;
+  readonly memory: DriverState;
   readonly ackMs: number;
   readonly pending: Map<string, Offer>;
   readonly queue: Offer[];
@@ -51,7 +51,7 @@ interface Room {
 const CLOSING: Verdict = { kind: 'later', reason: 'shutting down' };
 const TROUBLE: Verdict = { kind: 'later', reason: 'local trouble' };
 
-export function openIntake(clock: Clock, memory: Memory, ackMs: number): Intake {
+export function openIntake(clock: Clock, memory: DriverState, ackMs: number): Intake {
   const room: Room = { clock, memory, ackMs, pending: new Map(), queue: [], closed: false, wake() {} };
   const keys = mailKeys(clock);
   return {
@@ -77,7 +77,7 @@ export function openIntake(clock: Clock, memory: Memory, ackMs: number): Intake 
 
 /** The offer that this mail waits in, or the verdict that is known already. */
 async function place(room: Room, mail: Submission, key: string): Promise<Offer | Verdict> {
-  const state = (await room.memory.known([key])).get(key);
+  const state = (await room.memory.statesOf([key])).get(key);
   if (room.closed) return CLOSING;
   if (state === 'confirmed' || state === 'ignored') return { kind: 'taken' };
   if (state === 'quarantined') return { kind: 'refused', reason: 'this mail was refused before' };
@@ -116,7 +116,7 @@ function settle(room: Room, offer: Offer, verdict: Verdict): void {
   for (const tell of offer.clients) tell(verdict);
 }
 
-async function* arrivals(room: Room, signal: AbortSignal): AsyncGenerator<Arrival> {
+async function* arrivals(room: Room, signal: AbortSignal): AsyncGenerator<InboundMessage> {
   const stop = () => room.wake();
   signal.addEventListener('abort', stop);
   try {
@@ -133,7 +133,7 @@ async function* arrivals(room: Room, signal: AbortSignal): AsyncGenerator<Arriva
   }
 }
 
-function arrivalOf(room: Room, offer: Offer): Arrival {
+function arrivalOf(room: Room, offer: Offer): InboundMessage {
   const { key, content, bytes } = offer;
   return {
     key,
@@ -141,7 +141,7 @@ function arrivalOf(room: Room, offer: Offer): Arrival {
     content,
     bytes,
     confirm: async () => settle(room, offer, { kind: 'taken' }),
-    refuse: async (reason) => settle(room, offer, { kind: 'refused', reason }),
-    postpone: async (reason) => settle(room, offer, { kind: 'later', reason }),
+    reject: async (reason) => settle(room, offer, { kind: 'refused', reason }),
+    defer: async (reason) => settle(room, offer, { kind: 'later', reason }),
   };
 }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
-import { breathe, codeOf, GatepostError, type GatewayContext, messageOf } from '../../src/driver/contract.js';
+import { yieldToEventLoop, codeOf, GatepostError, type GatewayContext, messageOf } from '../../src/driver/contract.js';
 import type { Intake, Verdict } from './intake.js';
 import { digestOf, isUnique } from './keys.js';
 import { receivedLine } from './received.js';
@@ -227,14 +227,14 @@ function answerOf(verdict: Verdict, id: string): string | Error {
 /** Answers everybody who waits, says goodbye to the rest, and leaves no socket behind. */
 async function shut(server: SMTPServer, sockets: Set<Socket>, intake: Intake): Promise<void> {
   intake.close();
-  await breathe(); // the waiting clients' replies are written in the turn after their verdict
+  await yieldToEventLoop(); // the waiting clients' replies are written in the turn after their verdict
   const closed = server.server.listening ? new Promise<void>((resolve) => server.close(resolve)) : Promise.resolve();
   for (const connection of [...server.connections]) {
     connection.send(421, 'shutting down');
     connection._socket.destroySoon();
   }
   // What never became a connection (a TLS handshake that goes nowhere), and TLS sockets' own lower halves.
-  await breathe();
+  await yieldToEventLoop();
   for (const socket of sockets) socket.destroySoon();
   await closed;
 }

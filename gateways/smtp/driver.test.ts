@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, certificate, contextOf, outboundMail, tempDir } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/kit/manual-clock.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { type SmtpOptions, type SmtpServer, startSmtp } from '../../test/servers/smtp.js';
 import { smtpHost } from './driver.js';
 

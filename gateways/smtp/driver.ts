@@ -6,10 +6,10 @@ import {
   type Driver,
   GatepostError,
   type GatewayContext,
-  type OutboundMail,
+  type ComposedMail,
   type Outcome,
 } from '../../src/driver/contract.js';
-import { type Pace, pace } from '../../src/driver/pace.js';
+import { type Pace, pace } from '../../src/driver/shared/pace.js';
 import { checkSteps, OPEN_MS } from './check.js';
 import { type Dialogue, dial, type Link, targetOf } from './link.js';
 import { openPool, type Place, type Pool } from './pool.js';
@@ -58,7 +58,7 @@ async function open({ settings, clock, log, dataDir }: GatewayContext<SmtpHostSe
   return { pool, pace: pace(clock, settings.MaxPerSecond), server };
 }
 
-async function send(session: SmtpHostSession, mail: OutboundMail, attempt: Attempt): Promise<Outcome> {
+async function send(session: SmtpHostSession, mail: ComposedMail, attempt: Attempt): Promise<Outcome> {
   const { signal } = attempt;
   let place: Place;
   try {
@@ -80,7 +80,7 @@ async function send(session: SmtpHostSession, mail: OutboundMail, attempt: Attem
 
 /** On a connection that is open already, or else on a new one. An open one that turns out to have been closed by the
  *  server is replaced once: the mail has not been handed over then, so this is still the same try. */
-async function deliver(place: Place, mail: OutboundMail, signal: AbortSignal): Promise<Dialogue> {
+async function deliver(place: Place, mail: ComposedMail, signal: AbortSignal): Promise<Dialogue> {
   const used: Link | undefined = place.idle();
   if (used) {
     const dialogue = await used.deliver(mail, signal);

@@ -8,7 +8,7 @@ import { isAbsolute, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import SMTPConnection, { type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
-import { GatepostError, messageOf, type OutboundMail } from '../../src/driver/contract.js';
+import { GatepostError, messageOf, type ComposedMail } from '../../src/driver/contract.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
 
 /** A slice of the mail on its way into the socket. */
@@ -34,7 +34,7 @@ export interface Link {
   /** Deliveries begun on it. A link that was used before may meanwhile have been closed by the server. */
   readonly uses: number;
   readonly alive: boolean;
-  deliver(mail: OutboundMail, signal: AbortSignal): Promise<Dialogue>;
+  deliver(mail: ComposedMail, signal: AbortSignal): Promise<Dialogue>;
   /** Called once, when the connection is over for whatever reason. */
   onEnd(run: () => void): void;
   /** Says QUIT and lets the server close. */
@@ -154,7 +154,7 @@ function linkOver(connection: SMTPConnection, socket: Socket): Link {
   };
 }
 
-function deliver(connection: SMTPConnection, mail: OutboundMail, signal: AbortSignal): Promise<Dialogue> {
+function deliver(connection: SMTPConnection, mail: ComposedMail, signal: AbortSignal): Promise<Dialogue> {
   const raw = Buffer.from(mail.raw.buffer, mail.raw.byteOffset, mail.raw.byteLength);
   const source = Readable.from(slices(raw), { objectMode: false });
   let committed = false;

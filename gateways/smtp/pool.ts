@@ -1,5 +1,5 @@
 // Owns which connections are open: at most MaxConnections, kept a while between mails, never repeating anything.
-import { type Cancel, type Clock, wait, window } from '../../src/driver/contract.js';
+import { type Cancel, type Clock, sleep, semaphore } from '../../src/driver/contract.js';
 import type { Link } from './link.js';
 
 /** Ms an unused connection is kept. Servers give up after 5 minutes (RFC 5321 4.5.3.2.7), many relays much earlier. */
@@ -36,7 +36,7 @@ interface Shelf {
 }
 
 export function openPool(clock: Clock, connections: number, dial: Dial): Pool {
-  const places = window({ places: connections, weight: Number.POSITIVE_INFINITY });
+  const places = semaphore({ places: connections, weight: Number.POSITIVE_INFINITY });
   const shelf: Shelf = { clock, idle: [], open: new Set(), over: new AbortController() };
   return {
     keep: (link) => putAway(shelf, adopt(shelf, link)),
@@ -109,7 +109,7 @@ async function closeAll({ clock, idle, open, over }: Shelf): Promise<void> {
   }
   const patience = new AbortController();
   const goodbye = Promise.all(leaving.map(({ link }) => link.closed));
-  await Promise.race([goodbye, wait(clock, QUIT_MS, patience.signal).catch(() => {})]);
+  await Promise.race([goodbye, sleep(clock, QUIT_MS, patience.signal).catch(() => {})]);
   patience.abort();
   const rest = [...open];
   for (const link of rest) link.drop();

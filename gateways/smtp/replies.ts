@@ -1,7 +1,7 @@
 // Owns the judgement: what a dialogue with the mail server means for the order. Pure.
 // The reply code decides (RFC 5321 4.2.1: 4yz try again, 5yz do not); nodemailer's own error codes only say in which
 // step it happened.
-import { messageOf, type OutboundMail, type Outcome, type Refusal } from '../../src/driver/contract.js';
+import { messageOf, type ComposedMail, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
 import type { Dialogue } from './link.js';
 
 /** Replies that are about our login or encryption and not about the mail: it can go out once that is put right (RFC 4954 6). */
@@ -18,7 +18,7 @@ interface Failure {
   readonly recipients: readonly Error[];
 }
 
-export function judge(dialogue: Dialogue, mail: OutboundMail): Outcome {
+export function judge(dialogue: Dialogue, mail: ComposedMail): Outcome {
   const { committed, end } = dialogue;
   if (end.is === 'taken') return taken(end.info, mail, committed);
   if (end.is === 'aborted') {
@@ -48,7 +48,7 @@ export function wordsOf(error: unknown): string {
 
 function taken(
   info: { accepted: readonly string[]; rejectedErrors?: readonly Error[] | undefined; response: string },
-  mail: OutboundMail,
+  mail: ComposedMail,
   committed: boolean,
 ): Outcome {
   if (!committed)
@@ -82,7 +82,7 @@ function unanswered(failure: Failure, committed: boolean): Outcome {
   return { kind: 'deferred', detail: message };
 }
 
-function refusalOf(error: Error): Refusal {
+function refusalOf(error: Error): RecipientRejection {
   const { reply, replyCode, message } = failureOf(error);
   const recipient = 'recipient' in error ? String(error.recipient) : '';
   return { recipient, temporary: replyCode < 500 || ABOUT_US.has(replyCode), detail: reply ?? message };

@@ -1,5 +1,5 @@
 // Owns the identity of a received fax and its form as an arrival, whichever way it came in.
-import type { Arrival, FaxDocument, KeyState } from '../../src/driver/contract.js';
+import type { InboundMessage, FaxDocument, KeyState } from '../../src/driver/contract.js';
 import type { Fax } from './faxes.js';
 import { duration } from './states.js';
 
@@ -40,13 +40,13 @@ export function documentOf(fax: Fax, raw: Uint8Array, receivedAt: number, lost: 
 }
 
 /** `settled`: called when the journal has the ack, or the fax is in quarantine. Telnyx itself needs no word. */
-export function arrivalOf(id: string, content: FaxDocument | null, settled: () => void): Arrival<FaxDocument> {
+export function arrivalOf(id: string, content: FaxDocument | null, settled: () => void): InboundMessage<FaxDocument> {
   return {
     key: keyOf(id),
     fingerprint: '',
     content,
     bytes: content === null ? 0 : content.raw.length + 1_000,
     confirm: async () => settled(),
-    refuse: async () => settled(),
+    reject: async () => settled(),
   };
 }

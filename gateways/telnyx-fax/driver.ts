@@ -1,7 +1,7 @@
 // Owns the TelnyxFax driver: faxes by way of Telnyx, in by looking and by being pushed, out with the end of the call where
 // it comes in time.
-import type { Driver, FaxDocument, OutboundFax } from '../../src/driver/contract.js';
-import { faxRulesOf, reportToOf } from '../../src/driver/fax-settings.js';
+import type { Driver, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
+import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { check } from './check.js';
 import { receive } from './poll.js';
 import { webhook } from './push.js';
@@ -12,7 +12,7 @@ import { type Settings, settings } from './settings.js';
 /** An order spends nearly all of its time waiting for its call to end, so many are under way at once. */
 const AT_ONCE = 20;
 
-export const telnyxFax: Driver<Settings, Session, FaxDocument, OutboundFax> = {
+export const telnyxFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {
   device: 'TelnyxFax',
   channel: 'Fax',
   summary: 'Receives and sends faxes through Telnyx, without a modem or a line of your own; tells how each call ended.',

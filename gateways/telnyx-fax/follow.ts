@@ -1,6 +1,6 @@
 // Owns what is remembered of faxes whose end was not known when their orders were answered: asking for it until it is
 // there or nobody can be waiting any more. Durable, so a restart goes on with it.
-import { type DeliveryNews, type GatewayContext, messageOf, wait } from '../../src/driver/contract.js';
+import { type DeliveryReceipt, type GatewayContext, messageOf, sleep } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 import { type Api, reasonOf } from './api.js';
 import type { Documents } from './document.js';
@@ -63,11 +63,11 @@ interface Tools {
 }
 
 export async function followUp({ context, api, documents, closed, pushed }: Tools): Promise<FollowUp> {
-  const { clock, memory, log, gateway } = context;
+  const { clock, driverState, log, gateway } = context;
   const entries = new Map<string, Entry>();
   let nap = new AbortController();
 
-  const kept = gateway.direction === 'O' ? await memory.kept(COLLECTION, '', MOST) : [];
+  const kept = gateway.direction === 'O' ? await driverState.listRecords(COLLECTION, '', MOST) : [];
   for (const { key, value } of kept) {
     const record = recordSchema.safeParse(value);
     if (record.success) entries.set(key, { ...record.data, told: 0, due: clock.now() });
@@ -88,8 +88,8 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
 
   async function letGo(id: string): Promise<void> {
     entries.delete(id);
-    await memory
-      .forget(COLLECTION, [id])
+    await driverState
+      .deleteRecords(COLLECTION, [id])
       .catch((error) => log.warn({ fax: id, error: messageOf(error) }, 'a fax cannot be forgotten yet'));
   }
 
@@ -97,7 +97,7 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
     const fax = await fetchFax(api, id, closed);
     const progress = fax ? progressOf(fax) : GONE;
     if (progress && progress.rank > entry.told) {
-      await context.report([newsOf(id, progress, fax?.updatedAt ?? clock.now())]);
+      await context.reportReceipts([newsOf(id, progress, fax?.updatedAt ?? clock.now())]);
       entry.told = progress.rank;
     }
     if (progress?.final) return ended(id, closed);
@@ -126,7 +126,7 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
     if (signal.aborted) return;
     if (due === Number.POSITIVE_INFINITY)
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await wait(clock, Math.max(0, due - clock.now()), signal).catch(() => {});
+    await sleep(clock, Math.max(0, due - clock.now()), signal).catch(() => {});
   }
 
   async function run(): Promise<void> {
@@ -143,7 +143,7 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
       const record = { order, at: known?.at ?? clock.now(), handle: handle ?? known?.handle ?? null };
       entries.set(id, { ...record, told: known?.told ?? 0, due: null });
       try {
-        await memory.keep(COLLECTION, [{ key: id, value: record }]);
+        await driverState.putRecords(COLLECTION, [{ key: id, value: record }]);
         if (entries.size > MOST) await letGo([...entries.keys()][0] ?? '');
       } catch (error) {
         log.warn({ fax: id, error: messageOf(error) }, 'a sent fax could not be noted: its end may be missed');
@@ -181,7 +181,7 @@ const GONE: Progress = {
 };
 
 /** What the delivery log is told of it, which says "delivered" and "undelivered" itself. */
-export function newsOf(id: string, { state, detail }: Progress, at: number): DeliveryNews {
+export function newsOf(id: string, { state, detail }: Progress, at: number): DeliveryReceipt {
   if (state === 'accepted') return { id, state, at, detail, progress: true };
   return { id, state, at, detail: detail.replace(/^(?:delivered|failed)(?:,? |$)/, '') || null };
 }

@@ -1,6 +1,6 @@
 // Owns the mark by which a fax at Telnyx is known to be one of ours: the client state, which Telnyx keeps with the fax
 // and repeats in its list and in everything it pushes.
-import type { Attempt, OutboundFax } from '../../src/driver/contract.js';
+import type { Attempt, ComposedFax } from '../../src/driver/contract.js';
 
 const WORD = 'gatepost';
 
@@ -10,8 +10,8 @@ export interface Mark {
 }
 
 /** The same on every attempt at an order. Base64, as Telnyx wants it. */
-export function markOf(gatewayId: string, { orderId }: Attempt, { reference }: OutboundFax): string {
-  return Buffer.from([WORD, gatewayId, orderId, reference].join(' ')).toString('base64');
+export function markOf(gatewayId: string, { messageId }: Attempt, { reference }: ComposedFax): string {
+  return Buffer.from([WORD, gatewayId, messageId, reference].join(' ')).toString('base64');
 }
 
 /** Undefined for faxes that others sent through the account. */

@@ -1,7 +1,7 @@
 // Owns receiving by looking: the list of received faxes is read as far back as the cursor and an overlap reach, and what
 // the journal does not know is fetched and yielded, oldest first.
-import { type Arrival, codeOf, type FaxDocument, GatepostError } from '../../src/driver/contract.js';
-import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/cursor.js';
+import { type InboundMessage, codeOf, type FaxDocument, GatepostError } from '../../src/driver/contract.js';
+import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
 import { reasonOf, statusOf } from './api.js';
 import { arrivalOf, documentOf, isSettled, keyOf } from './arrivals.js';
 import { type Fax, pages } from './faxes.js';
@@ -30,7 +30,7 @@ interface Polling {
   readonly tries: Map<string, number>;
 }
 
-export async function* receive(session: Session, stop: AbortSignal): AsyncGenerator<Arrival<FaxDocument>> {
+export async function* receive(session: Session, stop: AbortSignal): AsyncGenerator<InboundMessage<FaxDocument>> {
   const { clock, settings, log } = session.context;
   const signal = AbortSignal.any([stop, session.closed]);
   const cursor = await startingPoint(session, signal).catch((error) => {
@@ -74,24 +74,24 @@ function broken(error: unknown): GatepostError {
  * goes; a call that is going on is wanted. Cut short by a crash, this is done again with the moment of the first try.
  */
 async function startingPoint(session: Session, signal: AbortSignal): Promise<Cursor> {
-  const { memory, clock, log } = session.context;
+  const { driverState, clock, log } = session.context;
   const now = session.api.theirs(clock.now());
-  const note = (await readNote(memory)) ?? { start: now, settledUpTo: null };
+  const note = (await readNote(driverState)) ?? { start: now, settledUpTo: null };
   const { start } = note;
-  if (note.settledUpTo !== null) return cursorAt(memory, { start, settledUpTo: note.settledUpTo });
-  await writeNote(memory, note);
+  if (note.settledUpTo !== null) return cursorAt(driverState, { start, settledUpTo: note.settledUpTo });
+  await writeNote(driverState, note);
   let ignored = 0;
   for await (const page of pages(session.api, { ...mine(session), since: start - LONGEST_CALL_MS }, signal)) {
     const old = page.filter((fax) => createdAt(fax, start) < start && !isUnderWay(fax));
-    await memory.ignore(old.map(({ id }) => ({ key: keyOf(id), fingerprint: '' })));
+    await driverState.skip(old.map(({ id }) => ({ key: keyOf(id), fingerprint: '' })));
     ignored += old.length;
   }
-  await writeNote(memory, { start: start - LONGEST_CALL_MS, settledUpTo: start });
+  await writeNote(driverState, { start: start - LONGEST_CALL_MS, settledUpTo: start });
   log.info({ ignored }, 'the first start: faxes that were there before are left alone');
-  return cursorAt(memory, { start: start - LONGEST_CALL_MS, settledUpTo: start });
+  return cursorAt(driverState, { start: start - LONGEST_CALL_MS, settledUpTo: start });
 }
 
-async function* round(polling: Polling): AsyncGenerator<Arrival<FaxDocument>> {
+async function* round(polling: Polling): AsyncGenerator<InboundMessage<FaxDocument>> {
   const { cursor, session } = polling;
   const began = session.api.theirs(session.context.clock.now());
   const { found, unfinished } = await look(polling, began);
@@ -133,7 +133,7 @@ async function look(
 async function unknown(session: Session, cursor: Cursor, faxes: readonly Fax[]): Promise<Found[]> {
   const candidates = faxes.filter(({ id }) => !cursor.handed(id));
   if (candidates.length === 0) return [];
-  const known = await session.context.memory.known(candidates.map(({ id }) => keyOf(id)));
+  const known = await session.context.driverState.statesOf(candidates.map(({ id }) => keyOf(id)));
   return candidates.flatMap((fax) => {
     const state = known.get(keyOf(fax.id));
     if (isSettled(state)) return [];
@@ -149,7 +149,7 @@ async function arrivalFor(
   listed: Fax,
   acknowledged: boolean,
   now: number,
-): Promise<Arrival<FaxDocument> | undefined> {
+): Promise<InboundMessage<FaxDocument> | undefined> {
   const { id } = listed;
   const settled = () => cursor.settle(id);
   const hand = (content: FaxDocument | null) => {

@@ -17,8 +17,8 @@ afterEach(() => bed.end());
 const inbound = () => bed.open('I', { Webhook: true });
 const about = (fax: Fax, type?: string) => bed.server.signed(bed.server.event(fax, type));
 const fetches = () => bed.server.requests.filter(({ path }) => path.startsWith('/store/'));
-const keys = ({ arrivals = [] }: WebhookResult<never> | Awaited<ReturnType<TelnyxBed['push']>>) =>
-  arrivals.map(({ key }) => key);
+const keys = ({ messages = [] }: WebhookResult<never> | Awaited<ReturnType<TelnyxBed['push']>>) =>
+  messages.map(({ key }) => key);
 
 describe('genuine or not', () => {
   const forgeries: [name: string, reason: string, forge: (fax: Fax) => Promise<ReturnType<typeof about>>][] = [
@@ -86,9 +86,9 @@ describe('received faxes', () => {
   it('one arrives with all that the push says of it', async () => {
     const session = await inbound();
     const fax = bed.server.receive({ document: PDF, pages: 3, partial: true, callerId: '+16132484872' });
-    const { reply, arrivals = [] } = await bed.push(session, about(fax));
+    const { reply, messages = [] } = await bed.push(session, about(fax));
     expect(reply.status).toBe(200);
-    expect(arrivals).toEqual([
+    expect(messages).toEqual([
       {
         key: `fax:${fax.id}`,
         fingerprint: '',
@@ -112,7 +112,7 @@ describe('received faxes', () => {
     const [one, two] = await Promise.all([bed.push(session, about(fax)), bed.push(session, about(fax))]);
     expect(keys(one)).toEqual(keys(two));
     expect(fetches()).toHaveLength(1);
-    for (const arrival of one.arrivals ?? []) bed.memory.open(arrival);
+    for (const arrival of one.messages ?? []) bed.memory.open(arrival);
     expect(await bed.push(session, about(fax))).toEqual({ reply: { status: 200 } });
     expect(fetches()).toHaveLength(1);
   });
@@ -123,7 +123,7 @@ describe('received faxes', () => {
     const first = receiving.next();
     await bed.jump(1_000);
     const pushed = bed.server.receive({ document: PDF });
-    for (const arrival of (await bed.push(session, about(pushed))).arrivals ?? []) bed.memory.open(arrival);
+    for (const arrival of (await bed.push(session, about(pushed))).messages ?? []) bed.memory.open(arrival);
     await bed.jump(1_000);
     const listed = bed.server.receive({ document: PDF });
     expect((await bed.turn(first)).key).toBe(`fax:${listed.id}`);
@@ -191,8 +191,8 @@ describe('progress of sent faxes', () => {
   };
   const told = async (session: Session, fax: Fax, status: string, more: Partial<Fax> = {}) => {
     Object.assign(fax, { status, ...more });
-    const { news = [] } = await bed.push(session, about(fax));
-    return news.map(({ state, detail, progress = false }) => [state, detail, progress]);
+    const { receipts = [] } = await bed.push(session, about(fax));
+    return receipts.map(({ state, detail, progress = false }) => [state, detail, progress]);
   };
 
   it('each step is told once, latecomers are not, and the end is told with pages and time', async () => {

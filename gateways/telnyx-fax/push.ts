@@ -23,7 +23,7 @@ const TAKEN: WebhookReply = { status: 200 };
 export async function webhook(session: Session, request: RawRequest): Promise<Result> {
   const { settings, gateway, log } = session.context;
   // Its other half may have it switched on, so this is nothing to count yet.
-  if (!settings.Webhook) return { ...no(404, 'this gateway has Webhook switched off'), elsewhere: true };
+  if (!settings.Webhook) return { ...no(404, 'this gateway has Webhook switched off'), otherDirection: true };
   const forged = whyForged(session, request);
   if (forged) {
     log.warn({ reason: forged.reason }, `a pushed request was refused: ${forged.words}`);
@@ -33,11 +33,11 @@ export async function webhook(session: Session, request: RawRequest): Promise<Re
   if (!event) return refuse(session, 'malformed', 400, 'the body is not an event of a fax');
   if (event.fax.direction === 'inbound') return inbound(session, event, request.signal);
   // One fax application pushes to one address; what became of a fax is for the half that sent it.
-  return gateway.direction === 'I' ? { reply: TAKEN, elsewhere: true } : outbound(session, event);
+  return gateway.direction === 'I' ? { reply: TAKEN, otherDirection: true } : outbound(session, event);
 }
 
 function refuse({ context }: Session, reason: string, status: number, why: string): Result {
-  context.turnedAway(reason);
+  context.inputRejected(reason);
   return no(status, why);
 }
 
@@ -102,7 +102,7 @@ function outbound({ context, watchers, following, heard }: Session, { type, fax,
   watcher?.(progress);
   // A send that is waiting tells it itself, in its notes or as its outcome.
   if (watcher) return { reply: TAKEN };
-  return { reply: TAKEN, news: [newsOf(fax.id, progress, at ?? context.clock.now())] };
+  return { reply: TAKEN, receipts: [newsOf(fax.id, progress, at ?? context.clock.now())] };
 }
 
 /** The event names of two states differ from the states themselves. */
@@ -122,7 +122,7 @@ async function inbound(session: Session, { type, fax, at }: Event, signal: Abort
   const { context, told, pushed, bell } = session;
   const { settings, gateway, log } = context;
   if (fax.to !== settings.Number) {
-    context.turnedAway('unknown_number');
+    context.inputRejected('unknown_number');
     log.warn({ to: fax.to }, 'a fax to another number was pushed here: the gateway of that number has to look for it');
     return { reply: TAKEN };
   }
@@ -132,7 +132,7 @@ async function inbound(session: Session, { type, fax, at }: Event, signal: Abort
   if (gateway.direction === 'O') return refuse(session, 'unwanted', 404, 'this gateway only sends');
   told.set(fax.id, fax);
   const key = keyOf(fax.id);
-  const known = await context.memory.known([key]);
+  const known = await context.driverState.statesOf([key]);
   // Pushed before, or found by looking: the journal has it, so nothing is fetched again.
   if (known.has(key)) return { reply: TAKEN };
   try {
@@ -140,7 +140,7 @@ async function inbound(session: Session, { type, fax, at }: Event, signal: Abort
     pushed.set(fax.id, true);
     return {
       reply: TAKEN,
-      arrivals: [{ key, fingerprint: '', content: documentOf(fax, raw, at ?? context.clock.now()) }],
+      messages: [{ key, fingerprint: '', content: documentOf(fax, raw, at ?? context.clock.now()) }],
     };
   } catch (error) {
     // Looking has more time; Telnyx hears "not taken" and comes again, too.

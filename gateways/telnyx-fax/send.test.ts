@@ -53,7 +53,7 @@ describe('a call that ends in time', () => {
     });
     expect(document?.equals(Buffer.from(fax.pdf))).toBe(true);
     expect(bed.server.account.media.size).toBe(0);
-    expect(await bed.memory.kept('sent', '', 10)).toEqual([]);
+    expect(await bed.memory.listRecords('sent', '', 10)).toEqual([]);
     const { client_state, ...order } = json(orders()[0]);
     expect(order).toEqual({
       connection_id: bed.server.connectionId,
@@ -169,7 +169,7 @@ describe('a call that takes longer than the answer', () => {
       ids: [id],
       detail: 'the call is still under way: sending: the pages are on the line',
     });
-    const asking = lookup(session, outboundFax('one'), bed.attempt(A, 85_000, attempt.firstBegunAt));
+    const asking = lookup(session, outboundFax('one'), bed.attempt(A, 85_000, attempt.firstAttemptAt));
     await bed.jump(10_000);
     await bed.server.advance(id, 'delivered');
     expect(await bed.turn(asking)).toMatchObject({ kind: 'sent', state: 'delivered', deliverySystemId: id });
@@ -185,7 +185,7 @@ describe('a call that takes longer than the answer', () => {
     await bed.open('O');
     await bed.fact(() => bed.news.some(({ state }) => state === 'delivered'));
     await bed.fact(() => bed.server.account.media.size === 0);
-    expect(await bed.memory.kept('sent', '', 10)).toEqual([]);
+    expect(await bed.memory.listRecords('sent', '', 10)).toEqual([]);
   });
 
   it('one that never ends is given up after a day', async () => {
@@ -193,7 +193,7 @@ describe('a call that takes longer than the answer', () => {
     await bed.turn(send(session, outboundFax('one'), bed.attempt(A)));
     await bed.turn(
       (async () => {
-        while ((await bed.memory.kept('sent', '', 1)).length > 0) await new Promise((resolve) => setImmediate(resolve));
+        while ((await bed.memory.listRecords('sent', '', 1)).length > 0) await new Promise((resolve) => setImmediate(resolve));
       })(),
       10 * 60_000,
     );
@@ -244,7 +244,7 @@ describe('an order that is in doubt', () => {
     mend();
     expect(await bed.turn(lookup(session, outboundFax('one'), attempt))).toBe('not found');
     await bed.jump(120_000);
-    const again = bed.attempt(A, 85_000, attempt.firstBegunAt);
+    const again = bed.attempt(A, 85_000, attempt.firstAttemptAt);
     expect(await bed.turn(lookup(session, outboundFax('one'), again))).toMatchObject({ kind: 'deferred' });
   });
 
@@ -258,7 +258,7 @@ describe('an order that is in doubt', () => {
     const session = await bed.open('O');
     expect(await bed.turn(lookup(session, outboundFax('one'), attempt))).toBe('not found');
     await bed.jump(120_000);
-    const again = bed.attempt(A, 85_000, attempt.firstBegunAt);
+    const again = bed.attempt(A, 85_000, attempt.firstAttemptAt);
     expect(await bed.turn(lookup(session, outboundFax('one'), again))).toMatchObject({ kind: 'deferred' });
   });
 

@@ -1,6 +1,6 @@
 // Owns sending. Point of no return: the POST that orders the fax. Uploading the document before it orders nothing; once the
 // connection for that POST stands, only Telnyx's answer tells, or the list of faxes, where the mark of the order is found.
-import { type Attempt, deadline, messageOf, type OutboundFax, type Outcome, wait } from '../../src/driver/contract.js';
+import { type Attempt, deadline, messageOf, type ComposedFax, type Outcome, sleep } from '../../src/driver/contract.js';
 import { type Answer, isGood, Refused, reasonOf, surelyUnread } from './api.js';
 import { type Document, MAX_PAGES } from './document.js';
 import { type Fax, faxIn, fetchFax, pages } from './faxes.js';
@@ -26,7 +26,7 @@ const LOOK_PAUSE_MS = 3_000;
 /** Before an order is tried again for want of a line, ms. */
 const LINE_PAUSE_MS = 15_000;
 
-export async function send(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Outcome> {
+export async function send(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome> {
   if (attempt.signal.aborted) return { kind: 'deferred', detail: 'the time for this try was over before it began' };
   const problem = unfit(session, fax);
   if (problem) return { kind: 'rejected', detail: problem };
@@ -45,7 +45,7 @@ export async function send(session: Session, fax: OutboundFax, attempt: Attempt)
 }
 
 /** What Telnyx would refuse, in clearer words. */
-function unfit({ documents }: Session, { to, pdf, pages }: OutboundFax): string | undefined {
+function unfit({ documents }: Session, { to, pdf, pages }: ComposedFax): string | undefined {
   if (!/^\+[1-9]\d{4,14}$/.test(to))
     return `"${to}" is not a number with country code, which Telnyx needs: write it so, or set Region`;
   if (pdf.length > documents.most)
@@ -75,13 +75,13 @@ interface Ordering {
 
 async function place(
   session: Session,
-  fax: OutboundFax,
+  fax: ComposedFax,
   attempt: Attempt,
   { mark, document, signal }: Ordering,
 ): Promise<Outcome | 'late'> {
   const { api, context, posted, documents } = session;
   if (attempt.signal.aborted || attempt.remaining() <= ANSWER_MS) return 'late';
-  posted.set(attempt.orderId, context.clock.now());
+  posted.set(attempt.messageId, context.clock.now());
   let answer: Answer;
   try {
     const json = orderOf(session, fax, mark, document);
@@ -105,7 +105,7 @@ async function place(
 
 const QUALITIES = { Standard: 'normal', Fine: 'high', Superfine: 'very_high' } as const;
 
-function orderOf({ context: { settings }, hookUrl }: Session, { to }: OutboundFax, mark: string, { fields }: Document) {
+function orderOf({ context: { settings }, hookUrl }: Session, { to }: ComposedFax, mark: string, { fields }: Document) {
   return {
     connection_id: settings.ConnectionId,
     from: settings.Number,
@@ -120,7 +120,7 @@ function orderOf({ context: { settings }, hookUrl }: Session, { to }: OutboundFa
 /** The fax is Telnyx's now; what is left is to learn in time how the call ends. */
 async function settled(session: Session, fax: Fax, attempt: Attempt, handle: string | null): Promise<Outcome> {
   const { following, context } = session;
-  await following.claim(fax.id, attempt.orderId, handle);
+  await following.claim(fax.id, attempt.messageId, handle);
   const progress = await awaitEnd(session, fax, attempt);
   if (progress.final) {
     // Tidying up must not hold up the answer beyond its time.
@@ -174,7 +174,7 @@ async function ask(
 ): Promise<void> {
   for (let round = 0; !signal.aborted; round++) {
     try {
-      await wait(clock, pauses[Math.min(round, pauses.length - 1)] ?? 0, signal);
+      await sleep(clock, pauses[Math.min(round, pauses.length - 1)] ?? 0, signal);
       const fax = await fetchFax(api, id, signal);
       const progress = fax && progressOf(fax);
       if (progress) hear(progress);
@@ -185,10 +185,10 @@ async function ask(
 }
 
 /** "Did that one go out?": by the mark of the order. Goes on waiting for the end of a call that is under way. */
-export async function lookup(session: Session, fax: OutboundFax, attempt: Attempt): Promise<Outcome | 'not found'> {
+export async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
   const { following, api, context } = session;
   const { clock } = context;
-  const known = following.of(attempt.orderId);
+  const known = following.of(attempt.messageId);
   const followed = known === undefined ? undefined : await fetchFax(api, known, attempt.signal);
   if (followed) return settled(session, followed, attempt, null);
   const until = clock.monotonic() + LOOKING_MS;
@@ -200,13 +200,13 @@ export async function lookup(session: Session, fax: OutboundFax, attempt: Attemp
       return { kind: 'deferred', detail: 'Telnyx has no fax of this order: it was never taken' };
     if (found.is === 'unclear' || clock.monotonic() >= until || attempt.remaining() <= ANSWER_MS + LOOK_PAUSE_MS)
       return 'not found';
-    await wait(clock, LOOK_PAUSE_MS, attempt.signal);
+    await sleep(clock, LOOK_PAUSE_MS, attempt.signal);
   }
 }
 
 /** Attempts of an earlier session ended when this one was opened at the latest. */
-function lastPosted({ posted, openedAt }: Session, { orderId }: Attempt): number {
-  return posted.get(orderId) ?? openedAt;
+function lastPosted({ posted, openedAt }: Session, { messageId }: Attempt): number {
+  return posted.get(messageId) ?? openedAt;
 }
 
 type Found = { is: 'there'; fax: Fax } | { is: 'absent' } | { is: 'unclear' };
@@ -217,13 +217,13 @@ type Found = { is: 'there'; fax: Fax } | { is: 'absent' } | { is: 'unclear' };
  */
 async function find(
   session: Session,
-  { to, ...fax }: OutboundFax,
+  { to, ...fax }: ComposedFax,
   attempt: Attempt,
   signal: AbortSignal,
 ): Promise<Found> {
   const { api, context } = session;
   const mark = markOf(context.gateway.id, attempt, { to, ...fax });
-  const since = api.theirs(attempt.firstBegunAt) - CLOCK_SLACK_MS;
+  const since = api.theirs(attempt.firstAttemptAt) - CLOCK_SLACK_MS;
   const ours: Fax[] = [];
   let unmarked = false;
   for await (const page of pages(api, { direction: 'outbound', since }, signal)) {
@@ -238,8 +238,8 @@ async function find(
 }
 
 /** The failure of an earlier try says nothing about the one that is in doubt. */
-function isPast({ api, posted }: Session, fax: Fax, { orderId }: Attempt): boolean {
-  const latest = posted.get(orderId);
+function isPast({ api, posted }: Session, fax: Fax, { messageId }: Attempt): boolean {
+  const latest = posted.get(messageId);
   if (latest === undefined || progressOf(fax)?.state !== 'undelivered') return false;
   return (fax.createdAt ?? Number.POSITIVE_INFINITY) < api.theirs(latest) - POST_SLACK_MS;
 }

@@ -3,9 +3,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { formatDevice } from '../../src/simprot/device.js';
 import { outboundFax } from '../../test/conformance/fax-words.js';
-import { fact } from '../../test/flow/bed.js';
-import { type SmsBed, startSmsBed } from '../../test/flow/sms-bed.js';
-import { until } from '../../test/kit/until.js';
+import { fact } from '../../test/fixtures/connector.js';
+import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { startTelnyx, type TelnyxServer } from '../../test/servers/telnyx.js';
 import { telnyxFax } from './driver.js';
 
@@ -70,7 +70,7 @@ it('a call that outlasts its answer: accepted, its steps and its end in the stor
   await telnyx.advance(fax?.id ?? '', 'failed', { reason: 'receiver_call_dropped' });
   const [notice] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('the other side hung up');
-  const [story] = await journal((reader) => reader.stories(ORDER));
+  const [story] = await journal((reader) => reader.traces(ORDER));
   const steps = story?.entries.map(({ detail }) => detail) ?? [];
   expect(steps).toContainEqual('sending: the pages are on the line');
   expect(steps.join('\n')).toContain('undelivered: receiver_call_dropped: the other side hung up');

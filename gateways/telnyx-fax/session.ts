@@ -1,7 +1,7 @@
 // Owns what an open gateway holds: the way to the API and to the documents, who waits for which fax, and the follow-up of
 // those whose end is not known yet.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { type Clock, GatepostError, type GatewayContext, wait } from '../../src/driver/contract.js';
+import { type Clock, GatepostError, type GatewayContext, sleep } from '../../src/driver/contract.js';
 import { type Api, openApi, reasonOf } from './api.js';
 import { type Documents, documentsOf } from './document.js';
 import type { Fax } from './faxes.js';
@@ -113,7 +113,7 @@ function bellOf(): Bell {
   return {
     ring: () => rung.abort(),
     async pause(clock, ms, signal) {
-      await wait(clock, ms, AbortSignal.any([signal, rung.signal])).catch(() => {});
+      await sleep(clock, ms, AbortSignal.any([signal, rung.signal])).catch(() => {});
       rung = new AbortController();
     },
   };

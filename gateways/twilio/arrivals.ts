@@ -1,5 +1,5 @@
 // Owns the identity of a received message and its form as an arrival, whichever way it came in.
-import type { Arrival, KeyState, TextMessage } from '../../src/driver/contract.js';
+import type { InboundMessage, KeyState, TextMessage } from '../../src/driver/contract.js';
 import type { Sms } from './api.js';
 import type { Fetched } from './media.js';
 
@@ -23,14 +23,14 @@ export function textOf(
 }
 
 /** `settled`: called when the journal has the ack, or the message is in quarantine. Twilio itself needs no word. */
-export function arrivalOf(sid: string, content: TextMessage | null, settled: () => void): Arrival<TextMessage> {
+export function arrivalOf(sid: string, content: TextMessage | null, settled: () => void): InboundMessage<TextMessage> {
   return {
     key: keyOf(sid),
     fingerprint: '',
     content,
     bytes: content === null ? 0 : bytesOf(content),
     confirm: async () => settled(),
-    refuse: async () => settled(),
+    reject: async () => settled(),
   };
 }
 

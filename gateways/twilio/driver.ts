@@ -1,7 +1,7 @@
 // Owns the Twilio driver: text messages by way of Twilio, in by looking and by being pushed, out with the carrier's word
 // where it comes in time.
-import type { Driver, OutboundText, TextMessage } from '../../src/driver/contract.js';
-import { textRulesOf } from '../../src/driver/text-settings.js';
+import type { Driver, ComposedText, TextMessage } from '../../src/driver/contract.js';
+import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { check } from './check.js';
 import { receive } from './poll.js';
 import { webhook } from './push.js';
@@ -12,7 +12,7 @@ import { type Settings, settings } from './settings.js';
 /** An order spends nearly all of its time waiting for the carrier, so many are under way at once. */
 const AT_ONCE = 50;
 
-export const twilio: Driver<Settings, Session, TextMessage, OutboundText> = {
+export const twilio: Driver<Settings, Session, TextMessage, ComposedText> = {
   device: 'Twilio',
   channel: 'SMS',
   summary: 'Receives and sends text messages through Twilio; tells what the carrier made of them.',

@@ -1,6 +1,6 @@
 // Owns what is remembered of messages that went out: whose they are, so that no two orders claim the same one, and asking
 // for their states until the end is known or nobody waits for it any more. Durable, so a restart goes on with it.
-import { type GatewayContext, messageOf, wait } from '../../src/driver/contract.js';
+import { type GatewayContext, messageOf, sleep } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 import { type Api, type Sms, smsOf } from './api.js';
 import { type Progress, progressOf, refusalOf } from './codes.js';
@@ -49,12 +49,12 @@ export async function followUp(
   closed: AbortSignal,
   pushed: boolean,
 ): Promise<FollowUp> {
-  const { clock, memory, log, gateway } = context;
+  const { clock, driverState, log, gateway } = context;
   const looks = pushed ? LOOKS_WHEN_PUSHED : LOOKS;
   const entries = new Map<string, Entry>();
   let nap = new AbortController();
 
-  const kept = gateway.direction === 'O' ? await memory.kept(COLLECTION, '', MOST) : [];
+  const kept = gateway.direction === 'O' ? await driverState.listRecords(COLLECTION, '', MOST) : [];
   for (const { key, value } of kept) {
     const record = recordSchema.safeParse(value);
     if (!record.success) continue;
@@ -78,7 +78,7 @@ export async function followUp(
       entries.delete(sid);
       gone.push(sid);
     }
-    if (gone.length > 0) await memory.forget(COLLECTION, gone);
+    if (gone.length > 0) await driverState.deleteRecords(COLLECTION, gone);
   }
 
   function heard(sid: string, progress: Progress): void {
@@ -94,7 +94,7 @@ export async function followUp(
     // A message that Twilio no longer has will never have another state.
     if (!progress) entry.done = true;
     else if (progress.state !== entry.state) {
-      await context.report([{ id: sid, state: progress.state, at: clock.now(), detail: progress.note }]);
+      await context.reportReceipts([{ id: sid, state: progress.state, at: clock.now(), detail: progress.note }]);
       heard(sid, progress);
     }
   }
@@ -122,7 +122,7 @@ export async function followUp(
     const woken = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     if (signal.aborted) return;
     if (due === Number.POSITIVE_INFINITY) await woken;
-    else await wait(clock, Math.max(0, due - clock.now()), signal).catch(() => {});
+    else await sleep(clock, Math.max(0, due - clock.now()), signal).catch(() => {});
   }
 
   async function run(): Promise<void> {
@@ -141,7 +141,7 @@ export async function followUp(
       const record = { order, at: clock.now() };
       entries.set(sid, { ...record, state: null, done: false, due: null });
       try {
-        await memory.keep(COLLECTION, [{ key: sid, value: record }]);
+        await driverState.putRecords(COLLECTION, [{ key: sid, value: record }]);
         if (entries.size > MOST) await prune();
       } catch (error) {
         log.warn({ sid, error: messageOf(error) }, 'a sent message could not be noted: its later states may be missed');

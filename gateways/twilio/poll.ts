@@ -1,7 +1,7 @@
 // Owns receiving by looking: the list of received messages is read newest first as far back as the cursor and an overlap
 // reach, and what the journal does not know is yielded oldest first.
-import { type Arrival, codeOf, deadline, GatepostError, type TextMessage, wait } from '../../src/driver/contract.js';
-import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/cursor.js';
+import { type InboundMessage, codeOf, deadline, GatepostError, type TextMessage, sleep } from '../../src/driver/contract.js';
+import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
 import { pages, type Sms } from './api.js';
 import { arrivalOf, isSettled, keyOf, textOf } from './arrivals.js';
 import { reasonOf, refusalOf } from './codes.js';
@@ -30,7 +30,7 @@ interface Polling {
   readonly tries: Map<string, number>;
 }
 
-export async function* receive(session: Session, stop: AbortSignal): AsyncGenerator<Arrival<TextMessage>> {
+export async function* receive(session: Session, stop: AbortSignal): AsyncGenerator<InboundMessage<TextMessage>> {
   const { clock, settings, log } = session.context;
   const signal = AbortSignal.any([stop, session.closed]);
   if (settings.PollSeconds === 0) return void (await aborted(signal));
@@ -61,7 +61,7 @@ export async function* receive(session: Session, stop: AbortSignal): AsyncGenera
         'looking for new messages failed; the next look comes in its time',
       );
     }
-    await wait(clock, pause, signal).catch(() => {});
+    await sleep(clock, pause, signal).catch(() => {});
   }
 }
 
@@ -83,11 +83,11 @@ function broken(error: unknown): GatepostError {
  * wrong can bring it in later. Cut short by a crash, this is done again with the moment of the first try.
  */
 async function startingPoint(session: Session, signal: AbortSignal): Promise<Cursor> {
-  const { memory, clock, log } = session.context;
-  const note = (await readNote(memory)) ?? { start: session.api.theirs(clock.now()), settledUpTo: null };
+  const { driverState, clock, log } = session.context;
+  const note = (await readNote(driverState)) ?? { start: session.api.theirs(clock.now()), settledUpTo: null };
   const { start } = note;
-  if (note.settledUpTo !== null) return cursorAt(memory, { start, settledUpTo: note.settledUpTo });
-  await writeNote(memory, note);
+  if (note.settledUpTo !== null) return cursorAt(driverState, { start, settledUpTo: note.settledUpTo });
+  await writeNote(driverState, note);
   let ignored = 0;
   for await (const page of pages(
     session.api,
@@ -96,16 +96,16 @@ async function startingPoint(session: Session, signal: AbortSignal): Promise<Cur
   )) {
     // Times of the list are whole seconds, rounded down: one from the very second of the start may be a new one.
     const old = page.filter((sms) => isMine(session, sms) && sentAt(sms) + 1_000 <= start);
-    await memory.ignore(old.map(({ sid }) => ({ key: keyOf(sid), fingerprint: '' })));
+    await driverState.skip(old.map(({ sid }) => ({ key: keyOf(sid), fingerprint: '' })));
     ignored += old.length;
   }
-  await writeNote(memory, { start, settledUpTo: start });
+  await writeNote(driverState, { start, settledUpTo: start });
   log.info({ ignored }, 'the first start: messages that were there before are left alone');
-  return cursorAt(memory, { start, settledUpTo: start });
+  return cursorAt(driverState, { start, settledUpTo: start });
 }
 
 /** Returns false when more is waiting than could be held at once. */
-async function* round(polling: Polling, sweep: boolean): AsyncGenerator<Arrival<TextMessage>, boolean> {
+async function* round(polling: Polling, sweep: boolean): AsyncGenerator<InboundMessage<TextMessage>, boolean> {
   const { cursor, session } = polling;
   const began = session.api.theirs(session.context.clock.now());
   const { found, unfinished, cutOff } = await look(polling, sweep);
@@ -160,7 +160,7 @@ async function look({ session, cursor, signal }: Polling, sweep: boolean): Promi
 async function unknown(session: Session, cursor: Cursor, page: readonly Sms[]): Promise<Found[]> {
   const candidates = page.filter(({ sid, status }) => status !== 'receiving' && !cursor.handed(sid));
   if (candidates.length === 0) return [];
-  const known = await session.context.memory.known(candidates.map(({ sid }) => keyOf(sid)));
+  const known = await session.context.driverState.statesOf(candidates.map(({ sid }) => keyOf(sid)));
   return candidates.flatMap((sms) => {
     const state = known.get(keyOf(sms.sid));
     if (isSettled(state)) return [];
@@ -175,7 +175,7 @@ async function arrivalFor(
   polling: Polling,
   sms: Sms,
   acknowledged: boolean,
-): Promise<Arrival<TextMessage> | undefined> {
+): Promise<InboundMessage<TextMessage> | undefined> {
   const { session, cursor } = polling;
   const fetched = acknowledged ? NOTHING : await mediaOf(polling, sms);
   if (!fetched) return undefined;

@@ -21,14 +21,14 @@ describe('a pushed message', () => {
   it('arrives under the identity it has in the list, and Twilio hears "taken" in its own language', async () => {
     const { server, session, push } = await set();
     const message = server.receive({ text: 'Příliš žluťoučký 🐎 & "more"' });
-    const { reply, arrivals, news } = await push(session, server.pushed(message));
-    expect(arrivals).toMatchObject([
+    const { reply, messages, receipts } = await push(session, server.pushed(message));
+    expect(messages).toMatchObject([
       {
         key: `sms:${message.sid}`,
         content: { kind: 'text', from: message.from, to: server.number, text: message.body, providerId: message.sid },
       },
     ]);
-    expect(news ?? []).toEqual([]);
+    expect(receipts ?? []).toEqual([]);
     expect(reply).toMatchObject({ status: 200, headers: { 'content-type': expect.stringContaining('text/xml') } });
     expect(reply.body).toMatch(/<Response\s*\/>/);
   });
@@ -37,8 +37,8 @@ describe('a pushed message', () => {
     const { server, session, push } = await set();
     const query = new URLSearchParams(server.pushed(server.receive({ text: 'by GET' })));
     const url = `${PUBLIC}?${query}`;
-    const { arrivals } = await push(session, {}, { method: 'GET', path: `?${query}`, url, body: Buffer.alloc(0) });
-    expect(arrivals).toMatchObject([{ content: { text: 'by GET' } }]);
+    const { messages } = await push(session, {}, { method: 'GET', path: `?${query}`, url, body: Buffer.alloc(0) });
+    expect(messages).toMatchObject([{ content: { text: 'by GET' } }]);
   });
 
   it('that is known already, whichever way it came, is "taken" and not fetched again', async () => {
@@ -47,7 +47,7 @@ describe('a pushed message', () => {
     memory.set(`sms:${message.sid}`, 'open');
     const before = server.requests.length;
     expect(await push(session, server.pushed(message))).toMatchObject({ reply: { status: 200 } });
-    expect((await push(session, server.pushed(message))).arrivals).toBeUndefined();
+    expect((await push(session, server.pushed(message))).messages).toBeUndefined();
     expect(server.requests.length).toBe(before);
   });
 
@@ -59,15 +59,15 @@ describe('a pushed message', () => {
       ['HELP', 'help'],
       ['SOMETHING', undefined],
     ] as const) {
-      const { arrivals } = await push(session, server.pushed(server.receive(), { OptOutType: word }));
-      expect(arrivals?.[0]?.content?.consent).toBe(consent);
+      const { messages } = await push(session, server.pushed(server.receive(), { OptOutType: word }));
+      expect(messages?.[0]?.content?.consent).toBe(consent);
     }
   });
 
   it('brings its media', async () => {
     const { server, session, push } = await set();
-    const { arrivals } = await push(session, server.pushed(server.receive({ media: [png, png] })));
-    expect(arrivals?.[0]?.content).toMatchObject({ notes: [], media: [{ bytes: png.bytes }, { bytes: png.bytes }] });
+    const { messages } = await push(session, server.pushed(server.receive({ media: [png, png] })));
+    expect(messages?.[0]?.content).toMatchObject({ notes: [], media: [{ bytes: png.bytes }, { bytes: png.bytes }] });
   });
 
   it('whose media cannot be had now is refused when looking will bring it, and else arrives with a note', async () => {
@@ -77,7 +77,7 @@ describe('a pushed message', () => {
       const pushed = push(session, server.pushed(server.receive({ text: 'look', media: [png] })));
       if (PollSeconds > 0) await expect(pushed).rejects.toThrow();
       else
-        expect((await pushed).arrivals).toMatchObject([
+        expect((await pushed).messages).toMatchObject([
           { content: { text: 'look', media: [], notes: [expect.stringContaining('could not be fetched')] } },
         ]);
     }
@@ -139,8 +139,8 @@ describe('what is not genuine is refused with 403, and counted', () => {
   for (const [name, forge] of forgeries) {
     it(name, async () => {
       const bed = await set();
-      const { reply, arrivals, news } = await forge(bed);
-      expect([reply.status, arrivals, news]).toEqual([403, undefined, undefined]);
+      const { reply, messages, receipts } = await forge(bed);
+      expect([reply.status, messages, receipts]).toEqual([403, undefined, undefined]);
       expect(bed.turnedAway).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
       expect(JSON.stringify(bed.said.lines)).not.toContain(bed.server.authToken);
     });
@@ -155,7 +155,7 @@ describe('what is not genuine is refused with 403, and counted', () => {
     const large = await push(session, {}, { headers: many, body: Buffer.from('a=1&'.repeat(250_000)) });
     expect(large.reply.status).toBe(403);
     const noSid = await push(session, { AccountSid: server.accountSid, Body: 'x' });
-    expect([noSid.reply.status, noSid.arrivals]).toEqual([400, undefined]);
+    expect([noSid.reply.status, noSid.messages]).toEqual([400, undefined]);
     const noSidState = { AccountSid: server.accountSid, MessageStatus: 'delivered' };
     expect((await push(session, noSidState, { path: '/status' })).reply.status).toBe(400);
     expect(turnedAway).toEqual(['malformed', 'malformed', 'forged', 'malformed', 'malformed']);
@@ -175,7 +175,7 @@ describe('delivery states', () => {
     const { server, session, push, turnedAway } = await set('O');
     const ends = { AccountSid: server.accountSid, MessageSid: 'SM1' };
     const status = async (form: Record<string, string>) =>
-      (await push(session, { ...ends, ...form }, { path: '/status' })).news?.map(({ id, state, detail }) => [
+      (await push(session, { ...ends, ...form }, { path: '/status' })).receipts?.map(({ id, state, detail }) => [
         id,
         state,
         detail,
@@ -200,16 +200,16 @@ describe('delivery states', () => {
       news: [{ id: 'SM1' }],
     });
     const sending = await set('O');
-    const { reply, arrivals } = await sending.push(sending.session, sending.server.pushed(sending.server.receive()));
-    expect([reply.status, arrivals, sending.turnedAway]).toEqual([404, undefined, ['unwanted']]);
+    const { reply, messages } = await sending.push(sending.session, sending.server.pushed(sending.server.receive()));
+    expect([reply.status, messages, sending.turnedAway]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 
 describe('a gateway with Webhook switched off', () => {
   it('takes nothing that is pushed', async () => {
     const { server, session, push, turnedAway } = await set('I', { Webhook: false, PollSeconds: 30 });
-    const { reply, arrivals } = await push(session, server.pushed(server.receive()));
-    expect([reply.status, arrivals, turnedAway]).toEqual([404, undefined, ['unwanted']]);
+    const { reply, messages } = await push(session, server.pushed(server.receive()));
+    expect([reply.status, messages, turnedAway]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 
@@ -220,11 +220,11 @@ describe('pushed and looked for at once', () => {
     const asked = looking.next();
     await server.until(({ query }) => query.get('PageSize') === '100');
     const both = server.receive({ text: 'pushed', at: Date.now() + 5_000 });
-    const { arrivals = [] } = await push(session, server.pushed(both));
-    for (const arrival of arrivals) memory.open(arrival);
+    const { messages = [] } = await push(session, server.pushed(both));
+    for (const arrival of messages) memory.open(arrival);
     server.receive({ text: 'only in the list', at: Date.now() + 5_000 });
     expect((await asked).content?.text).toBe('only in the list');
-    expect(arrivals).toHaveLength(1);
+    expect(messages).toHaveLength(1);
   });
 
   it('one that the journal could not take is found by looking', async () => {

@@ -43,7 +43,7 @@ export async function webhook(session: Session, request: RawRequest): Promise<We
 }
 
 function refuse({ context }: Session, reason: string, status: number, why: string): WebhookResult {
-  context.turnedAway(reason);
+  context.inputRejected(reason);
   return { reply: { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${why}\n` } };
 }
 
@@ -86,13 +86,13 @@ function status(session: Session, form: Form): WebhookResult {
   const word = value(form, 'MessageStatus') || value(form, 'SmsStatus');
   const progress = progressOf(word, code, value(form, 'ErrorMessage') || null);
   if (!progress) {
-    context.turnedAway('unknown_state');
-    return { reply: { status: 204 }, news: [] };
+    context.inputRejected('unknown_state');
+    return { reply: { status: 204 }, receipts: [] };
   }
   watchers.tell(sid, progress);
   return {
     reply: { status: 204 },
-    news: [{ id: sid, state: progress.state, at: context.clock.now(), detail: progress.note }],
+    receipts: [{ id: sid, state: progress.state, at: context.clock.now(), detail: progress.note }],
   };
 }
 
@@ -100,7 +100,7 @@ async function message(session: Session, request: RawRequest, form: Form): Promi
   const sid = value(form, 'MessageSid') || value(form, 'SmsSid');
   if (!SID.test(sid)) return refuse(session, 'malformed', 400, 'MessageSid is missing');
   const key = keyOf(sid);
-  const known = await session.context.memory.known([key]);
+  const known = await session.context.driverState.statesOf([key]);
   // Pushed before, or found by looking: the journal has it, so nothing is fetched again.
   if (known.has(key)) return { reply: TAKEN };
   const fetched = await mediaOf(session, sid, Number(value(form, 'NumMedia')) || 0, request.signal);
@@ -108,7 +108,7 @@ async function message(session: Session, request: RawRequest, form: Form): Promi
   const text = textOf(facts, fetched, session.context.clock.now());
   const consent = consentOf(value(form, 'OptOutType'));
   session.pushed.add(sid);
-  return { reply: TAKEN, arrivals: [{ key, fingerprint: '', content: consent ? { ...text, consent } : text }] };
+  return { reply: TAKEN, messages: [{ key, fingerprint: '', content: consent ? { ...text, consent } : text }] };
 }
 
 /** Rejects when looking will find the message with its media later: Twilio then hears "not taken". */

@@ -171,7 +171,7 @@ describe('nothing is missed and nothing comes twice', () => {
     const bed = await timed();
     await (await begun(bed)).end();
     const { now } = bed.clock;
-    await bed.memory.write('poll', { start: now(), settledUpTo: now() + 72 * HOUR });
+    await bed.memory.putCheckpoint('poll', { start: now(), settledUpTo: now() + 72 * HOUR });
     const receiving = bed.receiving(await bed.open('I'));
     bed.server.receive({ text: 'now' });
     expect(await takeOn(bed, receiving, 1)).toEqual(['now']);

@@ -1,6 +1,6 @@
 // What a Twilio gateway promises about messages that it sends.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Attempt, OutboundText, Outcome } from '../../src/driver/contract.js';
+import type { Attempt, ComposedText, Outcome } from '../../src/driver/contract.js';
 import { attemptOf, outboundText } from '../../test/conformance/context.js';
 import { freePort } from '../../test/servers/process.js';
 import { becoming, PUBLIC, startTimedBed, type TimedBed } from '../../test/servers/twilio-bed.js';
@@ -26,17 +26,17 @@ function attempt({ clock }: TimedBed, orderId = 'order-1', ms = 85_000): Attempt
   const end = clock.monotonic() + ms;
   const given = attemptOf(orderId);
   const remaining = () => (given.signal.aborted ? 0 : Math.max(0, end - clock.monotonic()));
-  return { ...given, firstBegunAt: clock.now(), remaining };
+  return { ...given, firstAttemptAt: clock.now(), remaining };
 }
 
 /** Waits until so many messages are Twilio's and remembered as such. */
 async function claimed({ memory }: TimedBed, count: number): Promise<void> {
-  await becoming(async () => (await memory.kept('sent', '', 10)).length === count);
+  await becoming(async () => (await memory.listRecords('sent', '', 10)).length === count);
 }
 
-const sending = (session: Session, message: OutboundText, given: Attempt): Promise<Outcome> =>
+const sending = (session: Session, message: ComposedText, given: Attempt): Promise<Outcome> =>
   twilio.send?.(session, message, given) ?? Promise.reject(new Error('no send'));
-const lookingUp = (session: Session, message: OutboundText, given: Attempt): Promise<Outcome | 'not found'> =>
+const lookingUp = (session: Session, message: ComposedText, given: Attempt): Promise<Outcome | 'not found'> =>
   twilio.lookup?.(session, message, given) ?? Promise.reject(new Error('no lookup'));
 
 const hello = outboundText('Hello 🐎', TO);
@@ -122,8 +122,8 @@ describe('the wait for the carrier', () => {
     for (const { sid, body } of bed.server.account.messages) {
       const form = { AccountSid: bed.server.accountSid, MessageSid: sid };
       const MessageStatus = body === 'Hello 1' ? 'delivered' : 'undelivered';
-      const { news } = await bed.push(receiving, { ...form, MessageStatus }, { path: '/status' });
-      expect(news).toMatchObject([{ id: sid, state: MessageStatus }]);
+      const { receipts } = await bed.push(receiving, { ...form, MessageStatus }, { path: '/status' });
+      expect(receipts).toMatchObject([{ id: sid, state: MessageStatus }]);
     }
     expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['sent', 'rejected']);
   });
@@ -290,7 +290,7 @@ describe('"did that one go out?"', () => {
     await bed.turn(sending(session, outboundText('Hello', TO), attempt(bed, 'c')));
     bed.server.receive({ from: bed.server.number, to: TO, text: 'Hello 🐎' });
     await session.close();
-    for (const { key } of await bed.memory.kept('sent', '', 10)) await bed.memory.forget('sent', [key]);
+    for (const { key } of await bed.memory.listRecords('sent', '', 10)) await bed.memory.deleteRecords('sent', [key]);
     const afresh = await bed.open('O', { AwaitDeliverySeconds: 0 });
     await doubt(bed, afresh, false, given);
     expect(await bed.turn(lookingUp(afresh, hello, given))).toBe('not found');
@@ -368,9 +368,9 @@ describe('later states', () => {
     const bed = await set();
     const session = await bed.open('O', { AwaitDeliverySeconds: 0 });
     await bed.turn(sending(session, hello, attempt(bed)));
-    expect(await bed.memory.kept('sent', '', 10)).toHaveLength(1);
+    expect(await bed.memory.listRecords('sent', '', 10)).toHaveLength(1);
     for (let quarter = 0; quarter < 20; quarter++) await bed.jump(15 * MINUTE);
-    await bed.fact(async () => (await bed.memory.kept('sent', '', 10)).length === 0);
+    await bed.fact(async () => (await bed.memory.listRecords('sent', '', 10)).length === 0);
     expect(bed.clock.armed).toBe(0);
     expect(bed.news).toEqual([]);
   });

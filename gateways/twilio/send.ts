@@ -1,6 +1,6 @@
 // Owns sending. Point of no return: the first byte of the POST that creates the message (wire.ts calls `committed` right
 // before it). Until then nothing can have gone out; from then on only Twilio's answer tells, or the message list.
-import { type Attempt, deadline, messageOf, type OutboundText, type Outcome, wait } from '../../src/driver/contract.js';
+import { type Attempt, deadline, messageOf, type ComposedText, type Outcome, sleep } from '../../src/driver/contract.js';
 import { type Call, pages, type Sms, smsOf } from './api.js';
 import { judge, type Progress, progressOf, refusalOf } from './codes.js';
 import { fetchSms } from './follow.js';
@@ -19,7 +19,7 @@ const CLOCK_SLACK_MS = 5_000;
 /** Put in front of every text by trial accounts. */
 const TRIAL = 'Sent from your Twilio trial account - ';
 
-export async function send(session: Session, message: OutboundText, attempt: Attempt): Promise<Outcome> {
+export async function send(session: Session, message: ComposedText, attempt: Attempt): Promise<Outcome> {
   if (attempt.signal.aborted) return { kind: 'deferred', detail: 'the time for this try was over before it began' };
   let call: Call | undefined;
   let sms: Sms | undefined;
@@ -40,14 +40,14 @@ export async function send(session: Session, message: OutboundText, attempt: Att
 /** "Did that one go out?": by recipient, text and time, and not one that another order is known to own. */
 export async function lookup(
   session: Session,
-  message: OutboundText,
+  message: ComposedText,
   attempt: Attempt,
 ): Promise<Outcome | 'not found'> {
   const found = await find(session, message, attempt);
   return found ? settled(session, found, attempt) : 'not found';
 }
 
-function creation({ context: { settings }, statusUrl }: Session, message: OutboundText) {
+function creation({ context: { settings }, statusUrl }: Session, message: ComposedText) {
   return {
     to: message.to,
     body: message.text,
@@ -56,14 +56,14 @@ function creation({ context: { settings }, statusUrl }: Session, message: Outbou
   };
 }
 
-function senderOf({ Number: number, MessagingServiceSid }: Settings, { from }: OutboundText) {
+function senderOf({ Number: number, MessagingServiceSid }: Settings, { from }: ComposedText) {
   return MessagingServiceSid ? { messagingServiceSid: MessagingServiceSid } : { from: number ?? from ?? '' };
 }
 
 /** The message is Twilio's now; what is left is to learn in time what the carrier makes of it. */
 async function settled(session: Session, sms: Sms, attempt: Attempt): Promise<Outcome> {
   const { following } = session;
-  await following.claim(sms.sid, attempt.orderId);
+  await following.claim(sms.sid, attempt.messageId);
   const progress = await awaitEnd(session, sms, attempt);
   if (progress.state === 'undelivered') {
     following.heard(sms.sid, progress);
@@ -126,7 +126,7 @@ async function ask(
 ): Promise<void> {
   for (let round = 0; !signal.aborted; round++) {
     try {
-      await wait(clock, pauses[Math.min(round, pauses.length - 1)] ?? 0, signal);
+      await sleep(clock, pauses[Math.min(round, pauses.length - 1)] ?? 0, signal);
       const sms = await fetchSms(api, sid, signal);
       const progress = sms && progressOf(sms.status, sms.errorCode, sms.errorMessage);
       if (progress) hear(progress);
@@ -138,7 +138,7 @@ async function ask(
 }
 
 /** Not to be had is no proof of anything here: the caller has an answer already. */
-function inTheList(session: Session, message: OutboundText, attempt: Attempt): Promise<Sms | undefined> {
+function inTheList(session: Session, message: ComposedText, attempt: Attempt): Promise<Sms | undefined> {
   return find(session, message, attempt).catch(() => undefined);
 }
 
@@ -146,15 +146,15 @@ function inTheList(session: Session, message: OutboundText, attempt: Attempt): P
  * No filter by date: what is still queued has no date of sending. The list is newest first, so it ends with the first page
  * that is wholly older than the order.
  */
-async function find(session: Session, message: OutboundText, attempt: Attempt): Promise<Sms | undefined> {
+async function find(session: Session, message: ComposedText, attempt: Attempt): Promise<Sms | undefined> {
   const { api, following, context } = session;
-  const since = api.theirs(attempt.firstBegunAt) - CLOCK_SLACK_MS;
+  const since = api.theirs(attempt.firstAttemptAt) - CLOCK_SLACK_MS;
   const { Number: from } = context.settings;
   const filter = { to: message.to, ...(from && { from }), pageSize: 50 };
   let count = 0;
   for await (const page of pages(api, filter, attempt.signal)) {
     const candidates = page.filter((sms) => sms.createdAt >= since && isSame(sms, message));
-    const ours = candidates.find(({ sid }) => following.owner(sid) === attempt.orderId);
+    const ours = candidates.find(({ sid }) => following.owner(sid) === attempt.messageId);
     const free = candidates.find(({ sid }) => following.owner(sid) === undefined);
     if (ours ?? free) return ours ?? free;
     if (page.every((sms) => sms.createdAt < since) || ++count >= LOOKUP_PAGES) return undefined;
@@ -162,7 +162,7 @@ async function find(session: Session, message: OutboundText, attempt: Attempt): 
   return undefined;
 }
 
-function isSame(sms: Sms, { to, text }: OutboundText): boolean {
+function isSame(sms: Sms, { to, text }: ComposedText): boolean {
   const body = sms.body.startsWith(TRIAL) ? sms.body.slice(TRIAL.length) : sms.body;
   return !sms.inbound && sms.to === to && body.trim().normalize() === text.trim().normalize();
 }

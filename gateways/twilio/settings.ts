@@ -1,6 +1,6 @@
 // Owns what an administrator may write in `Twilio { ... }`.
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
-import { textProblems, textSettings } from '../../src/driver/text-settings.js';
+import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
 
 /** Number with country code, short code, or a word of up to 11 characters (which can only send). */
 const SENDER = /^(?:\+[1-9]\d{4,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11})$/;

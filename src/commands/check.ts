@@ -1,7 +1,7 @@
 // Owns `gatepost check FILE`: every problem of a gateways file with file, line, gateway, setting and what would be right.
 import { readFileSync } from 'node:fs';
-import { type DefinitionTools, define } from '../flow/definition.js';
-import { type DeviceEntry, type GatewayEntry, readGateways } from '../frontdesk/gateways.js';
+import { type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
+import { type DeviceEntry, type GatewayEntry, readGateways } from '../embedded-server/gateways.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Output } from './output.js';
 
@@ -12,7 +12,7 @@ interface Finding {
   message: string;
 }
 
-export async function checkCommand(file: string, tools: DefinitionTools, { out }: Output): Promise<number> {
+export async function checkCommand(file: string, tools: GatewayConfigDeps, { out }: Output): Promise<number> {
   const { entries, devices, problems } = readGateways(readText(file), file);
   const findings: Finding[] = problems.map((problem) => ({ ...problem }));
   const notes: Finding[] = [];
@@ -34,7 +34,7 @@ export async function checkCommand(file: string, tools: DefinitionTools, { out }
 async function findingsOf(
   device: DeviceEntry,
   entries: readonly GatewayEntry[],
-  tools: DefinitionTools,
+  tools: GatewayConfigDeps,
 ): Promise<(Finding & { local: boolean })[]> {
   // Also of an entry with another fault: whoever corrects the file wants to see everything at once.
   const entry = entries.find((candidate) => candidate.device === device);
@@ -44,7 +44,7 @@ async function findingsOf(
     Direction: device.direction ?? ('I' as const),
     Device: `${device.type} ${JSON.stringify(device.settings)}`,
   };
-  const result = await define(info, tools);
+  const result = await resolveGateway(info, tools);
   if (result.ok) return [];
   return result.problems
     .filter(({ setting }) => entry || setting !== null || (device.channel !== null && device.direction !== null))

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { type ConfigKey, configKeys } from '../config.js';
 import type { AnyDriver } from '../driver/contract.js';
-import type { DriverTable } from '../flow/definition.js';
+import type { DriverTable } from '../pipeline/gateways/config.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Output } from './output.js';
 

@@ -1,6 +1,6 @@
 // Owns `gatepost log` and `gatepost explain`: the delivery log as people search it, and the story of one message.
-import type { DeliveryLog, LogEntry, LogFilter, Story } from '../journal/journal.js';
-import { type Clock, isoTime, wait } from '../kit/clock.js';
+import type { DeliveryLog, LogEntry, LogFilter, MessageTrace } from '../journal/types/journal.js';
+import { type Clock, isoTime, sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { logTime, type Output, oneLine, table } from './output.js';
 
@@ -37,7 +37,7 @@ export async function logCommand(
   if (entries.length === 0 && !options.follow) output.say('nothing in the delivery log matches\n');
   let after = entries.at(-1)?.id ?? 0;
   while (options.follow && !signal.aborted) {
-    await wait(clock, FOLLOW_MS, signal).catch(() => undefined);
+    await sleep(clock, FOLLOW_MS, signal).catch(() => undefined);
     entries = await journal.entries({ ...filter, after });
     after = entries.at(-1)?.id ?? after;
     if (entries.length > 0) output.out(print(entries, options.format, names, false));
@@ -52,7 +52,7 @@ export async function explainCommand(
   names: GatewayNames,
   { out }: Output,
 ): Promise<number> {
-  const stories = await journal.stories(id.trim());
+  const stories = await journal.traces(id.trim());
   if (stories.length === 0) {
     throw new GatepostError('explain/unknown', `nothing is known under "${oneLine(id)}"`, {
       advice: 'give a MessageId, RequestId, DeliverySystemId, Message-ID or key as `gatepost log` shows it',
@@ -64,11 +64,11 @@ export async function explainCommand(
   return 0;
 }
 
-function tell(story: Story, names: GatewayNames): string {
+function tell(story: MessageTrace, names: GatewayNames): string {
   const gateway = names.get(story.gatewayId) ?? story.gatewayId;
   const head = story.is === 'arrival' ? `Message received through ${gateway}` : `Order sent through ${gateway}`;
   const ids = story.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
-  const rows = story.entries.map((entry) => [logTime(isoTime(entry.at)), entry.step, oneLine(entry.detail ?? '')]);
+  const rows = story.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
   return `${head}: ${story.state}\n${ids}\n${table(['time (UTC)', 'step', 'detail'], rows)}`;
 }
 
@@ -77,7 +77,7 @@ function filterOf(options: LogOptions, names: GatewayNames, now: number): LogFil
   if (options.gateway !== undefined) filter.gatewayId = gatewayId(options.gateway, names);
   if (options.since !== undefined) filter.since = timeOf(options.since, now, '--since');
   if (options.until !== undefined) filter.until = timeOf(options.until, now, '--until');
-  if (options.status !== undefined) filter.step = options.status;
+  if (options.status !== undefined) filter.event = options.status;
   return filter;
 }
 
@@ -121,7 +121,7 @@ function rowOf(entry: LogEntry, names: GatewayNames): string[] {
     logTime(isoTime(entry.at)),
     names.get(entry.gatewayId) ?? entry.gatewayId,
     entry.direction === 'I' ? 'in' : 'out',
-    entry.step,
+    entry.event,
     entry.remoteAddress ?? '',
     entry.messageId ?? entry.deliverySystemId ?? entry.subject,
     entry.detail ?? '',

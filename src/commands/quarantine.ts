@@ -1,7 +1,7 @@
 // Owns `gatepost quarantine`: see what waits there, look at one message whole, ask for another try.
-import { requestRelease } from '../flow/requests.js';
-import { documentOf } from '../flow/stored.js';
-import type { QuarantinedArrival } from '../journal/journal.js';
+import { requestRelease } from '../pipeline/control-queue.js';
+import { documentOf } from '../pipeline/inbound/spool-codec.js';
+import type { QuarantinedMessage } from '../journal/types/journal.js';
 import type { JournalReader } from '../journal/open.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
@@ -64,7 +64,7 @@ export async function quarantineRetry(
   return 0;
 }
 
-async function one(number: string, journal: JournalReader): Promise<QuarantinedArrival> {
+async function one(number: string, journal: JournalReader): Promise<QuarantinedMessage> {
   const found = (await journal.quarantined()).find(({ arrival }) => String(arrival.id) === number);
   if (found) return found;
   throw new GatepostError('quarantine/unknown', `there is no message ${oneLine(number)} in quarantine`, {

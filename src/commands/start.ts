@@ -1,14 +1,14 @@
 // Owns `gatepost start` and `gatepost frontdesk`: run until told to stop, and say on the way what a person wants to know.
-import { deskTls, type Service, startService, type World } from '../app.js';
+import { deskTls, type Service, startService, type Platform } from '../service.js';
 import type { Config } from '../config.js';
-import { wait } from '../kit/clock.js';
+import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Output } from './output.js';
 
 /** How long the welcome waits for the first list of gateways, ms; the service itself waits for ever. */
 const WELCOME_MS = 10_000;
 
-export async function startCommand(config: Config, world: World, output: Output, stop: AbortSignal): Promise<number> {
+export async function startCommand(config: Config, world: Platform, output: Output, stop: AbortSignal): Promise<number> {
   const service = await startService(config, world);
   world.log.info({ http: service.http.url, config: config.file ?? 'defaults' }, 'gatepost has started');
   void welcome(config, service, world, output, stop);
@@ -21,7 +21,7 @@ export async function startCommand(config: Config, world: World, output: Output,
 
 export async function frontdeskCommand(
   config: Config,
-  world: World,
+  world: Platform,
   output: Output,
   stop: AbortSignal,
 ): Promise<number> {
@@ -31,7 +31,7 @@ export async function frontdeskCommand(
       advice: 'set GATEPOST_SERVER_PASSWORD for the front desk and for its connectors',
     });
   }
-  const { startFrontDesk } = await import('../frontdesk/server.js');
+  const { startFrontDesk } = await import('../embedded-server/server.js');
   const desk = await startFrontDesk({
     host,
     port,
@@ -54,14 +54,14 @@ export async function frontdeskCommand(
 async function welcome(
   config: Config,
   service: Service,
-  { clock }: World,
+  { clock }: Platform,
   output: Output,
   stop: AbortSignal,
 ): Promise<void> {
   if (!output.isTerminal && config.server.mode === 'remote') return;
-  for (let waited = 0; !service.listed() && waited < WELCOME_MS && !stop.aborted; waited += 100) await wait(clock, 100);
+  for (let waited = 0; !service.listed() && waited < WELCOME_MS && !stop.aborted; waited += 100) await sleep(clock, 100);
   // The gateways' own first lines come right after the list.
-  await wait(clock, 300);
+  await sleep(clock, 300);
   if (stop.aborted) return;
   const gateways = service.views().map(({ displayName, direction, device, state, problem }) => {
     const arrow = direction === 'I' ? '→ in ' : '← out';

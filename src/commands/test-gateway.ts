@@ -1,9 +1,9 @@
 // Owns `gatepost test GATEWAY`: the driver's own check, step by step, with evidence; changes nothing anywhere.
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.js';
-import type { GatewayContext, Memory } from '../driver/contract.js';
-import { type Definition, type DefinitionTools, define, problemLine } from '../flow/definition.js';
-import { readGateways } from '../frontdesk/gateways.js';
+import type { GatewayContext, DriverState } from '../driver/contract.js';
+import { type GatewayConfig, type GatewayConfigDeps, resolveGateway, problemLine } from '../pipeline/gateways/config.js';
+import { readGateways } from '../embedded-server/gateways.js';
 import type { Clock, Random } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
@@ -11,7 +11,7 @@ import type { GatewayInfo } from '../simprot/messages.js';
 import { fetchGateways } from './fetch-gateways.js';
 import { type Output, oneLine } from './output.js';
 
-export interface TestTools extends DefinitionTools {
+export interface TestTools extends GatewayConfigDeps {
   clock: Clock;
   random: Random;
   log: Log;
@@ -35,7 +35,7 @@ export async function testCommand(
   let failed = false;
   for (const info of infos) {
     const wanted = options.device ? { ...info, Device: options.device } : info;
-    const result = await define(wanted, tools);
+    const result = await resolveGateway(wanted, tools);
     output.out(
       `${wanted.DisplayName ?? wanted.Id} (${wanted.Direction === 'I' ? 'inbound' : 'outbound'}, ${wanted.Channel})\n`,
     );
@@ -48,7 +48,7 @@ export async function testCommand(
 }
 
 async function runSteps(
-  definition: Definition,
+  definition: GatewayConfig,
   config: Config,
   tools: TestTools,
   { out, say, isTerminal }: Output,
@@ -64,11 +64,11 @@ async function runSteps(
     clock: tools.clock,
     random: tools.random,
     log: tools.log,
-    memory: noMemory,
+    driverState: noMemory,
     dataDir: config.dataDir,
     webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${definition.info.Id}` : null,
-    report: async () => {},
-    turnedAway: () => {},
+    reportReceipts: async () => {},
+    inputRejected: () => {},
   };
   const signal = new AbortController().signal;
   let ok = true;
@@ -110,14 +110,14 @@ function matching(infos: readonly GatewayInfo[], name: string, direction: string
 }
 
 /** A check asks the counterparty, not the journal. */
-const noMemory: Memory = {
-  known: async () => new Map(),
-  ignore: async () => {},
+const noMemory: DriverState = {
+  statesOf: async () => new Map(),
+  skip: async () => {},
   byFingerprint: async () => [],
   rekey: async () => {},
-  read: async () => undefined,
-  write: async () => {},
-  keep: async () => {},
-  kept: async () => [],
-  forget: async () => {},
+  getCheckpoint: async () => undefined,
+  putCheckpoint: async () => {},
+  putRecords: async () => {},
+  listRecords: async () => [],
+  deleteRecords: async () => {},
 };

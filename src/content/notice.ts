@@ -4,12 +4,12 @@ import { LIMITS } from '../simprot/messages.js';
 import { cleanLine, cutText } from './limits.js';
 import { UNKNOWN_SENDER } from './mail/fields.js';
 import type { Notice, ReadMessage } from './reader.js';
-import { textToHtml } from './text.js';
+import { textToHtml } from './html/text.js';
 import { shortId } from './threading.js';
 
 /** A notice as a message of the counterparty's, answering the order. */
 export function readNotice(notice: Notice): ReadMessage {
-  const { channel, delivered, orderId, at } = notice;
+  const { channel, delivered, messageId, at } = notice;
   const to = cleanLine(notice.remoteAddress);
   const detail = notice.detail === null ? '' : cleanLine(notice.detail);
   const end = delivered ? 'was delivered' : 'was NOT delivered';
@@ -18,12 +18,12 @@ export function readNotice(notice: Notice): ReadMessage {
     `The ${channel.toLowerCase()} to ${to} ${end}${detail === '' ? '.' : `: ${detail}`}`,
     '',
     ...(about === '' ? [] : [`Subject: ${about}`]),
-    `Order: ${orderId}`,
+    `Order: ${messageId}`,
     `Time: ${isoTime(at)}`,
   ].join('\n');
   return {
     message: {
-      DeliverySystemId: shortId(`report-${orderId}`),
+      DeliverySystemId: shortId(`report-${messageId}`),
       InReplyToId: shortId(notice.deliverySystemId),
       FromField: cutText(to, LIMITS.FromField) || UNKNOWN_SENDER,
       RemoteAddress: cutText(to, LIMITS.RemoteAddress) || UNKNOWN_SENDER,

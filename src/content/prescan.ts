@@ -4,7 +4,7 @@
 //
 // It decides nothing about safety, that is the allow-list's task (html.ts); it makes sure that the allow-list and a
 // browser see the same document, and that neither needs quadratic time for it.
-import { type AttributeSpans, type MarkupVisitor, readMarkup } from './markup.js';
+import { type AttributeSpans, type MarkupVisitor, readMarkup } from './html/markup.js';
 
 /** Characters of markup and text kept, inline image data not counted: libraries need about 0.3 s and 100 MB for this. */
 export const MAX_HTML = 1_000_000;

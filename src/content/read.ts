@@ -8,7 +8,7 @@ import type { Clock } from '../kit/clock.js';
 import { deadline } from '../kit/deadline.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { window } from '../kit/window.js';
+import { semaphore } from '../kit/semaphore.js';
 import { createPageReading } from './fax/page-reading.js';
 import { glanceFax, type OcrOptions, readFax } from './fax/read-fax.js';
 import { type Digest, type DigestBudget, digest, prepare } from './mail/digest.js';
@@ -62,7 +62,7 @@ export function createReader({
 }: ReaderOptions): Reader {
   const limits: ReadBudgets = { ...DEFAULT_BUDGETS, ...budgets };
   const faxes = createPageReading({ clock, idleMs: limits.workerIdleMs });
-  const places = window({ places: limits.workers, weight: Number.POSITIVE_INFINITY });
+  const places = semaphore({ places: limits.workers, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   // Looked up at once: a missing file is a broken installation, not a broken mail.
   const worker = workerFile();

@@ -57,7 +57,7 @@ export interface FaxInput {
 export interface Notice {
   readonly kind: 'notice';
   /** MessageId of the order. */
-  readonly orderId: string;
+  readonly messageId: string;
   /** Under what id it is known outside: what the notice answers. */
   readonly deliverySystemId: string;
   readonly remoteAddress: string;

@@ -10,16 +10,16 @@
 // 5. A driver asks the memory which keys are known before it downloads anything.
 import type { Clock, Random } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
-import type { Content, FaxRules, OutboundMail, OutboundMessage, RawMail, TextMessage, TextRules } from './messages.js';
+import type { Content, FaxRules, ComposedMail, ComposedMessage, RawMail, TextMessage, TextRules } from './messages.js';
 import type { SettingsSchema } from './settings.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
-export { breathe, wait } from '../kit/clock.js';
+export { yieldToEventLoop, sleep } from '../kit/clock.js';
 export { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 export type { Log } from '../kit/log.js';
-export type { Window } from '../kit/window.js';
-export { window } from '../kit/window.js';
+export type { Semaphore } from '../kit/semaphore.js';
+export { semaphore } from '../kit/semaphore.js';
 export type * from './messages.js';
 export type { SettingsSchema } from './settings.js';
 
@@ -30,7 +30,7 @@ export interface Driver<
   Settings = unknown,
   Session = unknown,
   In extends Content = RawMail,
-  Out extends OutboundMessage = OutboundMail,
+  Out extends ComposedMessage = ComposedMail,
 > {
   /** The device type word, `ImapHost`. */
   readonly device: string;
@@ -47,7 +47,7 @@ export interface Driver<
   check(context: GatewayContext<Settings>, signal: AbortSignal): AsyncIterable<CheckStep>;
   /** Yields arrivals until `signal` aborts. Back-pressure: the next one is asked for only when there is room. A throw
    *  means the session is broken: the flow closes it and opens a new one. */
-  receive?(session: Session, signal: AbortSignal): AsyncIterable<Arrival<In>>;
+  receive?(session: Session, signal: AbortSignal): AsyncIterable<InboundMessage<In>>;
   /** Tries once. The outcome is a value; see law 2 for throws. */
   send?(session: Session, message: Out, attempt: Attempt): Promise<Outcome>;
   /** "Did that one go out?", asked about attempts whose outcome is unknown. `deferred`: surely not, so it may be sent; `not
@@ -91,16 +91,16 @@ export interface GatewayContext<Settings> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly memory: Memory;
+  readonly driverState: DriverState;
   /** Relative paths in settings count from here. */
   readonly dataDir: string;
   /** Where the counterparty reaches `webhook`, as configured or as bound; null for a gateway without one. */
   readonly webhookUrl: string | null;
   /** Later news of messages that were sent: delivery receipts, status callbacks. Journaled when it resolves; repeats, late and
    *  out-of-order news are sorted out there. */
-  report(news: readonly DeliveryNews[]): Promise<void>;
+  reportReceipts(news: readonly DeliveryReceipt[]): Promise<void>;
   /** Counts input that was turned away (a forged push, a broken PDU), under one fixed word of `a-z_`. */
-  turnedAway(reason: string): void;
+  inputRejected(reason: string): void;
 }
 
 /**
@@ -109,7 +109,7 @@ export interface GatewayContext<Settings> {
  */
 export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
 
-export interface DeliveryNews {
+export interface DeliveryReceipt {
   /** The id under which the counterparty took the message, or one part of it. */
   readonly id: string;
   readonly state: DeliveryState;
@@ -125,11 +125,11 @@ export interface DeliveryNews {
 export type KeyState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
 
 /** What the journal knows about this one gateway. */
-export interface Memory {
+export interface DriverState {
   /** The states of those of `keys` that are known at all. Ask in batches. */
-  known(keys: readonly string[]): Promise<ReadonlyMap<string, KeyState>>;
+  statesOf(keys: readonly string[]): Promise<ReadonlyMap<string, KeyState>>;
   /** Records keys that are not to be received, with their fingerprints. Known keys stay as they are. */
-  ignore(entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
+  skip(entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
   /** The keys recorded under any of these fingerprints: for matching after the counterparty renumbered. */
   byFingerprint(
     fingerprints: readonly string[],
@@ -137,17 +137,17 @@ export interface Memory {
   /** Gives a known arrival its new key, all its history kept. */
   rekey(changes: readonly { from: string; to: string }[]): Promise<void>;
   /** Small durable notes of the driver (cursors), JSON; undefined when never written. */
-  read(name: string): Promise<unknown>;
-  write(name: string, value: unknown): Promise<void>;
+  getCheckpoint(name: string): Promise<unknown>;
+  putCheckpoint(name: string, value: unknown): Promise<void>;
   /** Small durable records in collections (parts of long messages that wait for the others). A known key is left as it is. */
-  keep(collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
+  putRecords(collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
   /** The records whose key begins with `prefix`, by key, at most `limit`. */
-  kept(
+  listRecords(
     collection: string,
     prefix: string,
     limit: number,
   ): Promise<readonly { key: string; value: unknown; at: number }[]>;
-  forget(collection: string, keys: readonly string[]): Promise<void>;
+  deleteRecords(collection: string, keys: readonly string[]): Promise<void>;
 }
 
 export interface CheckStep {
@@ -159,7 +159,7 @@ export interface CheckStep {
 }
 
 /** Something a driver received and has not confirmed yet. */
-export interface Arrival<In extends Content = RawMail> {
+export interface InboundMessage<In extends Content = RawMail> {
   /** Its identity at the counterparty: folder+UIDVALIDITY+UID, provider id, file name. At most 500 characters. */
   readonly key: string;
   /** What identifies it when the counterparty renumbers; '' when the key never changes. */
@@ -171,13 +171,13 @@ export interface Arrival<In extends Content = RawMail> {
   /** Tells the counterparty "taken". Called once the server's ack is in the journal; never before. Idempotent. */
   confirm(): Promise<void>;
   /** It went to quarantine, whole: move it aside, or give the channel's negative reply. Idempotent. */
-  refuse(reason: string): Promise<void>;
+  reject(reason: string): Promise<void>;
   /** For a counterparty that is waiting on the line: nothing will come of it now, tell it to try again later. */
-  postpone?(reason: string): Promise<void>;
+  defer?(reason: string): Promise<void>;
 }
 
 /** An arrival of any channel. */
-export type AnyArrival = Arrival<Content>;
+export type AnyInboundMessage = InboundMessage<Content>;
 
 /** A request as it came, body untouched, because signatures are over bytes. */
 export interface RawRequest {
@@ -202,20 +202,20 @@ export interface WebhookReply {
 export interface WebhookResult<In extends Content = TextMessage> {
   readonly reply: WebhookReply;
   /** Spooled to the journal before the reply; their `confirm` and `refuse` are not called. */
-  readonly arrivals?: readonly Pick<Arrival<In>, 'key' | 'fingerprint' | 'content'>[];
-  readonly news?: readonly DeliveryNews[];
+  readonly messages?: readonly Pick<InboundMessage<In>, 'key' | 'fingerprint' | 'content'>[];
+  readonly receipts?: readonly DeliveryReceipt[];
   /** True when the push concerns the other direction of this gateway: its half is asked instead, if it runs here. */
-  readonly elsewhere?: boolean;
+  readonly otherDirection?: boolean;
 }
 
 /** One try at an order. */
 export interface Attempt {
   /** The server's MessageId. */
-  readonly orderId: string;
+  readonly messageId: string;
   /** 1 for the first. */
   readonly number: number;
   /** When the order began to be tried first, ms since the epoch: where a lookup has to start. */
-  readonly firstBegunAt: number;
+  readonly firstAttemptAt: number;
   /** Aborts when the outcome is due: return what is known at once. */
   readonly signal: AbortSignal;
   /** Ms until `signal` aborts. */
@@ -224,7 +224,7 @@ export interface Attempt {
   note(detail: string): void;
 }
 
-export interface Refusal {
+export interface RecipientRejection {
   readonly recipient: string;
   /** True when another try may help. */
   readonly temporary: boolean;
@@ -245,7 +245,7 @@ export type Outcome =
       kind: 'partial';
       deliverySystemId: string;
       accepted: readonly string[];
-      refused: readonly Refusal[];
+      refused: readonly RecipientRejection[];
       detail?: string;
     }
   /** May have gone out: never blindly sent again. `ids`: what news of it will name, which then settle it; for a counterparty

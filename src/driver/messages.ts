@@ -100,7 +100,7 @@ export interface TextRules {
 }
 
 /** A composed e-mail, ready for the wire. */
-export interface OutboundMail {
+export interface ComposedMail {
   readonly kind: 'mail';
   /** The bytes of the mail, CRLF line ends, no Bcc header. */
   readonly raw: Uint8Array;
@@ -113,7 +113,7 @@ export interface OutboundMail {
 }
 
 /** A composed text message. */
-export interface OutboundText {
+export interface ComposedText {
   readonly kind: 'text';
   /** E.164 (`+420...`), or a short code as it is. */
   readonly to: string;
@@ -128,7 +128,7 @@ export interface OutboundText {
 }
 
 /** A composed fax. */
-export interface OutboundFax {
+export interface ComposedFax {
   readonly kind: 'fax';
   /** E.164 (`+420...`) where the region makes that possible, else as written, digits and `*`, `#`, `,`, `-` only. */
   readonly to: string;
@@ -143,4 +143,4 @@ export interface OutboundFax {
   readonly reference: string;
 }
 
-export type OutboundMessage = OutboundMail | OutboundText | OutboundFax;
+export type ComposedMessage = ComposedMail | ComposedText | ComposedFax;

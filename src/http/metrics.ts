@@ -1,7 +1,7 @@
 // Owns the figures Prometheus collects: what the two straight lines report as it happens (counters, histograms) and
 // what is looked up at the moment of a scrape (gauges). A scrape is answered whatever state the journal is in.
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { GatewayWaiting, LedgerRow } from '../journal/journal.js';
+import type { GatewayBacklog, ReconciliationRow } from '../journal/types/journal.js';
 import { cached } from '../kit/cached.js';
 import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
@@ -26,8 +26,8 @@ export interface MeterSources {
   server(): ServerView;
   gateways(): readonly GatewayView[];
   journal: {
-    waiting(): Promise<readonly GatewayWaiting[]>;
-    ledger(since: number): Promise<readonly LedgerRow[]>;
+    waiting(): Promise<readonly GatewayBacklog[]>;
+    ledger(since: number): Promise<readonly ReconciliationRow[]>;
   };
 }
 
@@ -123,7 +123,7 @@ function setGateway(view: GatewayView, gauges: Gauges, counters: Counters): void
   // Counters that exist from the first scrape on: `increase()` does not see the step from nothing to 1.
   counters.broken.inc({ gateway }, 0);
   if (direction === 'I') {
-    gauges.parked.set({ gateway, name }, view.parked);
+    gauges.parked.set({ gateway, name }, view.backingOff);
     gauges.oldestArrival.set({ gateway, name }, view.oldestMs / 1000);
     for (const result of ARRIVAL_RESULTS) counters.arrivals.inc({ gateway, result }, 0);
     counters.confirmed.inc({ gateway }, 0);
@@ -141,7 +141,7 @@ interface Journaled {
   labels(gatewayId: string): { gateway: string; name: string };
 }
 
-function setWaiting(rows: readonly GatewayWaiting[], { gauges, receiving, labels }: Journaled): void {
+function setWaiting(rows: readonly GatewayBacklog[], { gauges, receiving, labels }: Journaled): void {
   const none = { open: 0, unconfirmed: 0, quarantined: 0 };
   for (const row of [...receiving.map((gatewayId) => ({ gatewayId, ...none })), ...rows]) {
     gauges.open.set(labels(row.gatewayId), row.open);
@@ -151,10 +151,10 @@ function setWaiting(rows: readonly GatewayWaiting[], { gauges, receiving, labels
 }
 
 /** Days are added up without sign: one missing on Monday and one too many on Tuesday are two faults, not none. */
-function setMismatches(rows: readonly LedgerRow[], { gauges, receiving, labels }: Journaled): void {
+function setMismatches(rows: readonly ReconciliationRow[], { gauges, receiving, labels }: Journaled): void {
   for (const id of receiving) gauges.mismatch.set(labels(id), 0);
-  for (const { gatewayId, seen, delivered, waiting, quarantined } of rows)
-    gauges.mismatch.inc(labels(gatewayId), Math.abs(seen - delivered - waiting - quarantined));
+  for (const { gatewayId, received, delivered, waiting, quarantined } of rows)
+    gauges.mismatch.inc(labels(gatewayId), Math.abs(received - delivered - waiting - quarantined));
 }
 
 function startOfYesterday(now: number): number {

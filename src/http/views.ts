@@ -29,7 +29,7 @@ export interface GatewayView {
   /** Places of the window, or of concurrent sends. */
   readonly window: number;
   /** Arrivals waiting in back-off. */
-  readonly parked: number;
+  readonly backingOff: number;
   /** Age of the oldest arrival not acknowledged or order not answered, ms; 0 when there is none. */
   readonly oldestMs: number;
 }

@@ -9,28 +9,28 @@ import { type Closers, closers } from '../kit/closers.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { closeSqlite, openSqlite, type Sqlite } from '../kit/sqlite.js';
-import { answerTo } from './answers.js';
-import { attachments } from './attachments.js';
-import { committer } from './commit.js';
-import { deliveries } from './deliveries.js';
-import { readFact, writeFact } from './facts.js';
-import { files, prepareDirectory } from './files.js';
-import { inbound } from './inbound.js';
-import type { Journal } from './journal.js';
-import { keptRecords } from './kept.js';
-import { remarks } from './log.js';
-import { memory } from './memory.js';
-import { registry } from './optouts.js';
-import { outbound } from './outbound.js';
-import { openingFault, pathOf, STORE } from './place.js';
-import { postponing } from './postponed.js';
-import { quarantine } from './quarantine.js';
+import { answerTo } from './inbound/threading.js';
+import { attachments } from './storage/attachments.js';
+import { committer } from './db/group-commit.js';
+import { deliveries } from './receipts/receipts.js';
+import { readFact, writeFact } from './db/meta.js';
+import { files, prepareDirectory } from './storage/blobs.js';
+import { inbound } from './inbound/inbound.js';
+import type { Journal } from './types/journal.js';
+import { keptRecords } from './driver-state/records.js';
+import { remarks } from './log/log.js';
+import { memory } from './driver-state/checkpoints.js';
+import { registry } from './outbound/opt-outs.js';
+import { outbound } from './outbound/outbound.js';
+import { openingFault, pathOf, STORE } from './db/location.js';
+import { postponing } from './inbound/deferred.js';
+import { quarantine } from './inbound/quarantine.js';
 import { readings } from './reader.js';
-import { recover } from './recover.js';
-import { retention } from './retention.js';
-import { upgrade } from './schema.js';
-import type { Database } from './sql.js';
-import { lockBeside, sqliteDatabase } from './sqlite.js';
+import { recover } from './outbound/reclaim.js';
+import { retention } from './storage/retention.js';
+import { upgrade } from './db/schema.js';
+import type { Database } from './db/sql.js';
+import { lockBeside, sqliteDatabase } from './db/sqlite.js';
 
 export type { JournalReader } from './reader.js';
 export { openJournalReader } from './reader.js';
@@ -118,8 +118,8 @@ async function assemble(
     ...memory(database.reads, commits),
     ...attachments(database.reads, store, log),
     ...retention({ ...tools, goOn: () => closing === undefined }),
-    recover: (askedSince) => recover(tools, askedSince),
-    answerTo: (address, subject) => answerTo(database.reads, address, subject, clock.now()),
+    reclaimAbandoned: (askedSince) => recover(tools, askedSince),
+    threadFor: (address, subject) => answerTo(database.reads, address, subject, clock.now()),
     healthy: () => commits.run((sql) => writeFact(sql, 'proven', isoTime(clock.now()))),
     close() {
       // Without the word that nobody has it open any more the next start is careful; that is all.

@@ -1,20 +1,20 @@
 // Owns reading a journal: the questions that change nothing, for the process that writes it and for any other.
 import { dirname, join } from 'node:path';
 import { closeSqlite, openSqlite } from '../kit/sqlite.js';
-import { known } from './arrivals.js';
-import { files } from './files.js';
-import type { Journal } from './journal.js';
-import { ledger, waiting } from './ledger.js';
-import { entries } from './log.js';
-import { gatewayNames, optOutGroups } from './memory.js';
-import { optOuts } from './optouts.js';
-import { orderOf } from './orders.js';
-import { openingFault, pathOf, STORE } from './place.js';
-import { quarantined, quarantinedRaw } from './quarantine.js';
-import { requireCurrent } from './schema.js';
-import type { Sql } from './sql.js';
-import { sqliteDatabase } from './sqlite.js';
-import { stories } from './stories.js';
+import { known } from './inbound/rows.js';
+import { files } from './storage/blobs.js';
+import type { Journal } from './types/journal.js';
+import { ledger, waiting } from './inbound/reconciliation.js';
+import { entries } from './log/log.js';
+import { gatewayNames, optOutGroups } from './driver-state/checkpoints.js';
+import { optOuts } from './outbound/opt-outs.js';
+import { orderOf } from './outbound/rows.js';
+import { openingFault, pathOf, STORE } from './db/location.js';
+import { quarantined, quarantinedRaw } from './inbound/quarantine.js';
+import { requireCurrent } from './db/schema.js';
+import type { Sql } from './db/sql.js';
+import { sqliteDatabase } from './db/sqlite.js';
+import { stories } from './log/trace.js';
 
 export type Readings = Pick<
   Journal,
@@ -34,12 +34,12 @@ export interface JournalReader extends Readings {
 export function readings(reads: Sql): Readings {
   return {
     entries: (filter) => entries(reads, filter),
-    stories: (id) => stories(reads, id),
-    order: (messageId) => orderOf(reads, messageId),
-    known: (gatewayId, keys) => known(reads, gatewayId, keys),
+    traces: (id) => stories(reads, id),
+    outboundMessage: (messageId) => orderOf(reads, messageId),
+    recordsOf: (gatewayId, keys) => known(reads, gatewayId, keys),
     quarantined: (gatewayId) => quarantined(reads, gatewayId),
-    waiting: () => waiting(reads),
-    ledger: (since) => ledger(reads, since),
+    backlog: () => waiting(reads),
+    reconciliation: (since) => ledger(reads, since),
     optOuts: (group) => optOuts(reads, group),
   };
 }

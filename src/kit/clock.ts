@@ -32,7 +32,7 @@ export const systemClock: Clock = {
 export const systemRandom: Random = () => Math.random();
 
 /** Resolves after `ms`; rejects with the signal's reason as soon as `signal` aborts. No timer is left behind either way. */
-export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const abandon = () => {
@@ -48,7 +48,7 @@ export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<vo
 }
 
 /** Gives the event loop one turn, so that sockets are served between slices of work. */
-export function breathe(): Promise<void> {
+export function yieldToEventLoop(): Promise<void> {
   return immediate();
 }
 

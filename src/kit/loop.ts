@@ -1,5 +1,5 @@
 // Owns "again and again": one loop that can be woken and stopped, so that nobody arms a timer that re-arms itself.
-import { type Clock, wait } from './clock.js';
+import { type Clock, sleep } from './clock.js';
 import { messageOf } from './errors.js';
 import type { Log } from './log.js';
 
@@ -24,7 +24,7 @@ export function loop(options: LoopOptions, round: (signal: AbortSignal) => Promi
   const stopping = new AbortController();
   let nap = new AbortController();
   const pauseAfter = async (ms: number) => {
-    if (!stopping.signal.aborted) await wait(options.clock, ms, nap.signal).catch(() => {});
+    if (!stopping.signal.aborted) await sleep(options.clock, ms, nap.signal).catch(() => {});
     nap = new AbortController();
   };
   const running = (async () => {

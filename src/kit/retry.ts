@@ -1,7 +1,7 @@
 // Owns "try again until it works or is told to stop", on our clock: p-retry counts the attempts, the waiting is ours.
 import pRetry from 'p-retry';
 import { type Backoff, equalJitter } from './backoff.js';
-import { type Clock, type Random, wait } from './clock.js';
+import { type Clock, type Random, sleep } from './clock.js';
 
 export interface RetryOptions {
   clock: Clock;
@@ -41,7 +41,7 @@ function repeated<T>(failure: unknown, work: (attempt: number) => Promise<T>, op
       if (retriesLeft <= 0 || !worthIt(error)) return;
       const pause = equalJitter(backoff, attemptNumber, random);
       options.onFailure?.(error, pause);
-      await wait(clock, pause, signal);
+      await sleep(clock, pause, signal);
     },
   });
 }

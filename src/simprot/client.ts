@@ -1,15 +1,15 @@
 // Owns the connector's standing connection to the server: dials, logs in, and comes back for ever after every loss.
 import { type Backoff, fullJitter } from '../kit/backoff.js';
-import { type Clock, type Random, wait } from '../kit/clock.js';
+import { type Clock, type Random, sleep } from '../kit/clock.js';
 import { deadline, raceSignal } from '../kit/deadline.js';
 import { type Deferred, deferred } from '../kit/deferred.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { connectError, dial, isTlsFault, type TlsSettings } from './dial.js';
+import { connectError, connect, isTlsFault, type TlsSettings } from './connect.js';
 import { DEFAULT_MAX_BODY_BYTES } from './frame.js';
 import type { Login } from './messages.js';
 import { type ConnectorOptions, connectorSession, type Session } from './session.js';
-import type { Encoding, Frame } from './wire.js';
+import type { Encoding, Frame } from './codec.js';
 
 /**
  * down    -> dialing   when it is started, and when its wait is over
@@ -99,7 +99,7 @@ export function createClient(options: ClientOptions): Client {
   const logIn = async () => {
     const budget = deadline(clock, CONNECT_MS, stopping.signal);
     try {
-      const socket = await dial(options, budget.signal);
+      const socket = await connect(options, budget.signal);
       session = connectorSession(socket, {
         ...sessionOptions(options),
         onUp: () => become({ is: 'up', since: clock.now() }),
@@ -136,7 +136,7 @@ export function createClient(options: ClientOptions): Client {
       if (state.is === 'up') lastUp = clock.now();
       const next = afterFailure(explain(error, options), failures, lastUp, options);
       become(next);
-      await wait(clock, next.retryAt - clock.now(), stopping.signal).catch(() => {});
+      await sleep(clock, next.retryAt - clock.now(), stopping.signal).catch(() => {});
     }
   };
 

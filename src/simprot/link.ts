@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import { encodeFrame, frameDecoder } from './frame.js';
-import { decodeBody, type Encoding, encodeBody, type Frame } from './wire.js';
+import { decodeBody, type Encoding, encodeBody, type Frame } from './codec.js';
 
 export interface LinkOptions {
   /** Who is at the other end, for sentences. */

@@ -33,7 +33,7 @@ export const LIMITS = {
 } as const;
 
 /** The server's patience, ms: an order not answered in this time counts as failed and is repeated. */
-export const ORDER_LIMIT_MS = 90_000;
+export const SEND_LIMIT_MS = 90_000;
 /** How long, at least, an acknowledgement of an inbound message is waited for, ms. */
 export const ACK_WAIT_MS = 60_000;
 

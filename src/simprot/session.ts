@@ -7,8 +7,8 @@ import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { createLink, type Link } from './link.js';
 import { type Login, loginAnswer, login as loginSchema, MSG, problemsOf } from './messages.js';
-import { createPulse, type Pulse } from './pulse.js';
-import type { Encoding, Frame } from './wire.js';
+import { createKeepalive, type Keepalive } from './keepalive.js';
+import type { Encoding, Frame } from './codec.js';
 
 export interface SessionOptions {
   clock: Clock;
@@ -65,7 +65,7 @@ export function connectorSession(socket: Socket, options: ConnectorOptions): Ses
     else if (frame.code === MSG.loginAnswer) log.warn({ content: frame.content }, 'a second SE_LOGIN was ignored');
     else if (frame.code !== MSG.pong) deliver(frame, options);
   });
-  const pulse = createPulse(link, options.clock, 'server', MSG.ping);
+  const pulse = createKeepalive(link, options.clock, 'server', MSG.ping);
 
   const takeAnswer = (frame: Frame) => {
     if (frame.code !== MSG.loginAnswer) return link.cut(violation(`the server sent ${frame.code} before SE_LOGIN`));
@@ -103,7 +103,7 @@ export function serverSession(socket: Socket, options: ServerOptions): Session {
     else if (frame.code === MSG.ping) answer(MSG.pong, null);
     else deliver(frame, options);
   });
-  const pulse = createPulse(link, clock, 'connector');
+  const pulse = createKeepalive(link, clock, 'connector');
   const tooLate = () => link.cut(new GatepostError('session/silent', `no ES_LOGIN came within ${LOGIN_MS / 1000} s`));
   const cancelLogin = clock.schedule(LOGIN_MS, tooLate);
   void link.closed.then(cancelLogin);
@@ -148,7 +148,7 @@ function openLink(socket: Socket, peer: 'server' | 'connector', options: Session
   return link;
 }
 
-function sessionOf(link: Link, pulse: Pulse, up: Deferred<void>): Session {
+function sessionOf(link: Link, pulse: Keepalive, up: Deferred<void>): Session {
   void link.closed.then((reason) =>
     up.reject(reason ?? new GatepostError('session/closed', 'closed before the login')),
   );

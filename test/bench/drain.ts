@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { closers } from '../../src/kit/closers.js';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import type { Dovecot } from '../servers/dovecot.js';
 import { startProxy } from '../servers/proxy.js';
 import { type Bed, imapHost, type Mailbox, type Stub, startStub } from './bed.js';

@@ -2,9 +2,9 @@
 // An order is a call of send; what is delivered is confirmed at once. Beside the bare library this is what the driver costs.
 import { z } from 'zod';
 import { smpp } from '../../gateways/smpp/driver.js';
-import type { OutboundText } from '../../src/driver/contract.js';
+import type { ComposedText } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
-import { createMemory } from '../kit/memory.js';
+import { createMemory } from '../fixtures/driver-state.js';
 import { nowMs } from './machine.js';
 import { benchText, DESK } from './sms-texts.js';
 import { accountOf, submitJob } from './smsc-words.js';
@@ -42,7 +42,7 @@ async function submit({ first, count }: z.infer<typeof submitJob>): Promise<void
 }
 
 /** As the content rules compose it: finding out the alphabet is their work. */
-function messageOf(number: number): OutboundText {
+function messageOf(number: number): ComposedText {
   const { customer, body, coding } = benchText(number);
   const encoding = coding === 8 ? 'UCS-2' : 'GSM-7';
   return { kind: 'text', to: customer, from: DESK, text: body, encoding, segments: 1, reference: `bench ${number}` };

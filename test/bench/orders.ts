@@ -2,7 +2,7 @@
 // nodemailer pool; counted by the sink.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, untilPort } from '../servers/process.js';
 import { type Bed, gateway, OUT, type Stub, startStub } from './bed.js';
 import { dice, pick } from './dice.js';

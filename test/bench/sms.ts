@@ -2,7 +2,7 @@
 // alone and by the bare library.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { type Bed, OUT, type Stub } from './bed.js';
 import type { Child } from './child.js';
 import { within } from './limit.js';

@@ -1,40 +1,40 @@
 // Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
 import { afterEach } from 'vitest';
-import type { Arrival, Content, DeliveryNews, Driver, OutboundMessage, Outcome } from '../../src/driver/contract.js';
-import { createMemory, type TestMemory } from '../kit/memory.js';
+import type { InboundMessage, Content, DeliveryReceipt, Driver, ComposedMessage, Outcome } from '../../src/driver/contract.js';
+import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
 import { attemptOf, contextOf } from './context.js';
 import type { Counterparty } from './harness.js';
 import { type Recorder, recorder, type WatchedClock, watchedClock } from './watch.js';
 
-export interface Bench<Settings, Session, C extends Counterparty, In extends Content, Out extends OutboundMessage> {
+export interface Bench<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly driver: Driver<Settings, Session, In, Out>;
   readonly direction: 'I' | 'O';
   /** A fresh counterparty, closed after the test. */
   set(): Promise<Table<Settings, C, In, Out>>;
 }
 
-export interface Table<Settings, C extends Counterparty, In extends Content, Out extends OutboundMessage> {
+export interface Table<Settings, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly counterparty: C;
   readonly memory: TestMemory;
   readonly clock: WatchedClock;
   readonly said: Recorder;
   /** What the driver reported of sent messages. */
-  readonly news: readonly DeliveryNews[];
+  readonly news: readonly DeliveryReceipt[];
   context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings>>;
   /** Opens a session, closed after the test if the test did not. */
   open(): Promise<Open<In, Out>>;
 }
 
-export interface Open<In extends Content, Out extends OutboundMessage> {
+export interface Open<In extends Content, Out extends ComposedMessage> {
   close(): Promise<void>;
   /** The next arrival, recorded as open in the memory as the flow does. */
-  next(): Promise<Arrival<In>>;
+  next(): Promise<InboundMessage<In>>;
   /** Ends the receiving; resolves when the driver has ended it. */
   stop(): Promise<void>;
   send(message: Out, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
 }
 
-export function benchOf<Settings, Session, C extends Counterparty, In extends Content, Out extends OutboundMessage>(
+export function benchOf<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
   direction: 'I' | 'O',
   start: () => Promise<C>,
@@ -52,7 +52,7 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
       const memory = createMemory();
       const clock = watchedClock();
       const said = recorder();
-      const news: DeliveryNews[] = [];
+      const news: DeliveryReceipt[] = [];
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
         contextOf(driver, written, { direction, clock, memory, log: said.log, news, ...(dataDir && { dataDir }) });
@@ -66,7 +66,7 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
   };
 }
 
-async function openSession<Settings, Session, In extends Content, Out extends OutboundMessage>(
+async function openSession<Settings, Session, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
   context: ReturnType<typeof contextOf<Settings>>,
   memory: TestMemory,

@@ -5,14 +5,14 @@ import {
   type Driver,
   GatepostError,
   messageOf,
-  type OutboundMessage,
+  type ComposedMessage,
 } from '../../src/driver/contract.js';
 import { secretsAmong } from '../../src/driver/settings.js';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { type Bench, openThings, type Table } from './bench.js';
 import type { Counterparty } from './harness.js';
 
-export function describeItself<Settings, Session, In extends Content, Out extends OutboundMessage>(
+export function describeItself<Settings, Session, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
 ): void {
   const { settings } = driver;
@@ -62,7 +62,7 @@ export function anyDirection<
   Session,
   C extends Counterparty,
   In extends Content,
-  Out extends OutboundMessage,
+  Out extends ComposedMessage,
 >(bench: Bench<Settings, Session, C, In, Out>): void {
   const { driver, direction } = bench;
   const side = direction === 'I' ? 'receiving' : 'sending';

@@ -5,28 +5,28 @@ import { join } from 'node:path';
 import type {
   Attempt,
   Content,
-  DeliveryNews,
+  DeliveryReceipt,
   Driver,
   GatewayContext,
-  Memory,
-  OutboundMail,
-  OutboundMessage,
-  OutboundText,
+  DriverState,
+  ComposedMail,
+  ComposedMessage,
+  ComposedText,
 } from '../../src/driver/contract.js';
-import { segmentsOf } from '../../src/driver/text.js';
+import { segmentsOf } from '../../src/driver/shared/text.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
-import { createMemory } from '../kit/memory.js';
+import { createMemory } from '../fixtures/driver-state.js';
 import { runToEnd } from '../servers/process.js';
 
 export interface ContextOptions {
   direction?: 'I' | 'O';
   clock?: Clock;
-  memory?: Memory;
+  memory?: DriverState;
   log?: Log;
   dataDir?: string;
   /** What the driver reported of sent messages ends here. */
-  news?: DeliveryNews[];
+  news?: DeliveryReceipt[];
   webhookUrl?: string;
   /** What the driver turned away ends here. */
   turnedAway?: string[];
@@ -34,7 +34,7 @@ export interface ContextOptions {
 
 /** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
 export function contextOf<Settings>(
-  driver: Pick<Driver<Settings, unknown, Content, OutboundMessage>, 'device' | 'settings'>,
+  driver: Pick<Driver<Settings, unknown, Content, ComposedMessage>, 'device' | 'settings'>,
   written: Readonly<Record<string, unknown>>,
   options: ContextOptions = {},
 ): GatewayContext<Settings> {
@@ -47,11 +47,11 @@ export function contextOf<Settings>(
     clock: options.clock ?? systemClock,
     random: systemRandom,
     log: options.log ?? silentLog,
-    memory: options.memory ?? createMemory(),
+    driverState: options.memory ?? createMemory(),
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
-    report: async (news) => void options.news?.push(...news),
-    turnedAway: (reason) => void options.turnedAway?.push(reason),
+    reportReceipts: async (news) => void options.news?.push(...news),
+    inputRejected: (reason) => void options.turnedAway?.push(reason),
   };
 }
 
@@ -67,14 +67,14 @@ export function outboundMail(
   subject: string,
   recipients: readonly string[] = ['anna@example.net'],
   body?: string,
-): OutboundMail {
+): ComposedMail {
   const messageId = `<${subject.replace(/\W+/g, '-')}@conformance.test>`;
   const raw = mailBytes(subject, { to: recipients.join(', '), id: messageId, ...(body === undefined ? {} : { body }) });
   return { kind: 'mail', raw, messageId, from: 'desk@example.test', recipients };
 }
 
 /** A text message as the content rules compose it. */
-export function outboundText(text: string, to = '+420777123456', from = '12345'): OutboundText {
+export function outboundText(text: string, to = '+420777123456', from = '12345'): ComposedText {
   const { encoding, segments } = segmentsOf(text);
   return { kind: 'text', to, from, text, encoding, segments, reference: `ref ${text.slice(0, 40)}` };
 }
@@ -83,9 +83,9 @@ export function outboundText(text: string, to = '+420777123456', from = '12345')
 export function attemptOf(orderId = '99999999-0000-4000-8000-000000000001'): Attempt & { abort(): void } {
   const controller = new AbortController();
   return {
-    orderId,
+    messageId,
     number: 1,
-    firstBegunAt: systemClock.now(),
+    firstAttemptAt: systemClock.now(),
     signal: controller.signal,
     remaining: () => (controller.signal.aborted ? 0 : 85_000),
     note: () => {},

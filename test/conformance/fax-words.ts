@@ -2,7 +2,7 @@
 // reader of either format minds.
 import PDFDocument from 'pdfkit';
 import sharp from 'sharp';
-import type { FaxDocument, OutboundFax } from '../../src/driver/contract.js';
+import type { FaxDocument, ComposedFax } from '../../src/driver/contract.js';
 import type { Words } from './words.js';
 
 export interface OfferedFax {
@@ -21,7 +21,7 @@ export interface TakenFax {
 const TIFF = await tiffPage();
 const PDF = await pdfPage();
 
-export const faxWords: Words<FaxDocument, OutboundFax, OfferedFax, TakenFax> = {
+export const faxWords: Words<FaxDocument, ComposedFax, OfferedFax, TakenFax> = {
   offered: (name) => ({ raw: marked(TIFF, name), from: '+420222333444', to: '+420555666777' }),
   carries: ({ raw, from }, offered) =>
     Buffer.from(raw).includes(offered.raw) && (from === null || digits(from) === digits(offered.from)),
@@ -35,7 +35,7 @@ export const faxWords: Words<FaxDocument, OutboundFax, OfferedFax, TakenFax> = {
 };
 
 /** A composed fax of one page. */
-export function outboundFax(name: string, to = '+420777123456'): OutboundFax {
+export function outboundFax(name: string, to = '+420777123456'): ComposedFax {
   const documents = { pdf: marked(PDF, name), tiff: marked(TIFF, name), pages: 1 };
   return { kind: 'fax', to, from: undefined, subject: name, ...documents, reference: `ref ${name.slice(0, 40)}` };
 }

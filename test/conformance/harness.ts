@@ -1,5 +1,5 @@
 // Owns what a driver's conformance test hands in: a live counterparty, and ways to make it misbehave.
-import type { OutboundFax, OutboundMail, OutboundMessage, OutboundText, Outcome } from '../../src/driver/contract.js';
+import type { ComposedFax, ComposedMail, ComposedMessage, ComposedText, Outcome } from '../../src/driver/contract.js';
 import type { OfferedFax, TakenFax } from './fax-words.js';
 import type { OfferedText, TakenMail, TakenText } from './words.js';
 
@@ -35,7 +35,7 @@ export type FaxOffering = Offering<OfferedFax>;
 export type FaxTaking = Taking<TakenFax>;
 
 /** One way of breaking a send. */
-export interface Cut<T, Out extends OutboundMessage = OutboundMail> {
+export interface Cut<T, Out extends ComposedMessage = ComposedMail> {
   readonly name: string;
   /** Called when the gateway is open and before the send. */
   arm(counterparty: T): Promise<void> | void;
@@ -50,7 +50,7 @@ export interface Cut<T, Out extends OutboundMessage = OutboundMail> {
 export interface Harness<
   I extends Offering<never>,
   O extends Taking<unknown>,
-  Out extends OutboundMessage = OutboundMail,
+  Out extends ComposedMessage = ComposedMail,
 > {
   /** Why the counterparty cannot be had on this machine. The cases are then reported as skipped, with this reason. */
   readonly missing?: string | undefined;
@@ -61,5 +61,5 @@ export interface Harness<
   readonly cuts?: readonly Cut<O, Out>[];
 }
 
-export type TextCut<T> = Cut<T, OutboundText>;
-export type FaxCut<T> = Cut<T, OutboundFax>;
+export type TextCut<T> = Cut<T, ComposedText>;
+export type FaxCut<T> = Cut<T, ComposedFax>;

@@ -1,7 +1,7 @@
 // Owns the cases for drivers that receive.
 import { expect, it } from 'vitest';
-import { type Content, messageOf, type OutboundMessage } from '../../src/driver/contract.js';
-import { until } from '../kit/until.js';
+import { type Content, messageOf, type ComposedMessage } from '../../src/driver/contract.js';
+import { until } from '../fixtures/wait-for.js';
 import { type Bench, openThings } from './bench.js';
 import type { Offering } from './harness.js';
 import type { Words } from './words.js';
@@ -12,7 +12,7 @@ export function receiving<
   Offered,
   C extends Offering<Offered>,
   In extends Content,
-  Out extends OutboundMessage,
+  Out extends ComposedMessage,
 >(bench: Bench<Settings, Session, C, In, Out>, words: Words<In, Out, Offered, never>): void {
   const { driver } = bench;
   const untaken = ({ untaken }: C, count: number) =>
@@ -105,8 +105,8 @@ export function receiving<
     const gateway = await open();
     const arrival = await gateway.next();
     memory.quarantine(arrival);
-    await arrival.refuse('the contact center does not want it');
-    await arrival.refuse('the contact center does not want it');
+    await arrival.reject('the contact center does not want it');
+    await arrival.reject('the contact center does not want it');
     const { refused } = counterparty;
     if (refused) await until('the refusal to show', async () => (await refused()) === 1);
     await counterparty.offer(words.offered('behind'));

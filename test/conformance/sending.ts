@@ -1,6 +1,6 @@
 // Owns the cases for drivers that send.
 import { expect, it } from 'vitest';
-import type { Content, OutboundMessage } from '../../src/driver/contract.js';
+import type { Content, ComposedMessage } from '../../src/driver/contract.js';
 import type { Bench } from './bench.js';
 import { attemptOf } from './context.js';
 import type { Cut, Taking } from './harness.js';
@@ -12,7 +12,7 @@ export function sending<
   Taken,
   C extends Taking<Taken>,
   In extends Content,
-  Out extends OutboundMessage,
+  Out extends ComposedMessage,
 >(
   bench: Bench<Settings, Session, C, In, Out>,
   words: Words<In, Out, unknown, Taken>,

@@ -5,9 +5,9 @@ import type {
   Content,
   Driver,
   FaxDocument,
-  OutboundFax,
-  OutboundMessage,
-  OutboundText,
+  ComposedFax,
+  ComposedMessage,
+  ComposedText,
   TextMessage,
 } from '../../src/driver/contract.js';
 import { benchOf } from './bench.js';
@@ -42,15 +42,15 @@ export function conform<Settings, Session, I extends Offering, O extends Taking>
 }
 
 export function conformText<Settings, Session, I extends TextOffering, O extends TextTaking>(
-  driver: Driver<Settings, Session, TextMessage, OutboundText>,
-  harness: Harness<I, O, OutboundText>,
+  driver: Driver<Settings, Session, TextMessage, ComposedText>,
+  harness: Harness<I, O, ComposedText>,
 ): void {
   holdTo(driver, textWords, harness);
 }
 
 export function conformFax<Settings, Session, I extends FaxOffering, O extends FaxTaking>(
-  driver: Driver<Settings, Session, FaxDocument, OutboundFax>,
-  harness: Harness<I, O, OutboundFax>,
+  driver: Driver<Settings, Session, FaxDocument, ComposedFax>,
+  harness: Harness<I, O, ComposedFax>,
 ): void {
   holdTo(driver, faxWords, harness);
 }
@@ -59,7 +59,7 @@ function holdTo<
   Settings,
   Session,
   In extends Content,
-  Out extends OutboundMessage,
+  Out extends ComposedMessage,
   Offered,
   Taken,
   I extends Offering<Offered>,

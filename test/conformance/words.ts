@@ -2,16 +2,16 @@
 // what is sent, and whether what came out is the same.
 import type {
   Content,
-  OutboundMail,
-  OutboundMessage,
-  OutboundText,
+  ComposedMail,
+  ComposedMessage,
+  ComposedText,
   RawMail,
   TextMessage,
 } from '../../src/driver/contract.js';
 import { mailBytes, outboundMail, outboundText } from './context.js';
 
 /** `Offered`: what a counterparty is given to hand over; `Taken`: what one shows of the messages it has taken. */
-export interface Words<In extends Content, Out extends OutboundMessage, Offered, Taken> {
+export interface Words<In extends Content, Out extends ComposedMessage, Offered, Taken> {
   offered(name: string): Offered;
   /** True when an arrival carries the whole of what was offered. */
   carries(content: In, offered: Offered): boolean;
@@ -42,7 +42,7 @@ export interface TakenText {
   readonly text: string;
 }
 
-export const mailWords: Words<RawMail, OutboundMail, Buffer, TakenMail> = {
+export const mailWords: Words<RawMail, ComposedMail, Buffer, TakenMail> = {
   offered: (name) => mailBytes(name),
   carries: (content, raw) => Buffer.from(content.raw).includes(raw),
   size: (raw) => raw.length,
@@ -52,7 +52,7 @@ export const mailWords: Words<RawMail, OutboundMail, Buffer, TakenMail> = {
   identity: ({ raw }) => raw.toString(),
 };
 
-export const textWords: Words<TextMessage, OutboundText, OfferedText, TakenText> = {
+export const textWords: Words<TextMessage, ComposedText, OfferedText, TakenText> = {
   offered: (name) => ({ from: '+420777123456', to: '12345', text: `Text ${name}: 50 € [ok]` }),
   carries: ({ from, to, text }, offered) =>
     text === offered.text && digits(from) === digits(offered.from) && digits(to) === digits(offered.to),

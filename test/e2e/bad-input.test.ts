@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { startHub } from '../servers/hub.js';
 import { freePort } from '../servers/process.js';
 import { command, type Folder, folder, gatepost, remote } from './connector.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openJournalReader } from '../../src/journal/open.js';
 import type { GatewayInfo } from '../../src/simprot/messages.js';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { type Running, run } from '../servers/process.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
@@ -83,7 +83,7 @@ export async function untilStep(dataDir: string, step: string, count = 1): Promi
     const journal = await openJournalReader(`sqlite:${path}`).catch(() => null);
     if (!journal) return false;
     try {
-      return (await journal.entries({ step, limit: 1000 })).length >= count;
+      return (await journal.entries({ event, limit: 1000 })).length >= count;
     } finally {
       await journal.close();
     }

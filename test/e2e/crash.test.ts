@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../servers/dovecot.js';
 import { type Hub, startHub } from '../servers/hub.js';
 import type { Running } from '../servers/process.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findGhostscript } from '../../src/content/fax/programs.js';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { type Hub, startHub } from '../servers/hub.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../servers/hylafax.js';
 import type { Running } from '../servers/process.js';

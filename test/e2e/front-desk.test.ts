@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import nodemailer from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { freePort, type Running } from '../servers/process.js';
 import { command, type Folder, folder, gatepost } from './connector.js';
 

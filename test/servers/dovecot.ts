@@ -6,7 +6,7 @@ import { chown, mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nodemailer from 'nodemailer';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, runToEnd, untilPort } from './process.js';
 
 export interface DovecotUser {

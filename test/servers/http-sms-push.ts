@@ -1,10 +1,10 @@
 // Owns a push to HttpSms: gateways that take pushes, and one request to one of them.
 import { expect } from 'vitest';
 import { type HttpSmsSession, httpSms } from '../../gateways/http-sms/driver.js';
-import type { Clock, Memory, RawRequest, WebhookResult } from '../../src/driver/contract.js';
+import type { Clock, DriverState, RawRequest, WebhookResult } from '../../src/driver/contract.js';
 import { contextOf } from '../conformance/context.js';
 import { recorder } from '../conformance/watch.js';
-import { manualClock } from '../kit/manual-clock.js';
+import { manualClock } from '../fixtures/manual-clock.js';
 
 export const HOOK = 'https://gatepost.test/webhooks/11111111-2222-4333-8444-555555555555';
 export const clock = manualClock();
@@ -23,7 +23,7 @@ export interface Push {
   headers?: Record<string, string>;
   body?: string | Buffer;
   direction?: 'I' | 'O';
-  memory?: Memory;
+  memory?: DriverState;
   /** What was turned away ends here. */
   turnedAway?: string[];
   /** Told of the open session. */

@@ -2,20 +2,20 @@
 import { hylaFax } from '../../gateways/hylafax/driver.js';
 import type { Session } from '../../gateways/hylafax/session.js';
 import type {
-  Arrival,
+  InboundMessage,
   Attempt,
   CheckStep,
-  DeliveryNews,
+  DeliveryReceipt,
   FaxDocument,
-  OutboundFax,
+  ComposedFax,
   Outcome,
 } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { outboundFax } from '../conformance/fax-words.js';
 import { recorder } from '../conformance/watch.js';
-import { createMemory, type TestMemory } from '../kit/memory.js';
-import { until } from '../kit/until.js';
+import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { until } from '../fixtures/wait-for.js';
 import { type ScriptedHylafax, type ScriptJob, startScriptedHylafax } from './hylafax-script.js';
 
 export const ORDER = '99999999-0000-4000-8000-000000000001';
@@ -23,7 +23,7 @@ export const ORDER = '99999999-0000-4000-8000-000000000001';
 export interface HylafaxBed {
   readonly server: ScriptedHylafax;
   readonly memory: TestMemory;
-  readonly news: DeliveryNews[];
+  readonly news: DeliveryReceipt[];
   readonly turnedAway: string[];
   /** Lines of the log, as JSON. */
   said(): string;
@@ -44,19 +44,19 @@ export interface HylafaxBed {
 }
 
 export interface Sender {
-  send(fax?: OutboundFax, attempt?: Attempt): Promise<Outcome>;
-  lookup(fax?: OutboundFax, attempt?: Attempt): Promise<Outcome | 'not found'>;
+  send(fax?: ComposedFax, attempt?: Attempt): Promise<Outcome>;
+  lookup(fax?: ComposedFax, attempt?: Attempt): Promise<Outcome | 'not found'>;
   close(): Promise<void>;
 }
 
 export interface Receiver {
   /** The next arrival, recorded as open as the flow does. */
-  next(): Promise<Arrival<FaxDocument>>;
+  next(): Promise<InboundMessage<FaxDocument>>;
   close(): Promise<void>;
 }
 
 /** A fax of `pages` pages, as far as anybody counts. */
-export function faxOf(pages = 1, to = '+420777123456'): OutboundFax {
+export function faxOf(pages = 1, to = '+420777123456'): ComposedFax {
   return { ...outboundFax('a fax', to), pages };
 }
 
@@ -69,7 +69,7 @@ export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory }
   const server = await startScriptedHylafax();
   const memory = options.memory ?? createMemory();
   const log = recorder();
-  const [news, turnedAway]: [DeliveryNews[], string[]] = [[], []];
+  const [news, turnedAway]: [DeliveryReceipt[], string[]] = [[], []];
   const closers: (() => Promise<void>)[] = [];
   const login = { Host: '127.0.0.1', Port: server.port, User: server.user, Password: server.password };
   const context = (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
@@ -143,6 +143,6 @@ function wanted<T>(promise: Promise<T> | undefined): Promise<T> {
 }
 
 /** Resolves once as much was told of sent faxes. */
-export async function untilNews(news: readonly DeliveryNews[], count: number): Promise<void> {
+export async function untilNews(news: readonly DeliveryReceipt[], count: number): Promise<void> {
   await until(`${count} news`, () => news.length >= count);
 }

@@ -2,7 +2,7 @@
 // what HylaFAX 6.0.7 was seen to answer.
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { compact, freshJob, listing, type Queues, type ScriptJob } from './hylafax-queues.js';
 
 export type { ScriptFile, ScriptJob } from './hylafax-queues.js';

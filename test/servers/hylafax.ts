@@ -14,7 +14,7 @@ import {
 import { chmod, chown, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, runToEnd, untilPort } from './process.js';
 
 export interface HylafaxOptions {

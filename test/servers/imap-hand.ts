@@ -1,10 +1,10 @@
 // What tests of a receiving mailbox share: a gateway on a throw-away Dovecot, and a hand that takes its arrivals the
 // way the flow does, with a memory in place of the journal.
 import { tmpdir } from 'node:os';
-import type { Arrival, Clock, Driver, GatewayContext, Log } from '../../src/driver/contract.js';
+import type { InboundMessage, Clock, Driver, GatewayContext, Log } from '../../src/driver/contract.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
-import { createMemory, type TestMemory } from '../kit/memory.js';
+import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
 import type { Dovecot } from './dovecot.js';
 
 export interface HandOptions {
@@ -18,10 +18,10 @@ export interface HandOptions {
 export interface Hand {
   readonly memory: TestMemory;
   /** The next arrival, recorded as open. One caller at a time. */
-  next(): Promise<Arrival>;
-  take(count: number): Promise<Arrival[]>;
+  next(): Promise<InboundMessage>;
+  take(count: number): Promise<InboundMessage[]>;
   /** As the flow after the server's ack: acknowledged, told to the mailbox, confirmed. */
-  settle(...arrivals: Arrival[]): Promise<void>;
+  settle(...arrivals: InboundMessage[]): Promise<void>;
   /** Stops receiving; the session stays open for confirms. */
   stop(): Promise<void>;
   close(): Promise<void>;
@@ -44,11 +44,11 @@ export function imapContext<Settings, Session>(
     clock: options.clock ?? systemClock,
     random: () => 0.5,
     log: options.log ?? silentLog,
-    memory,
+    driverState,
     dataDir: tmpdir(),
     webhookUrl: null,
-    report: async () => {},
-    turnedAway: () => {},
+    reportReceipts: async () => {},
+    inputRejected: () => {},
   };
   return { context, memory };
 }
@@ -79,7 +79,7 @@ export async function openHand<Settings, Session>(
     memory,
     next,
     async take(count) {
-      const taken: Arrival[] = [];
+      const taken: InboundMessage[] = [];
       while (taken.length < count) taken.push(await next());
       return taken;
     },
@@ -104,7 +104,7 @@ export function mailOf(subject: string, { id = `<${subject}@example.net>`, body 
 }
 
 /** The subject of what arrived, '' for an arrival without content. */
-export function subjectOf({ content }: Arrival): string {
+export function subjectOf({ content }: InboundMessage): string {
   const head = Buffer.from(content?.raw ?? []).toString('latin1');
   return /^Subject: (.*)\r$/m.exec(head)?.[1] ?? '';
 }

@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, untilListening, untilPort } from './process.js';
 
 const FAKE_SMSC = '/usr/lib/kannel/test/fakesmsc';

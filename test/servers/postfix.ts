@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { findProgram, freePort, runToEnd, untilPort } from './process.js';
 
 export interface PostfixOptions {

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 
 export interface Running {
   readonly pid: number;

@@ -1,21 +1,21 @@
 // Owns one Smpp gateway under test: opened as the flow does it, its arrivals one by one, its news collected.
 import { smpp } from '../../gateways/smpp/driver.js';
-import type { Arrival, DeliveryNews, OutboundText, Outcome, TextMessage } from '../../src/driver/contract.js';
+import type { InboundMessage, DeliveryReceipt, ComposedText, Outcome, TextMessage } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
-import { createMemory, type TestMemory } from '../kit/memory.js';
+import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
 
 export interface TestGateway {
   readonly memory: TestMemory;
-  readonly news: DeliveryNews[];
+  readonly news: DeliveryReceipt[];
   /** What was turned away, by reason. */
   readonly turnedAway: string[];
   /** The next arrival, recorded as open, as the flow does. */
-  next(): Promise<Arrival<TextMessage>>;
+  next(): Promise<InboundMessage<TextMessage>>;
   /** The next arrival, acknowledged, confirmed and recorded as such; its text. */
   take(): Promise<string>;
-  send(message: OutboundText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
-  lookup(message: OutboundText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome | 'not found'>;
+  send(message: ComposedText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
+  lookup(message: ComposedText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome | 'not found'>;
   close(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export interface TestGatewayOptions {
   memory?: TestMemory;
   clock?: Clock;
   /** Where news end; one whose push throws is a journal that cannot write. */
-  news?: DeliveryNews[];
+  news?: DeliveryReceipt[];
 }
 
 export async function openGateway(

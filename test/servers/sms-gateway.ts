@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 
 export interface GatewayRequest {
   readonly method: string;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { until } from '../kit/until.js';
+import { until } from '../fixtures/wait-for.js';
 import { freePort, run } from './process.js';
 
 export interface PerlSmscOptions {

@@ -3,17 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { telnyxFax } from '../../gateways/telnyx-fax/driver.js';
 import type { Session } from '../../gateways/telnyx-fax/session.js';
 import type {
-  Arrival,
+  InboundMessage,
   Attempt,
-  DeliveryNews,
+  DeliveryReceipt,
   FaxDocument,
   RawRequest,
   WebhookResult,
 } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
-import { type ManualClock, manualClock } from '../kit/manual-clock.js';
-import { createMemory, type TestMemory } from '../kit/memory.js';
+import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
+import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
 import { type Signed, startTelnyx, type TelnyxServer } from './telnyx.js';
 
 export const GATEWAY = '11111111-2222-4333-8444-555555555555';
@@ -25,7 +25,7 @@ export interface TelnyxBed {
   readonly server: TelnyxServer;
   readonly clock: ManualClock;
   readonly memory: TestMemory;
-  readonly news: DeliveryNews[];
+  readonly news: DeliveryReceipt[];
   readonly turnedAway: string[];
   readonly said: Recorder;
   /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
@@ -50,9 +50,9 @@ export interface TelnyxBed {
 
 export interface Receiving {
   /** The next arrival, recorded as open in the memory as the flow does. */
-  next(): Promise<Arrival<FaxDocument>>;
+  next(): Promise<InboundMessage<FaxDocument>>;
   /** The next one, taken and confirmed. */
-  take(): Promise<Arrival<FaxDocument>>;
+  take(): Promise<InboundMessage<FaxDocument>>;
   stop(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
   // Nobody listens at the public address of the bed: pushes are handed over by the tests.
   server.reach = (url) => (url.startsWith(PUBLIC) ? 'http://127.0.0.1:9/' : url);
   const memory = createMemory();
-  const news: DeliveryNews[] = [];
+  const news: DeliveryReceipt[] = [];
   const turnedAway: string[] = [];
   const said = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
@@ -108,7 +108,7 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
     },
     attempt(orderId, ms = 85_000, firstBegunAt = clock.now()) {
       const end = clock.now() + ms;
-      return { ...attemptOf(orderId), firstBegunAt, remaining: () => Math.max(0, end - clock.now()) };
+      return { ...attemptOf(orderId), firstAttemptAt, remaining: () => Math.max(0, end - clock.now()) };
     },
     push(session, { headers, body }, more = {}) {
       const signal = new AbortController().signal;

@@ -2,12 +2,12 @@
 
 import { twilio } from '../../gateways/twilio/driver.js';
 import type { Session } from '../../gateways/twilio/session.js';
-import type { Arrival, DeliveryNews, RawRequest, TextMessage, WebhookResult } from '../../src/driver/contract.js';
+import type { InboundMessage, DeliveryReceipt, RawRequest, TextMessage, WebhookResult } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
-import { type ManualClock, manualClock } from '../kit/manual-clock.js';
-import { createMemory, type TestMemory } from '../kit/memory.js';
+import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
+import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
 import { startTwilio, type TwilioOptions, type TwilioServer } from './twilio.js';
 
 export const PUBLIC = 'https://gatepost.example.com/webhooks/11111111-2222-4333-8444-555555555555';
@@ -15,7 +15,7 @@ export const PUBLIC = 'https://gatepost.example.com/webhooks/11111111-2222-4333-
 export interface TwilioBed {
   readonly server: TwilioServer;
   readonly memory: TestMemory;
-  readonly news: DeliveryNews[];
+  readonly news: DeliveryReceipt[];
   /** What the gateways turned away, by reason. */
   readonly turnedAway: string[];
   readonly said: Recorder;
@@ -41,16 +41,16 @@ export interface TimedBed extends TwilioBed {
 
 export interface Receiving {
   /** The next arrival, recorded as open in the memory as the flow does. */
-  next(): Promise<Arrival<TextMessage>>;
+  next(): Promise<InboundMessage<TextMessage>>;
   /** The next `count`, each taken and confirmed. */
-  take(count: number): Promise<Arrival<TextMessage>[]>;
+  take(count: number): Promise<InboundMessage<TextMessage>[]>;
   stop(): Promise<void>;
 }
 
 export async function startBed(options: TwilioOptions & { clock?: Clock } = {}): Promise<TwilioBed> {
   const server = await startTwilio(options);
   const memory = createMemory();
-  const news: DeliveryNews[] = [];
+  const news: DeliveryReceipt[] = [];
   const turnedAway: string[] = [];
   const said = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
@@ -107,7 +107,7 @@ function receivingOf(session: Session, memory: TestMemory): Receiving {
   return {
     next,
     async take(count) {
-      const taken: Arrival<TextMessage>[] = [];
+      const taken: InboundMessage<TextMessage>[] = [];
       while (taken.length < count) {
         const arrival = await next();
         memory.acknowledge(arrival);

@@ -1,12 +1,12 @@
 // Owns the message inside an outgoing fax: the order's HTML cleaned as every HTML is, or its text as HTML, with each of its
 // own pictures replaced by a mark that the layouts put the dithered picture in for.
 import type { MessageContentInfo } from '../../simprot/messages.js';
-import { cleanHtml } from '../html.js';
+import { cleanHtml } from '../html/clean.js';
 import { cleanText } from '../limits.js';
-import { imageData } from '../links.js';
-import { type AttributeSpans, readMarkup } from '../markup.js';
+import { imageData } from '../html/links.js';
+import { type AttributeSpans, readMarkup } from '../html/markup.js';
 import { MAX_HTML } from '../prescan.js';
-import { htmlToText, textToHtml } from '../text.js';
+import { htmlToText, textToHtml } from '../html/text.js';
 import { MAX_PAGES, tooManyPages } from './page.js';
 
 export interface FaxBody {

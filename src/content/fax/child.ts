@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import { type Cancel, type Clock, wait } from '../../kit/clock.js';
+import { type Cancel, type Clock, sleep } from '../../kit/clock.js';
 import { deadline } from '../../kit/deadline.js';
 import { GatepostError } from '../../kit/errors.js';
-import { window } from '../../kit/window.js';
+import { semaphore } from '../../kit/semaphore.js';
 import { type Environment, sparse } from './programs.js';
 
 export interface Child<Reply> {
@@ -49,7 +49,7 @@ interface Process {
 
 export function createChild<Reply>(options: ChildOptions<Reply>): Child<Reply> {
   const { clock, idleMs, work } = options;
-  const places = window({ places: 1, weight: Number.POSITIVE_INFINITY });
+  const places = semaphore({ places: 1, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   let running: Process | undefined;
   let rest: Cancel = () => {};
@@ -138,7 +138,7 @@ async function endProcess(
   if (isRunning(child) && graceMs > 0) {
     const patience = new AbortController();
     if (child.connected) child.disconnect();
-    await Promise.race([ended.finally(() => patience.abort()), wait(clock, graceMs, patience.signal).catch(() => {})]);
+    await Promise.race([ended.finally(() => patience.abort()), sleep(clock, graceMs, patience.signal).catch(() => {})]);
   }
   if (isRunning(child) && child.pid !== undefined) killGroup(child, child.pid);
   await ended;

@@ -1,11 +1,11 @@
 // Owns the layout by a real browser: one headless Chromium, started with the first fax and ended when none has come for a
 // while; one page per fax, without scripts and without network. What hangs is ended with its browser.
 import type { Browser } from 'playwright-core';
-import { type Cancel, type Clock, wait } from '../../kit/clock.js';
+import { type Cancel, type Clock, sleep } from '../../kit/clock.js';
 import { deadline, raceSignal } from '../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { window } from '../../kit/window.js';
+import { semaphore } from '../../kit/semaphore.js';
 import { layOutIn, lockedContext } from './browser-page.js';
 import type { Picture } from './dither.js';
 import { type Environment, sparse } from './programs.js';
@@ -44,7 +44,7 @@ const ARGUMENTS = [
 
 export function createChromium(options: ChromiumOptions): Chromium {
   const { clock, log, idleMs } = options;
-  const places = window({ places: 1, weight: 1 });
+  const places = semaphore({ places: 1, weight: 1 });
   const ending = new Set<Promise<void>>();
   let running: Promise<Browser> | undefined;
   let cancelIdle: Cancel = () => {};
@@ -135,7 +135,7 @@ async function launch({ executable, env }: ChromiumOptions): Promise<Browser> {
 async function endBrowser(browser: Browser, clock: Clock): Promise<void> {
   const patience = new AbortController();
   const closed = browser.close().finally(() => patience.abort());
-  await Promise.race([closed, wait(clock, CLOSE_MS, patience.signal).catch(() => {})]);
+  await Promise.race([closed, sleep(clock, CLOSE_MS, patience.signal).catch(() => {})]);
   if (browser.isConnected()) await browser.close();
   await closed;
 }

@@ -1,7 +1,7 @@
 // Owns pictures on a fax: read whatever they are, scaled to the very dots that they will have on the line, and every dot
 // made black or white by error diffusion (Floyd and Steinberg), which keeps photos and small print in them readable.
 import type { default as Sharp } from 'sharp';
-import { breathe } from '../../kit/clock.js';
+import { yieldToEventLoop } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import { LINE_DOTS } from './page.js';
 import { PICTURES_MISSING } from './programs.js';
@@ -84,7 +84,7 @@ async function diffuse(shades: Uint8Array, across: number, down: number): Promis
   let errors = new Float32Array(across + 2);
   let below = new Float32Array(across + 2);
   for (let y = 0; y < down; y++) {
-    if (y % lines === lines - 1) await breathe();
+    if (y % lines === lines - 1) await yieldToEventLoop();
     below.fill(0);
     diffuseLine(shades.subarray(y * across, (y + 1) * across), errors, below, y % 2 === 0 ? 1 : -1);
     [errors, below] = [below, errors];

@@ -5,7 +5,7 @@ import type { Clock } from '../../kit/clock.js';
 import { deadline } from '../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { window } from '../../kit/window.js';
+import { semaphore } from '../../kit/semaphore.js';
 import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
 import { cleanLine, cutText, humanSize } from '../limits.js';
 import type { FaxRulesInput } from '../reader.js';
@@ -55,7 +55,7 @@ export function createFaxMaker(options: FaxMakerOptions): FaxMaker {
     ? createChromium({ executable: options.chromium, clock, log, idleMs, env })
     : undefined;
   const tools: Tools = { clock, log, env, chromium, ghostscript: ghostscript ?? undefined, composeMs };
-  const places = window({ places: PLACES, weight: Number.POSITIVE_INFINITY });
+  const places = semaphore({ places: PLACES, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   return {
     async compose(order, rules, signal, pictures = true) {

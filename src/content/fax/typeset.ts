@@ -1,6 +1,6 @@
 // Owns the plain layout, for machines without a browser: the words of the message in paragraphs and lists, its pictures, a
 // cover page and the line on top of every page. It always works, and lets the event loop turn while it does.
-import { breathe } from '../../kit/clock.js';
+import { yieldToEventLoop } from '../../kit/clock.js';
 import { pictureIn } from './body.js';
 import type { Picture } from './dither.js';
 import { type Face, findFace, hasWinAnsi, lettering, STANDARD_FACE } from './fonts.js';
@@ -90,7 +90,7 @@ async function fill(
       if (sheet.doc.bufferedPageRange().count > MAX_PAGES) return tooManyPages((MAX_PAGES * text.length) / done, true);
       if (sinceTurn < STRETCH) continue;
       sinceTurn = 0;
-      await breathe();
+      await yieldToEventLoop();
       signal.throwIfAborted();
     }
     done += 1;

@@ -1,11 +1,11 @@
 // Owns the two bodies of a message: cleaned HTML and text, each made from the other where the mail has only one, the mail's
 // own images put in.
-import { breathe } from '../../kit/clock.js';
+import { yieldToEventLoop } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Rendered } from '../footer.js';
-import { cleanHtml } from '../html.js';
+import { cleanHtml } from '../html/clean.js';
 import { boundaryBefore, cleanText, humanSize } from '../limits.js';
-import { htmlToText, textToHtml } from '../text.js';
+import { htmlToText, textToHtml } from '../html/text.js';
 import type { Carved } from './carve.js';
 import type { Enclosure, Piece } from './enclose.js';
 import { stripTags } from './strip.js';
@@ -50,7 +50,7 @@ export async function makeBodies(
   const pick = (pieces: readonly Piece[], form: keyof View) =>
     pieces.map((piece) => views.get(piece)?.[form]() ?? '').filter((part) => part.trim() !== '');
   const html = pick(carved.html, 'html').join('<br>\n') || pick(carved.text, 'html').join('<br>\n');
-  await breathe();
+  await yieldToEventLoop();
   const text = pick(carved.text, 'text').join('\n\n') || pick(carved.html, 'text').join('\n\n');
   if (text === '' && carved.fallbackText === '') notes.push('The mail has no text.');
   const spare = cleanText(carved.fallbackText).trim();

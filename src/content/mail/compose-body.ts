@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto';
 import type { MessageContentInfo } from '../../simprot/messages.js';
 import { cleanText } from '../limits.js';
-import { imageData } from '../links.js';
-import { type AttributeSpans, readMarkup } from '../markup.js';
-import { htmlToText } from '../text.js';
+import { imageData } from '../html/links.js';
+import { type AttributeSpans, readMarkup } from '../html/markup.js';
+import { htmlToText } from '../html/text.js';
 
 export interface InlineImage {
   cid: string;

@@ -2,7 +2,7 @@
 // whole original attached and the reason in the notes. Touches no library that a mail could keep busy, and never fails.
 import { boundaryBefore, cleanText, humanSize } from '../limits.js';
 import type { MailInput } from '../reader.js';
-import { textToHtml } from '../text.js';
+import { textToHtml } from '../html/text.js';
 import { charsetFor, decodeBytes, knownCharset } from './charset.js';
 import type { Digest } from './digest.js';
 import { readFields } from './fields.js';

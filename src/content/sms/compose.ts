@@ -3,7 +3,7 @@ import { type Segmentation, segmentsOf, type TextEncoding } from '../../kit/gsm.
 import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
 import { cleanLine, cleanText, cutText } from '../limits.js';
 import type { TextRulesInput } from '../reader.js';
-import { htmlToText } from '../text.js';
+import { htmlToText } from '../html/text.js';
 import { readRecipient, senderOf } from './numbers.js';
 import { transliterate } from './transliterate.js';
 

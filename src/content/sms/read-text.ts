@@ -6,7 +6,7 @@ import { withFooter } from '../footer.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
 import { plausibleTime, UNKNOWN_SENDER } from '../mail/fields.js';
 import type { ReadAttachment, ReadContext, ReadText, TextInput, TextRulesInput } from '../reader.js';
-import { textToHtml } from '../text.js';
+import { textToHtml } from '../html/text.js';
 import { attachmentId, madeId, shortId } from '../threading.js';
 import { consentOf } from './keywords.js';
 import { languageHint } from './language.js';

@@ -1,0 +1,75 @@
+// Owns the settings that every fax driver has, and what they mean for the content rules.
+import type { FaxRules } from '../contract.js';
+import { setting, z } from '../settings.js';
+
+const GUID = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
+
+/** Spread into the shape of a driver's settings. */
+export const faxSettings = {
+  Region: setting(
+    z
+      .string()
+      .regex(/^[A-Za-z]{2}$/, 'is not a country code of two letters (ISO 3166-1)')
+      .toUpperCase()
+      .optional(),
+    {
+      description:
+        'Country in which numbers without a country code are read, as two letters (ISO 3166-1). When absent, numbers are dialled and shown as they are written.',
+      example: 'CZ',
+    },
+  ),
+  StationId: setting(z.string().trim().min(1).max(20).optional(), {
+    description:
+      'Own fax number as the other machine and the header line of every page show it, at most 20 characters (T.30).',
+    example: '+420 222 333 444',
+    only: 'out',
+  }),
+  Header: setting(z.string().trim().min(1).max(60).optional(), {
+    description:
+      'Name printed on top of every page, beside time, own number and page numbers. When absent and StationId is absent too, there is no such line.',
+    example: 'Example Ltd.',
+    only: 'out',
+  }),
+  PageSize: setting(z.enum(['A4', 'Letter', 'Legal']).default('A4'), {
+    description: 'Size of the pages that are sent: A4, Letter or Legal.',
+    example: 'Letter',
+    only: 'out',
+  }),
+  Resolution: setting(z.enum(['Standard', 'Fine', 'Superfine']).default('Fine'), {
+    description:
+      'Dots per inch of the pages that are sent: Standard 204x98, Fine 204x196, Superfine 204x391. Finer takes longer on the line.',
+    example: 'Standard',
+    only: 'out',
+  }),
+  CoverPage: setting(z.boolean().default(false), {
+    description: 'True puts a first page before the message: from whom, to whom, subject, date, number of pages.',
+    example: true,
+    only: 'out',
+  }),
+  AnswerWhen: setting(z.enum(['Accepted', 'Done']).default('Accepted'), {
+    description:
+      'What the contact center hears when a call takes longer than it waits: Accepted says sent, for the fax is accepted for transmission; Done says uncertain, for it has not arrived. A call that ends in time is always answered with its result; later results are in the delivery log.',
+    example: 'Done',
+    only: 'out',
+  }),
+  ReportTo: setting(z.string().regex(GUID, 'is not the Id of a gateway (a GUID)').toLowerCase().optional(), {
+    description:
+      'Id of an inbound gateway that is handed a notice when the result of a fax is known only after its order was answered. When absent, such results are in the delivery log only.',
+    example: '0f8e4c3a-2b1d-4e5f-8a9b-0c1d2e3f4a5b',
+    only: 'out',
+  }),
+};
+
+export type FaxSettings = z.output<z.ZodObject<typeof faxSettings>>;
+
+/** `documents`: what the driver's `send` needs. */
+export function faxRulesOf(settings: FaxSettings, documents: FaxRules['documents']): FaxRules {
+  const { Region, PageSize, Resolution, Header, StationId, CoverPage } = settings;
+  const paper = { pageSize: PageSize, resolution: Resolution, coverPage: CoverPage };
+  return { region: Region, ...paper, documents, header: Header ?? StationId, station: StationId };
+}
+
+/** Without braces, as gateways are listed. */
+export function reportToOf({ ReportTo }: FaxSettings): string | undefined {
+  return ReportTo?.replace(/^\{|\}$/g, '');
+}

@@ -1,0 +1,186 @@
+// Owns the desk commands that write: send and reply. They only put an order into the store; the running front desk sends
+// it, so they work from any process. Looking is next door, and offered here too.
+import { sleep } from '../kit/clock.js';
+import { GatepostError } from '../kit/errors.js';
+import { oneLine } from '../kit/terminal.js';
+import { type Channel, LIMITS } from '../simprot/messages.js';
+import { eventLine } from './desk-show.js';
+import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';
+import type { NewOrder } from './orders.js';
+import type { DeskGateway, StoredMessage } from './reading.js';
+import type { Store } from './store.js';
+
+export { deskInbox, deskOutbox, deskRead, type ListArgs } from './desk-show.js';
+export type { Desk } from './desk-store.js';
+
+/** What is written in an order. */
+export interface Writing {
+  text: string;
+  html?: string | undefined;
+  /** Returns as soon as the order is queued. */
+  noWait?: boolean | undefined;
+}
+
+export interface SendArgs extends Writing {
+  /** Id, beginning of an id, or name of an outbound gateway. */
+  gateway: string;
+  to: string;
+  subject: string;
+}
+
+export interface ReplyArgs extends Writing {
+  /** The outbound gateway; the obvious one when absent. */
+  gateway?: string | undefined;
+}
+
+/** Exit codes: the order was sent (or is queued, as asked with noWait); it failed; nobody knows yet. */
+const SENT = 0;
+const FAILED = 1;
+const OPEN = 2;
+
+/** Ms that the outcome is waited for: a little more than the 90 s an order may take. */
+const PATIENCE_MS = 100_000;
+const LOOK_MS = 250;
+/** Longest text or HTML of an order, UTF-16 units: what fits a frame with room to spare. */
+const LONGEST_BODY = 4 * 1024 * 1024;
+
+/** Queues a new message and tells what becomes of it. Returns the exit code: 0 sent, 1 failed, 2 not known yet. */
+export function deskSend(desk: Desk, args: SendArgs): Promise<number> {
+  return withStore(desk, (store) => {
+    const gateway = namedGateway(store.reading.gateways(), args.gateway);
+    return queue(desk, store, args, {
+      ...orderOf(gateway, args),
+      remoteAddress: args.to.trim(),
+      subject: oneLine(args.subject),
+      answers: null,
+    });
+  });
+}
+
+/** Queues the answer to a received message and tells what becomes of it. Returns the exit code, as deskSend. */
+export function deskReply(desk: Desk, id: string, args: ReplyArgs): Promise<number> {
+  return withStore(desk, (store) => {
+    const message = findMessage(store, id, 'I');
+    const gateways = store.reading.gateways();
+    const gateway = args.gateway === undefined ? gatewayFor(message, gateways) : namedGateway(gateways, args.gateway);
+    const subject = answerSubject(oneLine(message.SubjectField ?? ''));
+    const { RemoteAddress: remoteAddress, MessageId: answers } = message;
+    return queue(desk, store, args, { ...orderOf(gateway, args), remoteAddress, subject, answers });
+  });
+}
+
+function orderOf(gateway: DeskGateway, { text, html }: Writing) {
+  const { id: gatewayId, channel, displayName: fromField } = gateway;
+  return { gatewayId, channel, fromField, bodyText: text, bodyHtml: html ?? null };
+}
+
+async function queue(desk: Desk, store: Store, { noWait }: Writing, order: NewOrder): Promise<number> {
+  check(order);
+  const { clock, out } = desk;
+  const id = store.write(({ orders, reading }) => {
+    const queued = orders.queue(order, clock.now());
+    if (order.answers) reading.mark(order.answers, 'Answered', clock.now());
+    return queued;
+  });
+  out(`Order ${shortId(id)} to ${oneLine(order.remoteAddress)} is queued.`);
+  if (noWait) return SENT;
+  const why = standstill(store, clock);
+  if (why) {
+    out(`${why} The order stays queued and goes out then.`);
+    return OPEN;
+  }
+  return outcome(desk, store, id);
+}
+
+/** Prints each event of the order as it comes, until it is sent or failed or patience ends. */
+async function outcome(desk: Desk, store: Store, id: string): Promise<number> {
+  const { clock, out, signal } = desk;
+  const end = clock.monotonic() + PATIENCE_MS;
+  let told = 0;
+  for (;;) {
+    // The state first: it never runs ahead of the events printed after it.
+    const state = store.reading.message(id)?.state;
+    for (const event of store.events.of(id, told)) {
+      out(eventLine(event));
+      told = event.id;
+    }
+    if (state === 'Sent') return SENT;
+    if (state === 'Failed') return FAILED;
+    if (clock.monotonic() >= end || signal?.aborted) break;
+    await sleep(clock, LOOK_MS, signal).catch(() => {});
+  }
+  out(`There is no outcome yet. The front desk goes on trying; see it with: gatepost desk read ${shortId(id)}`);
+  return OPEN;
+}
+
+function check({ remoteAddress, subject, bodyText, bodyHtml }: NewOrder): void {
+  if (remoteAddress === '') throw bad('the address (--to) is empty', 'Give the address of the recipient.');
+  if (!bodyText?.trim() && !bodyHtml?.trim())
+    throw bad('there is no text', 'Give it with --text "..." or --html "...".');
+  tooLong('the address', remoteAddress, LIMITS.RemoteAddress);
+  tooLong('the subject', subject ?? '', LIMITS.SubjectField);
+  tooLong('the text', bodyText ?? '', LONGEST_BODY);
+  tooLong('the HTML', bodyHtml ?? '', LONGEST_BODY);
+}
+
+function tooLong(what: string, text: string, limit: number): void {
+  if (text.length > limit)
+    throw bad(`${what} has ${text.length} characters, at most ${limit} are allowed`, 'Shorten it.');
+}
+
+function bad(message: string, advice: string): GatepostError {
+  return new GatepostError('desk/bad-order', message, { advice });
+}
+
+/** A gateway as people name it. @throws GatepostError `desk/gateway` */
+function namedGateway(gateways: readonly DeskGateway[], name: string): DeskGateway {
+  const out = gateways.filter(({ direction }) => direction === 'O');
+  const wanted = name.trim().toLowerCase();
+  const exact = out.filter(({ id, displayName }) => id === wanted || displayName.toLowerCase() === wanted);
+  const found = exact.length > 0 || wanted === '' ? exact : out.filter(({ id }) => id.startsWith(wanted));
+  const [only, second] = found;
+  if (only && !second) return only;
+  const what = second
+    ? `several outbound gateways are called "${oneLine(name)}"`
+    : `no outbound gateway is called "${oneLine(name)}"`;
+  throw gatewayError(what, second ? found : out);
+}
+
+/** The obvious gateway for an answer: the only one of its channel, else the one with the same id, else the same name. */
+function gatewayFor(message: StoredMessage, gateways: readonly DeskGateway[]): DeskGateway {
+  const fitting = gateways.filter(({ direction, channel }) => direction === 'O' && channel === message.channel);
+  const [only, second] = fitting;
+  if (only && !second) return only;
+  const inbound = gateways.find(({ id, direction }) => id === message.GatewayId && direction === 'I');
+  const sameId = fitting.filter(({ id }) => id === message.GatewayId);
+  const sameName = fitting.filter(
+    ({ displayName }) => displayName.toLowerCase() === inbound?.displayName.toLowerCase(),
+  );
+  const [own] = sameId.length === 1 ? sameId : sameName.length === 1 ? sameName : [];
+  if (own) return own;
+  throw gatewayError(
+    `it is not clear through which gateway this ${message.channel} message is to be answered`,
+    fitting,
+    message.channel,
+  );
+}
+
+function gatewayError(message: string, gateways: readonly DeskGateway[], channel?: Channel): GatepostError {
+  const list = gateways.map(({ id, displayName }) => `${oneLine(displayName)} (${shortId(id)})`).join(', ');
+  const none = `There is no outbound ${channel ? `${channel} ` : ''}gateway: add one to the gateways file, with direction O.`;
+  return new GatepostError('desk/gateway', message, { advice: list ? `Name one with --gateway: ${list}.` : none });
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** "Re: " once, cut to what the field may hold without tearing a character apart. */
+function answerSubject(subject: string): string {
+  const whole = /^re\s*:/i.test(subject) ? subject : `Re: ${subject}`;
+  if (whole.length <= LIMITS.SubjectField) return whole;
+  let kept = '';
+  for (const { segment } of graphemes.segment(whole)) {
+    if (kept.length + segment.length >= LIMITS.SubjectField) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}

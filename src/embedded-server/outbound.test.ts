@@ -1,0 +1,263 @@
+import { expect, test } from 'vitest';
+import { startFrontDesk } from './server.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { type Bed, bed, IN, later, OTHER_OUT, OUT } from '../../test/fixtures/desk.js';
+import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
+
+const order = (store: Bed['store'], at: number, gatewayId = OUT) =>
+  store.write(({ orders }) =>
+    orders.queue(
+      {
+        gatewayId,
+        channel: 'Email',
+        remoteAddress: 'eva@example.com',
+        fromField: 'Info',
+        subject: 'Re: Hello',
+        bodyText: 'On its way.',
+        bodyHtml: null,
+        answers: null,
+      },
+      at,
+    ),
+  );
+
+const answer = (messageId: string, changes: object = {}) => ({
+  Id: messageId,
+  RefId: OUT,
+  Reference: null,
+  Data: null,
+  TimeStamp: '2026-11-22T10:00:00.000Z',
+  ...changes,
+});
+
+/** Turns the clock in small steps until the fact holds, or 10 minutes are over. */
+async function turnUntil({ clock }: Pick<Bed, 'clock'>, fact: () => boolean): Promise<void> {
+  const end = clock.now() + 600_000;
+  while (!fact() && clock.now() < end) await clock.advance(250);
+  expect(fact()).toBe(true);
+}
+
+const story = ({ store }: Pick<Bed, 'store'>, id: string) => store.events.of(id).map(({ text }) => text);
+const state = ({ store }: Pick<Bed, 'store'>, id: string) => store.reading.message(id)?.state;
+
+test('an order written by another process is sent as published, and its success is stored', async () => {
+  const desk = await bed();
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const { content, peer } = await connector.until('SE_MESSAGE_SENDING');
+  expect(peer).toBe('@gatepost');
+  expect(content).toEqual({
+    MessageId: id,
+    GatewayId: OUT,
+    DeliverySystemId: expect.stringMatching(/^[a-z0-9-]{36}@[a-z.]+$/),
+    FromField: 'Info',
+    RemoteAddress: 'eva@example.com',
+    ToField: 'eva@example.com',
+    ToCcField: null,
+    ToBccField: null,
+    ExtendedFields: null,
+    Direction: 'O',
+    ReceivedSentTime: expect.stringMatching(/^2026-11-22T10:00:0\d\.\d{3}Z$/),
+    DraftTime: expect.stringMatching(/Z$/),
+    SubjectField: 'Re: Hello',
+    BodyHtml: null,
+    BodyText: 'On its way.',
+    Mark: null,
+    Hierarchy: null,
+  });
+  expect(state(desk, id)).toBe('Sending');
+  connector.send('ES_MESSAGE_SENT', answer(id, { Reference: 'real-id@relay.example.com' }));
+  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  expect(desk.store.reading.message(id)?.DeliverySystemId).toBe('real-id@relay.example.com');
+  expect(story(desk, id)).toEqual(['queued', 'handed to host-1 (try 1 of 4)', 'sent as real-id@relay.example.com']);
+  await desk.clock.advance(200_000);
+  expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
+});
+
+test('a success without a Reference keeps the proposed DeliverySystemId', async () => {
+  const desk = await bed();
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  const proposed = desk.store.reading.message(id)?.DeliverySystemId;
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  expect(desk.store.reading.message(id)?.DeliverySystemId).toBe(proposed);
+});
+
+test('an order not answered in 90 s is repeated three times with the same MessageId and then failed', async () => {
+  const desk = await bed();
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  const pings = { due: 0 };
+  const at: number[] = [];
+  const start = desk.clock.now();
+  while (desk.clock.now() < start + 420_000) {
+    if (desk.clock.now() >= pings.due) {
+      connector.send('ES_PING', null);
+      pings.due = desk.clock.now() + 15_000;
+    }
+    await desk.clock.advance(250);
+    if (connector.count('SE_MESSAGE_SENDING') > at.length) at.push(desk.clock.now() - start);
+  }
+  const sent = connector.frames.filter(({ code }) => code === 'SE_MESSAGE_SENDING').map(({ content }) => content);
+  expect(sent).toHaveLength(4);
+  for (const content of sent) expect(content).toMatchObject({ MessageId: id });
+  const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0));
+  for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(90_000);
+  for (const gap of gaps) expect(gap).toBeLessThanOrEqual(91_000);
+  expect(state(desk, id)).toBe('Failed');
+  expect(story(desk, id).filter((text) => text === 'no answer within 90 s')).toHaveLength(4);
+  expect(story(desk, id).at(-1)).toBe('given up after 4 tries');
+});
+
+test('an error is stored in its own words, and the order is repeated after the pause', async () => {
+  const desk = await bed({ retry: { limitMs: 90_000, repeats: 1, pauseMs: 10_000 } });
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  connector.send('ES_MESSAGE_SENT', answer(id, { Data: '550 5.1.1 no such user' }));
+  await until('the order to be Queued', () => state(desk, id) === 'Queued');
+  await desk.clock.advance(9_000);
+  expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
+  connector.send('ES_MESSAGE_SENT', answer(id, { Data: '' }));
+  await until('the order to be Failed', () => state(desk, id) === 'Failed');
+  expect(story(desk, id)).toEqual([
+    'queued',
+    'handed to host-1 (try 1 of 2)',
+    'not sent: 550 5.1.1 no such user',
+    'handed to host-1 (try 2 of 2)',
+    'not sent: (no reason given)',
+    'given up after 2 tries',
+  ]);
+});
+
+test('a success that comes late counts and stops the repeats, even after the order was given up', async () => {
+  const desk = await bed({ retry: { limitMs: 5_000, repeats: 0, pauseMs: 1_000 } });
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => state(desk, id) === 'Failed');
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  expect(story(desk, id).at(-1)).toBe('sent (the answer came late)');
+  await desk.clock.advance(20_000);
+  expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
+});
+
+test('a second answer to one sending is noted as the fault of its connector and changes nothing', async () => {
+  const desk = await bed();
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'it failed after all' }));
+  await until('faults to be 1', () => desk.desk.counts.faults === 1);
+  expect(state(desk, id)).toBe('Sent');
+  expect(story(desk, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
+});
+
+test('an answer by a connector that was never asked, to an order that is answered already, is a fault as well', async () => {
+  const desk = await bed();
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  const other = await desk.client({ Instance: 'host-2' });
+  other.send('ES_MESSAGE_SENT', answer(id, { Data: 'not from here' }));
+  await until('faults to be 1', () => desk.desk.counts.faults === 1);
+  expect(story(desk, id).at(-1)).toMatch(/^protocol fault of host-2/);
+});
+
+test('an error that comes after the success changes nothing', async () => {
+  const desk = await bed({ retry: { limitMs: 5_000, repeats: 1, pauseMs: 1_000 } });
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'busy' }));
+  await until('the error', () => story(desk, id).at(-1) === 'not sent (the answer came late): busy');
+  expect(state(desk, id)).toBe('Sent');
+});
+
+test('one answer each to two sendings is no fault', async () => {
+  const desk = await bed({ retry: { limitMs: 5_000, repeats: 3, pauseMs: 1_000 } });
+  const connector = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  connector.send('ES_MESSAGE_SENT', answer(id));
+  connector.send('ES_PING', null);
+  await connector.until('SE_PONG');
+  expect(desk.desk.counts.faults).toBe(0);
+  expect(state(desk, id)).toBe('Sent');
+});
+
+test('answers to no order of ours are ignored and counted', async () => {
+  const desk = await bed();
+  const connector = await desk.client();
+  const waiting = order(desk.store, desk.clock.now(), OTHER_OUT);
+  const unknown = '99999999-9999-4999-8999-999999999999';
+  for (const content of [answer(unknown), answer(waiting), answer('no guid'), null, { RefId: IN }]) {
+    connector.send('ES_MESSAGE_SENT', content);
+  }
+  await until('strayAnswers to be 5', () => desk.desk.counts.strayAnswers === 5);
+  expect(state(desk, waiting)).toBe('Queued');
+});
+
+test('an order goes to every connector of its PeerAddress and to no other', async () => {
+  const desk = await bed();
+  const ours = await desk.client({ Instance: 'ours', PeerAddress: ['@GatePost', '@more'] });
+  const replica = await desk.client({ Instance: 'replica' });
+  const theirs = await desk.client({ Instance: 'theirs', PeerAddress: ['@other'] });
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => ours.count('SE_MESSAGE_SENDING') + replica.count('SE_MESSAGE_SENDING') === 2);
+  expect(story(desk, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
+  theirs.send('ES_MESSAGE_SENT', answer(id));
+  await until('strayAnswers to be 1', () => desk.desk.counts.strayAnswers === 1);
+  expect(state(desk, id)).toBe('Sending');
+  expect(theirs.count('SE_MESSAGE_SENDING')).toBe(0);
+  replica.send('ES_MESSAGE_SENT', answer(id));
+  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+});
+
+test('an order waits, its tries untouched, while no connector is logged in, and says so once', async () => {
+  const desk = await bed();
+  const id = order(desk.store, desk.clock.now());
+  await desk.clock.advance(300_000);
+  expect(story(desk, id)).toEqual(['queued', 'waits: no connector for @gatepost is logged in at present']);
+  const connector = await desk.client();
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  expect(story(desk, id).at(-1)).toBe('handed to host-1 (try 1 of 4)');
+});
+
+test('orders that wait for a gateway do not hold up the others', async () => {
+  const desk = await bed();
+  for (let n = 0; n < 60; n++) order(desk.store, desk.clock.now() - 1_000, OTHER_OUT);
+  const id = order(desk.store, desk.clock.now());
+  const connector = await desk.client();
+  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  expect((await connector.until('SE_MESSAGE_SENDING')).content).toMatchObject({ MessageId: id });
+});
+
+test('an order in flight survives a restart of the front desk: it is neither forgotten nor sent before its time', async () => {
+  const desk = await bed({ retry: { limitMs: 30_000, repeats: 3, pauseMs: 1_000 } });
+  const before = await desk.client();
+  const id = order(desk.store, desk.clock.now());
+  await turnUntil(desk, () => before.count('SE_MESSAGE_SENDING') === 1);
+  await desk.desk.close();
+  const second = await startFrontDesk(desk.options);
+  later(() => second.close());
+  const after = await rawClient(second.port);
+  later(() => after.close());
+  after.send('ES_LOGIN', { Account: 'gatepost', Password: 'right', PeerAddress: ['@gatepost'], Instance: 'host-2' });
+  await after.until('SE_LOGIN');
+  await desk.clock.advance(20_000);
+  expect(after.count('SE_MESSAGE_SENDING')).toBe(0);
+  // The connector was started anew as well and answers what its predecessor was asked.
+  after.send('ES_MESSAGE_SENT', answer(id));
+  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  expect(second.counts).toEqual({ ignored: 0, strayAnswers: 0, faults: 0 });
+});

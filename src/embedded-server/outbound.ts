@@ -1,0 +1,138 @@
+// Owns the sending of orders: what is due goes to every connector that serves its gateway; what is not answered in time
+// is repeated with the same MessageId.
+import { type Clock, isoTime } from '../kit/clock.js';
+import { messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { type Loop, loop } from '../kit/loop.js';
+import { commandInfo, type GatewayInfo, type MessageContentInfo, MSG, problemsOf } from '../simprot/messages.js';
+import type { Frame } from '../simprot/codec.js';
+import type { Sender } from './inbound.js';
+import type { AnswerVerdict, DueOrder } from './orders.js';
+import type { Store, Tables } from './store.js';
+
+/** A logged-in connector. */
+export interface Connector extends Sender {
+  send(frame: Frame): Promise<void>;
+}
+
+export interface OutboundOptions {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  gateways: () => readonly GatewayInfo[];
+  connectors: () => readonly Connector[];
+}
+
+export interface OutboundDesk extends Loop {
+  /** ES_MESSAGE_SENT. `malformed`: it could not be read. */
+  answered(content: unknown, from: Sender): AnswerVerdict | 'malformed';
+}
+
+/** Ms between two looks at the store, which desk commands of other processes write into. */
+const LOOK_MS = 250;
+/** Ms between two signs of life; a desk command takes the front desk for dead after 5 s. */
+const BEAT_MS = 2_000;
+/** Ms until an order that cannot be handed to anybody is looked at again. */
+const WAIT_MS = 1_000;
+/** Orders taken up at one look: with bodies, so not thousands. */
+const AT_ONCE = 50;
+
+/** The members of SE_MESSAGE_SENDING, as published. */
+const SENDING = [
+  'MessageId',
+  'GatewayId',
+  'DeliverySystemId',
+  'FromField',
+  'RemoteAddress',
+  'ToField',
+  'ToCcField',
+  'ToBccField',
+  'ExtendedFields',
+  'Direction',
+  'ReceivedSentTime',
+  'DraftTime',
+  'SubjectField',
+  'BodyHtml',
+  'BodyText',
+  'Mark',
+  'Hierarchy',
+] as const satisfies readonly (keyof MessageContentInfo)[];
+
+interface Sending {
+  frame: Frame;
+  to: readonly Connector[];
+}
+
+export function outboundDesk(options: OutboundOptions): OutboundDesk {
+  const { store, clock, log, connectors } = options;
+  let beatDue = clock.now();
+
+  const look = async () => {
+    const at = clock.now();
+    const sendings = store.write((tables) => {
+      tables.orders.lapse(at);
+      if (at >= beatDue) tables.reading.beat({ at, connectors: connectors().length });
+      return tables.orders.due(at, AT_ONCE).flatMap((order) => begin(tables, order, at, options));
+    });
+    if (at >= beatDue) beatDue = at + BEAT_MS;
+    for (const { frame, to } of sendings) for (const connector of to) hand(connector, frame, log);
+    // More than one look's worth may be waiting.
+    return sendings.length === AT_ONCE ? 0 : LOOK_MS;
+  };
+  const looking = loop({ clock, log, name: 'sending orders', failurePauseMs: 1_000 }, look);
+  return { ...looking, answered: (content, from) => answered(content, from, options) };
+}
+
+/** Takes one due order up; nothing has left when this returns, and it is sent only once its step is durable. */
+function begin({ orders }: Tables, { message }: DueOrder, at: number, options: OutboundOptions): Sending[] {
+  const id = message.MessageId;
+  const gateway = options.gateways().find(({ Id, Direction }) => Id === message.GatewayId && Direction === 'O');
+  if (!gateway) {
+    orders.postpone(id, 'waits: its gateway is not in the gateways file at present', at, WAIT_MS);
+    return [];
+  }
+  const peer = gateway.PeerAddress ?? '';
+  const to = options.connectors().filter(({ peers }) => peers.includes(peer.toLowerCase()));
+  if (to.length === 0) {
+    orders.postpone(id, `waits: no connector for ${peer} is logged in at present`, at, WAIT_MS);
+    return [];
+  }
+  const names = to.map(({ name }) => name);
+  if (!orders.begin(id, { connectors: names, peerAddress: peer }, at)) return [];
+  const now = { ...message, ReceivedSentTime: isoTime(at) };
+  const content = Object.fromEntries(SENDING.map((name) => [name, now[name] ?? null]));
+  return [{ frame: { code: MSG.sending, peer, content }, to }];
+}
+
+/** One connector that cannot be written to is no reason to fail the order: the time limit decides. */
+function hand(connector: Connector, frame: Frame, log: Log): void {
+  connector.send(frame).catch((error) => {
+    log.warn({ connector: connector.name, error: messageOf(error) }, 'an order could not be handed to a connector');
+  });
+}
+
+function answered(content: unknown, from: Sender, { store, clock, log }: OutboundOptions): AnswerVerdict | 'malformed' {
+  const parsed = commandInfo.safeParse(content);
+  const id = parsed.data?.Id;
+  if (!parsed.success || !id) {
+    const why = parsed.success ? 'Id: is missing' : problemsOf(parsed.error);
+    log.warn({ connector: from.name }, `ES_MESSAGE_SENT was ignored: ${why}`);
+    return 'malformed';
+  }
+  const { RefId, Reference, Data } = parsed.data;
+  const answer = {
+    messageId: id,
+    gatewayId: RefId ?? null,
+    connector: from.name,
+    peers: from.peers,
+    // An empty text is an error without words, not a success: only null is.
+    error: Data === null || Data === undefined ? null : Data || '(no reason given)',
+    deliverySystemId: Reference || null,
+  };
+  const verdict = store.write(({ orders }) => orders.answer(answer, clock.now()));
+  if (verdict === 'unknown')
+    log.warn({ connector: from.name, messageId: id }, 'an answer to no order of ours was ignored');
+  if (verdict === 'fault')
+    log.warn({ connector: from.name, messageId: id }, 'an order was answered more often than asked');
+  return verdict;
+}

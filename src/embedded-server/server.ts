@@ -1,0 +1,213 @@
+// Owns the front desk as a whole: the server's side of SimProt over TCP, so that Gatepost runs without FrontStage.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { Clock } from '../kit/clock.js';
+import { closers } from '../kit/closers.js';
+import { messageOf } from '../kit/errors.js';
+import type { Log } from '../kit/log.js';
+import { DEFAULT_MAX_BODY_BYTES } from '../simprot/frame.js';
+import { type GatewayInfo, type Login, MSG } from '../simprot/messages.js';
+import { type Session, serverSession } from '../simprot/session.js';
+import type { Frame } from '../simprot/codec.js';
+import { type InboundDesk, inboundDesk } from './inbound.js';
+import { listen, type TlsFiles } from './listener.js';
+import type { RetryRules } from './orders.js';
+import { type Connector, type OutboundDesk, outboundDesk } from './outbound.js';
+import { openStore, type Store } from './store.js';
+import { watchGateways } from './watch.js';
+
+export interface FrontDeskOptions {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  tls?: TlsFiles;
+  account: string;
+  password: string;
+  gatewaysFile: string;
+  storePath: string;
+  clock: Clock;
+  log: Log;
+  retry?: RetryRules;
+  /** Largest frame body, bytes; 32 MiB when absent. */
+  maxBodyBytes?: number;
+}
+
+export interface FrontDesk {
+  readonly port: number;
+  readonly counts: Readonly<Counts>;
+  gateways(): readonly GatewayInfo[];
+  /** Names of the connectors that are logged in. */
+  connectors(): readonly string[];
+  /** Stops listening, lets go of every connector, closes the store. Twice is fine. */
+  close(): Promise<void>;
+}
+
+/** What connectors sent that did not count. */
+export interface Counts {
+  /** MSG codes that are not spoken here. */
+  ignored: number;
+  /** ES_MESSAGE_SENT that belong to no order, or could not be read. */
+  strayAnswers: number;
+  /** Second answers to one SE_MESSAGE_SENDING. */
+  faults: number;
+}
+
+/** An Instance names a connector in event lines: longer names are cut. */
+const LONGEST_NAME = 80;
+
+/** What the handlers of one front desk share. */
+interface Desk {
+  options: FrontDeskOptions;
+  inbound: InboundDesk;
+  outbound: OutboundDesk;
+  sessions: Set<Session>;
+  connectors: Set<Connector>;
+  gateways: () => readonly GatewayInfo[];
+  counts: Counts;
+}
+
+/**
+ * @throws GatepostError `frontdesk/port-taken`, `/port`, `/tls`, `/gateways`, or what openStore throws; nothing is left open then.
+ */
+export async function startFrontDesk(options: FrontDeskOptions): Promise<FrontDesk> {
+  const down = closers();
+  try {
+    return await start(options, down);
+  } catch (error) {
+    await down.close();
+    throw error;
+  }
+}
+
+async function start(options: FrontDeskOptions, down: ReturnType<typeof closers>): Promise<FrontDesk> {
+  const { clock, log, gatewaysFile, retry } = options;
+  const store = openStore(options.storePath, { create: true, ...(retry && { retry }) });
+  down.add('the store', () => store.close());
+  const onList = (list: readonly GatewayInfo[]) => remember(store, list);
+  const list = await watchGateways({ file: gatewaysFile, clock, log, onList });
+  down.add('the gateways file', () => list.stop());
+
+  const connectors = new Set<Connector>();
+  const common = { store, clock, log, gateways: list.current };
+  // The socket first: a taken port must not leave a sign of life of a front desk that never was.
+  const listener = await listen(options, (socket) => serve(socket, desk));
+  const outbound = outboundDesk({ ...common, connectors: () => [...connectors] });
+  const desk: Desk = {
+    options,
+    inbound: inboundDesk(common),
+    outbound,
+    sessions: new Set(),
+    connectors,
+    gateways: list.current,
+    counts: { ignored: 0, strayAnswers: 0, faults: 0 },
+  };
+  down.add('the sign of life', () => store.write(({ reading }) => reading.beat(null)));
+  down.add('the sending of orders', () => outbound.stop());
+  down.add('the connections', () => listener.stop(() => endSessions(desk)));
+  const { port } = listener;
+  log.info({ port, gateways: list.current().length }, `the front desk listens on ${options.host}:${port}`);
+  return {
+    port,
+    counts: desk.counts,
+    gateways: list.current,
+    connectors: () => [...connectors].map(({ name }) => name),
+    close: () => down.close(),
+  };
+}
+
+function remember(store: Store, list: readonly GatewayInfo[]): void {
+  const gateways = list.map(({ Id, Direction, Channel, DisplayName }) => {
+    return { id: Id, direction: Direction, channel: Channel, displayName: DisplayName ?? Id };
+  });
+  store.write(({ reading }) => reading.setGateways(gateways));
+}
+
+async function endSessions({ sessions }: Desk): Promise<void> {
+  await Promise.all([...sessions].map((session) => session.close()));
+}
+
+function serve(socket: Socket, desk: Desk): void {
+  const { clock, log, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = desk.options;
+  const address = `${socket.remoteAddress}:${socket.remotePort}`;
+  let connector: Connector | undefined;
+  const session = serverSession(socket, {
+    clock,
+    log,
+    encoding: 'json',
+    maxBodyBytes,
+    authenticate: (login) => authenticate(login, desk.options),
+    onUp(login) {
+      connector = connectorOf(login, address, session);
+      desk.connectors.add(connector);
+      log.info({ connector: connector.name, peers: connector.peers, address }, 'a connector logged in');
+      desk.outbound.wake();
+    },
+    onFrame: (frame) => (connector ? handle(frame, connector, desk) : undefined),
+  });
+  desk.sessions.add(session);
+  // Why a login failed is told by `closed` as well.
+  session.up.catch(() => {});
+  void session.closed.then((reason) => {
+    desk.sessions.delete(session);
+    if (connector) desk.connectors.delete(connector);
+    log.info(
+      { connector: connector?.name ?? address, code: reason?.code },
+      reason?.message ?? 'a connector was let go',
+    );
+  });
+}
+
+function connectorOf(login: Login, address: string, session: Session): Connector {
+  const name = (login.Instance?.replace(/[\p{C}\p{Z}]+/gu, ' ').trim() || address).slice(0, LONGEST_NAME);
+  const peers = login.PeerAddress.map((peer) => peer.trim().toLowerCase());
+  return { name, peers, send: (frame) => session.send(frame) };
+}
+
+/** Hashed first, so that the comparison takes the same time whatever was sent, and however long. */
+function authenticate({ Account, Password }: Login, { account, password }: FrontDeskOptions): true | string {
+  const accountFits = timingSafeEqual(digest(Account), digest(account));
+  const passwordFits = timingSafeEqual(digest(Password), digest(password));
+  return (accountFits && passwordFits) || 'the account or its password is wrong';
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+async function handle(frame: Frame, connector: Connector, desk: Desk): Promise<void> {
+  switch (frame.code) {
+    case MSG.getGateways:
+      return sendGateways(frame.content, connector, desk);
+    case MSG.receiving: {
+      const content = await desk.inbound.receive(frame.content, connector);
+      return reply(connector, { code: MSG.received, peer: connector.peers[0] ?? null, content }, desk);
+    }
+    case MSG.sent: {
+      const verdict = desk.outbound.answered(frame.content, connector);
+      if (verdict === 'fault') desk.counts.faults += 1;
+      if (verdict === 'unknown' || verdict === 'malformed') desk.counts.strayAnswers += 1;
+      return;
+    }
+    default:
+      desk.counts.ignored += 1;
+      desk.options.log.debug({ connector: connector.name, code: frame.code.slice(0, 80) }, 'a MSG was ignored');
+  }
+}
+
+async function sendGateways(asked: unknown, connector: Connector, desk: Desk): Promise<void> {
+  // No answer rather than an empty list, which would make the connector stop everything.
+  if (typeof asked !== 'string') {
+    desk.options.log.warn({ connector: connector.name }, 'ES_SL_GETGATEWAYS names no PeerAddress and was ignored');
+    return;
+  }
+  const peer = asked.trim();
+  const content = desk.gateways().filter(({ PeerAddress }) => PeerAddress?.toLowerCase() === peer.toLowerCase());
+  await reply(connector, { code: MSG.gateways, peer, content }, desk);
+}
+
+/** A connector that went away before its answer asks again. */
+async function reply(connector: Connector, frame: Frame, { options }: Desk): Promise<void> {
+  await connector.send(frame).catch((error) => {
+    options.log.debug({ connector: connector.name, error: messageOf(error) }, `${frame.code} could not be sent`);
+  });
+}

@@ -1,0 +1,151 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { startFrontDesk } from './server.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { type Bed, bed, GATEWAYS, IN, later, OTHER_IN, OUT } from '../../test/fixtures/desk.js';
+import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
+
+const ids = (content: unknown) => (Array.isArray(content) ? content.map((gateway) => gateway.Id) : content);
+
+test('the right account and password are let in and told the keep-alive', async () => {
+  const { client, desk } = await bed();
+  const connector = await client();
+  expect(connector.frames[0]?.content).toEqual({ Success: true, KeepAlive: 15 });
+  expect(desk.connectors()).toEqual(['host-1']);
+});
+
+test.each([{ Password: 'wrong' }, { Account: 'somebody' }, { Password: '' }])(
+  'a wrong login is refused with a reason and closed: %j',
+  async (changes) => {
+    const { client, desk } = await bed();
+    const connector = await client(changes);
+    expect(connector.frames[0]?.content).toEqual({ Success: false, Reason: 'the account or its password is wrong' });
+    await connector.closed;
+    expect(desk.connectors()).toEqual([]);
+  },
+);
+
+test('a connection that says anything else before its login is closed without an answer', async () => {
+  const { desk } = await bed();
+  const stranger = await rawClient(desk.port);
+  stranger.send('ES_SL_GETGATEWAYS', '@gatepost');
+  await stranger.closed;
+  expect(stranger.frames).toEqual([]);
+});
+
+test('the gateways of the asked PeerAddress are told, addressed to it, devices in text form', async () => {
+  const { client } = await bed();
+  const connector = await client();
+  connector.send('ES_SL_GETGATEWAYS', '@GatePost');
+  const answer = await connector.until('SE_SL_MSGGATEWAYS');
+  expect(ids(answer.content)).toEqual([IN, OUT]);
+  expect(answer.content).toMatchObject([
+    { DisplayName: 'Info', PeerAddress: '@gatepost', Direction: 'I', Device: 'ImapHost {"Host":"mail.example.com"}' },
+    { Direction: 'O' },
+  ]);
+  connector.send('ES_SL_GETGATEWAYS', '@other');
+  expect(ids((await connector.until('SE_SL_MSGGATEWAYS', 2)).content)).toContain(OTHER_IN);
+  connector.send('ES_SL_GETGATEWAYS', '@nobody');
+  expect((await connector.until('SE_SL_MSGGATEWAYS', 3)).content).toEqual([]);
+});
+
+test('a MSG that is not spoken here is counted and the session stays', async () => {
+  const { client, desk, lines } = await bed();
+  const connector = await client();
+  connector.send('ES_CHAT_REQUEST', { anything: 1 });
+  connector.send('ES_SL_GETGATEWAYS', { not: 'text' });
+  connector.send('ES_PING', null);
+  await connector.until('SE_PONG');
+  expect(desk.counts.ignored).toBe(1);
+  expect(connector.count('SE_SL_MSGGATEWAYS')).toBe(0);
+  expect(lines.at(-1)?.message).toBe('ES_SL_GETGATEWAYS names no PeerAddress and was ignored');
+});
+
+test('a changed gateways file is served without a restart, also when an editor replaced it', async () => {
+  const { client, desk, clock, gatewaysFile } = await bed();
+  const connector = await client();
+  await writeFile(`${gatewaysFile}.new`, GATEWAYS.split('\n').slice(0, 2).join('\n'));
+  await rename(`${gatewaysFile}.new`, gatewaysFile);
+  await until('the new list', async () => {
+    await clock.advance(500);
+    return desk.gateways().length === 1;
+  });
+  connector.send('ES_SL_GETGATEWAYS', '@gatepost');
+  expect(ids((await connector.until('SE_SL_MSGGATEWAYS')).content)).toEqual([IN]);
+});
+
+/** One look at the gateways file, from its timer to its end: two loops are armed again then. */
+async function look({ clock }: Pick<Bed, 'clock'>): Promise<void> {
+  await clock.untilArmed(2);
+  await clock.advance(500);
+  await clock.untilArmed(2);
+}
+
+test('a half-written file is never taken: a change counts once it has stood still for a look', async () => {
+  const all = await bed();
+  await writeFile(all.gatewaysFile, '');
+  await look(all);
+  await writeFile(all.gatewaysFile, GATEWAYS.split('\n').slice(0, 2).join('\n'));
+  await look(all);
+  expect(all.desk.gateways()).toHaveLength(4);
+  await look(all);
+  expect(all.desk.gateways()).toHaveLength(1);
+});
+
+test('a file that broke, or went away, keeps the old list and is reported once', async () => {
+  const all = await bed();
+  const errors = () => all.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
+  await writeFile(all.gatewaysFile, `${GATEWAYS}- { id: "open`);
+  for (let looks = 0; looks < 4; looks++) await look(all);
+  expect(errors()).toEqual([expect.stringMatching(/gateways\.yaml:6: is not valid YAML: .*stay in force/)]);
+  await rm(all.gatewaysFile);
+  for (let looks = 0; looks < 4; looks++) await look(all);
+  expect(errors().slice(1)).toEqual([expect.stringMatching(/does not exist; .*stay in force/)]);
+  expect(all.desk.gateways()).toHaveLength(4);
+  await writeFile(all.gatewaysFile, '[]');
+  for (let looks = 0; looks < 2; looks++) await look(all);
+  expect(all.desk.gateways()).toHaveLength(0);
+});
+
+test('a broken gateways file at the start is one clear sentence with advice', async () => {
+  await expect(bed({}, 'gateways: 3')).rejects.toMatchObject({
+    code: 'frontdesk/gateways',
+    message: expect.stringMatching(/gateways\.yaml:1: must be a list/),
+    advice: expect.stringMatching(/gatepost check/),
+  });
+});
+
+test('a taken port is one clear sentence with advice, and leaves no timer behind', async () => {
+  const { options } = await bed();
+  const clock = manualClock();
+  const squatter = createServer();
+  const port = await new Promise<number>((resolve) => {
+    squatter.listen(0, '127.0.0.1', () => {
+      const address = squatter.address();
+      resolve(typeof address === 'object' && address ? address.port : 0);
+    });
+  });
+  later(() => new Promise<void>((resolve) => squatter.close(() => resolve())));
+  const storePath = `${options.storePath}.second`;
+  await expect(startFrontDesk({ ...options, clock, port, storePath })).rejects.toMatchObject({
+    code: 'frontdesk/port-taken',
+    message: `port ${port} on 127.0.0.1 is taken by another program`,
+    advice: expect.stringMatching(/server\.port/),
+  });
+  expect(clock.armed).toBe(0);
+});
+
+test('after close no timer is armed, no connection is open, and the sign of life is gone', async () => {
+  const { client, desk, clock, store } = await bed();
+  const connector = await client();
+  const greeter = await rawClient(desk.port);
+  await until('the sign of life', () => store.reading.heartbeat() !== null);
+  await desk.close();
+  await connector.closed;
+  await greeter.closed;
+  expect(clock.armed).toBe(0);
+  expect(store.reading.heartbeat()).toBeNull();
+  await desk.close();
+});

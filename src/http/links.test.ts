@@ -1,0 +1,136 @@
+import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { linkSigner, loadLinkKey } from './links.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+
+const HOUR = 3_600_000;
+
+function signer(baseUrl = 'https://files.example.com/gatepost/', key = Buffer.alloc(32, 1)) {
+  const clock = manualClock();
+  const links = linkSigner({ key, baseUrl, clock, lifetimeMs: HOUR });
+  const made = (id: string, name = 'a.pdf') => {
+    const url = new URL(links.link({ id, name }));
+    return {
+      url,
+      expires: url.searchParams.get('expires') ?? '',
+      signature: url.searchParams.get('signature') ?? '',
+    };
+  };
+  return { clock, links, made };
+}
+
+describe('links to attachments', () => {
+  test('a link leads below the base address and carries id, name, expiry in seconds and signature', () => {
+    const { made, clock } = signer();
+    const { url, expires, signature } = made('abc');
+    expect(`${url.origin}${url.pathname}`).toBe('https://files.example.com/gatepost/attachments/abc/a.pdf');
+    expect(Number(expires)).toBe((clock.now() + HOUR) / 1000);
+    expect(signature).toMatch(/^[A-Za-z0-9_-]{43}$/);
+  });
+
+  test('a link is good until its very last millisecond and expired from then on', async () => {
+    const { links, made, clock } = signer();
+    const { expires, signature } = made('abc');
+    await clock.advance(HOUR - 1);
+    expect(links.verify('abc', expires, signature)).toBe('ok');
+    await clock.advance(1);
+    expect(links.verify('abc', expires, signature)).toBe('expired');
+  });
+
+  test('another id, a later expiry, a changed, shortened or missing signature are forged', () => {
+    const { links, made } = signer();
+    const { expires, signature } = made('abc');
+    const changed = (signature.startsWith('A') ? 'B' : 'A') + signature.slice(1);
+    expect(links.verify('abd', expires, signature)).toBe('forged');
+    expect(links.verify('abc', String(Number(expires) + 1), signature)).toBe('forged');
+    for (const wrong of [changed, signature.slice(0, -1), `${signature}=`, `${signature}A`, ''])
+      expect(links.verify('abc', expires, wrong)).toBe('forged');
+  });
+
+  test('an expiry that is no plain number is forged, however it was signed', () => {
+    const { links, made } = signer();
+    const { expires, signature } = made('abc');
+    for (const odd of [`+${expires}`, ` ${expires}`, `${expires}.0`, '-1', '1e12', '', '9'.repeat(13)])
+      expect(links.verify('abc', odd, signature)).toBe('forged');
+  });
+
+  test('a link signed with another key is forged, and a forged link is never called expired', async () => {
+    const other = signer(undefined, Buffer.alloc(32, 2)).made('abc');
+    const { links, clock } = signer();
+    await clock.advance(2 * HOUR);
+    expect(links.verify('abc', other.expires, other.signature)).toBe('forged');
+  });
+
+  test('a hostile name stays one harmless part of the path', () => {
+    const { made } = signer('http://h');
+    for (const name of [
+      '../../etc/passwd',
+      '..',
+      'a/b?c=d#e',
+      '"><script>',
+      "it's (new).pdf",
+      '\ud800.txt',
+      'a\r\nb',
+      '',
+    ]) {
+      const { url } = made('abc', name);
+      expect(url.pathname).toMatch(/^\/attachments\/abc\/[A-Za-z0-9_.~%-]+$/);
+      expect([...url.searchParams.keys()]).toEqual(['expires', 'signature']);
+    }
+  });
+
+  test('a long name is shortened in the link and keeps its ending', () => {
+    const { url } = signer('http://h').made('abc', `${'😀'.repeat(500)}.pdf`);
+    expect(url.href.length).toBeLessThan(1_000);
+    expect(url.pathname.endsWith('.pdf')).toBe(true);
+  });
+
+  test('a base address that is not one says what to write instead', () => {
+    for (const wrong of ['', 'files.example.com', 'ftp://h', 'javascript:alert(1)', 'https://h/?a=b'])
+      expect(() => signer(wrong)).toThrow(expect.objectContaining({ code: 'http/base-url' }));
+  });
+});
+
+describe('the signing key', () => {
+  let dir = '';
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'gatepost-key-'));
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+
+  test('is made on first use, for the owner only, and is the same ever after', async () => {
+    const path = join(dir, 'new', 'link.key');
+    const key = await loadLinkKey(path);
+    expect(key).toHaveLength(32);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await loadLinkKey(path)).toEqual(key);
+    expect(await readdir(join(dir, 'new'))).toEqual(['link.key']);
+  });
+
+  test('is the same for all who make it at the same moment', async () => {
+    const path = join(dir, 'link.key');
+    const keys = await Promise.all(Array.from({ length: 8 }, () => loadLinkKey(path)));
+    const kept = await readFile(path);
+    for (const key of keys) expect(key.equals(kept)).toBe(true);
+  });
+
+  test('is refused when the file is cut, instead of signing with half a key', async () => {
+    const path = join(dir, 'link.key');
+    await loadLinkKey(path);
+    await truncate(path, 16);
+    await expect(loadLinkKey(path)).rejects.toMatchObject({
+      code: 'http/link-key',
+      message: expect.stringContaining('32 bytes'),
+      advice: expect.stringContaining('delete it'),
+    });
+  });
+
+  test('that cannot be read names the file', async () => {
+    await expect(loadLinkKey(dir)).rejects.toMatchObject({
+      code: 'http/link-key',
+      advice: expect.stringContaining(dir),
+    });
+  });
+});

@@ -1,0 +1,192 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Metrics } from '../pipeline/metrics.js';
+import { createMeters } from './metrics.js';
+import { silentLog } from '../kit/log.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { gateway, openPort } from '../../test/fixtures/http-port.js';
+
+let port: Awaited<ReturnType<typeof openPort>>;
+beforeEach(async () => {
+  port = await openPort();
+});
+afterEach(() => port.http.close());
+
+/** Series to value; throws on a line that is not Prometheus text format 0.0.4, or a series given twice. */
+async function scrape(): Promise<Map<string, number>> {
+  const answer = await port.get('/metrics');
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const values = new Map<string, number>();
+  for (const line of (await answer.text()).split('\n')) {
+    if (line === '' || /^# (HELP|TYPE) [a-zA-Z_:][\w:]* \S/.test(line)) continue;
+    const found = /^([a-zA-Z_:][\w:]*(?:\{(?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*\})?) (\S+)$/.exec(line);
+    if (!found?.[1] || values.has(found[1])) throw new Error(`not a sample: ${line}`);
+    values.set(found[1], Number(found[2]));
+  }
+  return values;
+}
+
+const waiting = { gatewayId: 'in', open: 1, unconfirmed: 2, quarantined: 3, oldestOpenAt: null };
+const day = { gatewayId: 'in', day: '2026-11-22', seen: 10, delivered: 7, waiting: 1, quarantined: 2, duplicates: 4 };
+
+describe('/metrics', () => {
+  test('counts what the flow reports, per gateway and result', async () => {
+    const meters: Metrics = port.meters;
+    meters.inboundMessage('in', 'acknowledged', 0.3);
+    meters.inboundMessage('in', 'acknowledged', 70);
+    meters.inboundMessage('in', 'refused', 5);
+    meters.confirmed('in');
+    meters.outboundMessage('out', 'sent', 1.2);
+    meters.outboundMessage('out', 'deferred', 86);
+    meters.sessionFailed('out');
+    const values = await scrape();
+    const expected = {
+      'gatepost_arrivals_total{gateway="in",result="acknowledged"}': 2,
+      'gatepost_arrivals_total{gateway="in",result="refused"}': 1,
+      'gatepost_arrival_ack_seconds_count{gateway="in"}': 2,
+      'gatepost_arrival_ack_seconds_bucket{le="0.5",gateway="in"}': 1,
+      'gatepost_confirmed_total{gateway="in"}': 1,
+      'gatepost_orders_total{gateway="out",result="sent"}': 1,
+      'gatepost_orders_total{gateway="out",result="deferred"}': 1,
+      'gatepost_order_answer_seconds_bucket{le="85",gateway="out"}': 1,
+      'gatepost_order_answer_seconds_bucket{le="90",gateway="out"}': 2,
+      'gatepost_gateway_broken_total{gateway="out"}': 1,
+    };
+    for (const [series, value] of Object.entries(expected))
+      expect([series, values.get(series)]).toEqual([series, value]);
+  });
+
+  test('has the counters of a listed gateway from the first scrape on, at 0', async () => {
+    const values = await scrape();
+    expect(values.get('gatepost_arrivals_total{gateway="in",result="quarantined"}')).toBe(0);
+    expect(values.get('gatepost_orders_total{gateway="out",result="unknown"}')).toBe(0);
+    expect(values.get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(0);
+    expect(values.get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
+  });
+
+  test('shows session, gateways, windows and ages as they are at the scrape', async () => {
+    const problem = 'no entry';
+    port.world.gateways = [
+      gateway({ inFlight: 12, backingOff: 3, oldestMs: 83_500, state: 'failing', problem }),
+      gateway({
+        id: 'out',
+        direction: 'O',
+        displayName: 'Relay',
+        device: 'SmtpHost',
+        inFlight: 2,
+        window: 5,
+        oldestMs: 61_000,
+      }),
+    ];
+    const values = await scrape();
+    const expected = {
+      gatepost_server_session_up: 1,
+      'gatepost_gateway_up{gateway="in",name="Support",direction="I",device="ImapHost"}': 0,
+      'gatepost_gateway_up{gateway="out",name="Relay",direction="O",device="SmtpHost"}': 1,
+      'gatepost_window_used{gateway="in",name="Support",direction="I"}': 12,
+      'gatepost_window_size{gateway="in",name="Support",direction="I"}': 64,
+      'gatepost_parked{gateway="in",name="Support"}': 3,
+      'gatepost_oldest_unacknowledged_seconds{gateway="in",name="Support"}': 83.5,
+      'gatepost_orders_in_flight{gateway="out",name="Relay"}': 2,
+      'gatepost_oldest_order_seconds{gateway="out",name="Relay"}': 61,
+      gatepost_order_limit_seconds: 90,
+    };
+    for (const [series, value] of Object.entries(expected))
+      expect([series, values.get(series)]).toEqual([series, value]);
+    port.world.server = { is: 'dialing' };
+    port.world.gateways = [];
+    const after = await scrape();
+    expect(after.get('gatepost_server_session_up')).toBe(0);
+    expect([...after.keys()].filter((series) => series.startsWith('gatepost_gateway_up'))).toEqual([]);
+  });
+
+  test('shows what the journal holds, also for a gateway that the server no longer lists', async () => {
+    port.world.waiting = async () => [waiting, { ...waiting, gatewayId: 'gone', quarantined: 9 }];
+    const values = await scrape();
+    expect(values.get('gatepost_open_arrivals{gateway="in",name="Support"}')).toBe(1);
+    expect(values.get('gatepost_unconfirmed{gateway="in",name="Support"}')).toBe(2);
+    expect(values.get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(3);
+    expect(values.get('gatepost_quarantined{gateway="gone",name=""}')).toBe(9);
+  });
+
+  test('shows a ledger that adds up as 0, and every day that does not, whatever its sign', async () => {
+    port.world.ledger = async () => [day];
+    expect((await scrape()).get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
+    port.world.ledger = async () => [
+      { ...day, delivered: 6 },
+      { ...day, day: '2026-11-21', delivered: 8 },
+    ];
+    await port.clock.advance(60_000);
+    expect((await scrape()).get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(2);
+  });
+
+  test('reads the journal once for scrapes that come close together, from the start of yesterday', async () => {
+    const since: number[] = [];
+    let asked = 0;
+    port.world.waiting = async () => {
+      asked += 1;
+      return [];
+    };
+    port.world.ledger = async (from) => {
+      since.push(from);
+      return [];
+    };
+    await Promise.all([scrape(), scrape(), scrape()]);
+    expect([asked, since]).toEqual([1, [Date.UTC(2026, 10, 21)]]);
+  });
+
+  test('is answered when the journal fails: its gauges are left out, and the miss is counted', async () => {
+    port.world.waiting = () => Promise.reject(new Error('database is locked'));
+    port.world.ledger = async () => [day];
+    const values = await scrape();
+    expect([...values.keys()].filter((series) => /quarantined\{|unconfirmed|open_arrivals/.test(series))).toEqual([]);
+    expect(values.get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
+    expect(values.get('gatepost_journal_read_failures_total')).toBe(1);
+    expect(values.get('gatepost_server_session_up')).toBe(1);
+    port.world.waiting = async () => [waiting];
+    expect((await scrape()).get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(3);
+  });
+
+  test('is answered within five seconds when the journal hangs', async () => {
+    port.world.waiting = () => new Promise(() => {});
+    const page = scrape();
+    await port.clock.untilArmed(1);
+    await port.clock.advance(5_000);
+    expect((await page).get('gatepost_journal_read_failures_total')).toBe(1);
+    expect(port.clock.armed).toBe(0);
+  });
+
+  test('keeps a bounded number of MSG codes, whatever the server sends', async () => {
+    for (let n = 0; n < 500; n++) port.meters.ignoredMsg(`SE_ODD_${n}`);
+    for (const odd of ['', 'a"b\n', '\u0000', 'X'.repeat(5_000)]) port.meters.ignoredMsg(odd);
+    const codes = [...(await scrape())].filter(([series]) => series.startsWith('gatepost_ignored_msgs_total'));
+    expect(codes).toHaveLength(51);
+    expect(Object.fromEntries(codes)).toMatchObject({
+      'gatepost_ignored_msgs_total{code="SE_ODD_0"}': 1,
+      'gatepost_ignored_msgs_total{code="other"}': 454,
+    });
+  });
+
+  test('survives display names that quote, break lines and escape', async () => {
+    port.world.gateways = [gateway({ displayName: 'A "B"\n\\C' })];
+    expect((await scrape()).get('gatepost_parked{gateway="in",name="A \\"B\\"\\n\\\\C"}')).toBe(0);
+  });
+
+  test('tells about the process and its event loop under our prefix', async () => {
+    const series = [...(await scrape()).keys()];
+    for (const name of [
+      'process_resident_memory_bytes',
+      'process_cpu_seconds_total',
+      'nodejs_eventloop_lag_p99_seconds',
+    ])
+      expect(series).toContain(`gatepost_${name}`);
+    expect(series.filter((name) => !name.startsWith('gatepost_'))).toEqual([]);
+  });
+
+  test('works before there is anything to look at, and two sets of meters do not meet', async () => {
+    const [one, other] = [0, 1].map(() => createMeters({ clock: manualClock(), log: silentLog }));
+    one?.broken('in');
+    expect(await one?.scrape()).toContain('gatepost_gateway_broken_total{gateway="in"} 1');
+    expect(await other?.scrape()).not.toContain('gatepost_gateway_broken_total{');
+  });
+});

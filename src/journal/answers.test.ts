@@ -1,0 +1,103 @@
+// What an answer belongs to: by subject, else by time.
+import { describe, expect, test } from 'vitest';
+import { fittingReferences, threadOf } from './inbound/threading.js';
+import { arrival, DAY, place } from '../../test/fixtures/journal.js';
+
+describe('the thread of a subject', () => {
+  test.each([
+    'Where is my parcel?',
+    'Re: Where is my parcel?',
+    'RE: AW: Fwd: FW: where is  my\r\n parcel?',
+    'Re[2]: Re (3) : Where is my parcel?',
+    'WG: SV: VS: Antw: TR: RV: Odp: Ynt: Where is my parcel?',
+    '回复：Where is my parcel?',
+    '  re:re:RE:Where is my parcel?  ',
+  ])('"%s" is the same thread', (subject) => {
+    expect(threadOf(subject)).toBe('where is my parcel?');
+  });
+
+  test('a word before a colon that is no reply mark stays', () => {
+    expect(threadOf('Order 7: late')).toBe('order 7: late');
+    expect(threadOf('Reply: late')).toBe('reply: late');
+    expect(threadOf('')).toBe('');
+    expect(threadOf('Re:')).toBe('');
+  });
+
+  test('a subject of a million marks does not take long and is bounded', () => {
+    expect(threadOf('Re: '.repeat(250_000)).length).toBeLessThanOrEqual(500);
+    expect(threadOf('x'.repeat(1_000_000)).length).toBe(500);
+  });
+});
+
+describe('references', () => {
+  const ids = (count: number, size = 20) =>
+    Array.from({ length: count }, (_, i) => `<${String(i).padStart(size, 'r')}>`);
+
+  test('few of them stay as they are, folded lines or not', () => {
+    expect(fittingReferences('<a@x>\r\n\t<b@x>  <c@x>')).toBe('<a@x> <b@x> <c@x>');
+    expect(fittingReferences('<own@x>')).toBe('<own@x>');
+    expect(fittingReferences('')).toBe('');
+  });
+
+  test('of many the first and the last ten stay', () => {
+    const all = ids(40);
+    expect(fittingReferences(all.join(' '))).toBe([all[0], ...all.slice(-10)].join(' '));
+  });
+
+  test('long ones are cut to 900 characters, the own id always last', () => {
+    const all = ids(40, 150);
+    const fitting = fittingReferences(all.join(' ')).split(' ');
+    expect(fitting.join(' ').length).toBeLessThanOrEqual(900);
+    expect(fitting[0]).toBe(all[0]);
+    expect(fitting.slice(1)).toEqual(all.slice(-4));
+  });
+
+  test('what is no id is left out', () => {
+    expect(fittingReferences('junk <a@x> <broken (comment) <own@x>')).toBe('<a@x> <own@x>');
+  });
+
+  test('a header of megabytes keeps its end only', () => {
+    const all = ids(100_000);
+    expect(fittingReferences(all.join(' '))).toBe(all.slice(-10).join(' '));
+  });
+});
+
+describe('an answer', () => {
+  test('goes to the newest message with its subject, else to the newest of 30 days', async () => {
+    const { open, clock } = place();
+    const journal = await open();
+    const mail = (key: string, subject: string) =>
+      journal.open(arrival(key, { subject, references: `<root-${key}@x> <${key}@customers.example>` }));
+    await mail('old', 'Parcel');
+    await clock.advance(40 * DAY);
+    await mail('invoice', 'Invoice');
+    await clock.advance(DAY);
+    await mail('newest', 'Hello');
+    const answer = (subject: string, address = 'carla@customers.EXAMPLE') => journal.threadFor(address, subject);
+    expect(await answer('RE: Parcel')).toEqual({
+      messageId: '<old@customers.example>',
+      references: '<root-old@x> <old@customers.example>',
+    });
+    expect(await answer('AW: invoice')).toMatchObject({ messageId: '<invoice@customers.example>' });
+    expect(await answer('Something else')).toMatchObject({ messageId: '<newest@customers.example>' });
+    expect(await answer('RE: Parcel', 'somebody@else.example')).toBeNull();
+    await clock.advance(31 * DAY);
+    expect(await answer('Something else')).toBeNull();
+    expect(await answer('Invoice')).toMatchObject({ messageId: '<invoice@customers.example>' });
+  });
+
+  test('never goes to a message without Message-ID, nor to an ignored one', async () => {
+    const journal = await place().open();
+    await journal.open(arrival('1', { rfcMessageId: null, references: null }));
+    await journal.skip('in', [{ key: '2', fingerprint: '' }]);
+    expect(await journal.threadFor('carla@customers.example', 'Where is my parcel?')).toBeNull();
+    expect(await journal.threadFor('', '')).toBeNull();
+  });
+
+  test('to a message without references refers to it alone', async () => {
+    const journal = await place().open();
+    await journal.open(arrival('1', { references: null }));
+    const only = '<1@customers.example>';
+    expect(await journal.threadFor('carla@customers.example', 'x')).toEqual({ messageId: only, references: only });
+  });
+});

@@ -1,0 +1,177 @@
+// Owns the shape of the journal's tables, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
+import { type Generated, sql } from 'kysely';
+import type { InboundState, DeliveryState, OptOut, OutboundState } from '../types/journal.js';
+
+export interface Tables {
+  arrivals: ArrivalsTable;
+  attachments: AttachmentsTable;
+  orders: OrdersTable;
+  delivery_parts: DeliveryPartsTable;
+  early_news: EarlyNewsTable;
+  opt_outs: OptOutsTable;
+  kept: KeptTable;
+  delivery_log: DeliveryLogTable;
+  ledger: LedgerTable;
+  memory: MemoryTable;
+  facts: FactsTable;
+}
+
+export interface ArrivalsTable {
+  id: Generated<number>;
+  gateway_id: string;
+  key: string;
+  fingerprint: string;
+  state: InboundState;
+  /** Lower case; null for ignored arrivals, which are never handed over. */
+  request_id: string | null;
+  delivery_system_id: string;
+  rfc_message_id: string | null;
+  /** Cut to a length that fits a header. */
+  reply_references: string | null;
+  remote_address: string;
+  /** `remote_address` in lower case, for finding what an answer belongs to. */
+  sender: string;
+  subject: string;
+  /** The subject without Re:, Fwd: and the like, lower case. */
+  thread: string;
+  bytes: number;
+  /** JSON list of sentences. */
+  notes: string;
+  refusals: number;
+  /** The server's MessageId, lower case. */
+  message_id: string | null;
+  seen_at: number;
+  /** UTC day of `seen_at`, YYYY-MM-DD. */
+  day: string;
+  acknowledged_at: number | null;
+  confirmed_at: number | null;
+  quarantined_at: number | null;
+  quarantine_reason: string | null;
+  /** The file that holds the raw message while it is or was in quarantine, or was spooled and is not taken yet. */
+  raw_sha256: string | null;
+  /** Since when it is not waited for here, because its sender was told to come again later; only open arrivals. */
+  postponed_at: number | null;
+}
+
+export interface AttachmentsTable {
+  id: string;
+  arrival_id: number;
+  sha256: string;
+  name: string;
+  type: string;
+  size: number;
+  stored_at: number;
+}
+
+export interface OrdersTable {
+  /** Lower case. */
+  message_id: string;
+  gateway_id: string;
+  state: OutboundState;
+  attempts: number;
+  delivery_system_id: string | null;
+  detail: string | null;
+  /** JSON list of recipients, lower case. */
+  taken: string;
+  first_begun_at: number | null;
+  remote_address: string;
+  subject: string;
+  bytes: number;
+  /** How often it was asked for, and how many of those are answered. */
+  asked: number;
+  answered: number;
+  asked_at: number;
+  changed_at: number;
+  /** The instance that has accepted or begun it; null when nobody is at work on it. */
+  owner: string | null;
+  /** Folded from its parts, once it was sent. */
+  delivery_state: DeliveryState | null;
+  delivery_detail: string | null;
+}
+
+/** A sent order's parts as the counterparty knows them; a mail is one part. Ids may come again after years: the newest counts. */
+export interface DeliveryPartsTable {
+  id: Generated<number>;
+  gateway_id: string;
+  /** As the counterparty gave it. */
+  provider_id: string;
+  message_id: string;
+  /** From 1. */
+  part: number;
+  parts: number;
+  state: DeliveryState;
+  /** When it came into that state, by the counterparty's clock. */
+  at: number;
+  detail: string | null;
+}
+
+/** The furthest news of ids that no order has (yet). */
+export interface EarlyNewsTable {
+  gateway_id: string;
+  provider_id: string;
+  state: DeliveryState;
+  at: number;
+  detail: string | null;
+  came_at: number;
+}
+
+export interface OptOutsTable {
+  group_name: string;
+  address: string;
+  at: number;
+  source: OptOut['source'];
+  detail: string | null;
+}
+
+/** Drivers' small records. */
+export interface KeptTable {
+  gateway_id: string;
+  collection: string;
+  key: string;
+  /** JSON. */
+  value: string;
+  at: number;
+}
+
+export interface DeliveryLogTable {
+  id: Generated<number>;
+  at: number;
+  gateway_id: string;
+  direction: 'I' | 'O';
+  step: string;
+  /** Key of the arrival at that time, or MessageId of the order. */
+  subject: string;
+  /** The arrival, whatever its key is by now; null for orders and notes. */
+  arrival_id: number | null;
+  delivery_system_id: string | null;
+  message_id: string | null;
+  remote_address: string | null;
+  detail: string | null;
+}
+
+/** Counted when it happens, apart from the arrivals, so that a lost row shows as a sum that does not add up. */
+export interface LedgerTable {
+  gateway_id: string;
+  day: string;
+  seen: number;
+  duplicates: number;
+}
+
+/** What drivers want to remember. */
+export interface MemoryTable {
+  gateway_id: string;
+  direction: 'I' | 'O';
+  name: string;
+  /** JSON. */
+  value: string;
+}
+
+/** Single facts about the journal itself: who has it open, when it was last proven writable. */
+export interface FactsTable {
+  name: string;
+  value: string;
+}
+
+/** The arrivals that retention must not touch. Written out, because SQLite uses a partial index only for the very same
+ *  words; `arrivals_unsettled` is made with it. */
+export const unsettled = sql<boolean>`state in ('open', 'acknowledged', 'quarantined')`;

@@ -1,0 +1,134 @@
+// Owns the completeness ledger and what is waiting. "Seen" is counted when an arrival is opened, apart from the arrivals
+// themselves; what became of it is counted from the arrivals. So a row that got lost shows as a sum that does not add up.
+import { isoTime } from '../../kit/clock.js';
+import type { ArrivalRow } from './rows.js';
+import type { InboundState, GatewayBacklog, ReconciliationRow } from '../types/journal.js';
+import { type Sql, statement } from '../db/sql.js';
+import { unsettled } from '../db/tables.js';
+
+type Day = Pick<ArrivalRow, 'gateway_id' | 'day'>;
+
+const addSeen = statement<Day>()((db, slot) =>
+  db
+    .insertInto('ledger')
+    .values({ gateway_id: slot('gateway_id'), day: slot('day'), seen: 1, duplicates: 0 })
+    .onConflict((conflict) =>
+      conflict.columns(['day', 'gateway_id']).doUpdateSet(({ eb }) => ({ seen: eb('ledger.seen', '+', 1) })),
+    ),
+);
+
+const addDuplicate = statement<Day>()((db, slot) =>
+  db
+    .updateTable('ledger')
+    .set(({ eb }) => ({ duplicates: eb('duplicates', '+', 1) }))
+    .where('day', '=', slot('day'))
+    .where('gateway_id', '=', slot('gateway_id')),
+);
+
+const takeSeen = statement<Day & { count: number }>()((db, slot) =>
+  db
+    .updateTable('ledger')
+    .set(({ eb }) => ({ seen: eb('seen', '-', slot('count')) }))
+    .where('day', '=', slot('day'))
+    .where('gateway_id', '=', slot('gateway_id')),
+);
+
+const removeEmpty = statement<Day>()((db, slot) =>
+  db
+    .deleteFrom('ledger')
+    .where('day', '=', slot('day'))
+    .where('gateway_id', '=', slot('gateway_id'))
+    .where('seen', '<=', 0),
+);
+
+export async function countSeen(sql: Sql, day: Day): Promise<void> {
+  await sql.run(addSeen, { gateway_id: day.gateway_id, day: day.day });
+}
+
+/** It is not waited for any more, for now: it leaves both sides of the sum, and `countSeen` takes it in again. */
+export async function uncountSeen(sql: Sql, day: Day): Promise<void> {
+  await forgetSeen(sql, day, 1);
+}
+
+export async function countDuplicate(sql: Sql, day: Day): Promise<void> {
+  await sql.run(addDuplicate, { gateway_id: day.gateway_id, day: day.day });
+}
+
+/** Retention has removed `count` arrivals of that day: they leave both sides of the sum. */
+export async function forgetSeen(sql: Sql, day: Day, count: number): Promise<void> {
+  const of = { gateway_id: day.gateway_id, day: day.day };
+  await sql.run(takeSeen, { ...of, count });
+  await sql.run(removeEmpty, of);
+}
+
+const counted = statement<{ since: string }>()((db, slot) =>
+  db.selectFrom('ledger').selectAll().where('day', '>=', slot('since')).orderBy('day').orderBy('gateway_id'),
+);
+
+const became = statement<{ since: string }>()((db, slot) =>
+  db
+    .selectFrom('arrivals')
+    .select(['gateway_id', 'day', 'state'])
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('day', '>=', slot('since'))
+    .where('state', '<>', 'ignored')
+    .where('postponed_at', 'is', null)
+    .groupBy(['day', 'gateway_id', 'state']),
+);
+
+const COLUMN: Record<InboundState, 'delivered' | 'waiting' | 'quarantined' | null> = {
+  open: 'waiting',
+  acknowledged: 'delivered',
+  confirmed: 'delivered',
+  quarantined: 'quarantined',
+  ignored: null,
+};
+
+/** By day, then gateway; the day that `since` (ms) falls on is the first. */
+export async function ledger(reads: Sql, since: number): Promise<ReconciliationRow[]> {
+  const from = { since: isoTime(since).slice(0, 10) };
+  const rows = new Map<string, ReconciliationRow>();
+  for (const { gateway_id, day, seen, duplicates } of await reads.all(counted, from)) {
+    rows.set(nameOf(day, gateway_id), { ...emptyRow(gateway_id, day), received, duplicates });
+  }
+  for (const { gateway_id, day, state, count } of await reads.all(became, from)) {
+    const row = rows.get(nameOf(day, gateway_id)) ?? emptyRow(gateway_id, day);
+    rows.set(nameOf(day, gateway_id), row);
+    const column = COLUMN[state];
+    if (column) row[column] += count;
+  }
+  return [...rows.values()];
+}
+
+const nameOf = (day: string, gatewayId: string) => `${day} ${gatewayId}`;
+
+function emptyRow(gatewayId: string, day: string): ReconciliationRow {
+  return { gatewayId, day, received: 0, delivered: 0, waiting: 0, quarantined: 0, duplicates: 0 };
+}
+
+const unsettledCounts = statement<object>()((db) =>
+  db
+    .selectFrom('arrivals')
+    .select(['gateway_id', 'state'])
+    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('seen_at').as('oldest')])
+    .where(unsettled)
+    .where('postponed_at', 'is', null)
+    .groupBy(['gateway_id', 'state'])
+    .orderBy('gateway_id'),
+);
+
+/** Only gateways that have something waiting. */
+export async function waiting(reads: Sql): Promise<GatewayBacklog[]> {
+  const gateways = new Map<string, GatewayBacklog>();
+  for (const { gateway_id: gatewayId, state, count, oldest } of await reads.all(unsettledCounts, {})) {
+    const row = gateways.get(gatewayId) ?? { gatewayId, pending: 0, unconfirmed: 0, quarantined: 0, oldestPendingAt: null };
+    gateways.set(gatewayId, row);
+    if (state === 'open') {
+      row.pending = count;
+      row.oldestPendingAt = oldest;
+    }
+    if (state === 'acknowledged') row.unconfirmed = count;
+    if (state === 'quarantined') row.quarantined = count;
+  }
+  return [...gateways.values()];
+}

@@ -1,0 +1,98 @@
+// Owns what an answer belongs to: the newest message from that address, by subject and else by time. The MSG of an order
+// carries neither In-Reply-To nor References, so the connector has to remember them.
+import { type Sql, statement } from '../db/sql.js';
+
+/** An answer with a subject of its own goes to the last message of that person, but not to one from long ago. */
+const ANOTHER_SUBJECT_WITHIN_MS = 30 * 24 * 60 * 60 * 1000;
+/** Characters of References we give on: lines of RFC 5322 2.1.1 end at 998, and folding in the middle of an id is not allowed. */
+const LONGEST_REFERENCES = 900;
+/** RFC 5322 3.6.4 allows trimming; readers thread by the first id and the last few. */
+const LAST_REFERENCES = 10;
+/** Of a header longer than this only the end is looked at. */
+const LONGEST_READ = 64 * 1024;
+const LONGEST_SUBJECT = 500;
+
+// Re and Fwd as mail programs write them: English, German, Dutch, Swedish/Norwegian/Danish, Finnish, French, Italian,
+// Spanish/Portuguese, Polish, Turkish, Hungarian, Czech, Greek, Chinese. With a count: "Re[2]:", "AW (3):".
+const PREFIX =
+  /^(?:re|fwd?|aw|antw|antwort|wg|sv|vs|vb|vl|tr|rv|rif|i|r|res|enc|odp|pd|ynt|ilt|továbbítás|vá|předán|απ|πρθ|σχετ|回复|回覆|答复|转发|轉寄)\s?(?:\[\d{1,4}\]|\(\d{1,4}\))?\s?[:\uFF1A]\s?/iu;
+
+/** The subject as a thread knows it: without Re:, Fwd: and the like, white space folded, lower case, 500 characters at most. */
+export function threadOf(subject: string): string {
+  let rest = subject
+    .slice(0, 4 * LONGEST_SUBJECT)
+    .replace(/\s+/g, ' ')
+    .trim();
+  for (let match = PREFIX.exec(rest); match; match = PREFIX.exec(rest)) rest = rest.slice(match[0].length);
+  return rest.toLowerCase().slice(0, LONGEST_SUBJECT);
+}
+
+/** The first and the last ids, at most 900 characters together; the last id, the message's own, always stays. '' when there is none. */
+export function fittingReferences(references: string): string {
+  const whole = references.length <= LONGEST_READ;
+  const ids = (whole ? references : references.slice(-LONGEST_READ)).split(/\s+/).filter((id) => /^<.+>$/.test(id));
+  const own = ids.pop() ?? '';
+  let room = LONGEST_REFERENCES - own.length;
+  const fits = (id: string) => {
+    room -= id.length + 1;
+    return room >= 0;
+  };
+  const first = whole ? ids.shift() : undefined;
+  const head = first !== undefined && fits(first) ? [first] : [];
+  const latest = ids.slice(1 - LAST_REFERENCES).reverse();
+  const tooMuch = latest.findIndex((id) => !fits(id));
+  const kept = tooMuch < 0 ? latest : latest.slice(0, tooMuch);
+  return [...head, ...kept.reverse(), own].join(' ').trim();
+}
+
+interface Asked {
+  sender: string;
+  thread: string;
+  since: number;
+}
+
+const bySubject = statement<Asked>()((db, slot) =>
+  db
+    .selectFrom('arrivals')
+    .select(['rfc_message_id', 'reply_references'])
+    .where('sender', '=', slot('sender'))
+    .where('thread', '=', slot('thread'))
+    .where('rfc_message_id', 'is not', null)
+    .orderBy('id', 'desc')
+    .limit(1),
+);
+
+const byTime = statement<Asked>()((db, slot) =>
+  db
+    .selectFrom('arrivals')
+    .select(['rfc_message_id', 'reply_references'])
+    .where('sender', '=', slot('sender'))
+    .where('seen_at', '>=', slot('since'))
+    .where('rfc_message_id', 'is not', null)
+    .orderBy('seen_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1),
+);
+
+/** `messageId` and `references` with angle brackets, ready for In-Reply-To and References. */
+export async function answerTo(
+  reads: Sql,
+  address: string,
+  subject: string,
+  now: number,
+): Promise<{ messageId: string; references: string } | null> {
+  const asked: Asked = {
+    sender: senderOf(address),
+    thread: threadOf(subject),
+    since: now - ANOTHER_SUBJECT_WITHIN_MS,
+  };
+  const row = (await reads.first(bySubject, asked)) ?? (await reads.first(byTime, asked));
+  if (!row?.rfc_message_id) return null;
+  const messageId = `<${row.rfc_message_id}>`;
+  return { messageId, references: row.reply_references ?? messageId };
+}
+
+/** Local parts are case-sensitive by RFC 5321 2.4 and by nobody's practice. */
+export function senderOf(address: string): string {
+  return address.trim().toLowerCase();
+}

@@ -1,0 +1,70 @@
+// Owns one row of the delivery log: how a verb writes it and how it is read back.
+import type { LogEntry } from '../types/journal.js';
+import { type Sql, statement } from '../db/sql.js';
+
+/** A counterparty's words are kept up to here: long enough for any SMTP reply, short enough for a table on a screen. */
+const LONGEST_DETAIL = 1_000;
+
+/** A step, as the verbs write it. */
+export interface Step extends Omit<LogEntry, 'id'> {
+  /** Null for orders and notes. */
+  arrivalId: number | null;
+}
+
+/** A row of `delivery_log`. */
+export interface StepRow {
+  id: number;
+  at: number;
+  gateway_id: string;
+  direction: 'I' | 'O';
+  step: string;
+  subject: string;
+  delivery_system_id: string | null;
+  message_id: string | null;
+  remote_address: string | null;
+  detail: string | null;
+}
+
+const insertStep = statement<Step>()((db, slot) =>
+  db.insertInto('delivery_log').values({
+    at: slot('at'),
+    gateway_id: slot('gatewayId'),
+    direction: slot('direction'),
+    step: slot('step'),
+    subject: slot('subject'),
+    arrival_id: slot('arrivalId'),
+    delivery_system_id: slot('deliverySystemId'),
+    message_id: slot('messageId'),
+    remote_address: slot('remoteAddress'),
+    detail: slot('detail'),
+  }),
+);
+
+export async function writeStep(sql: Sql, step: Step): Promise<void> {
+  await sql.run(insertStep, { ...step, detail: step.detail === null ? null : oneLine(step.detail) });
+}
+
+/** Folds all white space and cuts to what the log keeps, never through a surrogate pair. */
+export function oneLine(text: string): string {
+  const folded = text
+    .slice(0, 2 * LONGEST_DETAIL)
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (folded.length <= LONGEST_DETAIL) return folded;
+  return `${folded.slice(0, LONGEST_DETAIL - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+export function entryFrom(row: StepRow): LogEntry {
+  return {
+    id: row.id,
+    at: row.at,
+    gatewayId: row.gateway_id,
+    direction: row.direction,
+    event: row.step,
+    subject: row.subject,
+    deliverySystemId: row.delivery_system_id,
+    messageId: row.message_id,
+    remoteAddress: row.remote_address,
+    detail: row.detail,
+  };
+}

@@ -1,0 +1,93 @@
+// Owns searching the delivery log. The rows themselves are written by the verbs, in the verbs' own transactions.
+import { sql } from 'kysely';
+import type { Clock } from '../../kit/clock.js';
+import type { Committer } from '../db/group-commit.js';
+import type { DeliveryLog, LogEntry, LogFilter } from '../types/journal.js';
+import { type Sql, type Statement, statement } from '../db/sql.js';
+import { entryFrom, type StepRow, writeStep } from './events.js';
+
+/** More rows than anybody reads; a larger `limit` is cut to it. */
+const MOST_ENTRIES = 10_000;
+
+export function remarks(commits: Committer, clock: Clock): Pick<DeliveryLog, 'note'> {
+  return {
+    note: (gatewayId, direction, subject, detail) =>
+      commits.run((writes) =>
+        writeStep(writes, {
+          at: clock.now(),
+          gatewayId,
+          direction,
+          event: 'note',
+          subject,
+          arrivalId: null,
+          deliverySystemId: null,
+          messageId: null,
+          remoteAddress: null,
+          detail,
+        }),
+      ),
+  };
+}
+
+type EntryQuery = Required<LogFilter>;
+
+/** Oldest first. With `after` the next ones from there, else the newest `limit` of those that match. */
+export async function entries(reads: Sql, filter: LogFilter): Promise<LogEntry[]> {
+  const rows = await reads.all(entryStatement(filter), {
+    gatewayId: filter.gatewayId ?? '',
+    step: filter.event ?? '',
+    since: filter.since ?? 0,
+    until: filter.until ?? 0,
+    after: filter.after ?? 0,
+    limit: Math.max(0, Math.min(MOST_ENTRIES, Math.floor(filter.limit))),
+  });
+  const found = rows.map(entryFrom);
+  return filter.after === undefined ? found.reverse() : found;
+}
+
+const FILTERS = ['gatewayId', 'step', 'since', 'until', 'after'] as const;
+const entryStatements = new Map<string, Statement<EntryQuery, StepRow>>();
+
+/** One statement for each set of filters given. A filter that is absent stays out of the SQL, because a condition that
+ *  is always true would still lure the database to its index and away from reading in order. */
+function entryStatement(filter: LogFilter): Statement<EntryQuery, StepRow> {
+  const given = (name: keyof LogFilter) => filter[name] !== undefined;
+  const name = FILTERS.map(given).join();
+  const known = entryStatements.get(name);
+  if (known) return known;
+  const made = given('after') ? followingStatement(given) : newestStatement(given);
+  entryStatements.set(name, made);
+  return made;
+}
+
+type Given = (name: keyof LogFilter) => boolean;
+
+const newestStatement = (given: Given) =>
+  statement<EntryQuery>()((db, slot) =>
+    db
+      .selectFrom('delivery_log')
+      .selectAll()
+      .$if(given('gatewayId'), (query) => query.where('gateway_id', '=', slot('gatewayId')))
+      .$if(given('step'), (query) => query.where('step', '=', slot('step')))
+      .$if(given('since'), (query) => query.where('at', '>=', slot('since')))
+      .$if(given('until'), (query) => query.where('at', '<=', slot('until')))
+      .orderBy('at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(slot('limit')),
+  );
+
+// Few rows are newer than the last one seen. Written as expressions, the other columns keep the database from fetching all
+// rows of a gateway by its index and sorting them, every second.
+const followingStatement = (given: Given) =>
+  statement<EntryQuery>()((db, slot) =>
+    db
+      .selectFrom('delivery_log')
+      .selectAll()
+      .where('id', '>', slot('after'))
+      .$if(given('gatewayId'), (query) => query.where(sql<string>`gateway_id || ''`, '=', slot('gatewayId')))
+      .$if(given('step'), (query) => query.where(sql<string>`step || ''`, '=', slot('step')))
+      .$if(given('since'), (query) => query.where(sql<number>`at + 0`, '>=', slot('since')))
+      .$if(given('until'), (query) => query.where(sql<number>`at + 0`, '<=', slot('until')))
+      .orderBy('id', 'asc')
+      .limit(slot('limit')),
+  );

@@ -1,0 +1,154 @@
+// Owns "what became of this one?": finds a message by any id people may hold in their hands and tells its whole story.
+import { isoTime } from '../../kit/clock.js';
+import { ordersByPart, type Part, partsOf } from '../receipts/receipts.js';
+import { deliveryWords } from '../receipts/delivery-state.js';
+import type { MessageTrace } from '../types/journal.js';
+import { orderIdOf } from '../outbound/rows.js';
+import { type Sql, type Statement, statement } from '../db/sql.js';
+import { entryFrom } from './events.js';
+
+/** Shorter beginnings of ids fit too many. */
+const SHORTEST_PREFIX = 8;
+/** Stories told at once: a beginning that fits more of them is not much of an id. */
+const MOST_STORIES = 10;
+/** Steps told of one message. */
+const MOST_STEPS = 1_000;
+
+const ARRIVAL_IDS = ['request_id', 'message_id', 'delivery_system_id', 'rfc_message_id', 'key'] as const;
+const ORDER_IDS = ['message_id', 'delivery_system_id'] as const;
+
+interface Range {
+  from: string;
+  /** The same text for an exact id, else the end of the range of its beginnings. */
+  to: string;
+  limit: number;
+}
+
+const arrivalsBy = ARRIVAL_IDS.map((column) => ({
+  column,
+  query: statement<Range>()((db, slot) =>
+    db
+      .selectFrom('arrivals')
+      .selectAll()
+      .where(column, '>=', slot('from'))
+      .where(column, '<=', slot('to'))
+      .limit(slot('limit')),
+  ),
+}));
+
+const ordersBy = ORDER_IDS.map((column) => ({
+  column,
+  query: statement<Range>()((db, slot) =>
+    db
+      .selectFrom('orders')
+      .selectAll()
+      .where(column, '>=', slot('from'))
+      .where(column, '<=', slot('to'))
+      .limit(slot('limit')),
+  ),
+}));
+
+const stepsOfArrival = statement<{ id: number; limit: number }>()((db, slot) =>
+  db.selectFrom('delivery_log').selectAll().where('arrival_id', '=', slot('id')).orderBy('id').limit(slot('limit')),
+);
+
+const stepsOfOrder = statement<{ messageId: string; limit: number }>()((db, slot) =>
+  db
+    .selectFrom('delivery_log')
+    .selectAll()
+    .where('subject', '=', slot('messageId'))
+    .where('arrival_id', 'is', null)
+    .where('direction', '=', 'O')
+    .orderBy('id')
+    .limit(slot('limit')),
+);
+
+type ArrivalFound = RowOf<(typeof arrivalsBy)[number]['query']>;
+type OrderFound = RowOf<(typeof ordersBy)[number]['query']>;
+type RowOf<S> = S extends Statement<Range, infer Row> ? Row : never;
+
+/** By the whole id first; only when that finds nothing, by a beginning of at least 8 characters. At most 10 stories. */
+export async function stories(reads: Sql, id: string): Promise<MessageTrace[]> {
+  const text = withoutBrackets(id.trim());
+  if (text === '') return [];
+  const exact = await find(reads, (asked) => ({ from: asked, to: asked, limit: MOST_STORIES }), text);
+  if (exact.length > 0 || text.length < SHORTEST_PREFIX) return exact;
+  return find(reads, (asked) => ({ from: asked, to: `${asked}\u{10FFFF}`, limit: MOST_STORIES }), text);
+}
+
+async function find(reads: Sql, range: (asked: string) => Range, id: string): Promise<MessageTrace[]> {
+  const arrivals = new Map<number, ArrivalFound>();
+  for (const { column, query } of arrivalsBy) {
+    const asked = column === 'request_id' || column === 'message_id' ? orderIdOf(id) : id;
+    for (const row of await reads.all(query, range(asked))) arrivals.set(row.id, row);
+  }
+  const orders = new Map<string, OrderFound>();
+  for (const { column, query } of ordersBy) {
+    const asked = column === 'message_id' ? orderIdOf(id) : id;
+    for (const row of await reads.all(query, range(asked))) orders.set(row.message_id, row);
+  }
+  for (const row of await reads.all(ordersByPart, range(id))) orders.set(row.message_id, row);
+  const told = [
+    ...[...arrivals.values()].map((row) => () => arrivalStory(reads, row)),
+    ...[...orders.values()].map((row) => () => orderStory(reads, row)),
+  ];
+  return Promise.all(told.slice(0, MOST_STORIES).map((tell) => tell()));
+}
+
+async function arrivalStory(reads: Sql, row: ArrivalFound): Promise<MessageTrace> {
+  const steps = await reads.all(stepsOfArrival, { id: row.id, limit: MOST_STEPS });
+  return {
+    is: 'arrival',
+    gatewayId: row.gateway_id,
+    state: row.state,
+    ids: labelled([
+      ['Key', row.key],
+      ['RequestId', row.request_id],
+      ['DeliverySystemId', row.delivery_system_id],
+      ['Message-ID', row.rfc_message_id],
+      ['MessageId', row.message_id],
+      ['From', row.remote_address],
+      ['Subject', row.subject],
+      ['Seen', isoTime(row.seen_at)],
+      ['Postponed', row.postponed_at === null ? null : isoTime(row.postponed_at)],
+      ['Quarantined because', row.state === 'quarantined' ? row.quarantine_reason : null],
+    ]),
+    entries: steps.map(entryFrom),
+  };
+}
+
+async function orderStory(reads: Sql, row: OrderFound): Promise<MessageTrace> {
+  const steps = await reads.all(stepsOfOrder, { messageId: row.message_id, limit: MOST_STEPS });
+  const parts = await partsOf(reads, row.message_id);
+  const { delivery_state: delivery, delivery_detail: words } = row;
+  return {
+    is: 'order',
+    gatewayId: row.gateway_id,
+    state: row.state,
+    ids: labelled([
+      ['MessageId', row.message_id],
+      ['DeliverySystemId', row.delivery_system_id],
+      ...providerIds(parts, row.delivery_system_id),
+      ['To', row.remote_address],
+      ['Subject', row.subject],
+      ['Asked for', isoTime(row.asked_at)],
+      ['Answers', `${row.answered} of ${row.asked}`],
+      ['Delivery', delivery && deliveryWords(delivery, words, parts)],
+    ]),
+    entries: steps.map(entryFrom),
+  };
+}
+
+/** Most have just one, which is the DeliverySystemId. */
+function providerIds(parts: readonly Part[], deliverySystemId: string | null): (readonly [string, string])[] {
+  if (parts.length > 1) return parts.map(({ provider_id }, at) => [`Part ${at + 1} of ${parts.length}`, provider_id]);
+  return parts.flatMap(({ provider_id }) => (provider_id === deliverySystemId ? [] : [['Provider id', provider_id]]));
+}
+
+function labelled(pairs: readonly (readonly [string, string | null])[]): { label: string; value: string }[] {
+  return pairs.flatMap(([label, value]) => (value === null || value === '' ? [] : [{ label, value }]));
+}
+
+function withoutBrackets(id: string): string {
+  return id.startsWith('<') && id.endsWith('>') ? id.slice(1, -1) : id;
+}

@@ -1,0 +1,182 @@
+// Owns the files beside the journal: attachments and quarantined messages, each stored once under the SHA-256 of its bytes.
+// A file is durable before a row refers to it, and goes only when no row does.
+import { createHash, randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { yieldToEventLoop } from '../../kit/clock.js';
+import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
+
+export interface Files {
+  /**
+   * Stores the bytes durably, unless they are there already, and then runs `use` with their hashes. While `use` runs the
+   * files are safe from `sweep`, so that a row can come to refer to them.
+   */
+  store<T>(contents: readonly Uint8Array[], use: (sha256: readonly string[]) => Promise<T>): Promise<T>;
+  /** Null when the file is gone. */
+  read(sha256: string): Promise<Buffer | null>;
+  exists(sha256: string): Promise<boolean>;
+  pathOf(sha256: string): string;
+  /** Removes the files that `referred` does not name and nobody is storing; returns how many. */
+  sweep(referred: (sha256: readonly string[]) => Promise<ReadonlySet<string>>, goOn: () => boolean): Promise<number>;
+}
+
+/** Bytes hashed in one go, about 2 ms of work on a slow core; then the event loop has its turn. */
+const HASH_SLICE = 1024 * 1024;
+const HASH = /^[0-9a-f]{64}$/;
+const TEMPORARY = /^new-/;
+
+export function files(directory: string): Files {
+  const pins = new Map<string, number>();
+  const removing = new Map<string, Promise<void>>();
+  const folderOf = (sha256: string) => join(directory, sha256.slice(0, 2));
+  const pathOf = (sha256: string) => join(folderOf(sha256), sha256);
+
+  const pin = async (sha256: string) => {
+    for (let busy = removing.get(sha256); busy; busy = removing.get(sha256)) await busy;
+    pins.set(sha256, (pins.get(sha256) ?? 0) + 1);
+  };
+  const unpin = (sha256: string) => {
+    const left = (pins.get(sha256) ?? 1) - 1;
+    if (left > 0) pins.set(sha256, left);
+    else pins.delete(sha256);
+  };
+
+  const sweepFolder = async (name: string, referred: Parameters<Files['sweep']>[0]) => {
+    const found = (await readdir(join(directory, name))).filter((file) => HASH.test(file) && !pins.has(file));
+    // From here until they are gone nobody can begin to store any of these.
+    let release = () => {};
+    const done = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    for (const sha256 of found) removing.set(sha256, done);
+    try {
+      const wanted = await referred(found);
+      const orphans = found.filter((sha256) => !wanted.has(sha256));
+      for (const sha256 of orphans) rmSync(pathOf(sha256), { force: true });
+      return orphans.length;
+    } finally {
+      for (const sha256 of found) removing.delete(sha256);
+      release();
+    }
+  };
+
+  return {
+    async store(contents, use) {
+      const pinned: string[] = [];
+      try {
+        for (const bytes of contents) {
+          const sha256 = await hashOf(bytes);
+          await pin(sha256);
+          pinned.push(sha256);
+          await write(folderOf(sha256), pathOf(sha256), bytes);
+        }
+        return await use(pinned);
+      } finally {
+        for (const sha256 of pinned) unpin(sha256);
+      }
+    },
+    async read(sha256) {
+      try {
+        return await readFile(pathOf(sha256));
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return null;
+        throw error;
+      }
+    },
+    exists: (sha256) =>
+      stat(pathOf(sha256)).then(
+        () => true,
+        () => false,
+      ),
+    pathOf,
+    async sweep(referred, goOn) {
+      let removed = 0;
+      for (const name of await folders(directory)) {
+        if (!goOn()) break;
+        removed += await sweepFolder(name, referred);
+        await yieldToEventLoop();
+      }
+      return removed;
+    },
+  };
+}
+
+/** Makes the directory and removes what a process that died while writing has left. Only its one owner may call this. */
+export async function prepareDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    for (const name of await readdir(directory)) {
+      if (TEMPORARY.test(name)) await rm(join(directory, name), { force: true });
+    }
+  } catch (error) {
+    throw fileFault(error, directory);
+  }
+}
+
+async function folders(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => /^[0-9a-f]{2}$/.test(name));
+}
+
+async function hashOf(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let start = 0; start < bytes.length; start += HASH_SLICE) {
+    if (start > 0) await yieldToEventLoop();
+    hash.update(bytes.subarray(start, start + HASH_SLICE));
+  }
+  return hash.digest('hex');
+}
+
+/** Written under another name, flushed and renamed: the real name never stands for half a file. */
+async function write(folder: string, path: string, bytes: Uint8Array): Promise<void> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => -1,
+  );
+  // Somebody else may just have renamed it into place and not flushed the folder yet.
+  if (size === bytes.length) return flushFolder(folder);
+  const temporary = join(folder, '..', `new-${randomUUID()}`);
+  try {
+    if (await mkdir(folder, { recursive: true })) await flushFolder(join(folder, '..'));
+    await writeAndFlush(temporary, bytes);
+    await rename(temporary, path);
+    await flushFolder(folder);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw fileFault(error, path);
+  }
+}
+
+async function writeAndFlush(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A rename is durable once its folder is flushed. */
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function fileFault(error: unknown, path: string): GatepostError {
+  const full = ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
+  if (full) {
+    return new GatepostError('journal/disk-full', `the attachment file ${path} cannot be written: the disk is full`, {
+      advice: 'Free some space on that disk; nothing that was confirmed is lost.',
+      cause: error,
+    });
+  }
+  return new GatepostError('journal/unwritable', `the attachment file ${path} cannot be written: ${messageOf(error)}`, {
+    advice: 'Let the user that runs gatepost write to that folder.',
+    cause: error,
+  });
+}

@@ -1,0 +1,200 @@
+// Owns the removal of what is old, in slices small enough that nobody notices. What is open, unconfirmed, quarantined,
+// without outcome or owed an answer stays, with its story, however old it is.
+import { yieldToEventLoop, type Clock } from '../../kit/clock.js';
+import { referredFiles } from './attachments.js';
+import type { Committer } from '../db/group-commit.js';
+import { forgetParts } from '../receipts/receipts.js';
+import { EARLY_MS, giveUpEarly, oldEarly } from '../receipts/unmatched.js';
+import type { Files } from './blobs.js';
+import type { Journal, Retention } from '../types/journal.js';
+import { forgetSeen } from '../inbound/reconciliation.js';
+import { longPostponed, removePostponed } from '../inbound/deferred.js';
+import { type Database, listStatement, type Sql, type Statement, statement } from '../db/sql.js';
+
+export interface RetentionTools {
+  database: Database;
+  commits: Committer;
+  files: Files;
+  clock: Clock;
+  /** False once the journal is closing: the rest is for the next time. */
+  goOn: () => boolean;
+}
+
+/** Rows per transaction, about 10 ms. */
+const SLICE = 500;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const RECEIPTS_TIMES = 10;
+
+// In the order of writing, which is that of time: the sweep ends at the first slice without an old row.
+const nextSteps = statement<{ after: number; limit: number }>()((db, slot) =>
+  db.selectFrom('delivery_log').select(['id', 'at']).where('id', '>', slot('after')).orderBy('id').limit(slot('limit')),
+);
+
+const removeSteps = listStatement<object, number>()((db, _slot, ids) =>
+  db
+    .deleteFrom('delivery_log')
+    .where('id', 'in', ids)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('arrivals')
+            .select('arrivals.id')
+            .whereRef('arrivals.id', '=', 'delivery_log.arrival_id')
+            .where('arrivals.state', 'in', ['open', 'acknowledged', 'quarantined']),
+        ),
+      ),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('orders')
+            .select('orders.message_id')
+            .whereRef('orders.message_id', '=', 'delivery_log.subject')
+            .where('delivery_log.arrival_id', 'is', null)
+            .where(({ eb, or, ref }) =>
+              or([
+                eb('orders.state', 'in', ['accepted', 'begun', 'unknown']),
+                eb('orders.asked', '>', ref('orders.answered')),
+              ]),
+            ),
+        ),
+      ),
+    )
+    .returning('id'),
+);
+
+const oldOrders = statement<{ before: number; limit: number }>()((db, slot) =>
+  db
+    .selectFrom('orders')
+    .select('message_id')
+    .where('changed_at', '<', slot('before'))
+    .where('asked_at', '<', slot('before'))
+    .where('state', 'in', ['sent', 'failed', 'partial'])
+    .whereRef('asked', '<=', 'answered')
+    .limit(slot('limit')),
+);
+
+const removeOrders = listStatement<object, string>()((db, _slot, ids) =>
+  db
+    .deleteFrom('orders')
+    .where('message_id', 'in', ids)
+    .where('state', 'in', ['sent', 'failed', 'partial'])
+    .whereRef('asked', '<=', 'answered')
+    .returning('message_id'),
+);
+
+const oldAttachments = statement<{ before: number; limit: number }>()((db, slot) =>
+  db
+    .selectFrom('attachments')
+    .innerJoin('arrivals', 'arrivals.id', 'attachments.arrival_id')
+    .select('attachments.id')
+    .where('attachments.stored_at', '<', slot('before'))
+    .where('arrivals.state', '=', 'confirmed')
+    .limit(slot('limit')),
+);
+
+const removeAttachments = listStatement<object, string>()((db, _slot, ids) =>
+  db.deleteFrom('attachments').where('id', 'in', ids).returning('id'),
+);
+
+// Ignored keys are no receipts: they name mails that are still in the mailbox and must not flood in after some years.
+const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
+  db
+    .selectFrom('arrivals')
+    .select('id')
+    .where('confirmed_at', '<', slot('before'))
+    .where('state', '=', 'confirmed')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('attachments').select('attachments.id').whereRef('attachments.arrival_id', '=', 'arrivals.id'),
+        ),
+      ),
+    )
+    .limit(slot('limit')),
+);
+
+const removeReceipts = listStatement<object, number>()((db, _slot, ids) =>
+  db.deleteFrom('arrivals').where('id', 'in', ids).where('state', '=', 'confirmed').returning(['gateway_id', 'day']),
+);
+
+/** `removed` counts rows and files. */
+export function retention(tools: RetentionTools): Pick<Journal, 'sweep'> {
+  const { clock, files, database, goOn } = tools;
+  return {
+    async sweep(kept: Retention) {
+      const before = (days: number) => clock.now() - days * DAY_MS;
+      // Before the log, which keeps the steps of arrivals that are still there.
+      let removed = await sweepSlices(tools, longPostponed, before(kept.logDays), (sql, rows) =>
+        removePostponed(
+          sql,
+          rows.map(({ id }) => id),
+          before(kept.logDays),
+        ),
+      );
+      removed += await sweepSteps(tools, before(kept.logDays));
+      removed += await sweepSlices(tools, oldOrders, before(kept.orderDays), removeOrderRows);
+      removed += await sweepSlices(tools, oldEarly, clock.now() - EARLY_MS, (sql, rows) =>
+        giveUpEarly(sql, rows, clock.now()),
+      );
+      removed += await sweepSlices(tools, oldAttachments, before(kept.attachmentDays), async (sql, rows) => {
+        const ids = rows.map(({ id }) => id);
+        return (await sql.allOf(removeAttachments, {}, ids)).length;
+      });
+      removed += await sweepSlices(tools, oldReceipts, before(RECEIPTS_TIMES * kept.logDays), removeReceiptRows);
+      removed += await files.sweep((hashes) => referredFiles(database.reads, hashes), goOn);
+      return { removed };
+    },
+  };
+}
+
+async function sweepSteps({ database, commits, goOn }: RetentionTools, before: number): Promise<number> {
+  let removed = 0;
+  let after = 0;
+  while (goOn()) {
+    const steps = await database.reads.all(nextSteps, { after, limit: SLICE });
+    const old = steps.filter(({ at }) => at < before).map(({ id }) => id);
+    if (old.length === 0) break;
+    after = steps.at(-1)?.id ?? after;
+    removed += (await commits.run((sql) => sql.allOf(removeSteps, {}, old), old.length)).length;
+    await yieldToEventLoop();
+  }
+  return removed;
+}
+
+/** Removes slice after slice until there is nothing more to find, or nothing of what was found could be removed. */
+async function sweepSlices<Row>(
+  { database, commits, goOn }: RetentionTools,
+  find: Statement<{ before: number; limit: number }, Row>,
+  before: number,
+  remove: (sql: Sql, rows: readonly Row[]) => Promise<number>,
+): Promise<number> {
+  let removed = 0;
+  while (goOn()) {
+    const rows = await database.reads.all(find, { before, limit: SLICE });
+    if (rows.length === 0) break;
+    const gone = await commits.run((sql) => remove(sql, rows), rows.length);
+    if (gone === 0) break;
+    removed += gone;
+    await yieldToEventLoop();
+  }
+  return removed;
+}
+
+async function removeOrderRows(sql: Sql, rows: readonly { message_id: string }[]): Promise<number> {
+  const ids = rows.map(({ message_id }) => message_id);
+  const gone = (await sql.allOf(removeOrders, {}, ids)).map(({ message_id }) => message_id);
+  return gone.length + (await forgetParts(sql, gone));
+}
+
+async function removeReceiptRows(sql: Sql, rows: readonly { id: number }[]): Promise<number> {
+  const ids = rows.map(({ id }) => id);
+  const gone = await sql.allOf(removeReceipts, {}, ids);
+  const days = new Map<string, { gateway_id: string; day: string; count: number }>();
+  for (const { gateway_id, day } of gone) {
+    const name = `${day} ${gateway_id}`;
+    days.set(name, { gateway_id, day, count: (days.get(name)?.count ?? 0) + 1 });
+  }
+  for (const { count, ...day } of days.values()) await forgetSeen(sql, day, count);
+  return gone.length;
+}

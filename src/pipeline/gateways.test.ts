@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Bed, fact, gateway, IN, OUT, startBed, usual } from '../../test/fixtures/connector.js';
+
+let bed: Bed;
+beforeEach(async () => {
+  bed = await startBed({ env: { GATEPOST_SECRET_BOX: 'very-secret-word', HOME: '/root' } });
+});
+afterEach(() => bed.close());
+
+const view = (id: string) => bed.service.views().find((candidate) => candidate.id === id);
+const refresh = async (ms = 60_000) => {
+  const before = bed.hub.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS').length;
+  await bed.clock.advance(ms);
+  await bed.hub.untilCount('ES_SL_GETGATEWAYS', before + 1);
+  await bed.clock.advance(10);
+};
+
+describe('the list of gateways', () => {
+  it('is asked for with the PeerAddress after login, and again every minute', async () => {
+    expect(bed.hub.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS').map((frame) => frame.content)).toEqual([
+      '@gatepost',
+    ]);
+    await refresh();
+    expect(bed.hub.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS')).toHaveLength(2);
+  });
+
+  it('does not touch gateways that are unchanged', async () => {
+    await refresh();
+    expect([bed.inbound.opened, bed.inbound.closed]).toEqual([1, 0]);
+  });
+
+  it('restarts a changed gateway and no other', async () => {
+    bed.hub.gateways = [gateway(IN, 'I', 'TestIn { "Name": "changed" }'), ...usual().slice(1)];
+    await refresh();
+    await fact(() => bed.inbound.opened === 2);
+    expect(bed.inbound.closed).toBe(1);
+    expect([bed.outbound.opened, bed.outbound.closed]).toEqual([1, 0]);
+  });
+
+  it('stops a vanished gateway only after what is under way has come to its end', async () => {
+    bed.hub.onReceiving = () => 'silent';
+    await bed.clock.advance(50_000);
+    const put = bed.inbound.put('one');
+    const { content } = await bed.hub.until('ES_MESSAGE_RECEIVING');
+    bed.hub.gateways = usual().slice(1);
+    await refresh(10_000);
+    await fact(() => view(IN)?.state === 'draining' || view(IN) === undefined);
+    expect(bed.inbound.closed).toBe(0);
+    bed.hub.acknowledge(content);
+    await fact(() => bed.inbound.closed === 1);
+    expect(put.events).toEqual(['confirmed']);
+  });
+
+  it('keeps a two-way gateway as two', async () => {
+    bed.hub.gateways = [gateway(OUT, 'I', 'TestIn { "Name": "a" }'), gateway(OUT, 'O', 'TestOut { "Name": "b" }')];
+    await refresh();
+    await fact(() => bed.service.views().filter((one) => one.state === 'running').length === 2);
+    const keys = bed.service.views().map((one) => `${one.id}${one.direction}`);
+    expect(new Set(keys)).toEqual(new Set([`${OUT}I`, `${OUT}O`]));
+  });
+
+  const mistakes: [string, string, string][] = [
+    ['an unknown device', 'ImapHots { "Host": "x" }', 'unknown device type "ImapHots"'],
+    ['a device that FrontStage runs itself', 'Pop3Host { }', 'run by FrontStage itself'],
+    ['an unknown setting', 'TestIn { "Name": "a", "Nmae": "b" }', 'did you mean "Name"'],
+    ['a missing setting', 'TestIn { }', 'Name is missing'],
+    ['broken JSON', 'TestIn { "Name": }', 'JSON'],
+    ['a secret outside the prefix', 'TestIn { "Name": "a", "Password": "${env:HOME}" }', 'GATEPOST_SECRET_'],
+    [
+      'a secret file outside the folder',
+      'TestIn { "Name": "a", "Password": "${file:../etc/passwd}" }',
+      'plain file name',
+    ],
+    ['a secret that is not set', 'TestIn { "Name": "a", "Password": "${env:GATEPOST_SECRET_NONE}" }', 'not set'],
+    ['a reference where none may be', 'TestIn { "Name": "${env:GATEPOST_SECRET_BOX}" }', 'write the value itself'],
+  ];
+  for (const [what, device, words] of mistakes) {
+    it(`skips ${what}, says so, and runs the others`, async () => {
+      const bad = '33333333-3333-4333-8333-333333333333';
+      bed.hub.gateways = [gateway(bad, 'I', device), ...usual()];
+      await refresh();
+      await fact(() => view(bad) !== undefined);
+      expect(view(bad)).toMatchObject({ state: 'skipped' });
+      expect(view(bad)?.problem).toContain(words);
+      expect(view(IN)?.state).toBe('running');
+      expect(bed.lines.join('')).not.toContain('very-secret-word');
+    });
+  }
+
+  it('skips a line that is no gateway at all', async () => {
+    bed.hub.gateways = [{ Id: 'nonsense' } as never, 'text' as never, ...usual()];
+    await refresh();
+    expect(bed.service.views()).toHaveLength(2);
+    expect(bed.lines.join('')).toContain('cannot be read and is skipped');
+  });
+
+  it('that is no list leaves everything running', async () => {
+    bed.hub.gateways = { not: 'a list' } as never;
+    await refresh();
+    expect(bed.service.views()).toHaveLength(2);
+  });
+});
+
+describe('a gateway', () => {
+  it('whose session cannot be opened is failing with the reason, and comes back by itself', async () => {
+    bed.inbound.refuseToOpen = 'the mail server refused the login';
+    bed.hub.gateways = [gateway(IN, 'I', 'TestIn { "Name": "again" }'), ...usual().slice(1)];
+    await refresh();
+    await fact(() => view(IN)?.state === 'failing');
+    expect(view(IN)?.problem).toContain('refused the login');
+    expect(view(OUT)?.state).toBe('running');
+    bed.inbound.refuseToOpen = null;
+    await bed.clock.advance(61_000);
+    await fact(() => view(IN)?.state === 'running');
+    expect(view(IN)?.problem).toBeNull();
+  });
+
+  it('never shows its secrets in the log', async () => {
+    bed.hub.gateways = [
+      gateway(IN, 'I', 'TestIn { "Name": "a", "Password": "${env:GATEPOST_SECRET_BOX}" }'),
+      ...usual().slice(1),
+    ];
+    bed.inbound.refuseToOpen = 'login with very-secret-word was refused';
+    await refresh();
+    await fact(() => view(IN)?.state === 'failing');
+    expect(view(IN)?.problem).toBe('login with [hidden] was refused');
+    expect(bed.lines.join('')).not.toContain('very-secret-word');
+  });
+});

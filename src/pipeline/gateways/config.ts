@@ -1,0 +1,137 @@
+// Owns what a line of the server's list means: device string -> driver and checked settings, or every problem with it.
+import type { AnyDriver, SettingsSchema } from '../../driver/contract.js';
+import { isRecord, metaOfWritten } from '../../driver/settings.js';
+import { GatepostError, messageOf } from '../../kit/errors.js';
+import { nearest } from '../../kit/nearest.js';
+import type { Redactor } from '../../kit/redact.js';
+import { parseDevice } from '../../simprot/device.js';
+import type { GatewayInfo } from '../../simprot/messages.js';
+import { isReference, type Secrets } from './secrets.js';
+
+/** Device type word in lower case -> its driver, loaded when first needed. */
+export type DriverTable = Readonly<Record<string, () => Promise<AnyDriver>>>;
+
+export interface GatewayConfig {
+  info: GatewayInfo;
+  driver: AnyDriver;
+  settings: unknown;
+}
+
+export interface GatewayProblem {
+  /** The setting as written; null when the problem is with the device as a whole. */
+  setting: string | null;
+  message: string;
+  /** True when it only concerns this machine (a secret that is not set here), not the definition. */
+  local: boolean;
+}
+
+export type GatewayConfigResult = { ok: true; definition: GatewayConfig } | { ok: false; problems: GatewayProblem[] };
+
+export interface GatewayConfigDeps {
+  drivers: DriverTable;
+  secrets: Secrets;
+  redactor: Redactor;
+}
+
+/** Type words of FrontStage's own services: not ours to run, and no mistake of the administrator. */
+const BUILT_IN = [
+  'Pop3Host',
+  'EWSHost',
+  'SmtpDirect',
+  'MaternaConnect',
+  'EMIConnect',
+  'HgcA2PConnect',
+  'BridgeConnect',
+];
+
+export async function resolveGateway(info: GatewayInfo, tools: GatewayConfigDeps): Promise<GatewayConfigResult> {
+  const device = parseDevice(info.Device);
+  if (!device.ok) return bad(null, device.message);
+  const load = tools.drivers[device.type.toLowerCase()];
+  if (!load) return bad(null, await unknownDevice(device.type, tools.drivers));
+  const driver = await load();
+  const misfit = misfitOf(info, driver);
+  // Its settings are looked at all the same: whoever corrects a definition wants to hear everything at once.
+  const problems: GatewayProblem[] = misfit ? [{ setting: null, message: misfit, local: false }] : [];
+  const input = resolveSecrets(device.settings, driver.settings, tools, problems);
+  const result = driver.settings.parse(input);
+  if (!result.ok) problems.push(...result.problems.map((problem) => ({ ...problem, local: false })));
+  if (!result.ok || problems.length > 0) return { ok: false, problems };
+  return { ok: true, definition: { info, driver, settings: result.settings } };
+}
+
+function bad(setting: string | null, message: string): GatewayConfigResult {
+  return { ok: false, problems: [{ setting, message, local: false }] };
+}
+
+async function unknownDevice(type: string, drivers: DriverTable): Promise<string> {
+  if (BUILT_IN.some((word) => word.toLowerCase() === type.toLowerCase())) {
+    return `device type ${type} is run by FrontStage itself, not by this connector`;
+  }
+  const words = await Promise.all(Object.values(drivers).map(async (load) => (await load()).device));
+  const near = nearest(type, words);
+  return `unknown device type "${type}"; ${near ? `did you mean "${near}"?` : `there are ${words.join(', ')}`}`;
+}
+
+function misfitOf(info: GatewayInfo, driver: AnyDriver): string | null {
+  if (info.Channel !== driver.channel)
+    return `${driver.device} serves the channel ${driver.channel}, not ${info.Channel}`;
+  if (info.Direction === 'I' && !driver.receive) return `${driver.device} only sends: its direction must be O, not I`;
+  if (info.Direction === 'O' && !driver.send) return `${driver.device} only receives: its direction must be I, not O`;
+  return null;
+}
+
+/**
+ * References are only followed in settings meant for it, so that a definition cannot mail a secret to somebody. `within`
+ * begins the names of settings that are held by another: `Mailbox.`.
+ */
+function resolveSecrets(
+  settings: Readonly<Record<string, unknown>>,
+  schema: SettingsSchema<unknown>,
+  tools: GatewayConfigDeps,
+  problems: GatewayProblem[],
+  within = '',
+): Record<string, unknown> {
+  const resolved = Object.entries(settings).map(([as, value]) => {
+    const meta = metaOfWritten(schema, as);
+    const name = within + as;
+    if (meta?.holds && isRecord(value))
+      return [as, resolveSecrets(value, meta.holds.settings, tools, problems, `${name}.`)] as const;
+    if (typeof value !== 'string') return [as, value] as const;
+    return [as, resolveOne(name, value, meta, tools, problems)] as const;
+  });
+  return Object.fromEntries(resolved);
+}
+
+function resolveOne(
+  as: string,
+  value: string,
+  meta: { secret?: boolean; reference?: boolean } | undefined,
+  { secrets, redactor }: GatewayConfigDeps,
+  problems: GatewayProblem[],
+): string {
+  if (!meta?.secret && !meta?.reference) {
+    const message = `holds the reference ${value}, which only passwords, keys and the like may: write the value itself`;
+    if (isReference(value)) problems.push({ setting: as, message, local: false });
+    return value;
+  }
+  try {
+    const resolved = secrets.resolve(value);
+    if (meta.secret) redactor.add(resolved);
+    return resolved;
+  } catch (error) {
+    const local = error instanceof GatepostError && error.code === 'secret/missing';
+    problems.push({ setting: as, message: sentence(error), local });
+    return value;
+  }
+}
+
+function sentence(error: unknown): string {
+  const advice = error instanceof GatepostError && error.advice ? `; ${error.advice}` : '';
+  return messageOf(error) + advice;
+}
+
+/** All problems as one line. */
+export function problemLine(problems: readonly GatewayProblem[]): string {
+  return problems.map(({ setting, message }) => (setting ? `${setting} ${message}` : message)).join('; ');
+}

@@ -1,0 +1,88 @@
+// Owns what every running gateway has in common, whichever direction it works in.
+import type { FaxComposer } from '../../content/fax/compose.js';
+import type { LinkMaker, Notice, Reader } from '../../content/reader.js';
+import type { RawRequest, WebhookReply } from '../../driver/contract.js';
+import type { Journal } from '../../journal/types/journal.js';
+import type { Backoff } from '../../kit/backoff.js';
+import type { Clock, Random } from '../../kit/clock.js';
+import type { Log } from '../../kit/log.js';
+import type { Redactor } from '../../kit/redact.js';
+import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { GatewayConfig } from './config.js';
+import type { AckTracker, ServerLink } from '../server/ack-tracker.js';
+import type { GatewayView, Metrics } from '../metrics.js';
+
+/** What a half of a gateway made of a push. */
+export interface Pushed {
+  reply: WebhookReply;
+  /** It concerns the other direction. */
+  otherDirection?: boolean;
+}
+
+export interface RunningGateway {
+  readonly definition: GatewayConfig;
+  /** A request at the gateway's webhook. Rejects when it could not be put into the journal. */
+  webhook(request: RawRequest): Promise<Pushed>;
+  view(): GatewayView;
+  /** Takes nothing new, gives what is under way `graceMs` to finish, closes the session. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export interface InboundGateway extends RunningGateway {
+  /** Hands over what was released from quarantine and is not under way yet. */
+  dispatchRequeued(): Promise<void>;
+  /** Hands over a notice of ours. Rejects when the journal cannot take it. */
+  notify(notice: Notice): Promise<void>;
+}
+
+export interface SendResult {
+  /** Data of ES_MESSAGE_SENT: null for success, else the reason for people. */
+  error: string | null;
+  /** Reference of ES_MESSAGE_SENT. */
+  deliverySystemId: string | null;
+}
+
+export interface OutboundGateway extends RunningGateway {
+  /** Carries an order to its answer; never rejects, never takes longer than the answer limit counted from `since` (monotonic ms). */
+  deliver(order: MessageContentInfo & { MessageId: string }, since: number): Promise<SendResult>;
+}
+
+export interface GatewayDeps {
+  journal: Journal;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  redactor: Redactor;
+  meters: Metrics;
+  dataDir: string;
+  /** Where the counterparty of a gateway reaches its webhook. */
+  webhookUrl(gatewayId: string): string;
+}
+
+export interface InboundDeps extends GatewayDeps {
+  line: ServerLink;
+  acks: AckTracker;
+  reader: Reader;
+  link: LinkMaker;
+  limits: InboundLimits;
+  /** What the outbound gateway of the same Id is, when one runs here. */
+  otherDirection(): GatewayConfig | undefined;
+  /** Hands a notice to an inbound gateway; false when none with this Id runs here. */
+  notify(gatewayId: string, notice: Notice): Promise<boolean>;
+}
+
+export interface InboundLimits {
+  window: number;
+  windowBytes: number;
+  ackMs: number;
+  backoff: Backoff;
+  rejections: number;
+}
+
+export interface OutboundDeps extends GatewayDeps {
+  /** Ms after which an order is answered at the latest. */
+  answerMs: number;
+  fax: FaxComposer;
+  /** Hands a notice to an inbound gateway; false when none with this Id runs here. */
+  notify(gatewayId: string, notice: Notice): Promise<boolean>;
+}

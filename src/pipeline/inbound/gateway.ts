@@ -1,0 +1,393 @@
+// Owns the inbound line: driver.receive -> known? -> read -> journal.open -> ES_MESSAGE_RECEIVING -> ack -> confirm.
+// A crash at any arrow repeats at most one step, and that repetition is harmless.
+import { readNotice } from '../../content/notice.js';
+import type { Notice, ReadMessage } from '../../content/reader.js';
+import type { Content, RawRequest } from '../../driver/contract.js';
+import type { InboundRecord } from '../../journal/types/journal.js';
+import { equalJitter } from '../../kit/backoff.js';
+import { sleep } from '../../kit/clock.js';
+import { codeOf, messageOf } from '../../kit/errors.js';
+import { retry } from '../../kit/retry.js';
+import { stopper } from '../../kit/stopper.js';
+import { semaphore } from '../../kit/semaphore.js';
+import { MSG } from '../../simprot/messages.js';
+import type { GatewayConfig } from '../gateways/config.js';
+import { faxRulesOf, lateResults } from '../outbound/receipts.js';
+import { type InFlight, inFlight, type InboundHandle } from './in-flight.js';
+import type { AckResult, ReceivingMessage } from '../server/ack-tracker.js';
+import { superviseSession, type SessionSupervisor, sessionFor } from '../gateways/session-supervisor.js';
+import { contentOf, noticeKey, rawOf } from './spool-codec.js';
+import { applyConsent, rulesOf } from '../gateways/text-rules.js';
+import type { InboundDeps, InboundGateway, Pushed } from '../gateways/gateway.js';
+
+/** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
+const PARKING_FACTOR = 4;
+/** Taken arrivals whose confirm is still on its way to the mailbox, at most this many windows of them. */
+const UNCONFIRMED_FACTOR = 8;
+/** How long a counterparty that waits on the line is kept waiting for the link to come up, ms. */
+const LINE_PATIENCE_MS = 5_000;
+
+export function startInbound(definition: GatewayConfig, tools: InboundDeps): InboundGateway {
+  const { clock, log, limits, meters } = tools;
+  const id = definition.info.Id;
+  const flights = new Map<string, InFlight>();
+  const rules = rulesOf(definition);
+  const group = rules.optOutGroup ?? id;
+  const faxRules = faxRulesOf(definition);
+  // Results of what was sent may come in here: mails of a provider. Whom to tell stands where the sending is defined.
+  const reporting = () => lateResults(tools.otherDirection() ?? definition, tools);
+  const places = semaphore({ places: limits.window, weight: limits.windowBytes });
+  const parking = semaphore({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
+  const unconfirmed = semaphore({ places: limits.window * UNCONFIRMED_FACTOR, weight: 0 });
+  const reading = stopper();
+  const stopped = stopper();
+
+  const keeper: SessionSupervisor = superviseSession(definition, tools, reading.signal, receiveAll, {
+    rekeyed,
+    reportReceipts: (news) => reporting().receipts(news),
+  });
+
+  async function receiveAll(session: unknown, signal: AbortSignal): Promise<void> {
+    const { receive } = definition.driver;
+    if (!receive) return;
+    for await (const arrival of receive(session, signal)) await admit(arrival, signal);
+  }
+
+  /** Those under way go on under their new keys, or the next session could never show them again. */
+  function renamed(changes: readonly { from: string; to: string }[]): void {
+    for (const { from, to } of changes) {
+      const flight = flights.get(from);
+      if (!flight || flights.has(to)) continue;
+      flights.delete(from);
+      flight.key = to;
+      flights.set(to, flight);
+    }
+  }
+
+  /** Waits for room, so that a full window stops the driver; the work itself goes on beside it. */
+  async function admit(arrival: InboundHandle, signal: AbortSignal): Promise<void> {
+    const running = flights.get(arrival.key);
+    // The session was reopened and shows the same arrival again: go on with the handle that is alive.
+    if (running) return running.replaceHandle(arrival);
+    const leave = await places.enter(arrival.bytes, signal);
+    const flight = inFlight(arrival, clock.monotonic(), leave);
+    flights.set(arrival.key, flight);
+    void carry(flight).finally(() => {
+      flight.release();
+      if (flights.get(flight.key) === flight) flights.delete(flight.key);
+    });
+  }
+
+  /**
+   * Messages that a person let out of quarantine: handed over from the journal's own copy. At the counterparty they were
+   * settled when they went in, so there is nothing to confirm or refuse.
+   */
+  async function handReleased(): Promise<void> {
+    for (const record of await tools.journal.requeued(id)) {
+      if (flights.has(record.key) || reading.signal.aborted) continue;
+      const raw = await tools.journal.quarantinedRaw(record.id);
+      if (raw)
+        await admit(
+          releasedArrival(record.key, contentOf(definition, { key: record.key, raw }, clock.now()), raw.length),
+          reading.signal,
+        );
+    }
+  }
+
+  /** What a counterparty pushes is in the journal before it hears "taken"; from there it goes the way of all others. */
+  async function webhook(request: RawRequest): Promise<Pushed> {
+    if (!definition.driver.webhook) return { reply: { status: 404 } };
+    const session = await sessionFor(keeper, tools.clock, request.signal);
+    const { reply, messages = [], receipts = [], otherDirection = false } = await definition.driver.webhook(session, request);
+    for (const pushed of messages)
+      await spool({ ...pushed, bytes: 0, confirm: async () => {}, reject: async () => {} });
+    if (receipts.length > 0) await reporting().receipts(receipts);
+    if (messages.length > 0)
+      void handReleased().catch((error) =>
+        log.error({ error: messageOf(error) }, 'pushed messages wait for the next round'),
+      );
+    return { reply, otherDirection };
+  }
+
+  async function spool(arrival: InboundHandle): Promise<void> {
+    const known = await tools.journal.recordsOf(id, [arrival.key]);
+    // One that is open is spooled all the same: before it is in the journal whole, nobody may hear "taken".
+    if (!arrival.content || (known.get(arrival.key)?.state ?? 'open') !== 'open') return;
+    const raw = rawOf(arrival.content);
+    const read = await readSoon(arrival.key, arrival.content);
+    await tools.journal.spool(
+      openingOf(id, { key: arrival.key, message: { ...arrival, bytes: raw.length } }, read),
+      raw,
+    );
+  }
+
+  /** Carries one arrival to its end; only a journal or disk that fails makes it try again. Never rejects. */
+  function carry(flight: InFlight): Promise<void> {
+    return retry(() => oneArrival(flight), {
+      clock,
+      random: tools.random,
+      signal: stopped.signal,
+      backoff: limits.backoff,
+      worthIt: () => !flight.message.defer,
+      onFailure: (error, pause) =>
+        log.error(
+          { key: flight.key, error: messageOf(error), retryInMs: pause },
+          'an arrival cannot go on here; trying again',
+        ),
+    }).catch(async (error) => {
+      if (!stopped.signal.aborted) log.error({ key: flight.key, error: messageOf(error) }, 'an arrival was put off');
+      await postpone(flight, messageOf(error));
+    });
+  }
+
+  async function oneArrival(flight: InFlight): Promise<void> {
+    const { content } = flight.message;
+    // A driver asks about its keys before it downloads, so a content means: new, or open still. `open` has the last word.
+    if (!content) return knownOnly(flight);
+    const read = await readContent(flight.key, content);
+    const record = await tools.journal.open(openingOf(id, flight, read));
+    if (record.state !== 'open') return settled(flight, record);
+    const message: ReceivingMessage = { ...read.message, GatewayId: id, RequestId: record.requestId };
+    const end = await handOver(flight, record, message);
+    const seconds = (clock.monotonic() - flight.since) / 1000;
+    if (end === 'postponed') return;
+    if (end === 'quarantined') {
+      meters.inboundMessage(id, 'quarantined', seconds);
+      return flight.message.reject('the contact center refused it');
+    }
+    meters.inboundMessage(id, 'acknowledged', seconds);
+    // What waits for the mailbox only is no burden on the server any more: others may be handed over meanwhile.
+    const confirming = await unconfirmed.enter(0, stopped.signal);
+    flight.release();
+    await confirm(flight, record).finally(confirming);
+  }
+
+  async function knownOnly(flight: InFlight): Promise<void> {
+    const known = (await tools.journal.recordsOf(id, [flight.key])).get(flight.key);
+    if (known && known.state !== 'open') return settled(flight, known);
+    log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
+  }
+
+  /** For a sender that waits. A fax takes longer to read than that; what is made of its pages is stored when it is opened. */
+  async function readSoon(key: string, content: Content | Notice): Promise<ReadMessage> {
+    if (content.kind !== 'fax') return readContent(key, content);
+    return tools.reader.glanceFax(content, faxRules, { gatewayId: id, link: tools.link });
+  }
+
+  /** A notice of ours: kept like a push, so that it survives us, and handed over like any message. */
+  async function notify(notice: Notice): Promise<void> {
+    const arrival = { key: noticeKey(notice), content: notice, fingerprint: '', bytes: 0 };
+    await spool({ ...arrival, confirm: async () => {}, reject: async () => {} });
+    await handReleased();
+  }
+
+  async function readContent(key: string, content: Content | Notice): Promise<ReadMessage> {
+    const context = { gatewayId: id, link: tools.link };
+    if (content.kind === 'notice') return readNotice(content);
+    if (content.kind === 'mail') return tools.reader.readMail(content, context);
+    if (content.kind === 'fax') return tools.reader.readFax(content, faxRules, context);
+    const read = await tools.reader.readText(content, rules, context);
+    if (read.consent === null || read.consent === 'help') return read;
+    // Once: a STOP or START that is read again, after a restart say, must not undo a later word of the sender.
+    const known = await tools.journal.recordsOf(id, [key]);
+    if (!known.has(key)) await applyConsent(tools, group, read, clock.now());
+    return read;
+  }
+
+  /** The journal knows the end of this one already: only the counterparty does not. */
+  async function settled(flight: InFlight, record: InboundRecord): Promise<void> {
+    if (record.state === 'ignored') return;
+    if (record.state === 'quarantined') return flight.message.reject('it is in quarantine');
+    meters.inboundMessage(id, 'duplicate', 0);
+    await confirm(flight, record);
+  }
+
+  async function handOver(flight: InFlight, record: InboundRecord, message: ReceivingMessage): Promise<End> {
+    const hush = tools.acks.register(record.requestId, flight.resolve);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const end = await oneAttempt(flight, record, message, attempt);
+        if (end) return end;
+      }
+    } finally {
+      hush();
+    }
+  }
+
+  async function oneAttempt(
+    flight: InFlight,
+    record: InboundRecord,
+    message: ReceivingMessage,
+    attempt: number,
+  ): Promise<End | undefined> {
+    if (!(await lineIsUp(flight))) return postpone(flight, 'the contact center is not connected');
+    const answer = await ask(flight, record, message, attempt);
+    if (answer === 'taken') return 'taken';
+    if (answer === 'refused' && (await countRefusal(flight, record)) >= limits.rejections) return 'quarantined';
+    if (flight.message.defer) return postpone(flight, answerWords[answer]);
+    // A lost connection needs no pause: the next attempt waits for the link anyway, and the server knows the requestId.
+    if (answer !== 'down') await park(flight, attempt);
+    return flight.accepted.aborted ? 'taken' : undefined;
+  }
+
+  async function lineIsUp(flight: InFlight): Promise<boolean> {
+    if (tools.line.up) return true;
+    if (!flight.message.defer) {
+      await tools.line.untilUp(stopped.signal);
+      return true;
+    }
+    const patience = new AbortController();
+    const cancel = clock.schedule(LINE_PATIENCE_MS, () => patience.abort());
+    await tools.line.untilUp(AbortSignal.any([stopped.signal, patience.signal])).catch(() => undefined);
+    cancel();
+    return tools.line.up;
+  }
+
+  async function ask(flight: InFlight, record: InboundRecord, message: ReceivingMessage, attempt: number) {
+    // The first attempt follows its "received" at once; only repeats are news.
+    if (attempt > 1) await tools.journal.dispatched(record.id, attempt);
+    const answer = flight.result(clock, limits.ackMs, stopped.signal);
+    try {
+      await tools.line.send(MSG.receiving, message);
+    } catch (error) {
+      flight.resolve(notSent(error, tools.line.up), messageOf(error));
+    }
+    return answer;
+  }
+
+  async function countRefusal(flight: InFlight, record: InboundRecord): Promise<number> {
+    const refusals = await tools.journal.rejected(record.id, flight.detail);
+    meters.inboundMessage(id, 'refused', (clock.monotonic() - flight.since) / 1000);
+    log.warn({ key: flight.key, refusals, detail: flight.detail }, 'the server refused a message');
+    if (refusals < limits.rejections) return refusals;
+    const raw = rawOf(flight.message.content);
+    await tools.journal.quarantine(record.id, `refused ${refusals} times by the server`, raw);
+    log.error({ key: flight.key, refusals }, 'a message went to quarantine: kept whole, see `gatepost quarantine`');
+    return refusals;
+  }
+
+  /** Waits longer each time, out of the way of those behind it as long as there is parking room. */
+  async function park(flight: InFlight, attempt: number): Promise<void> {
+    const pause = equalJitter(limits.backoff, attempt, tools.random);
+    const unpark = parking.tryEnter(flight.message.bytes);
+    if (unpark) flight.release();
+    try {
+      await sleep(clock, pause, AbortSignal.any([stopped.signal, flight.accepted]));
+    } catch (error) {
+      if (!flight.accepted.aborted) throw error;
+    } finally {
+      unpark?.();
+    }
+    if (unpark && !flight.accepted.aborted) flight.reacquire(await places.enter(flight.message.bytes, stopped.signal));
+  }
+
+  /** Noted first: a sender that is back at once then finds the note, and coming back clears it. */
+  async function postpone(flight: InFlight, reason: string): Promise<'postponed'> {
+    if (!flight.message.defer) return 'postponed';
+    await notePostponed(flight).catch((error) =>
+      log.warn({ key: flight.key, error: messageOf(error) }, 'a postponed arrival goes on being counted as waiting'),
+    );
+    await flight.message.defer(reason);
+    return 'postponed';
+  }
+
+  /** Before it is in the journal there is nothing to note. */
+  async function notePostponed(flight: InFlight): Promise<void> {
+    const record = (await tools.journal.recordsOf(id, [flight.key])).get(flight.key);
+    if (record) await tools.journal.deferred(record.id);
+  }
+
+  /**
+   * A failing confirm is repeated until it works, the session shows the arrival afresh, or the gateway stops; the journal
+   * has the ack. A handle that was shown meanwhile (a client that sent the same mail again) is confirmed as well.
+   */
+  async function confirm(flight: InFlight, record: InboundRecord): Promise<void> {
+    for (let confirmed: InboundHandle | undefined; confirmed !== flight.message; ) {
+      confirmed = await confirmNewest(flight);
+      await tools.journal.confirmed([record.id]);
+    }
+    flights.delete(flight.key);
+    meters.confirmed(id);
+  }
+
+  function confirmNewest(flight: InFlight): Promise<InboundHandle> {
+    const once = async () => {
+      const { message } = flight;
+      await message.confirm();
+      return message;
+    };
+    return retry(once, {
+      clock,
+      random: tools.random,
+      signal: stopped.signal,
+      backoff: { first: 1_000, longest: 60_000 },
+      onFailure: (error) =>
+        log.warn({ key: flight.key, error: messageOf(error) }, 'a taken message cannot be confirmed yet; trying again'),
+    });
+  }
+
+  return {
+    definition,
+    dispatchRequeued,
+    notify,
+    webhook,
+    view: () => ({
+      ...keeper.view(),
+      inFlight: places.used,
+      window: limits.window,
+      backingOff: parking.used,
+      oldestMs: oldest(flights.values(), clock.monotonic()),
+    }),
+    async drain(graceMs) {
+      keeper.draining();
+      reading.abort(new Error('draining'));
+      await keeper.idle();
+      // Those in back-off are left to the next start; those on the wire get the grace to finish.
+      const done = Promise.all([places.empty(), unconfirmed.empty()]);
+      await Promise.race([done, sleep(clock, graceMs, stopped.signal).catch(() => undefined)]);
+      stopped.abort(new Error('stopped'));
+      await Promise.all([places.empty(), unconfirmed.empty()]);
+      await keeper.close();
+    },
+  };
+}
+
+/** A message that no frame can hold will never get through; anything else may, on the next link or a little later. */
+function notSent(error: unknown, up: boolean): AckResult {
+  if (codeOf(error) === 'session/too-large') return 'refused';
+  return up ? 'silent' : 'down';
+}
+
+type End = 'taken' | 'quarantined' | 'postponed';
+
+const answerWords = {
+  refused: 'the contact center refused it',
+  silent: 'the contact center did not answer in time',
+  down: 'the connection to the contact center was lost',
+} as const;
+
+function releasedArrival(key: string, content: Content | Notice, bytes: number): InboundHandle {
+  return { key, fingerprint: '', content, bytes, confirm: async () => {}, reject: async () => {} };
+}
+
+function openingOf(gatewayId: string, { key, message }: Pick<InFlight, 'key' | 'arrival'>, read: ReadMessage) {
+  return {
+    gatewayId,
+    key,
+    fingerprint: message.fingerprint,
+    deliverySystemId: read.message.DeliverySystemId,
+    rfcMessageId: read.rfcMessageId,
+    references: read.references,
+    remoteAddress: read.message.RemoteAddress,
+    subject: read.message.SubjectField ?? '',
+    bytes: message.bytes,
+    notes: read.notes,
+    attachments: read.attachments,
+  };
+}
+
+function oldest(flights: Iterable<InFlight>, now: number): number {
+  let age = 0;
+  for (const flight of flights) age = Math.max(age, now - flight.since);
+  return age;
+}

@@ -1,0 +1,50 @@
+// Owns the figures the two straight lines report. Who collects them is not the flow's business.
+
+export type InboundResult = 'acknowledged' | 'duplicate' | 'refused' | 'quarantined';
+export type OutboundResult = 'sent' | 'partial' | 'deferred' | 'rejected' | 'unknown' | 'repeated';
+
+/** Gateways are named by id; whoever shows the figures knows their display names. */
+export interface Metrics {
+  /** One arrival has come to a result; `seconds` from the driver's yield to the server's ack. */
+  inboundMessage(gatewayId: string, result: InboundResult, seconds: number): void;
+  /** Confirmed to the mailbox or carrier. */
+  confirmed(gatewayId: string): void;
+  /** One order has been answered; `seconds` from SE_MESSAGE_SENDING to ES_MESSAGE_SENT. */
+  outboundMessage(gatewayId: string, result: OutboundResult, seconds: number): void;
+  /** The gateway's session broke or could not be opened. */
+  sessionFailed(gatewayId: string): void;
+  /** The counterparty's input was turned away: forged, malformed, too large. `reason` is one fixed word of the driver's. */
+  inputRejected(gatewayId: string, reason: string): void;
+  /** MSGs of the server that could not be used: unknown code, unreadable content. */
+  unhandledMessage(code: string): void;
+}
+
+export const noMetrics: Metrics = {
+  inboundMessage() {},
+  confirmed() {},
+  outboundMessage() {},
+  sessionFailed() {},
+  inputRejected() {},
+  unhandledMessage() {},
+};
+
+/** What can be seen of a running gateway at any moment. */
+export interface GatewayView {
+  id: string;
+  direction: 'I' | 'O';
+  displayName: string;
+  device: string;
+  state: 'starting' | 'running' | 'failing' | 'draining' | 'stopped' | 'skipped';
+  /** Why it fails or is skipped; null while all is well. */
+  problem: string | null;
+  /** Since when it is in this state, ms. */
+  since: number;
+  /** Arrivals handed over and not acknowledged, or orders being sent. */
+  inFlight: number;
+  /** Places of the window, or of concurrent sends. */
+  window: number;
+  /** Arrivals waiting in back-off after a refusal or silence. */
+  backingOff: number;
+  /** Age of the oldest arrival not acknowledged or order not answered, ms; 0 when there is none. */
+  oldestMs: number;
+}

@@ -1,0 +1,262 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Outcome } from '../driver/contract.js';
+import { type Bed, fact, OUT, order, startBed } from '../../test/fixtures/connector.js';
+
+const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
+let bed: Bed;
+beforeEach(async () => {
+  bed = await startBed();
+});
+afterEach(async () => {
+  expect(bed.hub.violations).toEqual([]);
+  await bed.close();
+});
+
+const never = () => new Promise<Outcome>(() => {});
+
+describe('an order', () => {
+  it('is sent once and answered once, with its id and without an error', async () => {
+    bed.hub.order(order(ID));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content).toMatchObject({ Id: ID, RefId: OUT, Reference: `${ID}@frontstage.example`, Data: null });
+    expect(content.TimeStamp).toMatch(/Z$/);
+    expect(bed.outbound.sends).toHaveLength(1);
+    expect(bed.outbound.sends[0]?.mail.recipients).toEqual(['ann@example.com']);
+    expect(bed.outbound.sends[0]?.mail.messageId).toBe(`<${ID}@frontstage.example>`);
+  });
+
+  it('repeated after success is answered at once with the recorded result and not sent again', async () => {
+    bed.hub.order(order(ID));
+    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
+    bed.hub.order(order(ID));
+    const [first, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect(second?.content).toMatchObject({ Id: ID, Data: null, Reference: first?.content.Reference });
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('repeated after success is not sent again by the next process either', async () => {
+    bed.hub.order(order(ID));
+    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
+    await bed.restart();
+    bed.hub.order(order(ID));
+    await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('repeated while it is being sent joins that attempt: two answers, one mail', async () => {
+    let finish: (outcome: Outcome) => void = () => {};
+    bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    bed.hub.order(order(ID));
+    await bed.clock.advance(10);
+    finish({ kind: 'sent', deliverySystemId: 'x' });
+    const answers = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect(answers.map((frame) => frame.content.Data)).toEqual([null, null]);
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('repeated after a failure is a fresh attempt', async () => {
+    bed.outbound.onSend = async () => ({ kind: 'rejected', detail: '550 5.1.1 no such user' });
+    bed.hub.order(order(ID));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content).toMatchObject({ Id: ID, Data: '550 5.1.1 no such user', Reference: null });
+    bed.outbound.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
+    bed.hub.order(order(ID));
+    const [, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect(second?.content.Data).toBeNull();
+    expect(bed.outbound.sends).toHaveLength(2);
+  });
+
+  it('for a gateway that does not run is answered with an error at once', async () => {
+    const unknown = '99999999-9999-4999-8999-999999999999';
+    bed.hub.order(order(ID, { GatewayId: unknown }));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content).toMatchObject({ Id: ID, RefId: unknown });
+    expect(content.Data).toContain('runs no outbound gateway');
+  });
+
+  it('that cannot be read but has an Id is answered with an error that says what is wrong', async () => {
+    bed.hub.send('SE_MESSAGE_SENDING', { MessageId: ID, GatewayId: OUT, RemoteAddress: 42 });
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content).toMatchObject({ Id: ID, RefId: OUT });
+    expect(content.Data).toContain('RemoteAddress');
+  });
+
+  it('without an Id is counted and disturbs nobody', async () => {
+    bed.hub.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
+    bed.hub.send('SE_MESSAGE_SENDING', 'nonsense');
+    bed.hub.order(order(ID));
+    await bed.hub.until('ES_MESSAGE_SENT');
+    expect(bed.hub.sent).toHaveLength(1);
+  });
+
+  it('with an address that is none is answered with an error and nothing leaves', async () => {
+    bed.hub.order(order(ID, { RemoteAddress: 'not an address' }));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toContain('not an address');
+    expect(bed.outbound.sends).toHaveLength(0);
+  });
+
+  it('that is put off is tried again inside its window', async () => {
+    const outcomes: Outcome[] = [{ kind: 'deferred', detail: '451 greylisted' }];
+    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    await bed.clock.advance(5_000);
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toBeNull();
+    expect(bed.outbound.sends).toHaveLength(2);
+  });
+
+  it('that is put off all the time is answered inside 85 s with the counterparty’s own words', async () => {
+    bed.outbound.onSend = async () => ({ kind: 'deferred', detail: '451 4.7.1 come back later' });
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    for (let second = 0; second < 85 && bed.hub.sent.length === 0; second++) await bed.clock.advance(1_000);
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toBe('451 4.7.1 come back later');
+    expect(bed.outbound.sends.length).toBeGreaterThan(2);
+  });
+
+  it('whose counterparty hangs is answered before 90 s as uncertain, exactly once', async () => {
+    bed.outbound.onSend = never;
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    await bed.clock.advance(84_000);
+    expect(bed.hub.sent).toHaveLength(0);
+    await bed.clock.advance(4_000);
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toContain('delivery uncertain');
+    await bed.clock.advance(200_000);
+    expect(bed.hub.sent).toHaveLength(1);
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('of unknown outcome is sent again under the same Message-ID when the policy is Resend', async () => {
+    const outcomes: Outcome[] = [{ kind: 'unknown', detail: 'closed after the final dot' }];
+    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    bed.hub.order(order(ID));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toBeNull();
+    const [first, second] = bed.outbound.sends;
+    expect(second?.mail.messageId).toBe(first?.mail.messageId);
+    expect(Buffer.compare(Buffer.from(second?.mail.raw ?? []), Buffer.from(first?.mail.raw ?? []))).toBe(0);
+  });
+
+  it('of unknown outcome is held when the policy is Hold, also when the server repeats it', async () => {
+    bed.outbound.whenUncertain = 'Hold';
+    bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
+    bed.hub.order(order(ID));
+    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
+    bed.hub.order(order(ID));
+    const answers = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    for (const { content } of answers) expect(content.Data).toContain('held for a person');
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('of unknown outcome counts as sent when the policy is AssumeSent', async () => {
+    bed.outbound.whenUncertain = 'AssumeSent';
+    bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
+    bed.hub.order(order(ID));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toBeNull();
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('whose send throws is unknown, never "try again" without the policy', async () => {
+    bed.outbound.whenUncertain = 'Hold';
+    bed.outbound.onSend = async () => {
+      throw new Error('a bug in the driver');
+    };
+    bed.hub.order(order(ID));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toContain('a bug in the driver');
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('that came to its outcome after the answer is answered with it when the server repeats', async () => {
+    let finish: (outcome: Outcome) => void = () => {};
+    bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    await bed.clock.advance(88_000);
+    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
+    finish({ kind: 'sent', deliverySystemId: 'late' });
+    await bed.clock.advance(10);
+    bed.hub.order(order(ID));
+    const [, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect(second?.content.Data).toBeNull();
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+});
+
+describe('an order for several', () => {
+  const three = {
+    ExtendedFields: JSON.stringify({
+      To: ['a', 'b', 'c'].map((name) => ({ Name: name, Address: `${name}@example.com` })),
+    }),
+  };
+
+  it('that some refused is answered with who and why, and a repeat goes only to the others', async () => {
+    const outcomes: Outcome[] = [
+      {
+        kind: 'partial',
+        deliverySystemId: 'x',
+        accepted: ['a@example.com', 'c@example.com'],
+        refused: [{ recipient: 'b@example.com', temporary: false, detail: '550 unknown' }],
+      },
+    ];
+    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    bed.hub.order(order(ID, three));
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toContain('b@example.com: 550 unknown');
+    expect(content.Data).toContain('accepted for a@example.com, c@example.com');
+    bed.hub.order(order(ID, three));
+    await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect(bed.outbound.sends[1]?.mail.recipients).toEqual(['b@example.com']);
+  });
+
+  it('that some put off is finished inside the window, for those only', async () => {
+    const outcomes: Outcome[] = [
+      {
+        kind: 'partial',
+        deliverySystemId: 'x',
+        accepted: ['a@example.com', 'c@example.com'],
+        refused: [{ recipient: 'b@example.com', temporary: true, detail: '451 later' }],
+      },
+    ];
+    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    bed.hub.order(order(ID, three));
+    await fact(() => bed.outbound.sends.length === 1);
+    await bed.clock.advance(5_000);
+    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toBeNull();
+    expect(bed.outbound.sends.map(({ mail }) => mail.recipients.length)).toEqual([3, 1]);
+  });
+});
+
+describe('the answer', () => {
+  it('that cannot be written because the link is down is written on the next one', async () => {
+    let finish: (outcome: Outcome) => void = () => {};
+    bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    bed.hub.drop();
+    await fact(() => bed.service.state().is === 'down');
+    finish({ kind: 'sent', deliverySystemId: 'x' });
+    await bed.clock.advance(2_000);
+    const { content, connection } = await bed.hub.until('ES_MESSAGE_SENT');
+    expect(content.Data).toBeNull();
+    expect(connection).toBe(2);
+  });
+
+  it('of an order that a stop cut short says so', async () => {
+    bed.outbound.onSend = never;
+    bed.hub.order(order(ID));
+    await fact(() => bed.outbound.sends.length === 1);
+    await bed.restart();
+    expect(bed.hub.sent).toHaveLength(1);
+    expect(bed.hub.sent[0]?.Data).toContain('delivery uncertain');
+  });
+});

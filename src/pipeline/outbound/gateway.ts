@@ -1,0 +1,167 @@
+// Owns the outbound line of one gateway: every order gets one answer in time; one MessageId is carried by one delivery
+// at a time, and a repeat joins it.
+import type { RawRequest } from '../../driver/contract.js';
+import type { Acceptance } from '../../journal/types/journal.js';
+import { type Deadline, deadline, raceSignal } from '../../kit/deadline.js';
+import { messageOf } from '../../kit/errors.js';
+import { stopper } from '../../kit/stopper.js';
+import { semaphore } from '../../kit/semaphore.js';
+import type { GatewayConfig } from '../gateways/config.js';
+import { deliver, type SendRequest } from './deliver.js';
+import { lateResults } from './receipts.js';
+import type { OutboundResult } from '../metrics.js';
+import { defaultPolicy, type End, failed } from './outcome.js';
+import { superviseSession, sessionFor } from '../gateways/session-supervisor.js';
+import type { SendResult, OutboundDeps, OutboundGateway, Pushed } from '../gateways/gateway.js';
+
+/**
+ * Orders that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
+ * begun, hence uncertain; where uncertain orders are sent again that costs nothing, elsewhere none are begun ahead.
+ */
+const AHEAD_FACTOR = 10;
+/** Sends at once when a driver does not say otherwise. */
+const DEFAULT_CONCURRENCY = 5;
+
+export function startOutbound(definition: GatewayConfig, tools: OutboundDeps): OutboundGateway {
+  const { clock, log, journal, meters, redactor } = tools;
+  const { driver, settings, info } = definition;
+  const stopping = stopper();
+  const cutting = stopper();
+  const places = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
+  const sends = semaphore({ places, weight: Number.POSITIVE_INFINITY });
+  const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
+  const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
+  const orders = semaphore({ places: places * ahead, weight: Number.POSITIVE_INFINITY });
+  const running = new Map<string, { since: number; answer: Promise<SendResult> }>();
+  const reporting = lateResults(definition, tools);
+  const keeper = superviseSession(definition, tools, stopping.signal, (_session, signal) => untilAborted(signal), {
+    reportReceipts: reporting.receipts,
+  });
+
+  const left = (since: number) => Math.max(0, tools.answerMs - (clock.monotonic() - since));
+  const count = (result: OutboundResult, since: number) =>
+    meters.outboundMessage(info.Id, result, (clock.monotonic() - since) / 1000);
+
+  async function deliver(order: SendRequest, since: number): Promise<SendResult> {
+    try {
+      const acceptance = await journal.accept(intakeOf(order, clock.now()));
+      return await decide(order, await orphaned(acceptance), since);
+    } catch (error) {
+      log.error({ messageId: order.MessageId, error: messageOf(error) }, 'the journal cannot take an order');
+      return failed('deferred', `not sent: the connector's journal cannot take the order: ${messageOf(error)}`);
+    }
+  }
+
+  /** Begun here, but no delivery of ours carries it any more: the journal could not take its outcome. */
+  async function orphaned(acceptance: Acceptance): Promise<Acceptance> {
+    const { messageId, attempts } = acceptance.order;
+    if (acceptance.kind !== 'joins' || running.has(messageId)) return acceptance;
+    const order = await journal.recordOutcome(messageId, attempts, {
+      kind: 'unknown',
+      detail: 'its outcome was never recorded',
+    });
+    return { kind: 'uncertain', order };
+  }
+
+  function decide(order: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
+    const inFlight = running.get(order.MessageId);
+    if (inFlight) return join(inFlight.answer, since);
+    if (acceptance.kind === 'answered') {
+      count('repeated', since);
+      return Promise.resolve({ error: null, deliverySystemId: acceptance.order.deliverySystemId });
+    }
+    const answer = carry(order, acceptance, since).finally(() => running.delete(order.MessageId));
+    running.set(order.MessageId, { since, answer });
+    return answer;
+  }
+
+  /** A repeat of an order in flight gets the same result, but inside its own time. */
+  async function join(answer: Promise<SendResult>, since: number): Promise<SendResult> {
+    const due = deadline(clock, left(since));
+    try {
+      return await raceSignal(answer, due.signal, 'the order is still being sent');
+    } catch (error) {
+      return failed('unknown', `delivery uncertain: ${messageOf(error)}`);
+    } finally {
+      due.dispose();
+    }
+  }
+
+  async function carry(order: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
+    const due = deadline(clock, left(since), cutting.signal);
+    const end = await inTurn(order, acceptance, due).catch((error): End => {
+      log.error({ messageId: order.MessageId, error: messageOf(error) }, 'an order ended in an unforeseen way');
+      return failed('unknown', `delivery uncertain: ${redactor.redact(messageOf(error))}`);
+    });
+    due.dispose();
+    count(end.result, since);
+    return { error: end.error, deliverySystemId: end.deliverySystemId };
+  }
+
+  async function inTurn(order: SendRequest, acceptance: Acceptance, due: Deadline): Promise<End> {
+    const leave = await orders.enter(1, due.signal).catch(() => undefined);
+    if (!leave) return overtaken(order);
+    try {
+      return await deliver(order, acceptance, due, { ...tools, definition, keeper, sends, reporting });
+    } finally {
+      leave();
+    }
+  }
+
+  async function overtaken(order: SendRequest): Promise<End> {
+    const detail = `not sent: ${orders.used} orders of this gateway were ahead and took all the time there was`;
+    const attempt = await journal.beginAttempt(order.MessageId, order.DeliverySystemId ?? order.MessageId);
+    await journal.recordOutcome(order.MessageId, attempt, { kind: 'deferred', detail });
+    return failed('deferred', detail);
+  }
+
+  async function webhook(request: RawRequest): Promise<Pushed> {
+    if (!driver.webhook) return { reply: { status: 404 } };
+    const session = await sessionFor(keeper, clock, request.signal);
+    const { reply, messages = [], receipts = [], otherDirection = false } = await driver.webhook(session, request);
+    // Nobody here could hand it over, so it must not hear "taken": the counterparty keeps it and comes again.
+    if (messages.length > 0) throw new Error('a message was pushed to a gateway that only sends');
+    if (receipts.length > 0) await reporting.receipts(receipts);
+    return { reply, otherDirection };
+  }
+
+  return {
+    definition,
+    deliver,
+    webhook,
+    view: () => ({
+      ...keeper.view(),
+      inFlight: running.size,
+      window: places,
+      backingOff: 0,
+      oldestMs: [...running.values()].reduce((age, { since }) => Math.max(age, clock.monotonic() - since), 0),
+    }),
+    async drain(graceMs) {
+      keeper.draining();
+      const all = Promise.allSettled([...running.values()].map(({ answer }) => answer));
+      const grace = deadline(clock, graceMs);
+      await raceSignal(all, grace.signal, 'draining').catch(() => undefined);
+      grace.dispose();
+      cutting.abort(new Error('the connector is stopping'));
+      await all;
+      stopping.abort(new Error('stopped'));
+      await keeper.close();
+    },
+  };
+}
+
+function intakeOf(order: SendRequest, at: number) {
+  return {
+    messageId: order.MessageId,
+    gatewayId: order.GatewayId,
+    remoteAddress: order.RemoteAddress ?? '',
+    subject: order.SubjectField ?? '',
+    bytes: (order.BodyHtml?.length ?? 0) + (order.BodyText?.length ?? 0),
+    at,
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

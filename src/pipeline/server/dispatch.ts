@@ -1,0 +1,48 @@
+// Owns what each MSG of the server sets in motion: lists, acknowledgements, orders. Everything else is ignored and counted.
+import { messageOf } from '../../kit/errors.js';
+import type { Log } from '../../kit/log.js';
+import { commandInfo, MSG, problemsOf } from '../../simprot/messages.js';
+import type { AckTracker } from './ack-tracker.js';
+import type { GatewaySync } from '../gateways/sync.js';
+import type { Metrics } from '../metrics.js';
+import type { Replies } from '../outbound/replies.js';
+
+export interface DispatchDeps {
+  log: Log;
+  acks: AckTracker;
+  listing: GatewaySync;
+  orders: Replies;
+  meters: Metrics;
+}
+
+/** Returns the handler of the server's MSGs. It never throws. */
+export function dispatch({
+  log,
+  acks,
+  listing,
+  orders,
+  meters,
+}: DispatchDeps): (frame: { code: string; content: unknown }) => void {
+  async function onReceived(content: unknown): Promise<void> {
+    const command = commandInfo.safeParse(content);
+    if (command.success) return acks.received(command.data);
+    meters.unhandledMessage(MSG.received);
+    log.warn(
+      { problem: problemsOf(command.error) },
+      'SE_MESSAGE_RECEIVED cannot be read; the message is handed over again later',
+    );
+  }
+
+  async function handle(code: string, content: unknown): Promise<void> {
+    if (code === MSG.sending) return orders.onSendRequest(content);
+    if (code === MSG.received) return onReceived(content);
+    if (code === MSG.gateways) return listing.onList(content);
+    meters.unhandledMessage(code);
+  }
+
+  return ({ code, content }) => {
+    handle(code, content).catch((error) =>
+      log.error({ code, error: messageOf(error) }, 'a MSG of the server could not be handled'),
+    );
+  };
+}

@@ -1,0 +1,61 @@
+// What waits in the journal comes out as it went in, whatever its channel.
+import { describe, expect, it } from 'vitest';
+import type { Notice } from '../content/reader.js';
+import type { AnyDriver, Content } from '../driver/contract.js';
+import { contentOf, documentOf, noticeKey, rawOf } from './inbound/spool-codec.js';
+
+const bytes = Buffer.from([0, 255, 13, 10, 128]);
+const at = { receivedAt: 7 };
+const fax = { from: '+420222333444', to: null, station: 'Žluťák', callerName: null, providerId: 'x', pages: 2 };
+const contents: Record<string, Content | Notice> = {
+  Email: { kind: 'mail', raw: bytes, ...at },
+  SMS: {
+    kind: 'text',
+    from: '1',
+    to: '2',
+    text: 'Žluť 😀',
+    providerId: null,
+    sentAt: null,
+    media: [{ name: 'a.png', type: 'image/png', bytes }],
+    notes: ['n'],
+    ...at,
+  },
+  Fax: { kind: 'fax', raw: bytes, ...fax, expectedPages: null, problem: 'cut', facts: [], notes: [], ...at },
+};
+const notice: Notice = {
+  kind: 'notice',
+  messageId: 'o',
+  deliverySystemId: 'd',
+  remoteAddress: '+1',
+  subject: 's',
+  channel: 'Fax',
+  delivered: false,
+  detail: null,
+  at: 7,
+};
+const back = (channel: string, key: string, content: Content | Notice) => {
+  const driver = { channel } as AnyDriver;
+  return contentOf({ driver }, { key, raw: rawOf(content) }, 7);
+};
+
+describe('a stored content', () => {
+  it.each(Object.entries(contents))('of %s comes out as it went in', (channel, content) => {
+    expect(back(channel, 'key', content)).toEqual(content);
+  });
+
+  it.each(Object.keys(contents))('a notice comes out of a gateway for %s, too', (channel) => {
+    expect(back(channel, noticeKey(notice), notice)).toEqual(notice);
+  });
+
+  it('is exported as what people can open: a fax as its file, a mail as it is', () => {
+    for (const content of Object.values(contents)) {
+      const document = documentOf(rawOf(content));
+      expect(Buffer.from(document).equals(content.kind === 'text' ? Buffer.from(rawOf(content)) : bytes)).toBe(true);
+    }
+  });
+
+  it('a mail that only begins like a stored fax is left as it is', () => {
+    const mail = Buffer.from('{"kind":"fax"} is no JSON of ours');
+    expect(documentOf(mail)).toBe(mail);
+  });
+});
