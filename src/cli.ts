@@ -56,7 +56,7 @@ function configOf({ config }: Common): Config {
 }
 
 /** Everything a running service is handed; commands other than start keep their log quiet. */
-async function worldOf(config: Config, level: LogLevel = config.log.level): Promise<Platform> {
+async function platformOf(config: Config, level: LogLevel = config.log.level): Promise<Platform> {
   const secrets = redactor();
   const { format } = config.log;
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
@@ -75,9 +75,9 @@ async function worldOf(config: Config, level: LogLevel = config.log.level): Prom
   };
 }
 
-async function definitionTools(config: Config) {
-  const [world, { secretsFrom }] = await Promise.all([worldOf(config, 'silent'), import('./pipeline/gateways/secrets.js')]);
-  return { ...world, secrets: secretsFrom({ env, folder: config.secretsDir }) };
+async function gatewayConfigDeps(config: Config) {
+  const [platform, { secretsFrom }] = await Promise.all([platformOf(config, 'silent'), import('./pipeline/gateways/secrets.js')]);
+  return { ...platform, secrets: secretsFrom({ env, folder: config.secretsDir }) };
 }
 
 /** Aborted by the first Ctrl-C or SIGTERM; a second one ends the process at once. */
@@ -100,7 +100,7 @@ program
     run(async () => {
       const config = configOf(options);
       const { startCommand } = await import('./commands/start.js');
-      return startCommand(config, await worldOf(config), output, stopSignal());
+      return startCommand(config, await platformOf(config), output, stopSignal());
     }),
   );
 
@@ -113,7 +113,7 @@ program
     run(async () => {
       const config = configOf(options);
       const { frontdeskCommand } = await import('./commands/start.js');
-      return frontdeskCommand(config, await worldOf(config), output, stopSignal());
+      return frontdeskCommand(config, await platformOf(config), output, stopSignal());
     }),
   );
 
@@ -188,7 +188,7 @@ program
   .addHelpText('after', '\nExit code 1 when there is a problem.\n\nExample:\n  gatepost check config/gateways.yaml')
   .action((file: string, options: Common) =>
     run(async () =>
-      (await import('./commands/check.js')).checkCommand(file, await definitionTools(configOf(options)), output),
+      (await import('./commands/check.js')).checkCommand(file, await gatewayConfigDeps(configOf(options)), output),
     ),
   );
 
@@ -207,7 +207,7 @@ program
     run(async () => {
       const config = configOf(options);
       const { testCommand } = await import('./commands/test-gateway.js');
-      return testCommand(name, options, config, await definitionTools(config), output);
+      return testCommand(name, options, config, await gatewayConfigDeps(config), output);
     }),
   );
 

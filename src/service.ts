@@ -12,12 +12,12 @@ import { gatewayRegistry as gatewaySet } from './pipeline/gateways/registry.js';
 import { ackTracker, type ServerLink } from './pipeline/server/ack-tracker.js';
 import { gatewaySync as gatewayListing } from './pipeline/gateways/sync.js';
 import type { GatewayView } from './pipeline/metrics.js';
-import { replies as orderBook } from './pipeline/outbound/replies.js';
+import { replies as createReplies } from './pipeline/outbound/replies.js';
 import { controlQueue } from './pipeline/control-queue.js';
 import { secretsFrom } from './pipeline/gateways/secrets.js';
 import type { FrontDesk } from './embedded-server/server.js';
 import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
-import { createMeters } from './http/metrics.js';
+import { createMetrics } from './http/metrics.js';
 import { startHttp } from './http/server.js';
 import type { Journal } from './journal/types/journal.js';
 import type { JournalOptions } from './journal/open.js';
@@ -63,37 +63,37 @@ const DAY_MS = 86_400_000;
 /** How often old entries are swept out, ms. */
 const SWEEP_MS = 6 * 3_600_000;
 
-export async function startService(config: Config, world: Platform): Promise<Service> {
+export async function startService(config: Config, platform: Platform): Promise<Service> {
   const stack = closers();
   try {
-    return await compose(config, world, stack);
+    return await compose(config, platform, stack);
   } catch (error) {
-    await stack.close().catch((late) => world.log.warn({ error: messageOf(late) }, 'not everything closed cleanly'));
+    await stack.close().catch((late) => platform.log.warn({ error: messageOf(late) }, 'not everything closed cleanly'));
     throw error;
   }
 }
 
-async function compose(config: Config, world: Platform, stack: Closers): Promise<Service> {
-  const { clock, random, log, redactor } = world;
+async function compose(config: Config, platform: Platform, stack: Closers): Promise<Service> {
+  const { clock, random, log, redactor } = platform;
   makeFolder(config.dataDir);
   const password = config.server.password || madeUpPassword(config);
   redactor.add(password);
 
-  const journal = await (world.openJournal ?? openHere)(config.journal, {
+  const journal = await (platform.openJournal ?? openHere)(config.journal, {
     clock,
     log,
     directory: attachmentFolder(config),
   });
   stack.add('journal', () => journal.close());
-  const desk = config.server.mode === 'embedded' ? await embedded(config, password, world, stack) : null;
+  const desk = config.server.mode === 'embedded' ? await embedded(config, password, platform, stack) : null;
 
-  const meters = createMeters({ clock, log });
+  const metrics = createMetrics({ clock, log });
   const life = stopper();
   const { ocr, ocrLanguages, ocrSeconds } = config.fax;
   const recognition = ocr && { languages: ocrLanguages, secondsPerFax: ocrSeconds };
   const reader = createReader({ clock, log, ocr: recognition });
   stack.add('reader', () => reader.close());
-  const fax = faxComposer(config, world);
+  const fax = faxComposer(config, platform);
   stack.add('fax composer', () => fax.close());
 
   let signer: LinkSigner | undefined;
@@ -123,11 +123,11 @@ async function compose(config: Config, world: Platform, stack: Closers): Promise
   const acks = ackTracker({ journal, clock, random, log, signal: life.signal });
 
   const gateways = gatewaySet({
-    ...world,
+    ...platform,
     journal,
-    meters,
+    metrics,
     dataDir: config.dataDir,
-    secrets: secretsFrom({ env: world.env, folder: config.secretsDir }),
+    secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
     line,
     acks,
     reader,
@@ -153,8 +153,8 @@ async function compose(config: Config, world: Platform, stack: Closers): Promise
     peerAddresses: config.server.peerAddresses,
     refreshMs: config.server.refreshSeconds * 1000,
   });
-  const orders = orderBook({ clock, log, line, gateways, journal, meters, signal: life.signal });
-  onFrame = dispatch({ log, acks, listing, orders, meters });
+  const sendRequests = createReplies({ clock, log, line, gateways, journal, metrics, signal: life.signal });
+  onFrame = dispatch({ log, acks, listing, sendRequests, metrics });
   onState = (state) => {
     if (state.is === 'up') listing.refresh();
     else acks.disconnected();
@@ -165,7 +165,7 @@ async function compose(config: Config, world: Platform, stack: Closers): Promise
     port: config.http.port,
     log,
     clock,
-    meters,
+    metrics,
     probes: {
       server: () => client.state,
       listed: () => listing.listed,
@@ -177,8 +177,8 @@ async function compose(config: Config, world: Platform, stack: Closers): Promise
       urlOf: webhookUrl,
       handle: (gatewayId, request) => gateways.webhook(gatewayId, request),
       // Of gateways that run here only: whoever posts to made-up ids must not fill the metrics with them.
-      turnedAway(gatewayId, reason) {
-        if (gateways.views().some(({ id }) => id === gatewayId)) meters.turnedAway(gatewayId, reason);
+      inputRejected(gatewayId, reason) {
+        if (gateways.views().some(({ id }) => id === gatewayId)) metrics.inputRejected(gatewayId, reason);
       },
     },
     attachments: {
@@ -194,7 +194,7 @@ async function compose(config: Config, world: Platform, stack: Closers): Promise
   const key = await loadLinkKey(join(config.dataDir, 'link.key'));
   const lifetimeMs = config.retention.attachmentDays * DAY_MS;
   signer = linkSigner({ key, baseUrl: config.http.publicUrl || http.url, clock, lifetimeMs });
-  meters.watch({
+  metrics.watch({
     server: () => client.state,
     gateways: () => gateways.views(),
     journal,
@@ -203,12 +203,12 @@ async function compose(config: Config, world: Platform, stack: Closers): Promise
   stack.add('list of gateways', () => listing.stop());
   const asking = controlQueue({ dataDir: config.dataDir, journal, gateways, clock, log });
   stack.add('requests', () => asking.stop());
-  const sweeping = sweeper(config, journal, world);
+  const sweeping = sweeper(config, journal, platform);
   stack.add('retention', () => sweeping.stop());
   stack.add('waiting answers', () => life.abort(new Error('stopping')));
   // Last in, first out: draining gateways still have the connection to answer on.
   stack.add('gateways', () => gateways.stop(STOP_GRACE_MS));
-  const leftovers = orders.answerLeftovers();
+  const leftovers = sendRequests.answerLeftovers();
   leftovers.catch((error) =>
     log.error({ error: messageOf(error) }, 'unanswered orders of the last run could not be read'),
   );
@@ -244,9 +244,9 @@ function faxComposer({ fax }: Config, { clock, log, env }: Platform): FaxCompose
       ...('path' in ghostscript && { ghostscript: ghostscript.path }),
     });
   return {
-    async compose(...order) {
+    async compose(...sendRequest) {
       made ??= make();
-      return (await made).compose(...order);
+      return (await made).compose(...sendRequest);
     },
     close: async () => (await made)?.close(),
   };
@@ -272,8 +272,8 @@ function madeUpPassword(config: Config): string {
   });
 }
 
-async function embedded(config: Config, password: string, world: Platform, stack: Closers): Promise<FrontDesk> {
-  const { clock, log } = world;
+async function embedded(config: Config, password: string, platform: Platform, stack: Closers): Promise<FrontDesk> {
+  const { clock, log } = platform;
   const { startFrontDesk } = await import('./embedded-server/server.js');
   const desk = await startFrontDesk({
     host: config.server.host,

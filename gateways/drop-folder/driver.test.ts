@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { InboundMessage } from '../../src/driver/contract.js';
 import { attemptOf, contextOf, mailBytes, outboundMail, tempDir } from '../../test/conformance/context.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory, type TestMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../../test/fixtures/driver-state.js';
 import { dropFolder } from './driver.js';
 import { pathOf } from './outbound.js';
 
@@ -22,49 +22,49 @@ function place(): string {
 
 interface Shared {
   dataDir?: string;
-  memory?: TestMemory;
+  driverState?: TestDriverState;
   clock?: ManualClock;
 }
 
 async function inbox(written: Record<string, unknown> = {}, shared: Shared = {}) {
   const dataDir = shared.dataDir ?? place();
-  const memory = shared.memory ?? createMemory();
+  const driverState = shared.driverState ?? createDriverState();
   const clock = shared.clock ?? manualClock();
-  const context = contextOf(dropFolder, { FolderName: 'drop', ...written }, { dataDir, memory, clock });
+  const context = contextOf(dropFolder, { FolderName: 'drop', ...written }, { dataDir, driverState, clock });
   const session = await dropFolder.open(context);
   const stop = new AbortController();
   undo.push(() => stop.abort());
-  const arrivals = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
-  /** The next arrival, time passing as it needs to. */
+  const inboundMessages = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  /** The next inbound message, time passing as it needs to. */
   const next = async (): Promise<InboundMessage> => {
-    let arrival: InboundMessage | undefined;
-    const asked = arrivals?.next().then(({ value, done }) => {
-      if (!done) arrival = value;
+    let inboundMessage: InboundMessage | undefined;
+    const asked = inboundMessages?.next().then(({ value, done }) => {
+      if (!done) inboundMessage = value;
     });
-    for (let looks = 0; looks < 200 && !arrival; looks++) {
+    for (let looks = 0; looks < 200 && !inboundMessage; looks++) {
       await Promise.race([asked, clock.untilArmed(1)]);
       await clock.advance(2000);
     }
-    if (!arrival) throw new Error('no arrival after many looks');
-    return arrival;
+    if (!inboundMessage) throw new Error('no arrival after many looks');
+    return inboundMessage;
   };
   const folder = join(dataDir, 'drop');
   const drop = (name: string, bytes: string | Buffer = mailBytes(name)) => writeFileSync(join(folder, name), bytes);
   const list = (path = '') => readdirSync(join(folder, path)).sort();
-  return { dataDir, memory, clock, session, stop, arrivals, next, folder, drop, list };
+  return { dataDir, driverState, clock, session, stop, inboundMessages, next, folder, drop, list };
 }
 
-const textOf = (arrival: InboundMessage) => Buffer.from(arrival.content?.raw ?? []).toString();
+const textOf = (inboundMessage: InboundMessage) => Buffer.from(inboundMessage.content?.raw ?? []).toString();
 
 describe('receiving', () => {
   it('a file is marked while it is handed over, moved to done by the confirm and not before', async () => {
     const { next, drop, list } = await inbox();
     drop('a.eml');
-    const arrival = await next();
-    expect(textOf(arrival)).toBe(mailBytes('a.eml').toString());
+    const inboundMessage = await next();
+    expect(textOf(inboundMessage)).toBe(mailBytes('a.eml').toString());
     expect(list()).toEqual(['a.eml.$$$', 'done', 'refused']);
-    await arrival.confirm();
-    await arrival.confirm();
+    await inboundMessage.confirm();
+    await inboundMessage.confirm();
     expect(list()).toEqual(['done', 'refused']);
     expect(list('done')).toEqual(['a.eml']);
   });
@@ -85,9 +85,9 @@ describe('receiving', () => {
   });
 
   it('a file still being written is left until it has not changed from one look to the next', async () => {
-    const { arrivals, clock, drop, list } = await inbox();
+    const { inboundMessages, clock, drop, list } = await inbox();
     drop('slow.eml', 'Subject: ha');
-    const asked = arrivals?.next();
+    const asked = inboundMessages?.next();
     for (const more of ['Subject: half', 'Subject: half a', 'Subject: half a mail\r\n\r\n']) {
       await clock.untilArmed(1);
       drop('slow.eml', more);
@@ -117,9 +117,9 @@ describe('receiving', () => {
     mkdirSync(join(folder, 'sub'));
     drop('done/old.eml');
     drop('sub/new.eml');
-    const arrival = await next();
-    expect(textOf(arrival)).toContain('Subject: sub/new.eml');
-    await arrival.confirm();
+    const inboundMessage = await next();
+    expect(textOf(inboundMessage)).toContain('Subject: sub/new.eml');
+    await inboundMessage.confirm();
     expect(list('done')).toEqual(['new.eml', 'old.eml']);
   });
 
@@ -136,37 +136,37 @@ describe('receiving', () => {
   it('of a file over MaxMessageBytes the beginning is handed over, and the whole is kept even with Delete', async () => {
     const { next, drop, list, folder } = await inbox({ MaxMessageBytes: 1024, AfterReceive: 'Delete' });
     drop('big.eml', 'x'.repeat(5000));
-    const arrival = await next();
-    expect(arrival.content?.cut).toMatchObject({
+    const inboundMessage = await next();
+    expect(inboundMessage.content?.cut).toMatchObject({
       size: 5000,
       reason: expect.stringContaining('MaxMessageBytes (1024)'),
     });
-    expect(arrival.bytes).toBeLessThanOrEqual(1025);
-    await arrival.confirm();
+    expect(inboundMessage.bytes).toBeLessThanOrEqual(1025);
+    await inboundMessage.confirm();
     expect(list('done')).toEqual(['big.eml']);
     expect(readFileSync(join(folder, 'done', 'big.eml'))).toHaveLength(5000);
   });
 });
 
 describe('identity', () => {
-  it('the same file dropped again, same name, content and time, is a new arrival', async () => {
+  it('the same file dropped again, same name, content and time, is a new inbound message', async () => {
     const { next, drop, folder } = await inbox();
     const keys = new Set<string>();
     for (let i = 0; i < 2; i++) {
       drop('a.eml');
       utimesSync(join(folder, 'a.eml'), 1_700_000_000, 1_700_000_000);
-      const arrival = await next();
-      keys.add(arrival.key);
-      await arrival.confirm();
+      const inboundMessage = await next();
+      keys.add(inboundMessage.key);
+      await inboundMessage.confirm();
     }
     expect(keys.size).toBe(2);
   });
 
-  it('a file moved back from done is a new arrival', async () => {
-    const { next, drop, folder, memory } = await inbox();
+  it('a file moved back from done is a new inbound message', async () => {
+    const { next, drop, folder, driverState } = await inbox();
     drop('a.eml');
     const first = await next();
-    memory.confirmed(first);
+    driverState.confirmed(first);
     await first.confirm();
     renameSync(join(folder, 'done', 'a.eml'), join(folder, 'a.eml'));
     const again = await next();
@@ -201,7 +201,7 @@ describe('identity', () => {
     const before = await inbox();
     before.drop('a.eml');
     const first = await before.next();
-    before.memory.acknowledge(first);
+    before.driverState.acknowledge(first);
     before.stop.abort();
     const after = await inbox({}, before);
     const again = await after.next();
@@ -214,7 +214,7 @@ describe('identity', () => {
     const before = await inbox();
     before.drop('a.eml');
     const first = await before.next();
-    before.memory.acknowledge(first);
+    before.driverState.acknowledge(first);
     renameSync(join(before.folder, 'a.eml.$$$'), join(before.folder, 'done', 'a.eml'));
     before.stop.abort();
     const after = await inbox({}, before);

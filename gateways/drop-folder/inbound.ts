@@ -1,4 +1,4 @@
-// Owns the way of a dropped file: seen twice unchanged -> marked as taken (.$$$) -> arrival -> moved or deleted.
+// Owns the way of a dropped file: seen twice unchanged -> marked as taken (.$$$) -> inbound message -> moved or deleted.
 // A plain file is always a new drop, also one with a name and content that were there before; a marked one is always a
 // drop that was taken. Its key is its name and the number it was given when it was taken, noted before it is marked.
 import { rename, stat, unlink, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import {
   type InboundMessage,
   codeOf,
   type GatewayContext,
-  type KeyState,
+  type InboundState,
   messageOf,
   type RawMail,
   sleep,
@@ -74,8 +74,8 @@ async function* leftovers(inbox: Inbox, where: Look, signal: AbortSignal): Async
       numbers.done(name);
       continue;
     }
-    const arrival = await arrivalOf(inbox, name, key, state);
-    if (arrival) yield arrival;
+    const inboundMessage = await inboundMessageOf(inbox, name, key, state);
+    if (inboundMessage) yield inboundMessage;
   }
 }
 
@@ -95,18 +95,18 @@ async function* takeAll(inbox: Inbox, files: readonly Seen[], signal: AbortSigna
           context.log.warn({ file: path }, `cannot take the file yet: ${messageOf(error)}`);
         continue;
       }
-      const arrival = await arrivalOf(inbox, name, numbers.keyOf(name), undefined);
-      if (arrival) yield arrival;
+      const inboundMessage = await inboundMessageOf(inbox, name, numbers.keyOf(name), undefined);
+      if (inboundMessage) yield inboundMessage;
     }
   }
 }
 
 /** Undefined when there is nothing to hand over. */
-async function arrivalOf(
+async function inboundMessageOf(
   inbox: Inbox,
   name: string,
   key: string,
-  state: KeyState | undefined,
+  state: InboundState | undefined,
 ): Promise<InboundMessage | undefined> {
   const { folders, context } = inbox;
   const path = join(folders.folder, name) + TAKEN;

@@ -21,8 +21,8 @@ export interface Numbers {
   done(name: string): void;
 }
 
-export async function openNumbers(memory: DriverState): Promise<Numbers> {
-  const read = note.safeParse(await memory.getCheckpoint(NOTE));
+export async function openNumbers(driverState: DriverState): Promise<Numbers> {
+  const read = note.safeParse(await driverState.getCheckpoint(NOTE));
   let next = read.success ? read.data.next : 1;
   const taken = new Map(read.success ? Object.entries(read.data.taken) : []);
   return {
@@ -31,7 +31,7 @@ export async function openNumbers(memory: DriverState): Promise<Numbers> {
     async add(names) {
       if (names.length === 0) return;
       for (const name of names) taken.set(name, next++);
-      await memory.putCheckpoint(NOTE, { next, taken: Object.fromEntries(taken) });
+      await driverState.putCheckpoint(NOTE, { next, taken: Object.fromEntries(taken) });
     },
     keyOf(name) {
       const short = name.length <= LONGEST_NAME ? name : createHash('sha256').update(name).digest('hex');

@@ -11,7 +11,7 @@ const LONGEST_NUMBER = 32;
 
 export type Written = { ok: true; text: string } | { ok: false; problem: string };
 
-/** `number` as the contract gives it: E.164, or as written in the order. */
+/** `number` as the contract gives it: E.164, or as written in the send request. */
 export function writeNumber(number: string, format: NumberFormat): Written {
   const dialled = number.replace(/[\s()./-]/g, '');
   const shown = JSON.stringify(number.slice(0, 60));

@@ -1,4 +1,4 @@
-// Both halves of a fax service in the running connector: an order becomes a mail to the provider, the provider's mail about
+// Both halves of a fax service in the running connector: a send request becomes a mail to the provider, the provider's mail about
 // it becomes the end of its story, and the provider's mails with faxes become faxes as from any line.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ import { startSmtp } from '../../test/servers/smtp.js';
 import { drivers } from '../index.js';
 
 const ID = '44444444-1111-4111-8111-444444444444';
-const ORDER = 'aaaaaaaa-0000-4000-8000-00000000000f';
+const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-00000000000f';
 const user = { name: 'fax@example.test', password: 'house-box-password' };
 const missing = drivers.imaphost && drivers.smtphost ? whyNoDovecot() : 'a mail driver has been removed';
 
@@ -54,8 +54,8 @@ async function house(written: Record<string, unknown>) {
   // Nothing here depends on recognized text, which takes seconds.
   writeFileSync(file, [server, 'dataDir: data', 'http: { port: 0 }', 'fax: { ocr: false }'].join('\n'));
   const config = loadConfig(file, {});
-  const world = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
-  const service = await startService(config, { ...world, drivers });
+  const platform = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
+  const service = await startService(config, { ...platform, drivers });
   undo.push(() => service.stop());
   await until('both halves to run', () => {
     const views = service.views();
@@ -63,25 +63,25 @@ async function house(written: Record<string, unknown>) {
   });
   const story = async () => {
     await service.stop();
-    const journal = await openJournal(config.journal, { ...world, directory: join(folder, 'look') });
+    const journal = await openJournal(config.journal, { ...platform, directory: join(folder, 'look') });
     undo.push(() => journal.close());
-    return journal.traces(ORDER);
+    return journal.traces(SEND_REQUEST);
   };
   return { dovecot, smtp, hub, story };
 }
 
-it.runIf(!missing)('an order goes to the provider, and what the provider says of it ends its story', async () => {
+it.runIf(!missing)('a send request goes to the provider, and what the provider says of it ends its story', async () => {
   const Results = { Delivered: ['was sent'], Failed: ['could not be sent'] };
   const { dovecot, smtp, hub, story } = await house({ Results, ReportTo: ID });
-  hub.order({
-    MessageId: ORDER,
+  hub.sendRequest({
+    MessageId: SEND_REQUEST,
     GatewayId: ID,
     RemoteAddress: '222 333 444',
     Direction: 'O',
     BodyText: 'Hello by fax',
   });
   await hub.untilCount('ES_MESSAGE_SENT', 1);
-  expect(hub.sent[0]).toMatchObject({ Id: ORDER });
+  expect(hub.sent[0]).toMatchObject({ Id: SEND_REQUEST });
   expect(hub.sent[0]?.Data ?? null).toBeNull();
   expect(smtp.mails.map(({ recipients }) => recipients)).toEqual([['+420222333444@fax.test']]);
   const { messageId = '', attachments } = await simpleParser(smtp.mails[0]?.raw ?? '');
@@ -117,8 +117,8 @@ it.runIf(!missing)(
       BodyText: expect.stringContaining('The fax is not complete'),
     });
     await dovecot.deliver(user.name, providerMail({ subject: 'Your account', text: 'It is nearly full.' }));
-    const [, news] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 2)).map(({ content }) => content);
-    expect(news).toMatchObject({
+    const [, receipts] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 2)).map(({ content }) => content);
+    expect(receipts).toMatchObject({
       BodyHtml: expect.stringMatching(/<img[^>]+src="data:image/),
       BodyText: expect.stringContaining('The mail held no fax'),
     });

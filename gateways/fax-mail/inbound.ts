@@ -4,7 +4,7 @@ import {
   type InboundMessage,
   type FaxDocument,
   type GatewayContext,
-  type KeyState,
+  type InboundState,
   messageOf,
   type RawMail,
   raceSignal,
@@ -28,10 +28,10 @@ export async function* unpack(
   }
 }
 
-type MailArrival = Omit<InboundMessage, 'content'> & { content: RawMail };
+type InboundMail = Omit<InboundMessage, 'content'> & { content: RawMail };
 
 async function* faxesOf(
-  mail: MailArrival,
+  mail: InboundMail,
   context: Context,
   signal: AbortSignal,
 ): AsyncGenerator<InboundMessage<FaxDocument>> {
@@ -46,12 +46,12 @@ async function* faxesOf(
 }
 
 /** True when the mail told how a fax of ours ended; then that is in the journal, and nothing else is to be done with it. */
-async function wasNotice(mail: MailArrival, opened: OpenedMail, context: Context): Promise<boolean> {
+async function wasNotice(mail: InboundMail, opened: OpenedMail, context: Context): Promise<boolean> {
   const { Results } = context.settings;
   const words = { delivered: Results?.Delivered ?? [], failed: Results?.Failed ?? [] };
   const notice = noticeIn(context.gateway.id, mail.content, opened, words);
   if (!notice) return false;
-  await context.reportReceipts([notice.news]);
+  await context.reportReceipts([notice.receipts]);
   if (!notice.final) return false;
   await context.driverState.skip([{ key: mail.key, fingerprint: mail.fingerprint }]);
   await mail
@@ -64,7 +64,7 @@ async function wasNotice(mail: MailArrival, opened: OpenedMail, context: Context
 
 /** Faxes that share a mail with others, under keys of their own. Ends when each is taken, or whole in quarantine. */
 async function* siblings(
-  mail: MailArrival,
+  mail: InboundMail,
   files: readonly FaxFile[],
   describe: Describe,
   { driverState }: Context,
@@ -88,7 +88,7 @@ async function* siblings(
   });
 }
 
-const isOver = (state: KeyState | undefined) => state === 'confirmed' || state === 'ignored' || state === 'quarantined';
+const isOver = (state: InboundState | undefined) => state === 'confirmed' || state === 'ignored' || state === 'quarantined';
 
 type Describe = (file: FaxFile, number: number) => FaxDocument;
 

@@ -1,11 +1,11 @@
 // Owns mails about faxes that were sent: known by the token of our Message-ID, which nobody else can know. What they say
-// becomes news of the order.
+// becomes news of the send request.
 import type { DeliveryReceipt, RawMail } from '../../src/driver/contract.js';
 import type { OpenedMail } from './mail.js';
 import { findToken } from './token.js';
 
 export interface Notice {
-  readonly news: DeliveryReceipt;
+  readonly receipts: DeliveryReceipt;
   /** True when it says how the fax ended: then it is of no more use than that. */
   readonly final: boolean;
 }
@@ -28,8 +28,8 @@ export function noticeIn(gatewayId: string, raw: RawMail, mail: OpenedMail, word
   const state = returned(source) ? 'undelivered' : verdict(text, words);
   const detail = [mail.subject, ...mail.lines].join('; ').slice(0, LONGEST_DETAIL);
   const base = { id, at: raw.receivedAt, detail: detail === '' ? null : detail };
-  if (state) return { news: { ...base, state }, final: true };
-  return { news: { ...base, state: 'accepted', progress: true }, final: false };
+  if (state) return { receipts: { ...base, state }, final: true };
+  return { receipts: { ...base, state: 'accepted', progress: true }, final: false };
 }
 
 /** A mail server's report that our mail failed (RFC 3464 2.3.3). Its "delivered" says nothing of the fax. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { InboundMessage, DeliveryReceipt, Driver, FaxDocument, RawMail } from '../../src/driver/contract.js';
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { contextOf } from '../../test/conformance/context.js';
-import { createMemory, type TestMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../../test/fixtures/driver-state.js';
 import { type ProviderMail, providerMail } from '../../test/fixtures/provider-mail.js';
 import { faxMail } from './driver.js';
 import { tokenOf } from './token.js';
@@ -37,32 +37,32 @@ function boxOf(mails: readonly (Buffer | RawMail)[], events: string[]): Driver {
 }
 
 interface Run {
-  readonly arrivals: AsyncIterator<InboundMessage<FaxDocument>>;
+  readonly inboundMessages: AsyncIterator<InboundMessage<FaxDocument>>;
   readonly events: readonly string[];
-  readonly news: readonly DeliveryReceipt[];
+  readonly receipts: readonly DeliveryReceipt[];
   readonly stop: AbortController;
 }
 
-async function run(mails: readonly (Buffer | RawMail)[], written: object = {}, memory = createMemory()): Promise<Run> {
+async function run(mails: readonly (Buffer | RawMail)[], written: object = {}, driverState = createDriverState()): Promise<Run> {
   const events: string[] = [];
-  const news: DeliveryReceipt[] = [];
+  const receipts: DeliveryReceipt[] = [];
   const driver = faxMail({ mailbox: boxOf(mails, events) });
-  const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...written }, { memory, news });
+  const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...written }, { driverState, receipts });
   const stop = new AbortController();
   const receiving = driver.receive?.(await driver.open(context), stop.signal);
   if (!receiving) throw new Error('it does not receive');
-  return { arrivals: receiving[Symbol.asyncIterator](), events, news, stop };
+  return { inboundMessages: receiving[Symbol.asyncIterator](), events, receipts, stop };
 }
 
 /** All that come, each confirmed at once. */
-async function all(mails: readonly (Buffer | RawMail)[], written: object = {}, memory?: TestMemory) {
-  const { arrivals, events, news } = await run(mails, written, memory);
+async function all(mails: readonly (Buffer | RawMail)[], written: object = {}, driverState?: TestDriverState) {
+  const { inboundMessages, events, receipts } = await run(mails, written, driverState);
   const came: InboundMessage<FaxDocument>[] = [];
-  for (let next = await arrivals.next(); !next.done; next = await arrivals.next()) {
+  for (let next = await inboundMessages.next(); !next.done; next = await inboundMessages.next()) {
     came.push(next.value);
     await next.value.confirm();
   }
-  return { came, faxes: came.map(({ content }) => content), events, news };
+  return { came, faxes: came.map(({ content }) => content), events, receipts };
 }
 
 async function one(mail: ProviderMail, written: object = {}): Promise<FaxDocument> {
@@ -124,9 +124,9 @@ describe('several faxes in one mail', () => {
   const keys = ['box;UID=0;FAX=1', 'box;UID=0;FAX=2', 'box;UID=0'];
 
   it('become a message each, in their order, and the mail counts as taken with the last one', async () => {
-    const { arrivals, events } = await run([mail]);
-    const took = [await arrivals.next(), await arrivals.next()];
-    const last = arrivals.next();
+    const { inboundMessages, events } = await run([mail]);
+    const took = [await inboundMessages.next(), await inboundMessages.next()];
+    const last = inboundMessages.next();
     await took[0]?.value.confirm();
     expect(events).toEqual([]);
     let came = false;
@@ -147,10 +147,10 @@ describe('several faxes in one mail', () => {
   });
 
   it('are finished after a crash where it came, and none comes twice', async () => {
-    const memory = createMemory();
-    memory.set('box;UID=0;FAX=1', 'confirmed');
-    memory.set('box;UID=0;FAX=2', 'acknowledged');
-    const { came } = await all([mail], {}, memory);
+    const driverState = createDriverState();
+    driverState.set('box;UID=0;FAX=1', 'confirmed');
+    driverState.set('box;UID=0;FAX=2', 'acknowledged');
+    const { came } = await all([mail], {}, driverState);
     expect(came.map(({ key, content }) => [key, content === null])).toEqual([
       ['box;UID=0;FAX=2', true],
       ['box;UID=0', false],
@@ -158,10 +158,10 @@ describe('several faxes in one mail', () => {
   });
 
   it('hold nothing up once the gateway is stopped', async () => {
-    const { arrivals, stop } = await run([mail]);
-    await arrivals.next();
-    await arrivals.next();
-    const waiting = arrivals.next();
+    const { inboundMessages, stop } = await run([mail]);
+    await inboundMessages.next();
+    await inboundMessages.next();
+    const waiting = inboundMessages.next();
     stop.abort(new Error('stopped'));
     expect(await waiting).toMatchObject({ done: true });
   });
@@ -217,23 +217,23 @@ describe('a mail about a fax that was sent', () => {
     });
 
   it('is news of its order and no fax, even with a copy of the pages', async () => {
-    const memory = createMemory();
-    const { faxes, news, events } = await all(
+    const driverState = createDriverState();
+    const { faxes, receipts, events } = await all(
       [about('Fax result', 'Your fax was sent successfully.')],
       settings,
-      memory,
+      driverState,
     );
     expect(faxes).toEqual([]);
-    expect(news).toEqual([
+    expect(receipts).toEqual([
       { id: token, state: 'delivered', at: 1_000, detail: 'Fax result; Your fax was sent successfully.' },
     ]);
-    expect(memory.state('box;UID=0')).toBe('ignored');
+    expect(driverState.state('box;UID=0')).toBe('ignored');
     expect(events).toEqual(['confirm 0']);
   });
 
   it('tells a failure, also where that holds the words of success', async () => {
-    const { news } = await all([about('Result', 'Your fax was not sent successfully: busy')], settings);
-    expect(news).toMatchObject([{ state: 'undelivered', detail: expect.stringContaining('busy') }]);
+    const { receipts } = await all([about('Result', 'Your fax was not sent successfully: busy')], settings);
+    expect(receipts).toMatchObject([{ state: 'undelivered', detail: expect.stringContaining('busy') }]);
   });
 
   const report = (action: string) =>
@@ -251,8 +251,8 @@ describe('a mail about a fax that was sent', () => {
     );
 
   it("is a failure when it is a mail server's report that our mail came back", async () => {
-    const { news, faxes } = await all([report('failed')]);
-    expect(news).toMatchObject([
+    const { receipts, faxes } = await all([report('failed')]);
+    expect(receipts).toMatchObject([
       { id: token, state: 'undelivered', detail: expect.stringContaining('No such number') },
     ]);
     expect(faxes).toEqual([]);
@@ -261,15 +261,15 @@ describe('a mail about a fax that was sent', () => {
   it.each(['delayed', 'delivered', 'relayed'])(
     "is no end when a mail server's report says that our mail was %s: that is not the fax",
     async (action) => {
-      const { news, faxes } = await all([report(action)]);
-      expect(news).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
+      const { receipts, faxes } = await all([report(action)]);
+      expect(receipts).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
       expect(faxes).toHaveLength(1);
     },
   );
 
   it('is progress, and shown all the same, when nobody said what its words mean', async () => {
-    const { news, faxes } = await all([about('We have your fax', 'It is in the queue.')], settings);
-    expect(news).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
+    const { receipts, faxes } = await all([about('We have your fax', 'It is in the queue.')], settings);
+    expect(receipts).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
     expect(faxes).toHaveLength(1);
   });
 
@@ -285,18 +285,18 @@ describe('a mail about a fax that was sent', () => {
   it('of another gateway is a mail like any other', async () => {
     const strange = tokenOf('99999999-2222-4333-8444-555555555555', 'order-1');
     const mail = providerMail({ subject: `sent successfully ${strange}`, files: [file('a.pdf', PDF)] });
-    const { news, faxes } = await all([mail], settings);
-    expect(news).toEqual([]);
+    const { receipts, faxes } = await all([mail], settings);
+    expect(receipts).toEqual([]);
     expect(faxes).toHaveLength(1);
   });
 
   it('is not lost when the news cannot be journaled: nothing is confirmed', async () => {
     const events: string[] = [];
     const driver = faxMail({ mailbox: boxOf([about('Result', 'sent successfully')], events) });
-    const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...settings }, { memory: createMemory() });
+    const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...settings }, { driverState: createDriverState() });
     const failing = { ...context, report: () => Promise.reject(new Error('the disk is full')) };
-    const arrivals = driver.receive?.(await driver.open(failing), new AbortController().signal);
-    await expect(arrivals?.[Symbol.asyncIterator]().next()).rejects.toThrow('the disk is full');
+    const inboundMessages = driver.receive?.(await driver.open(failing), new AbortController().signal);
+    await expect(inboundMessages?.[Symbol.asyncIterator]().next()).rejects.toThrow('the disk is full');
     expect(events).toEqual([]);
   });
 });

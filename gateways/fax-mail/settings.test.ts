@@ -131,10 +131,10 @@ describe.runIf(mailbox && relay)('secrets inside', () => {
     Direction: 'I' as const,
     Device: device,
   });
-  const tools = () => ({ drivers, secrets: secretsFrom({ env, folder: '/nowhere' }), redactor: redactor() });
+  const deps = () => ({ drivers, secrets: secretsFrom({ env, folder: '/nowhere' }), redactor: redactor() });
 
   it('are resolved from references and hidden in whatever is written from then on', async () => {
-    const using = tools();
+    const using = deps();
     const result = await resolveGateway(info(`FaxMail ${JSON.stringify(await written())}`), using);
     expect(result).toMatchObject({
       ok: true,

@@ -222,7 +222,7 @@ export function outgoingOf(given: FaxMailSettings): Outgoing {
   };
 }
 
-/** In the order in which they are asked. */
+/** In the send request in which they are asked. */
 export function rulesOf({ Rules: own, Provider }: FaxMailSettings): Rules[] {
   const known = Provider && providers[Provider].rules;
   const written = own && [{ subject: own.Subject, text: own.Text, headers: own.Headers, problem: own.Problem }];

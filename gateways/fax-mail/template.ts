@@ -14,7 +14,7 @@ export type ParsedTemplate = { ok: true; template: Template } | { ok: false; pro
 const LONGEST_LINE = 1_000;
 const LONGEST_VALUE = 200;
 /** Places that are tried in one mail: a good line needs about as many as its template has parts. */
-const MOST_STEPS = 5_000;
+const MOST_EVENTS = 5_000;
 const MOST_PARTS = 20;
 
 /** What providers write when they do not know. */
@@ -60,7 +60,7 @@ export interface Budget {
   left: number;
 }
 
-export const fullBudget = (): Budget => ({ left: MOST_STEPS });
+export const fullBudget = (): Budget => ({ left: MOST_EVENTS });
 
 export function lineOf(written: string): Line {
   const shown = written.length > LONGEST_LINE ? '' : blanks(written).trim();

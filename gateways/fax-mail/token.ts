@@ -1,5 +1,5 @@
 // Owns the word by which mails about a fax are told apart from faxes: it begins our Message-ID, so whoever answers, quotes
-// or refuses our mail brings it back. It is made of the order, the same on every attempt, and cannot be guessed; its end
+// or refuses our mail brings it back. It is made of the send request, the same on every attempt, and cannot be guessed; its end
 // says which gateway it is of, because only that gateway can make news of it.
 import { createHash } from 'node:crypto';
 

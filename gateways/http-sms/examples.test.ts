@@ -38,7 +38,7 @@ function push(session: HttpSmsSession, body: string, headers: Record<string, str
   return httpSms.webhook?.(session, request) ?? Promise.reject(new Error('takes no pushes'));
 }
 
-const states = (news: readonly DeliveryReceipt[] = []) => news.map(({ id, state, detail }) => [id, state, detail]);
+const states = (receipts: readonly DeliveryReceipt[] = []) => receipts.map(({ id, state, detail }) => [id, state, detail]);
 
 describe('a REST service that speaks JSON', () => {
   const own = { Token: 'the-bearer-token', Secret: 'the signing key' };

@@ -32,8 +32,8 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
   });
 
   const send = (text: string, to = RECIPIENT) => httpSms.send?.(outbound, outboundText(text, to), attemptOf());
-  const arrivals = () => door.results.flatMap((result) => result.messages ?? []);
-  const news = () => door.results.flatMap((result) => result.receipts ?? []);
+  const inboundMessages = () => door.results.flatMap((result) => result.messages ?? []);
+  const receipts = () => door.results.flatMap((result) => result.receipts ?? []);
 
   it.each(['50 € & 100 % = {a} [b] +1', 'Žluťoučký kůň ☎ 😀'])(
     'a text comes out at the operator to the last character: %j',
@@ -47,8 +47,8 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
   it('receipts come back under our reference, "sent" first and "delivered" then', async () => {
     const outcome = await send('with receipts');
     expect(outcome).toMatchObject({ ids: ['ref with receipts'], deliverySystemId: 'ref with receipts' });
-    await until('both receipts', () => news().length >= 2);
-    expect(news().map(({ id, state }) => [id, state])).toEqual([
+    await until('both receipts', () => receipts().length >= 2);
+    expect(receipts().map(({ id, state }) => [id, state])).toEqual([
       ['ref with receipts', 'sent'],
       ['ref with receipts', 'delivered'],
     ]);
@@ -62,11 +62,11 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
 
   it.each(['plain +1 & 2 = 3', 'Žluťoučký kůň 😀'])('a text of the operator is pushed whole: %j', async (text) => {
     await kannel.offer({ from: RECIPIENT, to: '12345', text });
-    await until('the push', () => arrivals().length > 0);
-    const [arrival] = arrivals();
-    expect(arrival?.content).toMatchObject({ kind: 'text', from: RECIPIENT, to: '12345', text, media: [] });
-    expect(arrival?.key).toMatch(/^id [0-9a-f-]{36}$/);
-    expect(arrival?.content?.sentAt).toBeGreaterThan(Date.UTC(2024, 0));
+    await until('the push', () => inboundMessages().length > 0);
+    const [inboundMessage] = inboundMessages();
+    expect(inboundMessage?.content).toMatchObject({ kind: 'text', from: RECIPIENT, to: '12345', text, media: [] });
+    expect(inboundMessage?.key).toMatch(/^id [0-9a-f-]{36}$/);
+    expect(inboundMessage?.content?.sentAt).toBeGreaterThan(Date.UTC(2024, 0));
   });
 
   it('a wrong password is put off, not held against the message', async () => {

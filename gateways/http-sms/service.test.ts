@@ -6,7 +6,7 @@ import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { httpSms } from './driver.js';
 
-const ORDER = 'aaaaaaaa-0000-4000-8000-000000000001';
+const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-000000000001';
 let gateway: SmsGateway;
 let bed: SmsBed;
 afterEach(async () => {
@@ -26,8 +26,8 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
   const { content } = await bed.hub.until('ES_MESSAGE_RECEIVING');
   expect(content).toMatchObject({ RemoteAddress: ANN, BodyText: 'Kdy otevíráte?', DeliverySystemId: 'k1' });
 
-  bed.order(ORDER, 'Zítra v 9 – těšíme se', '777 123 456');
-  expect((await bed.hub.until('ES_MESSAGE_SENT')).content).toMatchObject({ Id: ORDER, Data: null });
+  bed.sendRequest(SEND_REQUEST, 'Zítra v 9 – těšíme se', '777 123 456');
+  expect((await bed.hub.until('ES_MESSAGE_SENT')).content).toMatchObject({ Id: SEND_REQUEST, Data: null });
   const sent = gateway.taken[0]?.query;
   expect(sent?.get('to')).toBe(ANN);
   expect(sent?.get('text')).toBe('Zítra v 9 – těšíme se');
@@ -39,7 +39,7 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
   const guessed = receipt('2').replace('push', 'pull');
   expect([(await fetch(guessed)).status, (await fetch(receipt('8'))).status]).toEqual([403, 200]);
   expect((await fetch(receipt('1'))).status).toBe(200);
-  const [story] = await bed.journal((journal) => journal.traces(ORDER));
+  const [story] = await bed.journal((journal) => journal.traces(SEND_REQUEST));
   expect(story?.ids.find(({ label }) => label === 'Delivery')?.value).toMatch(/^delivered/);
   expect(bed.lines.join('')).not.toMatch(/kannel-password|push & secret|push\+%26\+secret/);
   expect(gateway.requests).toHaveLength(1);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { clock, HOOK, json, message, type Push, push, receipts } from '../../test/servers/http-sms-push.js';
 
 describe('a pushed message', () => {
-  it('is one arrival, keyed by the gateway’s id, the same each time', async () => {
+  it('is one inbound message, keyed by the gateway’s id, the same each time', async () => {
     const first = await push(json, { body: message() });
     const again = await push(json, { body: message() });
     expect(first.messages).toEqual([
@@ -150,10 +150,10 @@ describe('a push is refused in clear words, and counted', () => {
       'there is no id at query:ref',
     ],
   ])('%s', async (_name, written, what, status, words, reason = 'malformed') => {
-    const turnedAway: string[] = [];
-    const { reply, messages = [], receipts = [] } = await push(written, { ...what, turnedAway });
+    const inputRejected: string[] = [];
+    const { reply, messages = [], receipts = [] } = await push(written, { ...what, inputRejected });
     expect(reply).toEqual({ status, body: words, headers: { 'content-type': 'text/plain; charset=utf-8' } });
-    expect({ arrivals, news, turnedAway }).toEqual({ arrivals: [], news: [], turnedAway: [reason] });
+    expect({ inboundMessages, receipts, inputRejected }).toEqual({ inboundMessages: [], receipts: [], inputRejected: [reason] });
   });
 
   it('within moments, however it is made', async () => {
@@ -176,14 +176,14 @@ describe('one bad item among others', () => {
   const body = JSON.stringify({ events: [good, { ...good, id: 'b', from: '' }, { ...good, id: 'c' }, 7] });
 
   it('does not hold them up: they are taken, and the push is refused for its sake', async () => {
-    const turnedAway: string[] = [];
-    const { reply, messages } = await push(listed, { body, turnedAway });
+    const inputRejected: string[] = [];
+    const { reply, messages } = await push(listed, { body, inputRejected });
     expect(messages?.map(({ key }) => key)).toEqual(['id a', 'id c']);
     expect(reply).toMatchObject({
       status: 400,
       body: 'there is no sender at json:from; 2 others in the same push were taken',
     });
-    expect(turnedAway).toEqual(['malformed', 'malformed']);
+    expect(inputRejected).toEqual(['malformed', 'malformed']);
   });
 
   it('without ids means all of them: taken now they would arrive again with every repeat', async () => {
@@ -216,15 +216,15 @@ describe('receipts', () => {
 
   it('come to the one address, told from messages by their fields', async () => {
     const result = await push(both, { method: 'GET', path: '?ref=m1&state=ok' });
-    expect(result).toMatchObject({ arrivals: [], news: [{ id: 'm1' }] });
-    expect(await push(both, { body: message() })).toMatchObject({ arrivals: [{ key: 'id a' }], news: [] });
+    expect(result).toMatchObject({ inboundMessages: [], receipts: [{ id: 'm1' }] });
+    expect(await push(both, { body: message() })).toMatchObject({ inboundMessages: [{ key: 'id a' }], receipts: [] });
   });
 
   it('with a state that nobody named are taken and passed over', async () => {
-    const turnedAway: string[] = [];
-    const result = await push(both, { method: 'GET', path: '/receipt?ref=m1&state=constructor', turnedAway });
-    expect(result).toMatchObject({ reply: { status: 200 }, news: [] });
-    expect(turnedAway).toEqual(['unknown_state']);
+    const inputRejected: string[] = [];
+    const result = await push(both, { method: 'GET', path: '/receipt?ref=m1&state=constructor', inputRejected });
+    expect(result).toMatchObject({ reply: { status: 200 }, receipts: [] });
+    expect(inputRejected).toEqual(['unknown_state']);
   });
 });
 

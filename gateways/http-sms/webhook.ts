@@ -22,7 +22,7 @@ const MAX_ID = 200;
 
 type Context = Pick<
   GatewayContext<HttpSmsSettings>,
-  'settings' | 'clock' | 'random' | 'log' | 'gateway' | 'memory' | 'turnedAway'
+  'settings' | 'clock' | 'random' | 'log' | 'gateway' | 'driverState' | 'inputRejected'
 >;
 
 /** `closed` aborts when the gateway is closed: what was not finished then is not taken, and comes again. */
@@ -53,7 +53,7 @@ function refusal({ log, inputRejected }: Context, faults: readonly BadPush[], ta
   return plain(400, problem);
 }
 
-type Taken = Required<Pick<WebhookResult, 'arrivals' | 'news'>>;
+type Taken = Required<Pick<WebhookResult, 'messages' | 'receipts'>>;
 
 async function translate(
   context: Context,
@@ -69,19 +69,19 @@ async function translate(
   if (messages.length > 0) allowed(request, receive?.Method);
   if (receipts.length > 0) allowed(request, ReceiptFrom?.Method);
   const faults: BadPush[] = [];
-  const arrivals: Taken['messages'][number][] = [];
+  const inboundMessages: Taken['messages'][number][] = [];
   const fetching = fetchingFor(context.clock, request.signal, closed);
   try {
     for (const item of messages)
-      if (receive) arrivals.push(...(await orFault(faults, () => arrivalOf(context, item, receive, fetching))));
+      if (receive) inboundMessages.push(...(await orFault(faults, () => inboundMessageOf(context, item, receive, fetching))));
   } finally {
     fetching.dispose();
   }
   // The whole push comes again because of one bad item. Of the others only those are taken that are known by their ids then.
-  const kept = faults.length > 0 && receive?.Id === undefined ? [] : arrivals;
-  const news: DeliveryReceipt[] = [];
+  const kept = faults.length > 0 && receive?.Id === undefined ? [] : inboundMessages;
+  const receipts: DeliveryReceipt[] = [];
   for (const item of receipts)
-    if (ReceiptFrom) news.push(...(await orFault(faults, () => newsOf(context, item, ReceiptFrom))).flat());
+    if (ReceiptFrom) receipts.push(...(await orFault(faults, () => receiptsOf(context, item, ReceiptFrom))).flat());
   return { messages: kept, receipts, faults };
 }
 
@@ -132,7 +132,7 @@ function allowed({ method }: RawRequest, wanted: string | undefined): void {
   if (wanted !== undefined && method !== wanted) throw new BadPush(`the method is ${method}, not ${wanted}`);
 }
 
-async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, fetching: Fetching) {
+async function inboundMessageOf(context: Context, item: Item, from: ReceiveFrom, fetching: Fetching) {
   const { settings, clock, random, driverState } = context;
   const sender = needed(item, from.From, 'sender', MAX_ADDRESS);
   const to = (item.at(from.To) || settings.From) ?? '';
@@ -152,7 +152,7 @@ async function arrivalOf(context: Context, item: Item, from: ReceiveFrom, fetchi
   return { key, fingerprint: '', content };
 }
 
-function newsOf({ clock, log, inputRejected }: Context, item: Item, from: ReceiptFrom): DeliveryReceipt[] {
+function receiptsOf({ clock, log, inputRejected }: Context, item: Item, from: ReceiptFrom): DeliveryReceipt[] {
   const id = needed(item, from.Id, 'id', MAX_ID);
   const word = needed(item, from.State, 'state', MAX_ID);
   const state = new Map(Object.entries(from.States)).get(word);

@@ -4,12 +4,12 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InboundMessage, DeliveryReceipt, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
 
 const why = whyNoHylafax();
-const ORDER = '99999999-0000-4000-8000-00000000ca11';
+const SEND_REQUEST = '99999999-0000-4000-8000-00000000ca11';
 const WIDTH = 1728;
 const HEIGHT = 2292;
 
@@ -20,28 +20,28 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
   }, 120_000);
   afterAll(() => server?.close());
 
-  it('an order goes out by one modem, and the same page comes in by the other', async () => {
+  it('a send request goes out by one modem, and the same page comes in by the other', async () => {
     const { user, password, adminPassword, port, modems } = server;
     const login = { Host: '127.0.0.1', Port: port, User: user, Password: password, AdminPassword: adminPassword };
-    const news: DeliveryReceipt[] = [];
+    const receipts: DeliveryReceipt[] = [];
     const outbound = await hylaFax.open(
-      contextOf(hylaFax, { ...login, Modem: modems[0].name, StationId: '+420 222 333' }, { direction: 'O', news }),
+      contextOf(hylaFax, { ...login, Modem: modems[0].name, StationId: '+420 222 333' }, { direction: 'O', receipts }),
     );
-    const memory = createMemory();
+    const driverState = createDriverState();
     const inbound = await hylaFax.open(
-      contextOf(hylaFax, { ...login, Modem: modems[1].name, AfterReceive: 'Delete' }, { direction: 'I', memory }),
+      contextOf(hylaFax, { ...login, Modem: modems[1].name, AfterReceive: 'Delete' }, { direction: 'I', driverState }),
     );
     const stop = new AbortController();
     const notes: string[] = [];
     try {
-      const arrivals = hylaFax.receive?.(inbound, stop.signal)[Symbol.asyncIterator]();
-      const arriving = arrivals?.next();
+      const inboundMessages = hylaFax.receive?.(inbound, stop.signal)[Symbol.asyncIterator]();
+      const arriving = inboundMessages?.next();
       const page = await pageOf('A real page, and one that is compared.');
       const outcome = await hylaFax.send?.(
         outbound,
         { ...page.fax, to: '+15555551002' },
         {
-          ...attemptOf(ORDER),
+          ...attemptOf(SEND_REQUEST),
           note: (detail) => void notes.push(detail),
         },
       );
@@ -53,8 +53,8 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
       });
 
       const result = await arriving;
-      const arrival: InboundMessage<FaxDocument> = result?.value;
-      expect(arrival.content).toMatchObject({
+      const inboundMessage: InboundMessage<FaxDocument> = result?.value;
+      expect(inboundMessage.content).toMatchObject({
         from: modems[0].number,
         to: '15555551002',
         station: '+420 222 333',
@@ -63,13 +63,13 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
         problem: null,
         notes: [],
       });
-      expect(arrival.content?.facts).toContainEqual({ name: 'Speed', value: expect.stringMatching(/^\d+ bit\/s$/) });
-      expect(arrival.content?.facts).toContainEqual({ name: 'Modem', value: modems[1].name });
-      expect(await likeness(page.dots, Buffer.from(arrival.content?.raw ?? []))).toBeGreaterThan(0.97);
+      expect(inboundMessage.content?.facts).toContainEqual({ name: 'Speed', value: expect.stringMatching(/^\d+ bit\/s$/) });
+      expect(inboundMessage.content?.facts).toContainEqual({ name: 'Modem', value: modems[1].name });
+      expect(await likeness(page.dots, Buffer.from(inboundMessage.content?.raw ?? []))).toBeGreaterThan(0.97);
 
       expect(server.received()).toHaveLength(1);
-      memory.acknowledge(arrival);
-      await arrival.confirm();
+      driverState.acknowledge(inboundMessage);
+      await inboundMessage.confirm();
       expect(server.received()).toHaveLength(0);
     } finally {
       stop.abort();
@@ -89,7 +89,7 @@ async function pageOf(text: string): Promise<{ fax: ComposedFax; dots: Buffer }>
     .toBuffer();
   const pdf = await pdfOf(text);
   return {
-    fax: { kind: 'fax', to: '', from: undefined, subject: text, pdf, tiff, pages: 1, reference: ORDER },
+    fax: { kind: 'fax', to: '', from: undefined, subject: text, pdf, tiff, pages: 1, reference: SEND_REQUEST },
     dots: grey,
   };
 }

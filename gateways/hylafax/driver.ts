@@ -7,7 +7,7 @@ import { lookup, send } from './send.js';
 import { openSession, type Session } from './session.js';
 import { type Settings, settings } from './settings.js';
 
-/** An order spends nearly all of its time waiting for its call. */
+/** A send request spends nearly all of its time waiting for its call. */
 const AT_ONCE = 50;
 
 export const hylaFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {

@@ -37,7 +37,7 @@ const STATES = '?TPSBWRDF';
 /** All jobs, each once: one that moves on while they are listed counts as ended. */
 export async function listJobs(talk: Talk): Promise<Map<string, Job>> {
   await talk.ask(`JOBFMT "${FORMAT}"`);
-  // In this order a job that ends in between is in both, and not in none.
+  // In this send request a job that ends in between is in both, and not in none.
   const waiting = await talk.list('LIST sendq');
   const ended = await talk.list('LIST doneq');
   return new Map([...waiting, ...ended].flatMap((_, at, all) => readJob(all, at)).map((job) => [job.id, job]));
@@ -57,9 +57,9 @@ function isState(letter: string): letter is JobState {
   return letter.length === 1 && STATES.includes(letter);
 }
 
-/** The tag of an order's jobs: nothing in it may be taken for the end of a column. */
-export function tagOf(orderId: string): string {
-  return orderId.replace(/[^\w.{}-]/g, '_').slice(0, 80);
+/** The tag of a send request's jobs: nothing in it may be taken for the end of a column. */
+export function tagOf(messageId: string): string {
+  return messageId.replace(/[^\w.{}-]/g, '_').slice(0, 80);
 }
 
 /** The end of a job; undefined while there is none. `pages`: what the document has, where HylaFAX did not count. */

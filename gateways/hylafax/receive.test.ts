@@ -86,7 +86,7 @@ describe('what a received fax is', () => {
     put();
     const receiver = await bed.receiver();
     const first = await receiver.next();
-    bed.memory.acknowledge(first);
+    bed.driverState.acknowledge(first);
     await first.confirm();
     put({ bytes: faxWords.offered('another page').raw, at: now() + 60 });
     const second = await receiver.next();
@@ -196,7 +196,7 @@ describe('what is wanted', () => {
     put({ size: 101 * 1024 * 1024 });
     put({}, 'fax000000002.tif');
     expect((await (await bed.receiver()).next()).content?.providerId).toContain('fax000000002.tif');
-    expect(bed.turnedAway).toEqual(['too_large']);
+    expect(bed.inputRejected).toEqual(['too_large']);
     expect(bed.said()).toContain('too large to be a fax');
   });
 });
@@ -205,10 +205,10 @@ describe('after it was taken', () => {
   it('Keep leaves it on the server, and it does not come again', async () => {
     put();
     const receiver = await bed.receiver();
-    const arrival = await receiver.next();
-    bed.memory.acknowledge(arrival);
-    await arrival.confirm();
-    bed.memory.confirmed(arrival);
+    const inboundMessage = await receiver.next();
+    bed.driverState.acknowledge(inboundMessage);
+    await inboundMessage.confirm();
+    bed.driverState.confirmed(inboundMessage);
     expect(bed.server.files.size).toBe(1);
     await receiver.close();
     const again = (await bed.receiver()).next();
@@ -218,21 +218,21 @@ describe('after it was taken', () => {
 
   it('Delete never deletes another fax that has come under the same name', async () => {
     put();
-    const arrival = await (
+    const inboundMessage = await (
       await bed.receiver({ AfterReceive: 'Delete', AdminPassword: bed.server.adminPassword })
     ).next();
     put({ at: now() + 3_600 });
-    await arrival.confirm();
+    await inboundMessage.confirm();
     expect(bed.server.files.size).toBe(1);
   });
 
   it('Delete without the right to is one clear sentence, and the fax is confirmed again later', async () => {
     put();
     const receiver = await bed.receiver({ AfterReceive: 'Delete' });
-    const arrival = await receiver.next();
-    bed.memory.acknowledge(arrival);
-    expect(await arrival.confirm().catch(messageOf)).toMatch(/^HylaFAX does not delete fax000000001.tif: 550 /);
-    expect(await receiver.next()).toMatchObject({ key: arrival.key, content: null });
+    const inboundMessage = await receiver.next();
+    bed.driverState.acknowledge(inboundMessage);
+    expect(await inboundMessage.confirm().catch(messageOf)).toMatch(/^HylaFAX does not delete fax000000001.tif: 550 /);
+    expect(await receiver.next()).toMatchObject({ key: inboundMessage.key, content: null });
   });
 });
 

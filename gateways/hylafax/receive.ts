@@ -1,5 +1,5 @@
 // Owns receiving: looks into recvq when something happened or time has passed, and hands on each fax that is complete.
-import { type InboundMessage, type FaxDocument, GatepostError, type KeyState, sleep } from '../../src/driver/contract.js';
+import { type InboundMessage, type FaxDocument, GatepostError, type InboundState, sleep } from '../../src/driver/contract.js';
 import { type Call, readCalls, receptionOf } from './calls.js';
 import { documentOf, isOthers } from './document.js';
 import { listReceived, type Received } from './recvq.js';
@@ -43,11 +43,11 @@ export async function* receive(session: Session, signal: AbortSignal): AsyncGene
     while (!signal.aborted) {
       const faxes = await look(session, desk, signal);
       for (const { fax, state } of faxes) {
-        const arrival =
+        const inboundMessage =
           state === 'acknowledged' ? unconfirmed(session, desk, fax) : await take(session, desk, fax, signal);
-        if (!arrival) continue;
+        if (!inboundMessage) continue;
         desk.handed.add(fax.key);
-        yield arrival;
+        yield inboundMessage;
         if (signal.aborted) return;
       }
       await arrived.heard(desk.waiting.size > 0 ? AGAIN_MS : context.settings.PollSeconds * 1_000, signal);
@@ -63,7 +63,7 @@ async function look(
   session: Session,
   desk: Desk,
   signal: AbortSignal,
-): Promise<{ fax: Received; state: KeyState | undefined }[]> {
+): Promise<{ fax: Received; state: InboundState | undefined }[]> {
   const listed = await session.converse(signal, listReceived, 'needed');
   forgetGone(desk, new Set(listed.map(({ key }) => key)));
   const open = listed.filter(({ key, arriving }) => !arriving && !desk.done.has(key) && !desk.handed.has(key));
@@ -153,7 +153,7 @@ function leave({ context }: Session, desk: Desk, { key, file, size }: Received):
   context.log.error({ file, bytes: size }, 'a received file is too large to be a fax; it stays in recvq');
 }
 
-function endings(session: Session, desk: Desk, fax: Received): Pick<InboundMessage<FaxDocument>, 'confirm' | 'refuse'> {
+function endings(session: Session, desk: Desk, fax: Received): Pick<InboundMessage<FaxDocument>, 'confirm' | 'reject'> {
   const { context } = session;
   const settle = async () => {
     try {

@@ -1,10 +1,10 @@
-// Owns what is remembered of jobs over restarts: that one was about to be submitted for an order, that it was submitted, and
+// Owns what is remembered of jobs over restarts: that one was about to be submitted for a send request, that it was submitted, and
 // that it was and has not been seen to end.
 import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 import { tagOf } from './jobs.js';
 
-/** About to be submitted: without such a note, nothing of an order is in the queue. Kept for as long as somebody may ask. */
+/** About to be submitted: without such a note, nothing of a send request is in the queue. Kept for as long as somebody may ask. */
 const BEGUN = 'begun';
 /** Submitted, whatever became of it: such a one is not taken for unsent because it is in no queue. Kept as long. */
 const SUBMITTED = 'submitted';
@@ -12,14 +12,14 @@ const SUBMITTED = 'submitted';
 const FOLLOWED = 'followed';
 /** Read at a start. More than any server has under way. */
 const MOST = 10_000;
-/** An order is asked about within minutes, or by a person within days. */
+/** A send request is asked about within minutes, or by a person within days. */
 const KEEP_MS = 14 * 24 * 3_600_000;
 
-const schema = z.object({ job: z.string(), order: z.string(), pages: z.number(), at: z.number() });
+const schema = z.object({ job: z.string(), sendRequest: z.string(), pages: z.number(), at: z.number() });
 
 export interface JobRecord {
   readonly job: string;
-  readonly order: string;
+  readonly sendRequest: string;
   /** Pages of the document. */
   readonly pages: number;
   /** When it was submitted, ms since the epoch. */
@@ -31,10 +31,10 @@ export interface Records {
   begin(record: JobRecord): Promise<void>;
   /** The job is in the queue. Never rejects: a journal that cannot write must not turn "submitted" into doubt. */
   submitted(record: JobRecord): Promise<void>;
-  /** What was about to be submitted for an order, oldest first. */
-  begunFor(order: string): Promise<JobRecord[]>;
+  /** What was about to be submitted for a send request, oldest first. */
+  begunFor(sendRequest: string): Promise<JobRecord[]>;
   /** Also when its end is told. */
-  isSubmitted(job: string, order: string): Promise<boolean>;
+  isSubmitted(job: string, sendRequest: string): Promise<boolean>;
   /** The end is told. */
   ended(job: string): Promise<void>;
   /** It is sure that nothing came or will come of it. */
@@ -43,8 +43,8 @@ export interface Records {
   open(): Promise<JobRecord[]>;
 }
 
-export function records({ driverState, clock, log }: Pick<GatewayContext<unknown>, 'memory' | 'clock' | 'log'>): Records {
-  const keyOf = ({ order, job }: JobRecord) => `${tagOf(order)} ${job}`;
+export function records({ driverState, clock, log }: Pick<GatewayContext<unknown>, 'driverState' | 'clock' | 'log'>): Records {
+  const keyOf = ({ sendRequest, job }: JobRecord) => `${tagOf(sendRequest)} ${job}`;
   const read = async (collection: string, prefix: string) =>
     (await driverState.listRecords(collection, prefix, MOST)).flatMap(({ key, value }) => {
       const record = schema.safeParse(value);
@@ -70,12 +70,12 @@ export function records({ driverState, clock, log }: Pick<GatewayContext<unknown
         .then(() => driverState.putRecords(FOLLOWED, [{ key: record.job, value: record }]));
       return quietly(`job ${record.job} could not be noted: after a restart its end would not be told`, work);
     },
-    async begunFor(order) {
-      const found = (await read(BEGUN, `${tagOf(order)} `)).map(({ record }) => record);
+    async begunFor(sendRequest) {
+      const found = (await read(BEGUN, `${tagOf(sendRequest)} `)).map(({ record }) => record);
       return found.sort((a, b) => a.at - b.at);
     },
-    async isSubmitted(job, order) {
-      return (await read(SUBMITTED, `${tagOf(order)} ${job}`)).some(({ record }) => record.job === job);
+    async isSubmitted(job, sendRequest) {
+      return (await read(SUBMITTED, `${tagOf(sendRequest)} ${job}`)).some(({ record }) => record.job === job);
     },
     ended: (job) => quietly(`the note of job ${job} could not be removed`, driverState.deleteRecords(FOLLOWED, [job])),
     withdrawn: (record) =>

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
 import { until } from '../../test/fixtures/wait-for.js';
-import { faxOf, type HylafaxBed, hylafaxBed, ORDER, untilNews } from '../../test/servers/hylafax-bed.js';
+import { faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST, untilReceipts } from '../../test/servers/hylafax-bed.js';
 
 let bed: HylafaxBed;
 beforeEach(async () => {
@@ -46,7 +46,7 @@ describe('the answer is the end of the call where that comes in time', () => {
   it('and every dial and page on the way is told', async () => {
     bed.server.work = (job) => void Object.assign(job, { state: 'R', pages: 2 });
     const notes: string[] = [];
-    const attempt = { ...attemptOf(ORDER), note: (detail: string) => void notes.push(detail) };
+    const attempt = { ...attemptOf(SEND_REQUEST), note: (detail: string) => void notes.push(detail) };
     const outcome = (await bed.sender()).send(faxOf(2), attempt);
     const job = await bed.job();
     await until('the dial', () => notes.length === 1);
@@ -57,7 +57,7 @@ describe('the answer is the end of the call where that comes in time', () => {
     bed.change(job, { state: 'D', sent: 2, dials: 2 });
     await outcome;
     expect(notes).toEqual(['calling, dial 1 of 12', 'dial 1 of 12: Busy signal detected', 'page 1 of 2 sent']);
-    expect(bed.news).toEqual([]);
+    expect(bed.receipts).toEqual([]);
   });
 
   it('is noticed at once over the live channel, however seldom the queue is looked at', async () => {
@@ -85,7 +85,7 @@ describe('a call that takes longer than there is time', () => {
   const late = async (settings: Readonly<Record<string, unknown>> = {}) => {
     bed.server.work = (job) => void Object.assign(job, { state: 'S', dials: 1, status: 'Busy signal detected' });
     const sender = await bed.sender(settings);
-    const attempt = attemptOf(ORDER);
+    const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(3), attempt);
     const job = await bed.job();
     job.pages = 3;
@@ -109,10 +109,10 @@ describe('a call that takes longer than there is time', () => {
       detail: 'accepted for transmission; HylaFAX job 1: dial 1 of 12: Busy signal detected',
     });
     bed.change(job, { state: 'R', dials: 2, status: '', sent: 1 });
-    await untilNews(bed.news, 1);
+    await untilReceipts(bed.receipts, 1);
     bed.change(job, { state: 'D', sent: 3 });
-    await untilNews(bed.news, 2);
-    expect(bed.news).toEqual([
+    await untilReceipts(bed.receipts, 2);
+    expect(bed.receipts).toEqual([
       { id: '1', state: 'accepted', progress: true, detail: 'page 1 of 3 sent', at: expect.any(Number) },
       { id: '1', state: 'delivered', detail: '3 pages sent in 2 calls', at: expect.any(Number) },
     ]);
@@ -126,8 +126,8 @@ describe('a call that takes longer than there is time', () => {
       detail: 'the call is still under way; HylaFAX job 1: dial 1 of 12: Busy signal detected',
     });
     bed.change(job, { state: 'F', status: 'Kill time expired', dials: 4 });
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([
       { id: '1', state: 'undelivered', detail: 'failed after 4 calls; Kill time expired' },
     ]);
   });
@@ -135,8 +135,8 @@ describe('a call that takes longer than there is time', () => {
   it('dials are told later, too', async () => {
     const { job } = await late();
     bed.change(job, { dials: 2, status: 'No carrier detected' });
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([
       { state: 'accepted', progress: true, detail: 'dial 2 of 12: No carrier detected' },
     ]);
   });
@@ -145,7 +145,7 @@ describe('a call that takes longer than there is time', () => {
     bed.server.work = idle;
     bed.server.modems.set('/dev/ttyS0', 'Waiting for modem to come ready');
     const sender = await bed.sender();
-    const attempt = attemptOf(ORDER);
+    const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
     await bed.submitted();
     await until('the look to be over', async () => {
@@ -170,17 +170,17 @@ describe('a call that takes longer than there is time', () => {
     await sender.close();
     Object.assign(job, { state: 'D', sent: 3 });
     await bed.sender();
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([{ id: '1', state: 'delivered' }]);
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([{ id: '1', state: 'delivered' }]);
     await bed.sender();
-    expect(bed.news).toHaveLength(1);
+    expect(bed.receipts).toHaveLength(1);
   });
 
   it('a job that vanishes is said to have vanished, and not to have failed', async () => {
     const { job } = await late();
     bed.server.jobs.splice(bed.server.jobs.indexOf(job), 1);
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([
       { state: 'accepted', progress: true, detail: expect.stringContaining("job 1 is in none of HylaFAX's queues") },
     ]);
   });
@@ -193,15 +193,15 @@ describe('a call that takes longer than there is time', () => {
     await until('a look without it', () => looks() > before);
     bed.server.jobs.push(job);
     bed.change(job, { state: 'D', sent: 3 });
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([{ state: 'delivered' }]);
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([{ state: 'delivered' }]);
   });
 
   it('a job of the same number that is of somebody else is not taken for it', async () => {
     const { job } = await late();
     Object.assign(job, { tag: 'somebody-else', state: 'D', sent: 3 });
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([{ state: 'accepted', detail: expect.stringContaining('none of HylaFAX') }]);
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([{ state: 'accepted', detail: expect.stringContaining('none of HylaFAX') }]);
   });
 
   it('nor does one that is followed stand in the way of another order with the same number', async () => {
@@ -215,15 +215,15 @@ describe('a call that takes longer than there is time', () => {
   it('an end that the journal cannot take is told again', async () => {
     const { job } = await late();
     let refused = 0;
-    bed.news.push = () => {
+    bed.receipts.push = () => {
       refused += 1;
       throw new Error('the disk is full');
     };
     bed.change(job, { state: 'D', sent: 3 });
     await until('a refusal', () => refused > 0);
-    Reflect.deleteProperty(bed.news, 'push');
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([{ id: '1', state: 'delivered' }]);
+    Reflect.deleteProperty(bed.receipts, 'push');
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([{ id: '1', state: 'delivered' }]);
   });
 
   it.each([
@@ -233,14 +233,14 @@ describe('a call that takes longer than there is time', () => {
     const { job } = await late();
     const call = (reason: string, sent: number) => {
       const [start, end] = [
-        ['date', 'SEND', '1', 'ttyS0', '1', `"${ORDER}"`, 'x', '"x"', '"x"', '0'],
+        ['date', 'SEND', '1', 'ttyS0', '1', `"${SEND_REQUEST}"`, 'x', '"x"', '"x"', '0'],
         ['0:10', '0:10'],
       ];
       return [...start, sent, ...end, `"${reason}"`].join('\t');
     };
     bed.server.texts.set('log/xferfaxlog', `${call('Busy signal detected', 0)}\n${call('', pages)}\n`);
     bed.server.jobs.splice(bed.server.jobs.indexOf(job), 1);
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([{ state, detail }]);
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([{ state, detail }]);
   });
 });

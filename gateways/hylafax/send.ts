@@ -54,7 +54,7 @@ function best(jobs: readonly Job[]): Job | undefined {
 }
 
 function recordOf({ id }: Job, { pages }: ComposedFax, { messageId, firstAttemptAt }: Attempt): JobRecord {
-  return { job: id, order: messageId, pages, at: firstAttemptAt };
+  return { job: id, sendRequest: messageId, pages, at: firstAttemptAt };
 }
 
 /** The job is in the queue; what is left is to learn in time how it ends. */
@@ -120,9 +120,9 @@ async function byTheLog(
 ): Promise<Outcome | 'not found'> {
   const { converse, records, jobs, context } = session;
   const calls = (await converse(attempt.signal, readCalls, 'useful')) ?? [];
-  const called = begun.find(({ job, order }) => lastCallOf(calls, job, tagOf(order)));
+  const called = begun.find(({ job, sendRequest }) => lastCallOf(calls, job, tagOf(sendRequest)));
   if (called) return answer(session, called, attempt);
-  const submitted = await Promise.all(begun.map(({ job, order }) => records.isSubmitted(job, order)));
+  const submitted = await Promise.all(begun.map(({ job, sendRequest }) => records.isSubmitted(job, sendRequest)));
   const [oldest] = begun;
   if (submitted.includes(true) || !oldest || context.clock.now() - oldest.at > SURELY_THERE_MS) return 'not found';
   // What another conversation may still hold as a draft is nothing anybody waits for.

@@ -13,7 +13,7 @@ import { systemClock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { faxWords, outboundFax } from '../../test/conformance/fax-words.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
@@ -25,14 +25,14 @@ const TIFF = faxWords.offered('page').raw;
 
 describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
   let server: Hylafax;
-  let order = 0;
+  let sendRequest = 0;
   const closers: (() => Promise<void>)[] = [];
   beforeAll(async () => {
     server = await startHylafax();
   });
   afterAll(() => server?.close());
   beforeEach(() => {
-    order += 1;
+    sendRequest += 1;
   });
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
@@ -51,18 +51,18 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     };
   };
   const open = async (direction: 'I' | 'O', also: object = {}, options: { clock?: ManualClock } = {}) => {
-    const memory = createMemory();
-    const news: DeliveryReceipt[] = [];
-    const context = contextOf(hylaFax, { ...settings(), ...also }, { direction, memory, news, ...options });
+    const driverState = createDriverState();
+    const receipts: DeliveryReceipt[] = [];
+    const context = contextOf(hylaFax, { ...settings(), ...also }, { direction, driverState, receipts, ...options });
     const session = await hylaFax.open(context);
     closers.push(() => hylaFax.close(session));
-    return { session, memory, news };
+    return { session, driverState, receipts };
   };
   const receiving = (session: Session) => {
     const stop = new AbortController();
     closers.push(async () => stop.abort());
-    const arrivals = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
-    return async (): Promise<InboundMessage<FaxDocument>> => (await arrivals?.next())?.value;
+    const inboundMessages = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+    return async (): Promise<InboundMessage<FaxDocument>> => (await inboundMessages?.next())?.value;
   };
   const operator = () => openTalk({ settings: { ...settings() }, clock: systemClock }, new AbortController().signal);
   const check = async (direction: 'I' | 'O', also: object = {}) => {
@@ -71,7 +71,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     for await (const step of hylaFax.check(context, new AbortController().signal)) steps.push(step);
     return steps;
   };
-  const attempt = () => attemptOf(`99999999-0000-4000-8000-${String(order).padStart(12, '0')}`);
+  const attempt = () => attemptOf(`99999999-0000-4000-8000-${String(sendRequest).padStart(12, '0')}`);
   const send = (session: Session, fax: ComposedFax, at = attempt()) => hylaFax.send?.(session, fax, at);
 
   it('the test of the connection names the server, the rights and the queue', async () => {
@@ -96,15 +96,15 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
   it('a fax in recvq that only administrators may see is received once, and deleted once it is taken', async () => {
     await server.putReceived('fax000000101.tif', TIFF, Date.UTC(2026, 10, 1, 10));
     chmodSync(join(server.spool, 'recvq/fax000000101.tif'), 0o600);
-    const { session, memory } = await open('I', { Since: 'All', AfterReceive: 'Delete' });
+    const { session, driverState } = await open('I', { Since: 'All', AfterReceive: 'Delete' });
     const next = receiving(session);
-    const arrival = await next();
-    expect(arrival).toMatchObject({
+    const inboundMessage = await next();
+    expect(inboundMessage).toMatchObject({
       key: `fax000000101.tif 2026-11-01T10:00:00Z ${TIFF.length}`,
       content: { raw: TIFF, pages: 1, receivedAt: Date.UTC(2026, 10, 1, 10), problem: null },
     });
-    memory.acknowledge(arrival);
-    await arrival.confirm();
+    driverState.acknowledge(inboundMessage);
+    await inboundMessage.confirm();
     expect(server.received()).toEqual([]);
   });
 
@@ -114,13 +114,13 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     await server.putReceived('fax000000112.tif', TIFF);
     server.logReceived('fax000000112.tif', 'ttyS1', 'Failed to properly receive page');
     const { session } = await open('I', { Since: 'All', Modem: 'ttyS1', AfterReceive: 'Delete' });
-    const arrival = await receiving(session)();
-    expect(arrival.content).toMatchObject({
+    const inboundMessage = await receiving(session)();
+    expect(inboundMessage.content).toMatchObject({
       providerId: expect.stringContaining('fax000000112.tif'),
       to: '5551002',
       problem: 'Failed to properly receive page',
     });
-    await arrival.confirm();
+    await inboundMessage.confirm();
     expect(server.received()).toEqual(['fax000000111.tif']);
   });
 
@@ -128,16 +128,16 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     await server.putReceived('fax000000121.tif', TIFF.subarray(0, 200), Date.UTC(2026, 10, 2));
     const clock = manualClock(systemClock.now());
     const { session } = await open('I', { Since: '2026-11-02', AfterReceive: 'Delete', Modem: 'ttyS1' }, { clock });
-    let arrival: InboundMessage<FaxDocument> | undefined;
+    let inboundMessage: InboundMessage<FaxDocument> | undefined;
     const arriving = receiving(session)().then((one) => {
-      arrival = one;
+      inboundMessage = one;
     });
     await until('the fax to be taken as it is', async () => {
-      if (!arrival) await clock.advance(500);
-      return arrival;
+      if (!inboundMessage) await clock.advance(500);
+      return inboundMessage;
     });
     await arriving;
-    expect(arrival?.content?.notes).toContainEqual(expect.stringContaining('incomplete or damaged'));
+    expect(inboundMessage?.content?.notes).toContainEqual(expect.stringContaining('incomplete or damaged'));
   });
 
   it.each([['TIFF'], ['PDF']])('a %s is queued, and an operator who kills the job is quoted', async (kind) => {
@@ -158,7 +158,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
   });
 
   it('a repeated order joins its job, and a lookup finds it by the tag', async () => {
-    const { session, news } = await open('O');
+    const { session, receipts } = await open('O');
     const first = attempt();
     const outcome = send(session, outboundFax('twice'), first);
     const [job] = await until('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
@@ -176,8 +176,8 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const talk = await operator();
     await talk.ask(`JKILL ${job}`);
     talk.close();
-    await until('the end to be told', () => news.length > 0);
-    expect(news).toMatchObject([
+    await until('the end to be told', () => receipts.length > 0);
+    expect(receipts).toMatchObject([
       { id: job, state: 'undelivered', detail: expect.stringMatching(/aborted by request/i) },
     ]);
     expect(server.jobs('sendq')).toEqual([]);

@@ -1,8 +1,8 @@
-// What a submission hands over, that nothing in an order gets out of its place in it, and what silence in between costs.
+// What a submission hands over, that nothing in a send request gets out of its place in it, and what silence in between costs.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
-import { faxOf, type HylafaxBed, hylafaxBed, ORDER } from '../../test/servers/hylafax-bed.js';
+import { faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST } from '../../test/servers/hylafax-bed.js';
 
 let bed: HylafaxBed;
 beforeEach(async () => {
@@ -20,7 +20,7 @@ describe('what is handed over', () => {
     expect(Object.fromEntries(job?.parameters ?? [])).toMatchObject({
       DIALSTRING: '+420777123456',
       FROMUSER: 'Desk "one" JKILL 1',
-      JOBINFO: ORDER,
+      JOBINFO: SEND_REQUEST,
       MAXDIALS: '5',
       MAXTRIES: '2',
       LASTTIME: '010101',
@@ -58,7 +58,7 @@ describe('what is handed over', () => {
   );
 });
 
-it('a server that falls silent costs half a minute and not the order', async () => {
+it('a server that falls silent costs half a minute and not the send request', async () => {
   await bed.close();
   const clock = manualClock();
   bed = await hylafaxBed({ clock });

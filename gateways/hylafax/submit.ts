@@ -59,7 +59,7 @@ async function prepare(
   // Older servers, and ones set up otherwise, refuse these; the fax goes out without them.
   for (const parameter of wishesOf(context.settings)) await talk.tryAsk(`JPARM ${parameter}`);
   await insist(talk, `JPARM DOCUMENT ${document}`, 'the document');
-  return { job, order: attempt.messageId, pages: fax.pages, at: context.clock.now() };
+  return { job, sendRequest: attempt.messageId, pages: fax.pages, at: context.clock.now() };
 }
 
 /** The server will have none of this fax, now or later. */

@@ -1,9 +1,9 @@
 // That nothing is queued twice: lost answers, crashes, repeats, jobs that nobody finds any more.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
-import { attemptNumber, faxOf, type HylafaxBed, hylafaxBed, ORDER, untilNews } from '../../test/servers/hylafax-bed.js';
+import { attemptNumber, faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST, untilReceipts } from '../../test/servers/hylafax-bed.js';
 import type { ScriptJob } from '../../test/servers/hylafax-script.js';
 
 let bed: HylafaxBed;
@@ -44,8 +44,8 @@ describe('nothing is queued twice', () => {
     expect(await (await bed.sender()).send()).toMatchObject({ kind: 'unknown', ids: ['1'] });
     bed.server.trouble = undefined;
     bed.change(await bed.job(), { state: 'D', sent: 1, dials: 1 });
-    await untilNews(bed.news, 1);
-    expect(bed.news).toMatchObject([{ id: '1', state: 'delivered' }]);
+    await untilReceipts(bed.receipts, 1);
+    expect(bed.receipts).toMatchObject([{ id: '1', state: 'delivered' }]);
   });
 
   it.each([
@@ -70,22 +70,22 @@ describe('nothing is queued twice', () => {
     expect(await sender.lookup(faxOf(), attemptNumber(2))).toMatchObject({ kind: 'deferred' });
   });
 
-  it('an order that nothing is known of was surely not submitted', async () => {
+  it('a send request that nothing is known of was surely not submitted', async () => {
     expect(await (await bed.sender()).lookup()).toMatchObject({ kind: 'deferred' });
   });
 
-  it('a draft with the tag of the order, left behind by a crash, is deleted before it is sent again', async () => {
+  it('a draft with the tag of the send request, left behind by a crash, is deleted before it is sent again', async () => {
     const sender = await bed.sender();
     bed.server.trouble = (command) => (command === 'JSUBM' ? { is: 'says', reply: '200 Job 1 submitted.' } : undefined);
-    const attempt = attemptOf(ORDER);
+    const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
     await bed.server.until('a look at the queue', /^LIST doneq/);
     attempt.abort();
     await outcome;
     // As if the server had stopped in the middle of the submission, and the gateway before its answer.
-    bed.server.jobs.splice(0, 9, { ...draft('1'), tag: ORDER });
-    await bed.memory.deleteRecords('followed', ['1']);
-    await bed.memory.deleteRecords('submitted', [`${ORDER} 1`]);
+    bed.server.jobs.splice(0, 9, { ...draft('1'), tag: SEND_REQUEST });
+    await bed.driverState.deleteRecords('followed', ['1']);
+    await bed.driverState.deleteRecords('submitted', [`${SEND_REQUEST} 1`]);
     bed.server.trouble = undefined;
     expect(await sender.lookup()).toMatchObject({ kind: 'deferred' });
     expect(bed.server.jobs).toHaveLength(0);
@@ -94,12 +94,12 @@ describe('nothing is queued twice', () => {
   it('a job that an operator suspended stays, and is waited for', async () => {
     bed.server.work = idle;
     const sender = await bed.sender();
-    const attempt = attemptOf(ORDER);
+    const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
     (await bed.submitted()).state = 'T';
     attempt.abort();
     expect(await outcome).toMatchObject({ kind: 'sent', state: 'accepted' });
-    const asked = attemptOf(ORDER);
+    const asked = attemptOf(SEND_REQUEST);
     const looks = () => bed.server.commands.filter((command) => command === 'LIST doneq').length;
     const before = looks();
     const found = sender.lookup(faxOf(), asked);
@@ -109,10 +109,10 @@ describe('nothing is queued twice', () => {
     expect(bed.server.jobs).toHaveLength(1);
   });
 
-  it('another try at an order whose job is under way joins that job', async () => {
+  it('another try at a send request whose job is under way joins that job', async () => {
     bed.server.work = idle;
     const sender = await bed.sender();
-    const first = attemptOf(ORDER);
+    const first = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), first);
     const job = await bed.submitted();
     first.abort();
@@ -123,7 +123,7 @@ describe('nothing is queued twice', () => {
     expect(bed.server.jobs).toHaveLength(1);
   });
 
-  it('another try at an order whose job failed is a job of its own', async () => {
+  it('another try at a send request whose job failed is a job of its own', async () => {
     bed.ends({ status: 'Busy signal detected' });
     const sender = await bed.sender();
     await sender.send();
@@ -134,7 +134,7 @@ describe('nothing is queued twice', () => {
   it('a job that was submitted and is in no queue is not said to be unsent', async () => {
     bed.server.work = idle;
     const sender = await bed.sender();
-    const attempt = attemptOf(ORDER);
+    const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
     await bed.submitted();
     attempt.abort();
@@ -145,8 +145,8 @@ describe('nothing is queued twice', () => {
   });
 
   const begun = async (minutesAgo: number) => {
-    const value = { job: '7', order: ORDER, pages: 1, at: Date.now() - minutesAgo * 60_000 };
-    await bed.memory.putRecords('begun', [{ key: `${ORDER} 7`, value }]);
+    const value = { job: '7', sendRequest: SEND_REQUEST, pages: 1, at: Date.now() - minutesAgo * 60_000 };
+    await bed.driverState.putRecords('begun', [{ key: `${SEND_REQUEST} 7`, value }]);
     return bed.sender();
   };
 
@@ -160,7 +160,7 @@ describe('nothing is queued twice', () => {
 
   it('what nobody asks about any more is forgotten', async () => {
     await begun(15 * 24 * 60);
-    expect(await bed.memory.listRecords('begun', '', 9)).toEqual([]);
+    expect(await bed.driverState.listRecords('begun', '', 9)).toEqual([]);
   });
 
   it('nor when it vanished while the send was waiting: two looks without it are no proof', async () => {
@@ -176,28 +176,28 @@ describe('nothing is queued twice', () => {
 
   it('an end that comes before the journal has noted the job is told to the send that waits for it', async () => {
     await bed.close();
-    const memory = createMemory();
+    const driverState = createDriverState();
     // Longer than a look at the queues takes.
     const slow = async () => {
       for (let time = 0; time < 3; time++) await bed.check('O');
     };
     bed = await hylafaxBed({
-      memory: {
-        ...memory,
+      driverState: {
+        ...driverState,
         putRecords: async (collection, records) => {
           if (collection === 'followed') await slow();
-          return memory.putRecords(collection, records);
+          return driverState.putRecords(collection, records);
         },
       },
     });
     expect(await (await bed.sender()).send()).toMatchObject({ kind: 'sent', state: 'delivered' });
-    expect(bed.news).toEqual([]);
+    expect(bed.receipts).toEqual([]);
   });
 
   it('what the journal cannot note is not submitted', async () => {
     await bed.close();
-    const memory = { ...createMemory(), keep: () => Promise.reject(new Error('the disk is full')) };
-    bed = await hylafaxBed({ memory });
+    const driverState = { ...createDriverState(), keep: () => Promise.reject(new Error('the disk is full')) };
+    bed = await hylafaxBed({ driverState });
     expect(await (await bed.sender()).send()).toMatchObject({
       kind: 'deferred',
       detail: expect.stringContaining('the disk is full'),

@@ -62,19 +62,19 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
   const followed = new Map<string, Followed>(open.map((record) => [record.job, fresh(record)]));
   const call = bell(clock);
 
-  async function report(news: Omit<DeliveryReceipt, 'at'>): Promise<boolean> {
+  async function report(receipts: Omit<DeliveryReceipt, 'at'>): Promise<boolean> {
     try {
-      await context.reportReceipts([{ ...news, at: clock.now() }]);
+      await context.reportReceipts([{ ...receipts, at: clock.now() }]);
       return true;
     } catch (error) {
-      log.warn({ job: news.id, error: messageOf(error) }, 'what became of a fax cannot be told yet');
+      log.warn({ job: receipts.id, error: messageOf(error) }, 'what became of a fax cannot be told yet');
       return false;
     }
   }
 
   async function conclude(id: string, entry: Followed, known: Exclude<Known, { is: 'under way' }>): Promise<void> {
     // Told in one step with being forgotten, so that no waiter comes in between.
-    const told = entry.waiters.size > 0 || (await report(newsOf(id, known)));
+    const told = entry.waiters.size > 0 || (await report(receiptsOf(id, known)));
     if (!told) return;
     followed.delete(id);
     tell(entry, known);
@@ -86,8 +86,8 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
     entry.words = words ?? 'waiting for a free modem';
     if (words === undefined || words === entry.told) return;
     for (const { note } of entry.waiters) note(words);
-    const news = { id, state: 'accepted', progress: true, detail: words } as const;
-    if (entry.waiters.size > 0 || (await report(news))) entry.told = words;
+    const receipts = { id, state: 'accepted', progress: true, detail: words } as const;
+    if (entry.waiters.size > 0 || (await report(receipts))) entry.told = words;
   }
 
   async function look(): Promise<boolean> {
@@ -95,7 +95,7 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
     const lost: [string, Followed][] = [];
     for (const [id, entry] of followed) {
       const job = jobs.get(id);
-      if (job?.tag !== tagOf(entry.record.order)) {
+      if (job?.tag !== tagOf(entry.record.sendRequest)) {
         lost.push([id, entry]);
         continue;
       }
@@ -114,8 +114,8 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
     if (gone.length === 0) return;
     const calls = (await converse(closed, readCalls, 'useful')) ?? [];
     for (const [id, entry] of gone) {
-      const last = lastCallOf(calls, id, tagOf(entry.record.order));
-      if (!last) log.warn({ job: id, order: entry.record.order }, "a job is in none of HylaFAX's queues any more");
+      const last = lastCallOf(calls, id, tagOf(entry.record.sendRequest));
+      if (!last) log.warn({ job: id, sendRequest: entry.record.sendRequest }, "a job is in none of HylaFAX's queues any more");
       await conclude(id, entry, last ? { is: 'ended', end: endOfCall(last, entry.record.pages) } : { is: 'gone' });
     }
   }
@@ -142,7 +142,7 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
   return {
     follow(record) {
       // Ids of jobs come round again.
-      if (followed.get(record.job)?.record.order === record.order) return;
+      if (followed.get(record.job)?.record.sendRequest === record.sendRequest) return;
       followed.set(record.job, fresh(record));
       call.ring();
     },
@@ -181,7 +181,7 @@ function tell({ waiters }: Followed, known: Known): void {
   for (const { settle } of [...waiters]) settle(known);
 }
 
-function newsOf(id: string, known: Exclude<Known, { is: 'under way' }>): Omit<DeliveryReceipt, 'at'> {
+function receiptsOf(id: string, known: Exclude<Known, { is: 'under way' }>): Omit<DeliveryReceipt, 'at'> {
   if (known.is === 'ended')
     return { id, state: known.end.good ? 'delivered' : 'undelivered', detail: known.end.detail };
   return { id, state: 'accepted', progress: true, detail: goneWords(id) };

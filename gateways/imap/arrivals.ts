@@ -7,11 +7,11 @@ import type { Settings } from './settings.js';
 import type { Action } from './settler.js';
 
 /** For a mail that the contact center has taken already, so that only the confirm is missing. */
-export function knownArrival(session: Session, uid: number, size: number | undefined): InboundMessage {
+export function knownInboundMessage(session: Session, uid: number, size: number | undefined): InboundMessage {
   return { ...verdicts(session, uid, size), key: keyOf(session.place, uid), fingerprint: '', content: null, bytes: 0 };
 }
 
-export function newArrival(session: Session, mail: Download, cut: boolean): InboundMessage {
+export function newInboundMessage(session: Session, mail: Download, cut: boolean): InboundMessage {
   const { facts, raw } = mail;
   return {
     ...verdicts(session, facts.uid, facts.size),
@@ -22,7 +22,7 @@ export function newArrival(session: Session, mail: Download, cut: boolean): Inbo
   };
 }
 
-function verdicts(session: Session, uid: number, size: number | undefined): Pick<InboundMessage, 'confirm' | 'refuse'> {
+function verdicts(session: Session, uid: number, size: number | undefined): Pick<InboundMessage, 'confirm' | 'reject'> {
   return {
     confirm: () => confirm(session, uid, size),
     reject: (reason) => refuse(session, uid, reason),

@@ -16,10 +16,10 @@ describe.runIf(!missing)(`test connection${missing ? ` (skipped: ${missing})` : 
     settings: Record<string, unknown>,
     signal = new AbortController().signal,
   ): Promise<CheckStep[]> => {
-    const { context, memory } = imapContext(imapHost, dovecot, user, { settings });
+    const { context, driverState } = imapContext(imapHost, dovecot, user, { settings });
     const found: CheckStep[] = [];
     for await (const step of imapHost.check(context, signal)) found.push(step);
-    expect([memory.notes.size, memory.records.size]).toEqual([0, 0]);
+    expect([driverState.notes.size, driverState.records.size]).toEqual([0, 0]);
     return found;
   };
 

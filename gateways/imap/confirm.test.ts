@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type HandOptions, mailOf, openHand } from '../../test/servers/imap-hand.js';
@@ -87,9 +87,9 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const [one, two] = await first.take(2);
     expect(one?.content?.cut?.reason).toContain('is not deleted but flagged');
     if (one) await first.settle(one);
-    if (two) first.memory.acknowledge(two);
+    if (two) first.driverState.acknowledge(two);
     await first.close();
-    const second = await open(user, { settings, memory: first.memory });
+    const second = await open(user, { settings, driverState: first.driverState });
     await second.settle(await second.next());
     expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged \\Seen', 2: '\\Flagged \\Seen' });
     await second.close();
@@ -120,10 +120,10 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
   test('a mail that somebody else has removed counts as confirmed', async () => {
     const user = await mailbox(1);
     const hand = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
-    const arrival = await hand.next();
+    const inboundMessage = await hand.next();
     await dovecot.doveadm('expunge', '-u', user, 'mailbox', 'INBOX', 'all');
-    await hand.settle(arrival);
-    await arrival.confirm();
+    await hand.settle(inboundMessage);
+    await inboundMessage.confirm();
     await hand.close();
   });
 
@@ -134,11 +134,11 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const clock = manualClock();
     const settings = { ...all, AfterReceive: 'Move', MoveTo: 'Elsewhere', PollSeconds: 30, Port: proxy.port };
     const hand = await open(user, { settings, clock });
-    const arrival = await hand.next();
-    hand.memory.acknowledge(arrival);
+    const inboundMessage = await hand.next();
+    hand.driverState.acknowledge(inboundMessage);
     await dovecot.doveadm('mailbox', 'delete', '-u', user, 'Elsewhere');
     const words = { code: 'gateway/refused', message: expect.stringContaining('Elsewhere') };
-    const refused = expect(arrival.confirm()).rejects.toMatchObject(words);
+    const refused = expect(inboundMessage.confirm()).rejects.toMatchObject(words);
     await clock.advance(50);
     await refused;
     await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
@@ -146,7 +146,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     await clock.advance(30_000);
     const again = await next;
-    expect(again).toMatchObject({ key: arrival.key, content: null });
+    expect(again).toMatchObject({ key: inboundMessage.key, content: null });
     const settled = hand.settle(again);
     await clock.advance(50);
     await settled;
@@ -159,16 +159,16 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const user = await mailbox(2);
     const first = await open(user, { settings: all });
     const [a, b] = await first.take(2);
-    if (a) first.memory.quarantine(a);
+    if (a) first.driverState.quarantine(a);
     await a?.reject('the server refused it 8 times');
     if (b) await first.settle(b);
     expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged', 2: '\\Seen' });
     const idle = first.next().catch(() => {});
-    await until('the note', () => JSON.stringify([...first.memory.notes.values()]).includes('"aside":[1]'));
+    await until('the note', () => JSON.stringify([...first.driverState.notes.values()]).includes('"aside":[1]'));
     await first.close();
     await idle;
-    if (a) first.memory.acknowledge(a);
-    const second = await open(user, { settings: all, memory: first.memory });
+    if (a) first.driverState.acknowledge(a);
+    const second = await open(user, { settings: all, driverState: first.driverState });
     const late = await second.next();
     expect(late).toMatchObject({ key: a?.key, content: null });
     await second.settle(late);
@@ -181,11 +181,11 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const settings = { ...all, RefuseTo: 'Refused' };
     const first = await open(user, { settings });
     const [a, b] = await first.take(2);
-    if (a && b) for (const arrival of [a, b]) first.memory.quarantine(arrival);
+    if (a && b) for (const inboundMessage of [a, b]) first.driverState.quarantine(inboundMessage);
     await a?.reject('it could not be read');
     expect(Object.keys(await contents(dovecot, user))).toEqual(['2']);
     await first.close();
-    const second = await open(user, { settings, memory: first.memory });
+    const second = await open(user, { settings, driverState: first.driverState });
     const next = second.next().catch(() => {});
     await until('the second move', async () => Object.keys(await contents(dovecot, user, 'Refused')).length === 2);
     await second.close();
@@ -195,9 +195,9 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
   test('after the session is closed nothing is confirmed under its numbers', async () => {
     const user = await mailbox(1);
     const hand = await open(user, { settings: all });
-    const arrival = await hand.next();
+    const inboundMessage = await hand.next();
     await hand.close();
-    await expect(arrival.confirm()).rejects.toMatchObject({ code: 'gateway/closed' });
+    await expect(inboundMessage.confirm()).rejects.toMatchObject({ code: 'gateway/closed' });
     expect(await contents(dovecot, user)).toEqual({ 1: '' });
   });
 });
@@ -228,12 +228,12 @@ describe.runIf(!missing)(`confirming to a server that can less${title}`, () => {
 
   test('a mail marked as deleted by an earlier confirm is not offered again', async () => {
     await dovecot.deliver(other, mailOf('one'));
-    const memory = createMemory();
-    const first = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, memory });
+    const driverState = createDriverState();
+    const first = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, driverState });
     await first.settle(await first.next());
     await first.close();
     await dovecot.deliver(other, mailOf('two'));
-    const second = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, memory });
+    const second = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, driverState });
     expect((await second.next()).key).toMatch(/UID=2$/);
     await second.close();
   });

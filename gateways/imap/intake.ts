@@ -1,14 +1,14 @@
 // Owns the one loop of a receiving mailbox: list what is new, ask the memory, download in chunks, offer, look at what
 // became of the offered, note the watermark, wait for news. Each UID is offered once per session.
-import { type InboundMessage, codeOf, type KeyState } from '../../src/driver/contract.js';
-import { knownArrival, newArrival, putAside } from './arrivals.js';
+import { type InboundMessage, codeOf, type InboundState } from '../../src/driver/contract.js';
+import { knownInboundMessage, newInboundMessage, putAside } from './arrivals.js';
 import { absolve, blame, condemn, isDamaged, isDoubted, loadDoubts } from './doubts.js';
 import { keyOf, pages } from './identity.js';
 import { type Chunk, type Downloads, download, listUids, plan, readFacts } from './mailbox.js';
 import { type Note, writeNote } from './note.js';
 import type { Pending, Session } from './session.js';
 import { prepare } from './start.js';
-import { waitForNews } from './wait.js';
+import { waitForReceipts } from './wait.js';
 
 /** Mails that are asked about, and listed with their sizes, at a time. */
 const PAGE = 500;
@@ -30,14 +30,14 @@ async function* loop(session: Session, signal: AbortSignal): AsyncGenerator<Inbo
   session.cursor = note.watermark;
   let revisit: readonly number[] = note.aside;
   while (!signal.aborted) {
-    session.link.news = false;
+    session.link.receipts = false;
     const fresh = await listUids(session, session.cursor + 1, signal);
-    for await (const arrivals of oneAhead(offer(session, revisit, fresh, signal))) {
-      yield* arrivals;
+    for await (const inboundMessages of oneAhead(offer(session, revisit, fresh, signal))) {
+      yield* inboundMessages;
       note = await moveWatermark(session, note);
     }
     note = await moveWatermark(session, note);
-    const woken = await waitForNews(session, signal);
+    const woken = await waitForReceipts(session, signal);
     revisit = woken === 'look' ? await due(session) : [];
   }
 }
@@ -73,12 +73,12 @@ async function* offer(
     for (const uid of [...wanted, ...taken]) session.pending.set(uid, 'offered');
     for (const uid of refused) putAside(session, uid);
     session.cursor = Math.max(session.cursor, uids.at(-1) ?? 0);
-    if (taken.length > 0) yield await knownArrivals(session, taken, signal);
+    if (taken.length > 0) yield await knownInboundMessages(session, taken, signal);
     yield* downloaded(session, wanted, signal);
   }
 }
 
-function isWanted(state: KeyState | undefined): boolean {
+function isWanted(state: InboundState | undefined): boolean {
   return state === undefined || state === 'open';
 }
 
@@ -94,12 +94,12 @@ async function* downloaded(session: Session, uids: readonly number[], signal: Ab
   );
   const limit = session.context.settings.MaxMessageBytes;
   for (const chunk of plan(facts, limit, (uid) => isDoubted(session, uid))) {
-    const arrivals = await arrivalsOf(session, chunk, signal);
-    if (arrivals.length > 0) yield arrivals;
+    const inboundMessages = await inboundMessagesOf(session, chunk, signal);
+    if (inboundMessages.length > 0) yield inboundMessages;
   }
 }
 
-async function arrivalsOf(session: Session, chunk: Chunk, signal: AbortSignal): Promise<InboundMessage[]> {
+async function inboundMessagesOf(session: Session, chunk: Chunk, signal: AbortSignal): Promise<InboundMessage[]> {
   const { mails, gone, stuck } = await downloadOrBlame(session, chunk, signal);
   await absolve(session, [...mails.map(({ facts }) => facts.uid), ...gone]);
   reportGone(session, gone);
@@ -107,7 +107,7 @@ async function arrivalsOf(session: Session, chunk: Chunk, signal: AbortSignal): 
     await condemn(session, uid);
     reportStuck(session, uid, words);
   }
-  return mails.map((mail) => newArrival(session, mail, chunk.cut));
+  return mails.map((mail) => newInboundMessage(session, mail, chunk.cut));
 }
 
 async function downloadOrBlame(session: Session, chunk: Chunk, signal: AbortSignal): Promise<Downloads> {
@@ -121,11 +121,11 @@ async function downloadOrBlame(session: Session, chunk: Chunk, signal: AbortSign
 }
 
 /** The size only matters where a mail that was not taken whole could be deleted. */
-async function knownArrivals(session: Session, uids: readonly number[], signal: AbortSignal): Promise<InboundMessage[]> {
+async function knownInboundMessages(session: Session, uids: readonly number[], signal: AbortSignal): Promise<InboundMessage[]> {
   const deletes = session.context.settings.AfterReceive === 'Delete';
   const facts = deletes ? await readFacts(session, uids, signal) : [];
   const sizes = new Map(facts.map(({ uid, size }) => [uid, size]));
-  return uids.map((uid) => knownArrival(session, uid, sizes.get(uid)));
+  return uids.map((uid) => knownInboundMessage(session, uid, sizes.get(uid)));
 }
 
 function reportStuck({ pending, context, place }: Session, uid: number, words: string): void {
@@ -164,9 +164,9 @@ async function due(session: Session): Promise<number[]> {
   return [...failed, ...aside, ...stuck].map(([uid]) => uid).sort((a, b) => a - b);
 }
 
-async function lookAfter(session: Session, which: readonly Pending[]): Promise<[number, KeyState | undefined][]> {
+async function lookAfter(session: Session, which: readonly Pending[]): Promise<[number, InboundState | undefined][]> {
   const uids = [...session.pending].filter(([, pending]) => which.includes(pending)).map(([uid]) => uid);
-  const found: [number, KeyState | undefined][] = [];
+  const found: [number, InboundState | undefined][] = [];
   for (const page of pages(uids, PAGE)) {
     const states = await statesOf(session, page);
     for (const uid of page) found.push([uid, states.get(uid)]);
@@ -188,9 +188,9 @@ function moved(session: Session, note: Note): Note {
   return { ...note, watermark, aside: kept, messages: mailbox === false ? note.messages : mailbox.exists };
 }
 
-async function statesOf({ context, place }: Session, uids: readonly number[]): Promise<Map<number, KeyState>> {
+async function statesOf({ context, place }: Session, uids: readonly number[]): Promise<Map<number, InboundState>> {
   const known = await context.driverState.statesOf(uids.map((uid) => keyOf(place, uid)));
-  const states = new Map<number, KeyState>();
+  const states = new Map<number, InboundState>();
   for (const uid of uids) {
     const state = known.get(keyOf(place, uid));
     if (state) states.set(uid, state);

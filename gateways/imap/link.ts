@@ -25,7 +25,7 @@ export interface Link {
   /** Why nothing more can be asked; undefined while all is well. */
   readonly down: GatepostError | undefined;
   /** The server announced mail since this was last set to false. */
-  news: boolean;
+  receipts: boolean;
   /** The certificate the server showed. */
   readonly certificate: PeerCertificate | undefined;
   /** Runs one command. Rejects with one clear sentence, when `signal` aborts, or when the server stays silent. */
@@ -84,7 +84,7 @@ function makeLink(context: GatewayContext<Settings>, client: ImapFlow, ears: Ear
 
   const link: Link = {
     client,
-    news: false,
+    receipts: false,
     get down() {
       return down;
     },
@@ -123,7 +123,7 @@ function makeLink(context: GatewayContext<Settings>, client: ImapFlow, ears: Ear
   client.on('close', () => link.fail(leaving ? left(settings) : lost(settings, client.byeReason)));
   client.on('exists', ({ count, prevCount }) => {
     if (count <= prevCount) return;
-    link.news = true;
+    link.receipts = true;
     for (const { wake } of [...listeners]) wake();
   });
   return link;

@@ -2,7 +2,7 @@ import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
@@ -11,7 +11,7 @@ import { imapHost } from './driver.js';
 
 const missing = whyNoDovecot();
 const DAY = 24 * 3600_000;
-const hasNote = ({ memory }: Hand, part: string) => JSON.stringify([...memory.notes.values()]).includes(part);
+const hasNote = ({ driverState }: Hand, part: string) => JSON.stringify([...driverState.notes.values()]).includes(part);
 
 describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let dovecot: Dovecot;
@@ -49,13 +49,13 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await dovecot.fill(user, 500, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) + at * 1000 }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const hand = await open(user, { settings: { ...all, Port: proxy.port } });
-    const arrivals = await hand.take(500);
-    expect(arrivals.map(subjectOf)).toEqual(Array.from({ length: 500 }, (_, at) => `m${at}`));
-    expect(new Set(arrivals.map(({ key }) => key)).size).toBe(500);
-    expect(Buffer.from(arrivals[7]?.content?.raw ?? []).toString()).toContain('Hello.\r\n');
-    expect(arrivals[7]?.content?.receivedAt).toBe(Date.UTC(2026, 10, 1) + 7000);
+    const inboundMessages = await hand.take(500);
+    expect(inboundMessages.map(subjectOf)).toEqual(Array.from({ length: 500 }, (_, at) => `m${at}`));
+    expect(new Set(inboundMessages.map(({ key }) => key)).size).toBe(500);
+    expect(Buffer.from(inboundMessages[7]?.content?.raw ?? []).toString()).toContain('Hello.\r\n');
+    expect(inboundMessages[7]?.content?.receivedAt).toBe(Date.UTC(2026, 10, 1) + 7000);
     expect(proxy.sent().match(/UID FETCH .*BODY\.PEEK/g)).toHaveLength(10);
-    await hand.settle(...arrivals);
+    await hand.settle(...inboundMessages);
     await hand.close();
     await proxy.close();
   });
@@ -86,7 +86,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     expect(proxy.sent()).not.toContain('BODY.PEEK[]');
     await dovecot.deliver(user, mailOf('new'));
     expect(subjectOf(await next)).toBe('new');
-    expect(hand.memory.keys('ignored')).toHaveLength(30);
+    expect(hand.driverState.keys('ignored')).toHaveLength(30);
     await hand.close();
     await proxy.close();
   });
@@ -97,7 +97,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await dovecot.fill(user, 6, (at) => ({ raw: mailOf(`d${at}`), at: day + (at - 3) * DAY }));
     const hand = await open(user, { settings: { Since: '2026-11-10' } });
     expect((await hand.take(3)).map(subjectOf)).toEqual(['d3', 'd4', 'd5']);
-    expect(hand.memory.keys('ignored')).toHaveLength(3);
+    expect(hand.driverState.keys('ignored')).toHaveLength(3);
     await hand.close();
   });
 
@@ -105,11 +105,11 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     const first = await open(user);
     const stopped = first.next().catch(() => {});
-    await until('the note', () => first.memory.notes.size === 1);
+    await until('the note', () => first.driverState.notes.size === 1);
     await first.close();
     await stopped;
     await dovecot.deliver(user, mailOf('while away'));
-    const second = await open(user, { memory: first.memory });
+    const second = await open(user, { driverState: first.driverState });
     expect(subjectOf(await second.next())).toBe('while away');
     await second.close();
   });
@@ -117,15 +117,15 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
   test('a first start that was interrupted does not make newer mail look old', async () => {
     const user = freshUser();
     await dovecot.fill(user, 3, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
-    const memory = createMemory();
-    const broken = { ...memory, ignore: () => Promise.reject(new Error('the journal is full')) };
-    const first = await open(user, { memory: broken });
+    const driverState = createDriverState();
+    const broken = { ...driverState, ignore: () => Promise.reject(new Error('the journal is full')) };
+    const first = await open(user, { driverState: broken });
     await expect(first.next()).rejects.toThrow('the journal is full');
     await first.close();
     await dovecot.deliver(user, mailOf('new'));
-    const second = await open(user, { memory });
+    const second = await open(user, { driverState });
     expect(subjectOf(await second.next())).toBe('new');
-    expect(memory.keys('ignored')).toHaveLength(3);
+    expect(driverState.keys('ignored')).toHaveLength(3);
     await second.close();
   });
 
@@ -133,13 +133,13 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.deliver(user, mailOf('taken'));
     const first = await open(user, { settings: all });
-    const arrival = await first.next();
-    first.memory.acknowledge(arrival);
+    const inboundMessage = await first.next();
+    first.driverState.acknowledge(inboundMessage);
     await first.close();
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const second = await open(user, { settings: { ...all, Port: proxy.port }, memory: first.memory });
+    const second = await open(user, { settings: { ...all, Port: proxy.port }, driverState: first.driverState });
     const again = await second.next();
-    expect(again).toMatchObject({ key: arrival.key, content: null, bytes: 0 });
+    expect(again).toMatchObject({ key: inboundMessage.key, content: null, bytes: 0 });
     await second.settle(again);
     expect(proxy.sent()).not.toContain('BODY.PEEK[]');
     expect(proxy.sent()).toContain('STORE 1 +FLAGS.SILENT (\\Seen)');
@@ -154,7 +154,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const [a, b] = await first.take(2);
     if (a) await first.settle(a);
     await first.close();
-    const second = await open(user, { settings: all, memory: first.memory });
+    const second = await open(user, { settings: all, driverState: first.driverState });
     const again = await second.next();
     expect([again.key, subjectOf(again), again.fingerprint]).toEqual([b?.key, 'b', b?.fingerprint]);
     await second.close();
@@ -164,17 +164,17 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.fill(user, 120, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
     const first = await open(user, { settings: all });
-    const arrivals = await first.take(120);
-    await first.settle(...arrivals);
+    const inboundMessages = await first.take(120);
+    await first.settle(...inboundMessages);
     const idle = first.next().catch(() => {});
     await until('the watermark', () => hasNote(first, '"watermark":120'));
     await first.close();
     await idle;
     await dovecot.deliver(user, mailOf('later'));
-    const asked = first.memory.asked;
-    const second = await open(user, { settings: all, memory: first.memory });
+    const asked = first.driverState.asked;
+    const second = await open(user, { settings: all, driverState: first.driverState });
     expect(subjectOf(await second.next())).toBe('later');
-    expect(second.memory.asked - asked).toBe(1);
+    expect(second.driverState.asked - asked).toBe(1);
     await second.close();
   });
 
@@ -188,7 +188,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await until('the watermark', () => hasNote(first, '"watermark":1,'));
     await first.close();
     await idle;
-    const second = await open(user, { settings: all, memory: first.memory });
+    const second = await open(user, { settings: all, driverState: first.driverState });
     expect((await second.next()).key).toBe(b?.key);
     await second.close();
   });
@@ -231,12 +231,12 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const folder = (sub: string) => join(dovecot.dir, 'mail', user, sub);
     const [, damaged = ''] = (await readdir(folder('new'))).sort();
     await chmod(join(folder('new'), damaged), 0);
-    const memory = createMemory();
+    const driverState = createDriverState();
     const clock = manualClock();
     const subjects: string[] = [];
     // Together, alone, alone once more: then it is known.
     for (const _session of [1, 2, 3]) {
-      const hand = await open(user, { settings: all, memory, clock });
+      const hand = await open(user, { settings: all, driverState, clock });
       const broken = (async () => {
         for (;;) subjects.push(subjectOf(await hand.next()));
       })();
@@ -245,7 +245,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     }
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const settings = { ...all, Port: proxy.port };
-    const hand = await open(user, { settings, memory, clock });
+    const hand = await open(user, { settings, driverState, clock });
     expect((await hand.take(2)).map(subjectOf)).toEqual(['m0', 'm2']);
     const next = hand.next();
     const idles = (count: number) => until('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
@@ -302,7 +302,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     const hand = await open(user);
     const next = hand.next();
-    await until('the note', () => hand.memory.notes.size === 1);
+    await until('the note', () => hand.driverState.notes.size === 1);
     await Promise.all([hand.stop(), expect(next).rejects.toThrow('receiving has ended')]);
     await hand.close();
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/driver/contract.js';
 import { silentLog } from '../../src/kit/log.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
@@ -33,7 +33,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     const rest = (async () => {
       for (;;) taken.push(subjectOf(await hand.next()) || 'no content');
     })().catch(() => {});
-    await until('the rematch', () => JSON.stringify([...hand.memory.notes.values()]).includes('"watermark":'));
+    await until('the rematch', () => JSON.stringify([...hand.driverState.notes.values()]).includes('"watermark":'));
     return { taken, rest };
   };
 
@@ -47,22 +47,22 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await dovecot.fill(user, 5, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1 + at) }));
     const first = await open(user);
     const next = first.next().catch(() => {});
-    await until('the first start', () => first.memory.keys('ignored').length === 5);
+    await until('the first start', () => first.driverState.keys('ignored').length === 5);
     await first.close();
     await next;
     for (const subject of ['done', 'gone', 'acked', 'open', 'aside']) await dovecot.deliver(user, mailOf(subject));
-    const second = await open(user, { memory: first.memory });
+    const second = await open(user, { driverState: first.driverState });
     const [done, gone, acked, , aside] = await second.take(5);
     if (done && gone) await second.settle(done, gone);
-    if (acked) second.memory.acknowledge(acked);
-    if (aside) second.memory.quarantine(aside);
+    if (acked) second.driverState.acknowledge(acked);
+    if (aside) second.driverState.quarantine(aside);
     await second.close();
     await dovecot.doveadm('expunge', '-u', user, 'mailbox', 'INBOX', 'header', 'subject', 'gone');
     await dovecot.recreateMailbox(user);
     await dovecot.deliver(user, mailOf('fresh'));
 
     const { log, lines } = listening();
-    const third = await open(user, { memory: first.memory, log });
+    const third = await open(user, { driverState: first.driverState, log });
     const offered = await third.take(3);
     expect(offered.map(subjectOf).sort()).toEqual(['', 'fresh', 'open']);
     const { taken, rest } = await drain(third);
@@ -71,7 +71,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await third.close();
     await rest;
     expect(taken).toEqual([]);
-    expect(third.memory.keys('ignored').every((key) => !key.includes(acked?.key.split(';')[1] ?? ''))).toBe(true);
+    expect(third.driverState.keys('ignored').every((key) => !key.includes(acked?.key.split(';')[1] ?? ''))).toBe(true);
   });
 
   test('two mails alike in everything are both accounted for, one settled, one not', async () => {
@@ -83,11 +83,11 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     if (one) await first.settle(one);
     await first.close();
     await dovecot.recreateMailbox(user);
-    const second = await open(user, { settings: all, memory: first.memory });
+    const second = await open(user, { settings: all, driverState: first.driverState });
     const again = await second.next();
-    expect(second.memory.state(again.key)).toBe('open');
+    expect(second.driverState.state(again.key)).toBe('open');
     await second.settle(again);
-    expect([...second.memory.records.values()].map(({ state }) => state)).toEqual(['confirmed', 'confirmed']);
+    expect([...second.driverState.records.values()].map(({ state }) => state)).toEqual(['confirmed', 'confirmed']);
     const { taken, rest } = await drain(second);
     await second.close();
     await rest;
@@ -103,7 +103,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await dovecot.fill(user, 1, () => ({ raw: mailOf('twin'), at: Date.UTC(2026, 10, 1) }));
     await dovecot.recreateMailbox(user);
     const { log, lines } = listening();
-    const second = await open(user, { settings: all, memory: first.memory, log });
+    const second = await open(user, { settings: all, driverState: first.driverState, log });
     expect(subjectOf(await second.next())).toBe('twin');
     expect(lines).toMatchObject([{ matched: 2, new: 1, gone: 0 }]);
     await second.close();
@@ -118,10 +118,10 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await first.close();
     await dovecot.fill(user, 1, () => ({ raw: mailOf('twin'), at }));
     await dovecot.recreateMailbox(user);
-    const second = await open(user, { settings: all, memory: first.memory });
+    const second = await open(user, { settings: all, driverState: first.driverState });
     const fresh = await second.next();
     expect([subjectOf(fresh), fresh.key.endsWith('UID=502')]).toEqual(['twin', true]);
-    expect(second.memory.keys('confirmed')).toHaveLength(501);
+    expect(second.driverState.keys('confirmed')).toHaveLength(501);
     await second.close();
   });
 
@@ -134,7 +134,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     if (one) await first.settle(one);
     await first.close();
     await dovecot.recreateMailbox(user);
-    const second = await open(user, { settings, memory: first.memory });
+    const second = await open(user, { settings, driverState: first.driverState });
     expect(subjectOf(await second.next())).toBe('twin');
     await second.close();
   });
@@ -149,10 +149,10 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     if (two) await first.settle(two);
     await first.close();
     await dovecot.recreateMailbox(user);
-    const second = await open(user, { settings: all, memory: first.memory });
+    const second = await open(user, { settings: all, driverState: first.driverState });
     const again = await second.next();
     expect(Buffer.from(again.content?.raw ?? []).toString()).toContain('Hello 0.');
-    expect(second.memory.keys('confirmed')).toHaveLength(1);
+    expect(second.driverState.keys('confirmed')).toHaveLength(1);
     await second.close();
   });
 
@@ -165,34 +165,34 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     const waiting = expect(first.next()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
     await dovecot.recreateMailbox(user);
     await waiting;
-    if (b) first.memory.acknowledge(b);
+    if (b) first.driverState.acknowledge(b);
     await expect(b?.confirm()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
     await first.close();
-    const second = await open(user, { settings: all, memory: first.memory });
+    const second = await open(user, { settings: all, driverState: first.driverState });
     const late = await second.next();
     expect(late.content).toBeNull();
     expect(late.key).not.toBe(b?.key);
     await second.settle(late);
-    expect(second.memory.keys('confirmed')).toHaveLength(2);
+    expect(second.driverState.keys('confirmed')).toHaveLength(2);
     await second.close();
   });
 
   test('a rematch that was interrupted is finished by the next session', async () => {
     const user = freshUser();
     await dovecot.fill(user, 600, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
-    const memory = createMemory();
-    const first = await open(user, { settings: all, memory });
+    const driverState = createDriverState();
+    const first = await open(user, { settings: all, driverState });
     await first.settle(...(await first.take(600)));
     await first.close();
     await dovecot.recreateMailbox(user);
     let pages = 0;
     const rekey = (changes: readonly { from: string; to: string }[]) =>
-      ++pages === 2 ? Promise.reject(new Error('the journal is full')) : memory.rekey(changes);
-    const second = await open(user, { settings: all, memory: { ...memory, rekey } });
+      ++pages === 2 ? Promise.reject(new Error('the journal is full')) : driverState.rekey(changes);
+    const second = await open(user, { settings: all, driverState: { ...driverState, rekey } });
     await expect(second.next()).rejects.toThrow('the journal is full');
     await second.close();
     const { log, lines } = listening();
-    const third = await open(user, { settings: all, memory, log });
+    const third = await open(user, { settings: all, driverState, log });
     const { taken, rest } = await drain(third);
     await until('the numbers', () => lines.length > 0);
     expect(lines).toMatchObject([{ matched: 600, new: 0, gone: 0 }]);

@@ -1,6 +1,6 @@
 // Owns what happens before the first mail is offered: the very first start on a mailbox, and a mailbox that was
 // renumbered (new UIDVALIDITY, RFC 3501, 2.3.1.1), whose mails are recognized by their fingerprints.
-import type { KeyState } from '../../src/driver/contract.js';
+import type { InboundState } from '../../src/driver/contract.js';
 import { keyOf, mailboxName, pages, readKey } from './identity.js';
 import { listUids, readFingerprints } from './mailbox.js';
 import { type Note, readNote, writeNote } from './note.js';
@@ -105,12 +105,12 @@ async function rematchPage(session: Session, before: Note, uids: readonly number
 }
 
 /** When fewer mails are left than there are records, the unsettled ones go first: nothing is skipped. */
-const ORDER: readonly KeyState[] = ['open', 'acknowledged', 'quarantined', 'confirmed', 'ignored'];
+const SEND_REQUEST: readonly InboundState[] = ['open', 'acknowledged', 'quarantined', 'confirmed', 'ignored'];
 
 function candidates(
   { place }: Session,
   before: Note,
-  records: readonly { fingerprint: string; key: string; state: KeyState }[],
+  records: readonly { fingerprint: string; key: string; state: InboundState }[],
 ): Map<string, string[]> {
   const mailbox = mailboxName(place);
   const usable = records.flatMap((record) => {
@@ -118,7 +118,7 @@ function candidates(
     const old = key && key.mailbox === mailbox && key.uidValidity !== place.uidValidity;
     return old ? [{ ...record, ...key, latest: key.uidValidity === before.uidValidity ? 0 : 1 }] : [];
   });
-  usable.sort((a, b) => a.latest - b.latest || ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.uid - b.uid);
+  usable.sort((a, b) => a.latest - b.latest || SEND_REQUEST.indexOf(a.state) - SEND_REQUEST.indexOf(b.state) || a.uid - b.uid);
   const offers = new Map<string, string[]>();
   for (const { fingerprint, key } of usable) {
     const list = offers.get(fingerprint);

@@ -102,7 +102,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     const user = freshUser();
     const hand = await open(user);
     const waiting = expect(hand.next()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
-    await until('the first start', () => hand.memory.notes.size > 0);
+    await until('the first start', () => hand.driverState.notes.size > 0);
     const password = users.find(({ name }) => name === user)?.password ?? '';
     await dovecot.setPassword(user, 'changed');
     await dovecot.kick(user);
@@ -112,7 +112,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     expect(await failure(settings, user)).toEqual(sentence('gateway/login-refused', user));
     await dovecot.setPassword(user, password);
     await dovecot.deliver(user, mailOf('meanwhile'));
-    const again = await open(user, { memory: hand.memory });
+    const again = await open(user, { driverState: hand.driverState });
     expect(subjectOf(await again.next())).toBe('meanwhile');
     await again.close();
   });

@@ -8,11 +8,11 @@ import { placeOf, type Session, selectFolder } from './session.js';
 const REISSUE_MS = 10 * 60_000;
 
 /** 'news': the server announced mail. 'look': it is time for a look, and the server has answered. */
-export async function waitForNews(session: Session, signal: AbortSignal): Promise<'news' | 'look'> {
+export async function waitForReceipts(session: Session, signal: AbortSignal): Promise<'news' | 'look'> {
   const { clock, settings } = session.context;
   const until = clock.monotonic() + Math.min(settings.PollSeconds * 1000, REISSUE_MS);
   for (;;) {
-    if (session.link.news) return 'news';
+    if (session.link.receipts) return 'news';
     const end = await nextEvent(session, until - clock.monotonic(), signal);
     if (end === 'news') return 'news';
     if (end === 'tick') {

@@ -59,10 +59,10 @@ const memories = new Map<string, Remembered>();
 export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSettings>): Answers {
   const { Host, Port, SystemId } = settings;
   const key = JSON.stringify([gateway.id, Host, Port, SystemId]);
-  const memory: Remembered = memories.get(key) ?? { byHash: new Map(), given: 0, usedAt: clock.now() };
-  const { byHash } = memory;
+  const driverState: Remembered = memories.get(key) ?? { byHash: new Map(), given: 0, usedAt: clock.now() };
+  const { byHash } = driverState;
   for (const [other, { usedAt }] of memories) if (clock.now() - usedAt > RESEND_WITHIN_MS) memories.delete(other);
-  memories.set(key, memory);
+  memories.set(key, driverState);
 
   /** From the oldest on, until one is still needed. */
   function prune(now: number): void {
@@ -79,13 +79,13 @@ export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSetti
       if (index === undefined) return false;
       if (status !== STATUS.ok) return true;
       const now = clock.now();
-      memory.given += 1;
-      if (memory.given % PRUNE_EVERY === 0) prune(now);
+      driverState.given += 1;
+      if (driverState.given % PRUNE_EVERY === 0) prune(now);
       const alike = (byHash.get(hash) ?? []).filter((answer) => isNeeded(answer, now)).slice(1 - MOST_ALIKE);
       byHash.delete(hash);
       byHash.set(hash, [...alike, { wire, index, receivedAt: at, answeredAt: now }]);
-      memory.usedAt = now;
-      memories.set(key, memory);
+      driverState.usedAt = now;
+      memories.set(key, driverState);
       return true;
     },
     isRepeat({ hash, at }) {

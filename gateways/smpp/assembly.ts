@@ -51,7 +51,7 @@ const MOST_PARTS = 600;
 const REMEMBERED = 5_000;
 const TIME_DIGITS = 9;
 
-export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
+export function assemblyOf(driverState: DriverState, timeoutMs: number): Assembly {
   /** Per base, the last group that was complete, and its parts, each as a short hash. */
   const done = new Map<string, { group: string; parts: ReadonlyMap<number, string> }>();
 
@@ -69,8 +69,8 @@ export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
     now: number,
   ): Promise<{ fresh: string; group?: string; parts: Map<number, string> }> {
     const [records, ready] = await Promise.all([
-      memory.listRecords('parts', `${base}.`, MOST_PARTS),
-      memory.listRecords('ready', `${base}.`, MOST_PARTS),
+      driverState.listRecords('parts', `${base}.`, MOST_PARTS),
+      driverState.listRecords('ready', `${base}.`, MOST_PARTS),
     ]);
     const closed = new Set(ready.map(({ key }) => key));
     const groups = new Map<string, Map<number, string>>();
@@ -94,23 +94,23 @@ export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
   async function isEcho(group: string): Promise<boolean> {
     const whole = done.get(group.slice(0, group.lastIndexOf('.')));
     if (!whole) return false;
-    const records = await memory.listRecords('parts', `${group}.`, MOST_PARTS);
+    const records = await driverState.listRecords('parts', `${group}.`, MOST_PARTS);
     return records.every(({ key, value }) => whole.parts.get(splitKey(key)[1]) === short(kept.parse(value).bytes));
   }
 
   async function forget(group: string): Promise<void> {
-    const records = await memory.listRecords('parts', `${group}.`, MOST_PARTS);
-    await memory.deleteRecords(
+    const records = await driverState.listRecords('parts', `${group}.`, MOST_PARTS);
+    await driverState.deleteRecords(
       'parts',
       records.map(({ key }) => key),
     );
-    await memory.deleteRecords('ready', [group]);
-    await memory.deleteRecords('waiting', [waitingKey(group)]);
+    await driverState.deleteRecords('ready', [group]);
+    await driverState.deleteRecords('waiting', [waitingKey(group)]);
   }
 
   async function close(group: string): Promise<void> {
-    await memory.putRecords('ready', [{ key: group, value: null }]);
-    await memory.deleteRecords('waiting', [waitingKey(group)]);
+    await driverState.putRecords('ready', [{ key: group, value: null }]);
+    await driverState.deleteRecords('waiting', [waitingKey(group)]);
   }
 
   return {
@@ -120,7 +120,7 @@ export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
       const same = open.parts.get(number);
       if (same === coded && open.group !== undefined) {
         // Perhaps all that was kept at its first coming: without a place among the waiting its time would never be over.
-        await memory.putRecords('waiting', [{ key: waitingKey(open.group), value: null }]);
+        await driverState.putRecords('waiting', [{ key: waitingKey(open.group), value: null }]);
         return undefined;
       }
       // The same number with another text: the reference came round again, this is a new message.
@@ -128,8 +128,8 @@ export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
       const group = joins ?? open.fresh;
       const value: Kept = { from, to, total, coding, bytes: coded };
       // Asked for together, so that one commit serves both.
-      const waits = joins ? undefined : memory.putRecords('waiting', [{ key: waitingKey(group), value: null }]);
-      await Promise.all([waits, memory.putRecords('parts', [{ key: partKey(group, number), value }])]);
+      const waits = joins ? undefined : driverState.putRecords('waiting', [{ key: waitingKey(group), value: null }]);
+      await Promise.all([waits, driverState.putRecords('parts', [{ key: partKey(group, number), value }])]);
       const parts = new Map(joins ? open.parts : []).set(number, coded);
       if (parts.size < total) return undefined;
       await close(group);
@@ -137,7 +137,7 @@ export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
       return group;
     },
     async expire(now) {
-      const oldest = await memory.listRecords('waiting', '', PAGE);
+      const oldest = await driverState.listRecords('waiting', '', PAGE);
       const groups = oldest.map(({ key }) => key.slice(TIME_DIGITS + 1));
       const over = groups.filter((group) => timeInMs(group) + timeoutMs <= now);
       const given: string[] = [];
@@ -151,14 +151,14 @@ export function assemblyOf(memory: DriverState, timeoutMs: number): Assembly {
       return given;
     },
     async nextDue() {
-      const [oldest] = await memory.listRecords('waiting', '', 1);
+      const [oldest] = await driverState.listRecords('waiting', '', 1);
       return oldest && timeInMs(oldest.key.slice(TIME_DIGITS + 1)) + timeoutMs;
     },
     async ready() {
-      return (await memory.listRecords('ready', '', PAGE)).map(({ key }) => key);
+      return (await driverState.listRecords('ready', '', PAGE)).map(({ key }) => key);
     },
     async read(group) {
-      const records = await memory.listRecords('parts', `${group}.`, MOST_PARTS);
+      const records = await driverState.listRecords('parts', `${group}.`, MOST_PARTS);
       const parts = new Map(records.map(({ key, value }) => [splitKey(key)[1], kept.parse(value)]));
       return join(parts, timeInMs(group));
     },

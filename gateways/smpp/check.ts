@@ -24,7 +24,7 @@ export async function* checkSteps(
   }
 }
 
-/** In the order in which they are tried; the first that works is enough. */
+/** In the send request in which they are tried; the first that works is enough. */
 function rolesOf({ BindAs }: SmppSettings, direction: 'I' | 'O'): Role[] {
   const single: Role = direction === 'I' ? 'receiver' : 'transmitter';
   if (BindAs === 'Transceiver') return ['transceiver'];

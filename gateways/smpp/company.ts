@@ -13,7 +13,7 @@ export interface Company {
   saw(count: number): void;
 }
 
-type Context = Pick<GatewayContext<SmppSettings>, 'gateway' | 'memory' | 'log'>;
+type Context = Pick<GatewayContext<SmppSettings>, 'gateway' | 'driverState' | 'log'>;
 
 export async function companyOf({ gateway, driverState, log }: Context): Promise<Company> {
   // The two directions of a number may be one gateway to the memory.

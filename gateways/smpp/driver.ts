@@ -28,7 +28,7 @@ export const smpp: Driver<SmppSettings, SmppSession, TextMessage, ComposedText> 
     await link.leave();
   },
   check: (context, signal) => checkSteps(context, signal),
-  receive: ({ inbox }, signal) => inbox?.arrivals(signal) ?? nothing(),
+  receive: ({ inbox }, signal) => inbox?.inboundMessages(signal) ?? nothing(),
   async send({ outbox, link }, message, attempt) {
     return outbox?.send(link, message, attempt) ?? notThisWay();
   },
@@ -44,7 +44,7 @@ async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession>
   const { gateway, settings, inputRejected } = context;
   if (settings.AllowUntrustedCertificate)
     context.log.warn({ host: settings.Host }, 'any certificate of the SMSC is accepted');
-  const common = { id: gateway.id, settings, turnedAway, company: await companyOf(context) };
+  const common = { id: gateway.id, settings, inputRejected, company: await companyOf(context) };
   if (gateway.direction === 'O') {
     const outbox = await outboxOf(context);
     const { receipt, owner } = outbox;

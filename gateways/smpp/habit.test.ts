@@ -26,11 +26,11 @@ it('ids given in hexadecimal and receipted in decimal are known again, also by t
     return smsc.deliver(deliverFields('+420777123456', '12345', { short_message: words, esm_class: 4 }));
   };
   await receipt(one);
-  expect(first.news).toMatchObject([{ id: one, state: 'delivered' }]);
+  expect(first.receipts).toMatchObject([{ id: one, state: 'delivered' }]);
   await first.close();
-  const second = await openGateway(settings, { direction: 'O', memory: first.memory });
+  const second = await openGateway(settings, { direction: 'O', driverState: first.driverState });
   undo.push(second.close);
   await receipt(two);
-  await until('the news', () => second.news.length === 1);
-  expect(second.news).toMatchObject([{ id: two, state: 'delivered' }]);
+  await until('the news', () => second.receipts.length === 1);
+  expect(second.receipts).toMatchObject([{ id: two, state: 'delivered' }]);
 });

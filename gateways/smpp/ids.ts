@@ -46,7 +46,7 @@ export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
   const fixed: Manner | undefined = format === 'Decimal' ? 'toHex' : format === 'Hex' ? 'toDecimal' : undefined;
   if (learned) scores[learned.manner] += 1;
 
-  const order = (): Manner[] => {
+  const sendRequest = (): Manner[] => {
     if (fixed) return [fixed, 'same'];
     return [...MANNERS].sort((a, b) => scores[b] - scores[a]);
   };
@@ -54,7 +54,7 @@ export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
   function learn(manner: Manner, { id }: Given): void {
     for (const other of MANNERS) scores[other] *= 0.9;
     scores[manner] += 1;
-    if (order()[0] !== manner) return;
+    if (sendRequest()[0] !== manner) return;
     const isPadded = /^0\d|^0[a-f]/i.test(id);
     const width = isPadded ? id.length : habit?.manner === manner && habit.width >= id.length ? habit.width : 0;
     const upper = /[A-F]/.test(id) || (habit?.upper ?? false);
@@ -63,7 +63,7 @@ export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
 
   /** What it may be, the likeliest first, and that of them whose recipient is right. */
   function hitsOf(receiptId: string, recipient: string) {
-    const hits = order().flatMap((manner) => {
+    const hits = sendRequest().flatMap((manner) => {
       const key = convert(canonical(receiptId), manner);
       const found = key === undefined ? undefined : recent.get(key);
       return found ? [{ manner, found }] : [];

@@ -13,9 +13,9 @@ import type { Wire } from './wire.js';
 
 export interface Inbox {
   push(pdu: Pdu, wire: Wire): void;
-  /** Ends `arrivals` with this reason: the session is broken. */
+  /** Ends `inbound messages` with this reason: the session is broken. */
   fail(why: string): void;
-  arrivals(signal: AbortSignal): AsyncGenerator<InboundMessage<TextMessage>>;
+  inboundMessages(signal: AbortSignal): AsyncGenerator<InboundMessage<TextMessage>>;
   /** Answers everything that waits, so that the SMSC keeps it. */
   close(): void;
 }
@@ -79,9 +79,9 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
   }
 
   async function assembled(groups: readonly string[]): Promise<InboundMessage<TextMessage>[]> {
-    const arrivals: InboundMessage<TextMessage>[] = [];
+    const inboundMessages: InboundMessage<TextMessage>[] = [];
     const fresh = groups.filter((group) => !underWay.has(group));
-    if (fresh.length === 0) return arrivals;
+    if (fresh.length === 0) return inboundMessages;
     const states = await driverState.statesOf(fresh);
     for (const group of fresh) {
       const state = states.get(group);
@@ -105,9 +105,9 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
       const content = state === 'acknowledged' ? null : textMessage(whole);
       const bytes = content ? whole.bytes + content.text.length : 0;
       // Nobody is waiting on the line for it, so it is not for the SMSC to try again: no postpone.
-      arrivals.push({ key: group, fingerprint: '', content, bytes, confirm: done, reject: done });
+      inboundMessages.push({ key: group, fingerprint: '', content, bytes, confirm: done, reject: done });
     }
-    return arrivals;
+    return inboundMessages;
   }
 
   // ------------------------------------------------------------ the loop
@@ -139,22 +139,22 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
       .map((push) => ({ push, piece: pieceOf(push.pdu) }));
     const whole = batch.filter(({ piece }) => !piece.part);
     const known = await knownOf(batch, whole);
-    const arrivals = whole.flatMap(({ push, piece }) => singles.arrival(push, piece, known.get(push.hash) ?? []) ?? []);
+    const inboundMessages = whole.flatMap(({ push, piece }) => singles.inboundMessage(push, piece, known.get(push.hash) ?? []) ?? []);
     const parts = batch.filter(({ piece }) => piece.part);
     if (parts.length > 0) {
-      arrivals.push(...(await assembled(await keepParts(parts))));
+      inboundMessages.push(...(await assembled(await keepParts(parts))));
       dueAt = Math.min(dueAt, clock.now() + settings.PartsTimeoutSeconds * 1000);
     }
     if (clock.now() >= dueAt) {
-      arrivals.push(...(await assembled(await assembly.expire(clock.now()))));
+      inboundMessages.push(...(await assembled(await assembly.expire(clock.now()))));
       dueAt = (await assembly.nextDue()) ?? Number.POSITIVE_INFINITY;
     }
     if (readyMayBeMore) {
       const page = await assembly.ready();
-      arrivals.push(...(await assembled(page)));
+      inboundMessages.push(...(await assembled(page)));
       readyMayBeMore = page.length >= PAGE;
     }
-    return arrivals;
+    return inboundMessages;
   }
 
   async function sleep(signal: AbortSignal): Promise<void> {
@@ -185,9 +185,9 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
       failure = why;
       wake();
     },
-    async *arrivals(signal) {
+    async *inboundMessages(signal) {
       while (!signal.aborted) {
-        for (const arrival of await round()) yield arrival;
+        for (const inboundMessage of await round()) yield inboundMessage;
         if (failure !== undefined && waiting.length === 0)
           throw new GatepostError('smpp/link-lost', `the link to the SMSC is lost: ${failure}`);
         await sleep(signal);

@@ -21,7 +21,7 @@ const PAGE = 1_000;
 const PRUNE_EVERY = 500;
 const SPAN_DIGITS = 8;
 
-export function lasting(memory: DriverState, collection: string, now: () => number): Lasting {
+export function lasting(driverState: DriverState, collection: string, now: () => number): Lasting {
   let sincePruned = 0;
   const span = () => Math.floor(now() / KEPT_FOR_MS);
   const stamp = (of: number) => `${String(of).padStart(SPAN_DIGITS, '0')}.`;
@@ -29,15 +29,15 @@ export function lasting(memory: DriverState, collection: string, now: () => numb
   async function prune(): Promise<void> {
     sincePruned = 0;
     const oldestNeeded = stamp(span() - 1);
-    const oldest = await memory.listRecords(collection, '', PAGE);
+    const oldest = await driverState.listRecords(collection, '', PAGE);
     const over = oldest.flatMap(({ key }) => (key < oldestNeeded ? [key] : []));
-    if (over.length > 0) await memory.deleteRecords(collection, over);
+    if (over.length > 0) await driverState.deleteRecords(collection, over);
   }
 
   return {
     async keep(records) {
       const head = stamp(span());
-      await memory.putRecords(
+      await driverState.putRecords(
         collection,
         records.map(({ key, value }) => ({ key: head + key, value })),
       );
@@ -47,7 +47,7 @@ export function lasting(memory: DriverState, collection: string, now: () => numb
     async find(prefix, limit) {
       const newest = span();
       const pages = await Promise.all(
-        [newest, newest - 1].map((of) => memory.listRecords(collection, stamp(of) + prefix, limit)),
+        [newest, newest - 1].map((of) => driverState.listRecords(collection, stamp(of) + prefix, limit)),
       );
       return pages.flat().map(({ key, value }) => ({ key: key.slice(SPAN_DIGITS + 1), value }));
     },

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ComposedText } from '../../src/driver/contract.js';
 import { attemptOf, outboundText } from '../../test/conformance/context.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGateway } from '../../test/servers/smpp-gateway.js';
 import { type Smsc, startSmsc } from '../../test/servers/smsc.js';
@@ -20,8 +20,8 @@ async function set() {
   const smsc = await startSmsc({ systemId: 'desk', password: 'secret12' });
   undo.push(smsc.close);
   const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: 'desk', Password: 'secret12' };
-  const open = async (memory = createMemory()) => {
-    const gateway = await openGateway(settings, { direction: 'O', memory });
+  const open = async (driverState = createDriverState()) => {
+    const gateway = await openGateway(settings, { direction: 'O', driverState });
     undo.push(gateway.close);
     return gateway;
   };
@@ -44,7 +44,7 @@ async function giveUp(smsc: Smsc, gateway: TestGateway, message: ComposedText, n
   trying.abort();
   expect((await sending).kind).toBe('unknown');
   if (!isAnswered) return;
-  const kept = async () => (await gateway.memory.listRecords('answered', '', 99)).length;
+  const kept = async () => (await gateway.driverState.listRecords('answered', '', 99)).length;
   const earlier = await kept();
   answer();
   await until('the answers to be kept', async () => (await kept()) === earlier + message.segments);
@@ -102,7 +102,7 @@ describe('a lookup', () => {
     expect(found).toMatchObject({ kind: 'sent', ids: ['2001', '2002', '2003'] });
     expect(await gateway.lookup(LONG)).toEqual(found);
     await gateway.close();
-    expect(await (await open(gateway.memory)).lookup(LONG)).toEqual(found);
+    expect(await (await open(gateway.driverState)).lookup(LONG)).toEqual(found);
   });
 
   it('does not take the end of an earlier attempt for that of a later one, unless it got on', async () => {
@@ -137,7 +137,7 @@ describe('a lookup', () => {
       return undefined;
     };
     expect((await gateway.send(HELLO, trying)).kind).toBe('unknown');
-    await until('the answer to be kept', async () => (await gateway.memory.listRecords('answered', '', 9)).length === 1);
+    await until('the answer to be kept', async () => (await gateway.driverState.listRecords('answered', '', 9)).length === 1);
     expect(await gateway.lookup(HELLO)).toMatchObject({ kind: 'sent', deliverySystemId: HELLO.reference, ids: [] });
     expect(queries).toBe(0);
   });
@@ -145,9 +145,9 @@ describe('a lookup', () => {
 
 describe('what is kept for some days', () => {
   it('is found for as long as it is needed, and forgotten after twice that', async () => {
-    const memory = createMemory();
+    const driverState = createDriverState();
     let now = KEPT_FOR_MS * 1_000.9;
-    const records = lasting(memory, 'some', () => now);
+    const records = lasting(driverState, 'some', () => now);
     await records.keep([{ key: 'a.1', value: 'one' }]);
     now += KEPT_FOR_MS;
     await records.keep([{ key: 'a.2', value: 'two' }]);
@@ -159,19 +159,19 @@ describe('what is kept for some days', () => {
     now += KEPT_FOR_MS;
     expect(await records.find('a.', 9)).toEqual([{ key: 'a.2', value: 'two' }]);
     await records.prune();
-    expect(await memory.listRecords('some', '', 9)).toHaveLength(1);
+    expect(await driverState.listRecords('some', '', 9)).toHaveLength(1);
   });
 
   it('does not grow for ever, though nobody tells it to forget', async () => {
-    const memory = createMemory();
+    const driverState = createDriverState();
     let now = 0;
-    const records = lasting(memory, 'some', () => now);
+    const records = lasting(driverState, 'some', () => now);
     const [days, perDay] = [60, 100];
     for (let day = 0; day < days; day++) {
       now = day * 24 * 3_600_000;
       await records.keep(Array.from({ length: perDay }, (_, at) => ({ key: `${day}.${at}`, value: null })));
     }
-    const left = await memory.listRecords('some', '', days * perDay);
+    const left = await driverState.listRecords('some', '', days * perDay);
     expect(left.length).toBeLessThanOrEqual(((2 * KEPT_FOR_MS) / (24 * 3_600_000)) * perDay + 500);
   });
 });

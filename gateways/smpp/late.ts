@@ -36,7 +36,7 @@ interface PartState {
   readonly words: string;
 }
 
-type Context = Pick<GatewayContext<SmppSettings>, 'memory' | 'clock' | 'log' | 'settings'>;
+type Context = Pick<GatewayContext<SmppSettings>, 'driverState' | 'clock' | 'log' | 'settings'>;
 
 export async function lateOf({ driverState, clock, log, settings }: Context): Promise<Late> {
   const kept = lasting(driverState, ANSWERED, clock.now);
@@ -125,8 +125,8 @@ function outcomeOf(states: readonly PartState[], taken: Extract<Outcome, { kind:
       detail: `the SMSC took it and did not deliver it; query_sm: ${which}${states[failed]?.words}`,
     };
   }
-  const order: DeliveryState[] = ['accepted', 'sent', 'delivered'];
-  const least = order.find((candidate) => states.some(({ state }) => state === candidate)) ?? 'accepted';
+  const sendRequest: DeliveryState[] = ['accepted', 'sent', 'delivered'];
+  const least = sendRequest.find((candidate) => states.some(({ state }) => state === candidate)) ?? 'accepted';
   const words = [...new Set(states.map(({ words }) => words))].join('; ');
   return { ...taken, state: least, detail: `the answer came late; query_sm: ${words}` };
 }

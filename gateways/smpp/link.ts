@@ -109,14 +109,14 @@ function accountOf(context: SlotContext): Account {
   let turn: Promise<unknown> = Promise.resolve();
 
   /** The account is one for all of its gateways: counted for the first. */
-  const turnedAway = (reason: string) => [...members][0]?.turnedAway(reason);
+  const inputRejected = (reason: string) => [...members][0]?.inputRejected(reason);
 
   const routing = routingOf({ members, clock, log, inputRejected });
   const events: WireEvents = {
     onRequest: routing.take,
     onMalformed(what) {
       malformed += 1;
-      turnedAway('malformed');
+      inputRejected('malformed');
       // One that does it at all does it always: the count tells, ten thousand lines would not tell more.
       const isShown = /^[1-9]0*$/.test(String(malformed));
       log[isShown ? 'warn' : 'debug']({ what, malformed }, 'the SMSC sent what is no PDU, or not a right one');

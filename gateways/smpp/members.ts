@@ -18,7 +18,7 @@ interface AnyMember {
   /** A connection is gone; another one is being made. */
   onLost(role: Role, why: string): void;
   /** Counts what the SMSC sent and was turned away. */
-  turnedAway(reason: string): void;
+  inputRejected(reason: string): void;
 }
 
 export interface Receiver extends AnyMember {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/driver/contract.js';
 import { outboundText } from '../../test/conformance/context.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
@@ -43,7 +43,7 @@ describe('a receipt', () => {
     const first = idOf(await one.send(outboundText('of the first')));
     const second = idOf(await two.send(outboundText('of the second')));
     expect([await receipt(write(second)), await receipt(write(first))]).toEqual([0, 0]);
-    expect([one.news, two.news]).toMatchObject([[{ id: first }], [{ id: second }]]);
+    expect([one.receipts, two.receipts]).toMatchObject([[{ id: first }], [{ id: second }]]);
   });
 
   it('goes to the gateway that sent the message also after a restart, in another form of its id, too', async () => {
@@ -52,9 +52,9 @@ describe('a receipt', () => {
     const first = idOf(await one.send(outboundText('of the first')));
     const ids = [idOf(await two.send(outboundText('one'))), idOf(await two.send(outboundText('two')))];
     await Promise.all([one.close(), two.close()]);
-    const again = [await open('1', { memory: one.memory }), await open('2', { memory: two.memory })];
+    const again = [await open('1', { driverState: one.driverState }), await open('2', { driverState: two.driverState })];
     for (const id of [decimal(ids[0] ?? ''), ids[1] ?? '', first]) expect(await receipt(id)).toBe(0);
-    expect(again.map(({ news }) => news.map(({ id }) => id))).toEqual([[first], ids]);
+    expect(again.map(({ receipts }) => receipts.map(({ id }) => id))).toEqual([[first], ids]);
   });
 
   it('of a message from before the second gateway came stays with the first, also after a restart', async () => {
@@ -63,9 +63,9 @@ describe('a receipt', () => {
     const id = idOf(await old.send(outboundText('alone')));
     const young = await open('1');
     await Promise.all([old.close(), young.close()]);
-    const again = [await open('1', { memory: young.memory }), await open('2', { memory: old.memory })];
+    const again = [await open('1', { driverState: young.driverState }), await open('2', { driverState: old.driverState })];
     expect(await receipt(id)).toBe(0);
-    expect(again.map(({ news }) => news.length)).toEqual([0, 1]);
+    expect(again.map(({ receipts }) => receipts.length)).toEqual([0, 1]);
   });
 
   it('that comes before the answer to its submit_sm goes to the gateway that waits for that answer', async () => {
@@ -81,7 +81,7 @@ describe('a receipt', () => {
     await until('the first', () => smsc.submits.length === 1);
     expect(await receipt(smsc.submits[0]?.id ?? '')).toBe(0);
     answer();
-    expect([one.news, two.news]).toMatchObject([[], [{ id: idOf(await sending) }]]);
+    expect([one.receipts, two.receipts]).toMatchObject([[], [{ id: idOf(await sending) }]]);
     expect((await behind).kind).toBe('sent');
   });
 
@@ -90,17 +90,17 @@ describe('a receipt', () => {
     const two = await open('2', {}, { SourceAddress: '+42012345' });
     const one = await open('1', {}, { SourceAddress: '11111' });
     for (const from of ['+42012345', '11111', '99999']) expect(await receipt('dead', RECIPIENT, from)).toBe(0);
-    expect([one.news.length, two.news.length]).toEqual([2, 1]);
+    expect([one.receipts.length, two.receipts.length]).toEqual([2, 1]);
   });
 
   it('is left to the SMSC when the journal cannot say whose it is', async () => {
     const { open, receipt } = await account('O');
     let broken = false;
-    const memory = createMemory();
-    const kept: typeof memory.listRecords = (...asked) =>
-      broken ? Promise.reject(new Error('disk full')) : memory.listRecords(...asked);
+    const driverState = createDriverState();
+    const kept: typeof driverState.listRecords = (...asked) =>
+      broken ? Promise.reject(new Error('disk full')) : driverState.listRecords(...asked);
     await open('1');
-    await open('2', { memory: { ...memory, listRecords } });
+    await open('2', { driverState: { ...driverState, listRecords } });
     broken = true;
     expect(await receipt('dead')).toBe(0x64);
     broken = false;
@@ -117,11 +117,11 @@ describe('while a gateway of several is not there', () => {
     await two.close();
     expect([await receipt(second), await receipt(first)]).toEqual([0x64, 0]);
     await one.close();
-    const again = await open('1', { memory: one.memory });
+    const again = await open('1', { driverState: one.driverState });
     expect([await receipt(second), await receipt(first)]).toEqual([0x64, 0]);
-    const other = await open('2', { memory: two.memory });
+    const other = await open('2', { driverState: two.driverState });
     expect(await receipt(second)).toBe(0);
-    expect([one.news.length, again.news.length, other.news.length]).toEqual([1, 1, 1]);
+    expect([one.receipts.length, again.receipts.length, other.receipts.length]).toEqual([1, 1, 1]);
   });
 
   it('nothing waits for long: after a minute the others take all, and expect it no more', async () => {
@@ -134,7 +134,7 @@ describe('while a gateway of several is not there', () => {
     await clock.advance(1_000);
     expect(await receipt('dead')).toBe(0);
     await one.close();
-    await open('1', { clock, memory: one.memory });
+    await open('1', { clock, driverState: one.driverState });
     expect(await receipt('dead')).toBe(0);
   });
 
@@ -144,11 +144,11 @@ describe('while a gateway of several is not there', () => {
     const one = await open('1', {}, { SourceAddress: '11111' });
     const two = await open('2', {}, { SourceAddress: '22222' });
     await Promise.all([one.close(), two.close()]);
-    const again = await open('1', { memory: one.memory }, { SourceAddress: '11111' });
+    const again = await open('1', { driverState: one.driverState }, { SourceAddress: '11111' });
     expect(await text('22222')).toBe(0x64);
     const own = text('11111');
     expect([await again.take(), await own]).toEqual(['for 11111', 0]);
-    const other = await open('2', { memory: two.memory }, { SourceAddress: '22222' });
+    const other = await open('2', { driverState: two.driverState }, { SourceAddress: '22222' });
     const its = text('22222');
     expect([await other.take(), await its]).toEqual(['for 22222', 0]);
   });
@@ -160,8 +160,8 @@ describe('a gateway alone on its account', () => {
     const gateway = await open('1');
     const id = idOf(await gateway.send(outboundText('alone')));
     expect(await receipt(id)).toBe(0);
-    expect(await gateway.memory.listRecords('given', '', 9)).toEqual([]);
-    expect(gateway.news).toMatchObject([{ id }]);
+    expect(await gateway.driverState.listRecords('given', '', 9)).toEqual([]);
+    expect(gateway.receipts).toMatchObject([{ id }]);
   });
 });
 

@@ -40,7 +40,7 @@ const GIVEN = 'given';
 
 const givenShape = z.object({ id: z.string(), recipient: z.string() });
 
-type Context = Pick<GatewayContext<SmppSettings>, 'memory' | 'clock' | 'log' | 'settings'>;
+type Context = Pick<GatewayContext<SmppSettings>, 'driverState' | 'clock' | 'log' | 'settings'>;
 
 export async function ownerOf({ driverState, clock, log, settings }: Context, ids: Ids): Promise<Owner> {
   const kept = lasting(driverState, GIVEN, clock.now);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import smpp from 'smpp';
 import { describe, expect, it } from 'vitest';
 import { gsmEncode } from '../../src/driver/shared/text.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { assemblyOf, join } from './assembly.js';
 import { decodeText } from './coding.js';
 import { type IdFormat, idsOf } from './ids.js';
@@ -33,7 +33,7 @@ function cut(message: number, text: string, cuts: readonly number[]): Sent[] {
 }
 
 describe('long messages', () => {
-  it('come out whole and once, whatever the order, the company, the repeats and the restarts', async () => {
+  it('come out whole and once, whatever the send request, the company, the repeats and the restarts', async () => {
     const message = fc.record({
       text: words.map((all) => all.join('')),
       cuts: fc.array(fc.nat(500), { maxLength: 6 }),
@@ -43,13 +43,13 @@ describe('long messages', () => {
         fc.array(message, { minLength: 1, maxLength: 4 }),
         fc.infiniteStream(fc.nat()),
         async (all, dice) => {
-          const memory = createMemory();
+          const driverState = createDriverState();
           const roll = (sides: number) => (dice.next().value ?? 0) % sides;
           const waiting = all
             .flatMap(({ text, cuts }, at) => cut(at, text, cuts))
             .filter(({ piece }) => (piece.part?.total ?? 0) > 1);
           const expected = [...new Set(waiting.map(({ message }) => message))].map((message) => all[message]?.text);
-          let assembly = assemblyOf(memory, TIMEOUT);
+          let assembly = assemblyOf(driverState, TIMEOUT);
           const texts: string[] = [];
           const take = async (sent: Sent) => {
             if (!sent.piece.part) return;
@@ -64,7 +64,7 @@ describe('long messages', () => {
             open.set(sent.message, (open.get(sent.message) ?? 0) + 1);
             // Again at once, while others are still missing.
             if (open.get(sent.message) !== sent.piece.part?.total && roll(3) === 0) await take(sent);
-            if (roll(4) === 0) assembly = assemblyOf(memory, TIMEOUT);
+            if (roll(4) === 0) assembly = assemblyOf(driverState, TIMEOUT);
           }
           expect(texts.sort()).toEqual(expected.sort());
         },
@@ -95,13 +95,13 @@ describe('long messages', () => {
   });
 
   it('are looked for by prefix and a page at a time only', async () => {
-    const memory = createMemory();
+    const driverState = createDriverState();
     const asked: { prefix: string; limit: number }[] = [];
     const watched = {
-      ...memory,
+      ...driverState,
       kept: (collection: string, prefix: string, limit: number) => {
         asked.push({ prefix, limit });
-        return memory.listRecords(collection, prefix, limit);
+        return driverState.listRecords(collection, prefix, limit);
       },
     };
     const assembly = assemblyOf(watched, TIMEOUT);

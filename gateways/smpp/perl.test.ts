@@ -62,8 +62,8 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
         bytes: gsm('Price 5 € [tax {incl}]').toString('hex'),
       },
     ]);
-    await until('the receipt', () => gateway.news.length > 0);
-    expect(gateway.news).toMatchObject([
+    await until('the receipt', () => gateway.receipts.length > 0);
+    expect(gateway.receipts).toMatchObject([
       { id: '1a01', state: 'delivered', detail: expect.stringContaining('DELIVRD') },
     ]);
     expect(await statuses(smsc, 'receipt answered', 1)).toEqual([0]);
@@ -82,8 +82,8 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
       [5, 0, 3, 3, 3],
     ]);
     expect(Buffer.concat(parts.map((part) => part.subarray(6))).equals(ucs2(text))).toBe(true);
-    await until('three receipts', () => gateway.news.length === 3);
-    expect(gateway.news.map(({ id, state }) => `${id} ${state}`).sort()).toEqual([
+    await until('three receipts', () => gateway.receipts.length === 3);
+    expect(gateway.receipts.map(({ id, state }) => `${id} ${state}`).sort()).toEqual([
       '1a01 undelivered',
       '1a02 undelivered',
       '1a03 undelivered',
@@ -94,13 +94,13 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     const { open } = await smscWith({ submitIds: '%08X', receiptIds: '%012d' });
     const first = await open('O');
     expect(await first.send(outboundText('one'))).toMatchObject({ deliverySystemId: '00001A01' });
-    await until('the receipt', () => first.news.length > 0);
-    expect(first.news).toMatchObject([{ id: '00001A01', state: 'delivered' }]);
+    await until('the receipt', () => first.receipts.length > 0);
+    expect(first.receipts).toMatchObject([{ id: '00001A01', state: 'delivered' }]);
     expect(await first.send(outboundText('two', '+420777000005'))).toMatchObject({ deliverySystemId: '00001A02' });
     await first.close();
-    const second = await open('O', {}, { memory: first.memory });
-    await until('the receipt of before the restart', () => second.news.length + first.news.length > 1);
-    expect([...first.news, ...second.news].at(-1)).toMatchObject({ id: '00001A02', state: 'delivered' });
+    const second = await open('O', {}, { driverState: first.driverState });
+    await until('the receipt of before the restart', () => second.receipts.length + first.receipts.length > 1);
+    expect([...first.receipts, ...second.receipts].at(-1)).toMatchObject({ id: '00001A02', state: 'delivered' });
   });
 
   it('refuses a recipient: rejected with the code and what it means', async () => {
@@ -123,10 +123,10 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     const { smsc, open } = await smscWith();
     const gateway = await open('I');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('Dobrý? Ano: 10 €'.replace('ý', 'y')) });
-    const arrival = await gateway.next();
-    expect(arrival.content).toMatchObject({ from: '+420777123456', to: '12345', text: 'Dobry? Ano: 10 €' });
+    const inboundMessage = await gateway.next();
+    expect(inboundMessage.content).toMatchObject({ from: '+420777123456', to: '12345', text: 'Dobry? Ano: 10 €' });
     expect(smsc.events('answered')).toEqual([]);
-    await arrival.confirm();
+    await inboundMessage.confirm();
     expect(await statuses(smsc, 'answered', 1)).toEqual([0]);
   });
 
@@ -162,7 +162,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect((await sender.send(outboundText('out'))).kind).toBe('sent');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('in') });
     expect(await receiver.take()).toBe('in');
-    await until('the receipt', () => sender.news.length > 0);
+    await until('the receipt', () => sender.receipts.length > 0);
     await receiver.close();
     expect((await sender.send(outboundText('still out'))).kind).toBe('sent');
     await sender.close();
@@ -175,7 +175,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     const sender = await open('O');
     expect(await roles(smsc, 3)).toEqual(['transmitter', 'receiver']);
     expect((await sender.send(outboundText('out'))).kind).toBe('sent');
-    await until('the receipt on the receiver', () => sender.news.length > 0);
+    await until('the receipt on the receiver', () => sender.receipts.length > 0);
     await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('nobody yet') });
     expect((await statuses(smsc, 'answered', 1))[0]).toBe(0x64);
     const receiver = await open('I');

@@ -1,7 +1,7 @@
 // What Smpp promises on the way in, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
@@ -111,7 +111,7 @@ describe('two messages with the same words', () => {
       expect(await gateway.take()).toBe('Ok');
       expect(await answer).toBe(0);
     }
-    expect(gateway.memory.keys('confirmed')).toHaveLength(2);
+    expect(gateway.driverState.keys('confirmed')).toHaveLength(2);
   });
 
   it('the second after the patience of the SMSC are one, answered twice', async () => {
@@ -160,10 +160,10 @@ describe('two messages with the same words', () => {
     const first = await gateway.next();
     smsc.dropAll();
     await expect(gateway.next()).rejects.toThrow('the link to the SMSC is lost');
-    gateway.memory.acknowledge(first);
+    gateway.driverState.acknowledge(first);
     await expect(first.confirm()).rejects.toThrow('the SMSC has to send it again');
     await gateway.close();
-    const again = await open({}, { memory: gateway.memory });
+    const again = await open({}, { driverState: gateway.driverState });
     const answer = smsc.deliver(text('Ok'));
     const second = await again.next();
     expect(second).toMatchObject({ key: first.key, content: null });
@@ -182,13 +182,13 @@ describe('an answer that may not have been heard', () => {
     smsc.dropAll();
     await expect(asked).rejects.toThrow('the link to the SMSC is lost');
     await gateway.close();
-    const again = await open({}, { memory: gateway.memory });
+    const again = await open({}, { driverState: gateway.driverState });
     const taken = again.take();
     expect(await smsc.deliver(text('Ok'))).toBe(0);
-    expect(again.memory.records.size).toBe(1);
+    expect(again.driverState.records.size).toBe(1);
     expect(await smsc.deliver(text('Ok'))).toBe(0);
     expect(await taken).toBe('Ok');
-    expect(again.memory.records.size).toBe(2);
+    expect(again.driverState.records.size).toBe(2);
   });
 
   it('but was, as a later enquire_link shows: the message once more is a new one', async () => {
@@ -209,10 +209,10 @@ describe('an answer that may not have been heard', () => {
     smsc.dropAll();
     await expect(lost).rejects.toThrow('the link to the SMSC is lost');
     await gateway.close();
-    const again = await open({}, { memory: gateway.memory, clock });
+    const again = await open({}, { driverState: gateway.driverState, clock });
     void smsc.deliver(text('Ok'));
     expect(await again.take()).toBe('Ok');
-    expect(again.memory.keys('confirmed')).toHaveLength(2);
+    expect(again.driverState.keys('confirmed')).toHaveLength(2);
   });
 });
 
@@ -225,8 +225,8 @@ describe('a message that nobody can take now', () => {
 
   it('is left to the SMSC when the journal cannot be asked', async () => {
     const { smsc, open } = await smscWith();
-    const memory = { ...createMemory(), byFingerprint: () => Promise.reject(new Error('disk full')) };
-    const gateway = await open({}, { memory });
+    const driverState = { ...createDriverState(), byFingerprint: () => Promise.reject(new Error('disk full')) };
+    const gateway = await open({}, { driverState });
     const asked = gateway.next();
     const answer = smsc.deliver(text('lost?'));
     await expect(asked).rejects.toThrow('disk full');
@@ -279,7 +279,7 @@ describe('bytes that are no PDU', () => {
     smsc.raw(broken);
     await expect(asked).rejects.toThrow(`a PDU of ${length} octets was announced`);
     await gateway.close();
-    expect((await (await open()).memory.statesOf([])).size).toBe(0);
+    expect((await (await open()).driverState.statesOf([])).size).toBe(0);
     expect(smsc.binds()).toHaveLength(1);
   });
 });
@@ -293,25 +293,25 @@ describe('a long message', () => {
     expect(await smsc.deliver(part(3, 3, 'three'))).toBe(0);
     await gateway.close();
     await asked;
-    const second = await open({}, { memory: gateway.memory });
+    const second = await open({}, { driverState: gateway.driverState });
     const answer = smsc.deliver(part(1, 3, 'one '));
-    const arrival = await second.next();
-    expect(arrival.content?.text).toBe('one two three');
+    const inboundMessage = await second.next();
+    expect(inboundMessage.content?.text).toBe('one two three');
     expect(await answer).toBe(0);
     await second.close();
-    const third = await open({}, { memory: gateway.memory });
+    const third = await open({}, { driverState: gateway.driverState });
     const again = await third.next();
-    expect([again.key, again.content?.text]).toEqual([arrival.key, 'one two three']);
+    expect([again.key, again.content?.text]).toEqual([inboundMessage.key, 'one two three']);
     await again.confirm();
     for (const collection of ['parts', 'waiting', 'ready'])
-      expect(await gateway.memory.listRecords(collection, '', 10)).toEqual([]);
+      expect(await gateway.driverState.listRecords(collection, '', 10)).toEqual([]);
   });
 
   it('whose part cannot be kept is left to the SMSC', async () => {
     const { smsc, open } = await smscWith();
-    const memory = createMemory();
-    const full = { ...memory, keep: () => Promise.reject(new Error('disk full')) };
-    const gateway = await open({}, { memory: full });
+    const driverState = createDriverState();
+    const full = { ...driverState, keep: () => Promise.reject(new Error('disk full')) };
+    const gateway = await open({}, { driverState: full });
     const asked = gateway.next();
     const answer = smsc.deliver(part(1, 2, 'one '));
     await expect(asked).rejects.toThrow('disk full');
@@ -327,13 +327,13 @@ describe('a long message', () => {
     expect(await smsc.deliver(part(2, 5, 'two '))).toBe(0);
     expect(await smsc.deliver(part(5, 5, ' five'))).toBe(0);
     await clock.advance(59_000);
-    expect(await gateway.memory.listRecords('waiting', '', 10)).toHaveLength(1);
+    expect(await gateway.driverState.listRecords('waiting', '', 10)).toHaveLength(1);
     await clock.advance(1_001);
-    const arrival = await asked;
-    expect(arrival.content?.text).toBe('one two [parts 3 to 4 of 5 missing] five');
-    expect(arrival.content?.notes).toEqual(['parts 3 to 4 of 5 did not arrive in time']);
-    await arrival.confirm();
-    expect(await gateway.memory.listRecords('parts', '', 10)).toEqual([]);
+    const inboundMessage = await asked;
+    expect(inboundMessage.content?.text).toBe('one two [parts 3 to 4 of 5 missing] five');
+    expect(inboundMessage.content?.notes).toEqual(['parts 3 to 4 of 5 did not arrive in time']);
+    await inboundMessage.confirm();
+    expect(await gateway.driverState.listRecords('parts', '', 10)).toEqual([]);
   });
 
   it('that was complete is not begun again by a part that comes once more', async () => {
@@ -347,7 +347,7 @@ describe('a long message', () => {
     const asked = gateway.next();
     expect(await smsc.deliver(part(2, 2, 'two'))).toBe(0);
     await clock.advance(120_000);
-    expect(await gateway.memory.listRecords('parts', '', 10)).toEqual([]);
+    expect(await gateway.driverState.listRecords('parts', '', 10)).toEqual([]);
     void smsc.deliver(text('the next one'));
     expect((await asked).content?.text).toBe('the next one');
   });

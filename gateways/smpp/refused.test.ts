@@ -37,17 +37,17 @@ it.each([
   const { smsc, gateway } = await set();
   smsc.raw(bytes);
   await until('the refusal', () => smsc.nacks.length === 1);
-  expect([smsc.nacks, gateway.turnedAway]).toEqual([[status], [reason]]);
+  expect([smsc.nacks, gateway.inputRejected]).toEqual([[status], [reason]]);
   void smsc.deliver(deliver({ short_message: 'fine' }));
   expect(await gateway.take()).toBe('fine');
-  expect(gateway.turnedAway).toHaveLength(1);
+  expect(gateway.inputRejected).toHaveLength(1);
 });
 
 it('a bind of the SMSC to us', async () => {
   const { smsc, gateway } = await set();
   smsc.raw(pdu(9, 23));
-  await until('the refusal', () => gateway.turnedAway.length === 1);
-  expect(gateway.turnedAway).toEqual(['unknown_command']);
+  await until('the refusal', () => gateway.inputRejected.length === 1);
+  expect(gateway.inputRejected).toEqual(['unknown_command']);
   void smsc.deliver(deliver({ short_message: 'fine' }));
   expect(await gateway.take()).toBe('fine');
 });
@@ -57,14 +57,14 @@ it('a length that cannot be', async () => {
   const asked = gateway.next();
   smsc.raw(pdu(0x7fffffff, 16).fill(0xff, 0, 4));
   await expect(asked).rejects.toThrow('octets was announced');
-  expect(gateway.turnedAway).toEqual(['malformed']);
+  expect(gateway.inputRejected).toEqual(['malformed']);
 });
 
 it('a message that is no text', async () => {
   const { smsc, gateway } = await set();
   void gateway.next().catch(() => undefined);
   expect(await smsc.deliver(deliver({ short_message: Buffer.from([1, 2, 3]), data_coding: 4 }))).toBe(0x66);
-  expect(gateway.turnedAway).toEqual(['binary']);
+  expect(gateway.inputRejected).toEqual(['binary']);
 });
 
 it('a header that cannot be: counted once, and the text arrives', async () => {
@@ -72,11 +72,11 @@ it('a header that cannot be: counted once, and the text arrives', async () => {
   const short_message = Buffer.from([5, 0, 3, 1, 5, 7, 0x41]);
   void smsc.deliver(deliver({ short_message, esm_class: 0x40, data_coding: 0 }));
   expect(await gateway.take()).toBe('A');
-  expect(gateway.turnedAway).toEqual(['bad_header']);
+  expect(gateway.inputRejected).toEqual(['bad_header']);
 });
 
 it('a receipt that names no message: taken, or it would block the others', async () => {
   const { smsc, gateway } = await set('O');
   expect(await smsc.deliver(deliver({ short_message: 'stat:DELIVRD', esm_class: 4 }))).toBe(0);
-  expect([gateway.turnedAway, gateway.news]).toEqual([['malformed'], []]);
+  expect([gateway.inputRejected, gateway.receipts]).toEqual([['malformed'], []]);
 });

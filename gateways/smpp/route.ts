@@ -25,14 +25,14 @@ export interface Routing {
   left(): void;
 }
 
-interface RoutingTools extends Pick<GatewayContext<unknown>, 'clock' | 'log' | 'turnedAway'> {
+interface RoutingDeps extends Pick<GatewayContext<unknown>, 'clock' | 'log' | 'inputRejected'> {
   readonly members: ReadonlySet<Member>;
 }
 
 /** Ms without any O gateway after which receipts are of somebody else's messages: taken and dropped, or they would block the rest. */
 const ORPHANED_MS = 300_000;
 
-export function routingOf({ members, clock, log, inputRejected }: RoutingTools): Routing {
+export function routingOf({ members, clock, log, inputRejected }: RoutingDeps): Routing {
   let senderSeen = clock.monotonic();
   /** When a gateway left, or all were opened anew. */
   let changedAt = clock.monotonic();

@@ -239,7 +239,7 @@ describe('a lost link', () => {
     const text = 'id:2001 sub:001 dlvrd:001 submit date:2611221000 done date:2611221001 stat:UNDELIV err:034 text:one';
     const receipt = deliverFields('+420777123456', '12345', { esm_class: 4, short_message: text });
     expect(await smsc.deliver(receipt, 'receiver')).toBe(0);
-    expect(gateway.news).toMatchObject([
+    expect(gateway.receipts).toMatchObject([
       { id: '2001', state: 'undelivered', detail: 'UNDELIV err:034 done date:2611221001' },
     ]);
   });
@@ -281,7 +281,7 @@ describe('receipts', () => {
     const text = 'id:2001 sub:001 dlvrd:001 submit date:2611221000 done date:2611221001 stat:DELIVRD err:000 text:';
     const receipt = deliverFields('+420777123456', '12345', { esm_class: 4, short_message: text });
     expect(await Promise.all([smsc.deliver(receipt), smsc.deliver(receipt)])).toEqual([0, 0]);
-    expect(gateway.news.map(({ id, state }) => [id, state])).toEqual([
+    expect(gateway.receipts.map(({ id, state }) => [id, state])).toEqual([
       ['2001', 'delivered'],
       ['2001', 'delivered'],
     ]);
@@ -289,11 +289,11 @@ describe('receipts', () => {
 
   it('that the journal cannot take are left to the SMSC', async () => {
     const { smsc, open } = await smscWith();
-    const news: DeliveryReceipt[] = [];
-    news.push = () => {
+    const receipts: DeliveryReceipt[] = [];
+    receipts.push = () => {
       throw new Error('disk full');
     };
-    await open({}, { news });
+    await open({}, { receipts });
     const text = 'id:2001 sub:001 dlvrd:001 submit date:2611221000 done date:2611221001 stat:DELIVRD err:000 text:';
     expect(await smsc.deliver(deliverFields('1', '2', { esm_class: 4, short_message: text }))).toBe(0x64);
   });

@@ -1,10 +1,10 @@
-// Owns messages of one part: from the deliver_sm to an arrival, and from the arrival's confirm, refuse or postpone to the
-// answer. A message that is sent again before it was answered is the same arrival, and every sending of it is answered.
+// Owns messages of one part: from the deliver_sm to an inbound message, and from the inbound message's confirm, refuse or postpone to the
+// answer. A message that is sent again before it was answered is the same inbound message, and every sending of it is answered.
 import {
   type InboundMessage,
   GatepostError,
   type GatewayContext,
-  type KeyState,
+  type InboundState,
   type TextMessage,
 } from '../../src/driver/contract.js';
 import { type Answers, type Pushed, RESEND_AFTER_MS, RESEND_WITHIN_MS } from './answers.js';
@@ -13,15 +13,15 @@ import { decodeText } from './coding.js';
 import type { Piece } from './part.js';
 
 export interface Singles {
-  /** The arrival to show, or undefined when the message is answered already. `known`: records with the same hash. */
-  arrival(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined;
+  /** The inbound message to show, or undefined when the message is answered already. `known`: records with the same hash. */
+  inboundMessage(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined;
   /** Answers everything that waits, so that the SMSC keeps it. */
   close(): void;
 }
 
 export interface Known {
   readonly key: string;
-  readonly state: KeyState;
+  readonly state: InboundState;
 }
 
 /** A message that is not answered yet. */
@@ -36,7 +36,7 @@ interface Open {
   confirmed: boolean;
 }
 
-type Context = Pick<GatewayContext<unknown>, 'clock' | 'log' | 'turnedAway'>;
+type Context = Pick<GatewayContext<unknown>, 'clock' | 'log' | 'inputRejected'>;
 
 export function singlesOf({ clock, log, inputRejected }: Context, answers: Answers): Singles {
   const open = new Map<string, Open>();
@@ -76,7 +76,7 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
     settle(entry);
   }
 
-  function arrivalOf(entry: Open, content: TextMessage | null): InboundMessage<TextMessage> {
+  function inboundMessageOf(entry: Open, content: TextMessage | null): InboundMessage<TextMessage> {
     const [push] = entry.pushes;
     return {
       key: entry.key,
@@ -114,7 +114,7 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
     });
   }
 
-  function arrival(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined {
+  function inboundMessage(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined {
     const again = sentAgain(push);
     const content = textOf(push, piece);
     if (!content) {
@@ -125,7 +125,7 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
     }
     if (again) {
       again.pushes.push(push);
-      if (!again.confirmed || !tell(again, STATUS.ok)) return arrivalOf(again, content);
+      if (!again.confirmed || !tell(again, STATUS.ok)) return inboundMessageOf(again, content);
       settle(again);
       return undefined;
     }
@@ -138,7 +138,7 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
     const entry = begin(push, old?.key ?? `${push.hash}.${clock.now().toString(36)}.${count}`);
     // The contact center has it: the SMSC need not wait until that is asked for again.
     if (old?.state === 'acknowledged' && tell(entry, STATUS.ok)) settle(entry);
-    return arrivalOf(entry, old && old.state !== 'open' ? null : content);
+    return inboundMessageOf(entry, old && old.state !== 'open' ? null : content);
   }
 
   function textOf({ at }: Pushed, { bytes, coding, from, to, note }: Piece): TextMessage | undefined {
@@ -151,7 +151,7 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
   }
 
   return {
-    arrival,
+    inboundMessage,
     close() {
       for (const entry of [...open.values()]) {
         tell(entry, entry.confirmed ? STATUS.ok : STATUS.temporary);

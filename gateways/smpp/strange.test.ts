@@ -44,7 +44,7 @@ describe('an answer to submit_sm that says neither yes nor no', () => {
     smsc.script = () => ({ raw: (sequence) => pdu(id, 0, sequence, body) });
     const detail = expect.stringContaining(`${words} in place of an answer to submit_sm`);
     expect(await gateway.send(outboundText('hello'))).toMatchObject({ kind: 'unknown', detail });
-    expect([smsc.asked, gateway.turnedAway]).toEqual([1, ['malformed']]);
+    expect([smsc.asked, gateway.inputRejected]).toEqual([1, ['malformed']]);
     smsc.script = () => undefined;
     expect((await gateway.send(outboundText('the next'))).kind).toBe('sent');
   });
@@ -72,11 +72,11 @@ describe('a message that was taken', () => {
     const { smsc, gateway } = await set();
     smsc.script = () => ({ raw: (sequence, id) => pdu(SUBMIT_RESP, 0, sequence, write(id)) });
     expect(await gateway.send(outboundText('hello'))).toMatchObject({ kind: 'sent', deliverySystemId: '2001' });
-    expect(gateway.turnedAway).toHaveLength(malformed);
+    expect(gateway.inputRejected).toHaveLength(malformed);
     await smsc.deliver(
       deliverFields('+420777123456', '12345', { esm_class: 4, short_message: 'id:2001 stat:DELIVRD' }),
     );
-    expect(gateway.news).toMatchObject([{ id: '2001', state: 'delivered' }]);
+    expect(gateway.receipts).toMatchObject([{ id: '2001', state: 'delivered' }]);
   });
 
   it('without any body is sent under our own reference', async () => {
@@ -95,7 +95,7 @@ it('a strange answer to enquire_link is a sign of life', async () => {
   await clock.advance(30_000);
   await until('an enquire_link', () => smsc.enquired === 1);
   smsc.raw(pdu(NACK, 0, 2));
-  await until('the answer to be read', () => gateway.turnedAway.length === 1);
+  await until('the answer to be read', () => gateway.inputRejected.length === 1);
   await clock.advance(11_000);
   expect(smsc.binds()).toHaveLength(1);
 });

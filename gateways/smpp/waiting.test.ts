@@ -1,7 +1,7 @@
 // What is kept of long messages when the process or the journal ends at an unlucky moment, and what is forgotten.
 import { describe, expect, it } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { startSmsc } from '../../test/servers/smsc.js';
@@ -13,19 +13,19 @@ const TIMEOUT = 60_000;
 
 describe('a part whose place among the waiting could not be noted', () => {
   it('gets it when it comes again, so that its time will be over', async () => {
-    const memory = createMemory();
+    const driverState = createDriverState();
     const part = { base: 'base', number: 1, total: 2 };
     const piece: Piece = { from: '+1', to: '2', bytes: Buffer.from('one '), coding: 0, part, note: null };
     const unlucky = assemblyOf(
       {
-        ...memory,
+        ...driverState,
         putRecords: (collection, records) =>
-          collection === 'waiting' ? Promise.reject(new Error('disk full')) : memory.putRecords(collection, records),
+          collection === 'waiting' ? Promise.reject(new Error('disk full')) : driverState.putRecords(collection, records),
       },
       TIMEOUT,
     );
     await expect(unlucky.keep(piece, part, 1_000)).rejects.toThrow('disk full');
-    const assembly = assemblyOf(memory, TIMEOUT);
+    const assembly = assemblyOf(driverState, TIMEOUT);
     expect(await assembly.keep(piece, part, 2_000)).toBeUndefined();
     expect(await assembly.nextDue()).toBe(1_000 + TIMEOUT);
     const [group = ''] = await assembly.expire(1_000 + TIMEOUT);
@@ -36,13 +36,13 @@ describe('a part whose place among the waiting could not be noted', () => {
 describe('a place among the waiting without any part', () => {
   it('is forgotten when its time is over', async () => {
     const smsc = await startSmsc({ systemId: 'desk', password: 'secret12' });
-    const memory = createMemory();
-    await memory.putRecords('waiting', [{ key: '000000001.base.000000001', value: null }]);
+    const driverState = createDriverState();
+    await driverState.putRecords('waiting', [{ key: '000000001.base.000000001', value: null }]);
     const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: 'desk', Password: 'secret12' };
-    const gateway = await openGateway(settings, { direction: 'I', memory, clock: manualClock() });
+    const gateway = await openGateway(settings, { direction: 'I', driverState, clock: manualClock() });
     try {
       void gateway.next().catch(() => {}); // nothing comes; the loop turns
-      const left = async () => (await Promise.all(['waiting', 'ready'].map((name) => memory.listRecords(name, '', 9)))).flat();
+      const left = async () => (await Promise.all(['waiting', 'ready'].map((name) => driverState.listRecords(name, '', 9)))).flat();
       await until('nothing left', async () => (await left()).length === 0);
     } finally {
       await gateway.close();

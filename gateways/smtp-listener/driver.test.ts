@@ -5,7 +5,7 @@ import type { InboundMessage } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { certificate, contextOf, mailBytes, tempDir } from '../../test/conformance/context.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createMemory } from '../../test/fixtures/driver-state.js';
+import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { type SmtpClient, smtpClient } from '../../test/servers/smtp-client.js';
@@ -18,11 +18,11 @@ afterEach(async () => {
 
 async function gateway(written: Record<string, unknown> = {}, options: { clock?: Clock } = {}) {
   const Port = await freePort();
-  const memory = createMemory();
+  const driverState = createDriverState();
   const context = contextOf(
     smtpListener,
     { Port, Name: 'mail.test', ...written },
-    { memory, ...(options.clock && { clock: options.clock }) },
+    { driverState, ...(options.clock && { clock: options.clock }) },
   );
   const session = await smtpListener.open(context);
   const stop = new AbortController();
@@ -30,9 +30,9 @@ async function gateway(written: Record<string, unknown> = {}, options: { clock?:
     stop.abort();
     await smtpListener.close(session);
   });
-  const arrivals = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const inboundMessages = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   const next = async (): Promise<InboundMessage> => {
-    const result = await arrivals?.next();
+    const result = await inboundMessages?.next();
     if (!result || result.done) throw new Error('no more arrivals');
     return result.value;
   };
@@ -41,17 +41,17 @@ async function gateway(written: Record<string, unknown> = {}, options: { clock?:
     undo.push(() => made.cut());
     return made;
   };
-  return { Port, memory, session, stop, next, client, close: () => smtpListener.close(session) };
+  return { Port, driverState, session, stop, next, client, close: () => smtpListener.close(session) };
 }
 
-const rawOf = (arrival: InboundMessage) => Buffer.from(arrival.content?.raw ?? []).toString('latin1');
+const rawOf = (inboundMessage: InboundMessage) => Buffer.from(inboundMessage.content?.raw ?? []).toString('latin1');
 
 describe('the answer to a mail', () => {
   it('is 250 only after the confirm', async () => {
     const { next, client } = await gateway();
     const anna = await client();
     const answer = anna.deliver(mailBytes('hello'));
-    const arrival = await next();
+    const inboundMessage = await next();
     let told = false;
     void answer.then(() => {
       told = true;
@@ -59,7 +59,7 @@ describe('the answer to a mail', () => {
     // A whole exchange with somebody else, after which an early answer would have come.
     await (await client()).say('NOOP');
     expect(told).toBe(false);
-    await arrival.confirm();
+    await inboundMessage.confirm();
     expect(await answer).toMatch(/^250 /);
   });
 
@@ -76,15 +76,15 @@ describe('the answer to a mail', () => {
 
   it('is 451 when the ack does not come in AckSeconds, and the late ack is found at the retry', async () => {
     const clock = manualClock();
-    const { next, client, memory } = await gateway({ AckSeconds: 30 }, { clock });
+    const { next, client, driverState } = await gateway({ AckSeconds: 30 }, { clock });
     const anna = await client();
     const answer = anna.deliver(mailBytes('slow'));
-    const arrival = await next();
+    const inboundMessage = await next();
     await clock.advance(30_000);
     expect(await answer).toMatch(/^451 /);
     expect(clock.armed).toBe(0);
-    memory.set(arrival.key, 'confirmed');
-    await arrival.confirm();
+    driverState.set(inboundMessage.key, 'confirmed');
+    await inboundMessage.confirm();
     expect(await anna.deliver(mailBytes('slow'))).toMatch(/^250 /);
   });
 
@@ -100,59 +100,59 @@ describe('the answer to a mail', () => {
     expect(session.intake.held).toBe(0);
   });
 
-  it('goes to the retry when the first connection broke while waiting: one arrival, one 250', async () => {
+  it('goes to the retry when the first connection broke while waiting: one inbound message, one 250', async () => {
     const clock = manualClock();
     const { next, client } = await gateway({}, { clock });
     const first = await client();
     const lost = first.deliver(mailBytes('twice')).catch(() => 'lost');
-    const arrival = await next();
+    const inboundMessage = await next();
     first.cut();
     expect(await lost).toBe('lost');
     await until('the first client has been noticed to be gone', () => clock.armed === 0);
     const answer = (await client()).deliver(mailBytes('twice'));
     await clock.untilArmed(1);
-    await arrival.confirm();
+    await inboundMessage.confirm();
     expect(await Promise.race([answer, next().then(({ key }) => key)])).toMatch(/^250 /);
   });
 
   it('of a mail that the journal knows as acknowledged comes after a confirm without any content', async () => {
-    const { next, client, memory } = await gateway();
+    const { next, client, driverState } = await gateway();
     const anna = await client();
     const late = anna.deliver(mailBytes('known'));
-    const arrival = await next();
-    memory.set(arrival.key, 'acknowledged');
-    await arrival.defer?.('restart');
+    const inboundMessage = await next();
+    driverState.set(inboundMessage.key, 'acknowledged');
+    await inboundMessage.defer?.('restart');
     await late;
     const answer = anna.deliver(mailBytes('known'));
     const again = await next();
-    expect(again).toMatchObject({ key: arrival.key, content: null, bytes: 0 });
+    expect(again).toMatchObject({ key: inboundMessage.key, content: null, bytes: 0 });
     await again.confirm();
     expect(await answer).toMatch(/^250 /);
   });
 
-  it('of two equal mails without Message-ID and Date is an arrival each: nothing is lost', async () => {
+  it('of two equal mails without Message-ID and Date is an inbound message each: nothing is lost', async () => {
     const { next, client } = await gateway();
     const anna = await client();
     const keys = new Set<string>();
     for (let i = 0; i < 2; i++) {
       const answer = anna.deliver('Subject: form\r\n\r\nthe same\r\n');
-      const arrival = await next();
-      keys.add(arrival.key);
-      await arrival.confirm();
+      const inboundMessage = await next();
+      keys.add(inboundMessage.key);
+      await inboundMessage.confirm();
       expect(await answer).toMatch(/^250 /);
     }
     expect(keys.size).toBe(2);
   });
 
-  it('to a retry of a mail without Message-ID and Date whose client was not told belongs to the same arrival', async () => {
-    const { next, client, memory } = await gateway();
+  it('to a retry of a mail without Message-ID and Date whose client was not told belongs to the same inbound message', async () => {
+    const { next, client, driverState } = await gateway();
     const anna = await client();
     const plain = 'Subject: form\r\n\r\nthe same\r\n';
     const late = anna.deliver(plain);
-    const arrival = await next();
-    await arrival.defer?.('slow');
+    const inboundMessage = await next();
+    await inboundMessage.defer?.('slow');
     expect(await late).toMatch(/^451 /);
-    memory.set(arrival.key, 'confirmed');
+    driverState.set(inboundMessage.key, 'confirmed');
     expect(await anna.deliver(plain)).toMatch(/^250 /);
   });
 });
@@ -164,17 +164,17 @@ describe('what arrives', () => {
     const raw = mailBytes('whole', { body: '.\r\n..two\r\n\xe4' });
     const anna = await client();
     const answer = anna.deliver(raw, { from: 'anna@example.net', to: ['desk@example.test'] });
-    const arrival = await next();
-    const text = rawOf(arrival);
+    const inboundMessage = await next();
+    const text = rawOf(inboundMessage);
     const line = 'Received: from client.test ([127.0.0.1])\r\n\tby mail.test with ESMTP id ';
     expect(text.startsWith(line)).toBe(true);
     expect(text).toContain('for <desk@example.test>;\r\n\tSun, 22 Nov 2026 10:00:00 +0000\r\n');
     expect(text.endsWith(raw.toString('latin1'))).toBe(true);
-    expect(arrival.content).toMatchObject({
+    expect(inboundMessage.content).toMatchObject({
       receivedAt: clock.now(),
       envelope: { from: 'anna@example.net', recipients: ['desk@example.test'] },
     });
-    await arrival.confirm();
+    await inboundMessage.confirm();
     await answer;
   });
 
@@ -183,11 +183,11 @@ describe('what arrives', () => {
     const anna = await client();
     await anna.say('EHLO evil(x);y');
     const answer = anna.deliver(mailBytes('two'), { from: '', to: ['a@x.test', 'b@x.test'] });
-    const arrival = await next();
-    const head = rawOf(arrival).split('From:')[0];
+    const inboundMessage = await next();
+    const head = rawOf(inboundMessage).split('From:')[0];
     expect(head).not.toContain('for <');
-    expect(arrival.content?.envelope).toEqual({ from: '', recipients: ['a@x.test', 'b@x.test'] });
-    await arrival.confirm();
+    expect(inboundMessage.content?.envelope).toEqual({ from: '', recipients: ['a@x.test', 'b@x.test'] });
+    await inboundMessage.confirm();
     await answer;
   });
 
@@ -199,9 +199,9 @@ describe('what arrives', () => {
     broken.cut();
     const anna = await client();
     const answer = anna.deliver(mailBytes('whole'));
-    const arrival = await next();
-    expect(rawOf(arrival)).toContain('Subject: whole');
-    await arrival.confirm();
+    const inboundMessage = await next();
+    expect(rawOf(inboundMessage)).toContain('Subject: whole');
+    await inboundMessage.confirm();
     await answer;
   });
 
@@ -293,9 +293,9 @@ describe('login and encryption', () => {
       expect(await anna.say('EHLO c')).toMatch(Security === 'Tls' ? /SIZE/ : /STARTTLS/);
       if (Security === 'StartTls') await anna.secure(trust);
       const answer = anna.deliver(mailBytes('secret'));
-      const arrival = await next();
-      expect(rawOf(arrival)).toContain('with ESMTPS id');
-      await arrival.confirm();
+      const inboundMessage = await next();
+      expect(rawOf(inboundMessage)).toContain('with ESMTPS id');
+      await inboundMessage.confirm();
       expect(await answer).toMatch(/^250/);
     }
   });
@@ -317,12 +317,12 @@ describe('closing', () => {
     const [waiting, idle, silent] = [await client(), await client(), connect(Port, '127.0.0.1')];
     silent.on('error', () => {});
     const answer = waiting.deliver(mailBytes('late'));
-    const arrival = await next();
+    const inboundMessage = await next();
     await close();
     expect(await answer).toBe('451 try again later: shutting down');
     expect(await idle.reply()).toMatch(/^421/);
     await Promise.all([waiting.closed, idle.closed]);
-    await arrival.confirm();
+    await inboundMessage.confirm();
     await expect(smtpClient(Port)).rejects.toThrow();
   });
 
@@ -368,8 +368,8 @@ describe('test connection', () => {
 
 describe('a journal in trouble', () => {
   it('is 451 for the client, who is not told the details', async () => {
-    const { client, memory } = await gateway();
-    memory.statesOf = () => Promise.reject(new Error('/var/lib/secret/journal.db: disk I/O error'));
+    const { client, driverState } = await gateway();
+    driverState.statesOf = () => Promise.reject(new Error('/var/lib/secret/journal.db: disk I/O error'));
     expect(await (await client()).deliver(mailBytes('unlucky'))).toBe('451 try again later: local trouble');
   });
 });

@@ -19,7 +19,7 @@ export const smtpListener: Driver<SmtpListenerSettings, SmtpListenerSession> = {
   open,
   close: ({ listener }) => listener.close(),
   check: checkSteps,
-  receive: ({ intake }, signal) => intake.arrivals(signal),
+  receive: ({ intake }, signal) => intake.inboundMessages(signal),
 };
 
 async function open(context: GatewayContext<SmtpListenerSettings>): Promise<SmtpListenerSession> {

@@ -19,7 +19,7 @@ export interface Submission extends Identified {
 export interface Intake {
   /** Resolves with what the client is to be told, after AckSeconds at the latest. */
   submit(mail: Submission): Promise<Verdict>;
-  arrivals(signal: AbortSignal): AsyncGenerator<InboundMessage>;
+  inboundMessages(signal: AbortSignal): AsyncGenerator<InboundMessage>;
   /** Bytes of mails that nobody has asked for yet. */
   readonly held: number;
   /** Tells every waiting client to try again later, and everyone who comes after. */
@@ -39,7 +39,7 @@ interface Offer {
 
 interface Room {
   readonly clock: Clock;
-  readonly memory: DriverState;
+  readonly driverState: DriverState;
   readonly ackMs: number;
   readonly pending: Map<string, Offer>;
   readonly queue: Offer[];
@@ -51,8 +51,8 @@ interface Room {
 const CLOSING: Verdict = { kind: 'later', reason: 'shutting down' };
 const TROUBLE: Verdict = { kind: 'later', reason: 'local trouble' };
 
-export function openIntake(clock: Clock, memory: DriverState, ackMs: number): Intake {
-  const room: Room = { clock, memory, ackMs, pending: new Map(), queue: [], closed: false, wake() {} };
+export function openIntake(clock: Clock, driverState: DriverState, ackMs: number): Intake {
+  const room: Room = { clock, driverState, ackMs, pending: new Map(), queue: [], closed: false, wake() {} };
   const keys = mailKeys(clock);
   return {
     get held() {
@@ -66,7 +66,7 @@ export function openIntake(clock: Clock, memory: DriverState, ackMs: number): In
       keys.told(mail, key, verdict.kind !== 'later' && !mail.gone.aborted);
       return verdict;
     },
-    arrivals: (signal) => arrivals(room, signal),
+    inboundMessages: (signal) => inboundMessages(room, signal),
     close() {
       room.closed = true;
       for (const offer of [...room.pending.values()]) settle(room, offer, CLOSING);
@@ -77,7 +77,7 @@ export function openIntake(clock: Clock, memory: DriverState, ackMs: number): In
 
 /** The offer that this mail waits in, or the verdict that is known already. */
 async function place(room: Room, mail: Submission, key: string): Promise<Offer | Verdict> {
-  const state = (await room.memory.statesOf([key])).get(key);
+  const state = (await room.driverState.statesOf([key])).get(key);
   if (room.closed) return CLOSING;
   if (state === 'confirmed' || state === 'ignored') return { kind: 'taken' };
   if (state === 'quarantined') return { kind: 'refused', reason: 'this mail was refused before' };
@@ -116,13 +116,13 @@ function settle(room: Room, offer: Offer, verdict: Verdict): void {
   for (const tell of offer.clients) tell(verdict);
 }
 
-async function* arrivals(room: Room, signal: AbortSignal): AsyncGenerator<InboundMessage> {
+async function* inboundMessages(room: Room, signal: AbortSignal): AsyncGenerator<InboundMessage> {
   const stop = () => room.wake();
   signal.addEventListener('abort', stop);
   try {
     while (!signal.aborted) {
       const next = room.queue.shift();
-      if (next) yield arrivalOf(room, next);
+      if (next) yield inboundMessageOf(room, next);
       else
         await new Promise<void>((resolve) => {
           room.wake = resolve;
@@ -133,7 +133,7 @@ async function* arrivals(room: Room, signal: AbortSignal): AsyncGenerator<Inboun
   }
 }
 
-function arrivalOf(room: Room, offer: Offer): InboundMessage {
+function inboundMessageOf(room: Room, offer: Offer): InboundMessage {
   const { key, content, bytes } = offer;
   return {
     key,

@@ -1,4 +1,4 @@
-// Owns the judgement: what a dialogue with the mail server means for the order. Pure.
+// Owns the judgement: what a dialogue with the mail server means for the send request. Pure.
 // The reply code decides (RFC 5321 4.2.1: 4yz try again, 5yz do not); nodemailer's own error codes only say in which
 // step it happened.
 import { messageOf, type ComposedMail, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';

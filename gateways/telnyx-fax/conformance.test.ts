@@ -37,9 +37,9 @@ async function taking(): Promise<Server> {
   return { server, ...rest, delivered };
 }
 
-const isOrder = ({ method, path }: ApiRequest) => method === 'POST' && path === '/faxes';
+const isSendRequest = ({ method, path }: ApiRequest) => method === 'POST' && path === '/faxes';
 
-function cut(name: string, trouble: Trouble, outcomes: FaxCut<Server>['outcomes'], at = isOrder): FaxCut<Server> {
+function cut(name: string, trouble: Trouble, outcomes: FaxCut<Server>['outcomes'], at = isSendRequest): FaxCut<Server> {
   return {
     name,
     outcomes,

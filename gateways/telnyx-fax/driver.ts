@@ -9,7 +9,7 @@ import { lookup, send } from './send.js';
 import { openSession, type Session } from './session.js';
 import { type Settings, settings } from './settings.js';
 
-/** An order spends nearly all of its time waiting for its call to end, so many are under way at once. */
+/** A send request spends nearly all of its time waiting for its call to end, so many are under way at once. */
 const AT_ONCE = 20;
 
 export const telnyxFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {

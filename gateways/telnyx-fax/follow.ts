@@ -1,4 +1,4 @@
-// Owns what is remembered of faxes whose end was not known when their orders were answered: asking for it until it is
+// Owns what is remembered of faxes whose end was not known when their send requests were answered: asking for it until it is
 // there or nobody can be waiting any more. Durable, so a restart goes on with it.
 import { type DeliveryReceipt, type GatewayContext, messageOf, sleep } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
@@ -27,7 +27,7 @@ const AFTER_PUSH_MS = 10 * SECOND;
 /** Nothing changes any more after this, ms. */
 const GIVE_UP = 24 * 60 * MINUTE;
 
-const recordSchema = z.object({ order: z.string(), at: z.number(), handle: z.string().nullable() });
+const recordSchema = z.object({ sendRequest: z.string(), at: z.number(), handle: z.string().nullable() });
 type Noted = z.output<typeof recordSchema>;
 
 interface Entry extends Noted {
@@ -40,9 +40,9 @@ interface Entry extends Noted {
 export interface FollowUp {
   /** Remembers whose fax this is and what document it goes with. Never rejects: a journal that cannot write must not turn
    *  "sent" into doubt. */
-  claim(id: string, order: string, handle: string | null): Promise<void>;
-  /** The fax of an order whose end is not known. */
-  of(order: string): string | undefined;
+  claim(id: string, sendRequest: string, handle: string | null): Promise<void>;
+  /** The fax of a send request whose end is not known. */
+  of(sendRequest: string): string | undefined;
   /** Begins to ask for its end. */
   follow(id: string, known: Progress): void;
   /** Its progress was pushed, and is told from there. */
@@ -53,7 +53,7 @@ export interface FollowUp {
   readonly done: Promise<void>;
 }
 
-interface Tools {
+interface Deps {
   readonly context: GatewayContext<Settings>;
   readonly api: Api;
   readonly documents: Documents;
@@ -62,7 +62,7 @@ interface Tools {
   readonly pushed: boolean;
 }
 
-export async function followUp({ context, api, documents, closed, pushed }: Tools): Promise<FollowUp> {
+export async function followUp({ context, api, documents, closed, pushed }: Deps): Promise<FollowUp> {
   const { clock, driverState, log, gateway } = context;
   const entries = new Map<string, Entry>();
   let nap = new AbortController();
@@ -97,7 +97,7 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
     const fax = await fetchFax(api, id, closed);
     const progress = fax ? progressOf(fax) : GONE;
     if (progress && progress.rank > entry.told) {
-      await context.reportReceipts([newsOf(id, progress, fax?.updatedAt ?? clock.now())]);
+      await context.reportReceipts([receiptsOf(id, progress, fax?.updatedAt ?? clock.now())]);
       entry.told = progress.rank;
     }
     if (progress?.final) return ended(id, closed);
@@ -138,9 +138,9 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
   }
 
   return {
-    async claim(id, order, handle) {
+    async claim(id, sendRequest, handle) {
       const known = entries.get(id);
-      const record = { order, at: known?.at ?? clock.now(), handle: handle ?? known?.handle ?? null };
+      const record = { sendRequest, at: known?.at ?? clock.now(), handle: handle ?? known?.handle ?? null };
       entries.set(id, { ...record, told: known?.told ?? 0, due: null });
       try {
         await driverState.putRecords(COLLECTION, [{ key: id, value: record }]);
@@ -149,7 +149,7 @@ export async function followUp({ context, api, documents, closed, pushed }: Tool
         log.warn({ fax: id, error: messageOf(error) }, 'a sent fax could not be noted: its end may be missed');
       }
     },
-    of: (order) => [...entries].find(([, entry]) => entry.order === order)?.[0],
+    of: (sendRequest) => [...entries].find(([, entry]) => entry.sendRequest === sendRequest)?.[0],
     follow(id, known) {
       const entry = entries.get(id);
       if (!entry) return;
@@ -181,7 +181,7 @@ const GONE: Progress = {
 };
 
 /** What the delivery log is told of it, which says "delivered" and "undelivered" itself. */
-export function newsOf(id: string, { state, detail }: Progress, at: number): DeliveryReceipt {
+export function receiptsOf(id: string, { state, detail }: Progress, at: number): DeliveryReceipt {
   if (state === 'accepted') return { id, state, at, detail, progress: true };
   return { id, state, at, detail: detail.replace(/^(?:delivered|failed)(?:,? |$)/, '') || null };
 }

@@ -6,18 +6,18 @@ const WORD = 'gatepost';
 
 export interface Mark {
   readonly gatewayId: string;
-  readonly orderId: string;
+  readonly messageId: string;
 }
 
-/** The same on every attempt at an order. Base64, as Telnyx wants it. */
+/** The same on every attempt at a send request. Base64, as Telnyx wants it. */
 export function markOf(gatewayId: string, { messageId }: Attempt, { reference }: ComposedFax): string {
   return Buffer.from([WORD, gatewayId, messageId, reference].join(' ')).toString('base64');
 }
 
 /** Undefined for faxes that others sent through the account. */
 export function readMark(clientState: string | null): Mark | undefined {
-  const [word, gatewayId, orderId] = Buffer.from(clientState ?? '', 'base64')
+  const [word, gatewayId, messageId] = Buffer.from(clientState ?? '', 'base64')
     .toString('utf8')
     .split(' ');
-  return word === WORD && gatewayId && orderId ? { gatewayId, orderId } : undefined;
+  return word === WORD && gatewayId && messageId ? { gatewayId, messageId } : undefined;
 }

@@ -3,7 +3,7 @@
 import { type InboundMessage, codeOf, type FaxDocument, GatepostError } from '../../src/driver/contract.js';
 import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
 import { reasonOf, statusOf } from './api.js';
-import { arrivalOf, documentOf, isSettled, keyOf } from './arrivals.js';
+import { inboundMessageOf, documentOf, isSettled, keyOf } from './arrivals.js';
 import { type Fax, pages } from './faxes.js';
 import { fetchDocument, isLost } from './media.js';
 import type { Session } from './session.js';
@@ -98,8 +98,8 @@ async function* round(polling: Polling): AsyncGenerator<InboundMessage<FaxDocume
   // As far back as something stays behind, the cursor must not pass.
   let behind = Math.min(began, unfinished);
   for (const { fax, acknowledged } of found) {
-    const arrival = await arrivalFor(polling, fax, acknowledged, began);
-    if (arrival) yield arrival;
+    const inboundMessage = await inboundMessageFor(polling, fax, acknowledged, began);
+    if (inboundMessage) yield inboundMessage;
     else behind = Math.min(behind, createdAt(fax, began));
   }
   await cursor.advance(behind);
@@ -144,7 +144,7 @@ async function unknown(session: Session, cursor: Cursor, faxes: readonly Fax[]):
 }
 
 /** Undefined when its document is not to be had yet. */
-async function arrivalFor(
+async function inboundMessageFor(
   { session, cursor, signal, tries }: Polling,
   listed: Fax,
   acknowledged: boolean,
@@ -155,7 +155,7 @@ async function arrivalFor(
   const hand = (content: FaxDocument | null) => {
     tries.delete(id);
     cursor.begin(id, createdAt(listed, now));
-    return arrivalOf(id, content, settled);
+    return inboundMessageOf(id, content, settled);
   };
   if (acknowledged) return hand(null);
   const fax = completed(listed, session.told.get(id));

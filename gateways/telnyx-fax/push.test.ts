@@ -61,7 +61,7 @@ describe('genuine or not', () => {
       const result = await bed.push(session, await forge(bed.server.receive({ document: PDF })));
       expect(result.reply.status).toBe(reason === 'malformed' ? 400 : 403);
       expect(keys(result)).toEqual([]);
-      expect(bed.turnedAway).toEqual([reason]);
+      expect(bed.inputRejected).toEqual([reason]);
       expect(fetches()).toHaveLength(0);
     });
   }
@@ -78,7 +78,7 @@ describe('genuine or not', () => {
     const pushed = await bed.push(session, about(bed.server.receive({ document: PDF })));
     expect(pushed).toMatchObject({ reply: { status: 404 }, elsewhere: true });
     // The other half may take it.
-    expect(bed.turnedAway).toEqual([]);
+    expect(bed.inputRejected).toEqual([]);
   });
 });
 
@@ -112,7 +112,7 @@ describe('received faxes', () => {
     const [one, two] = await Promise.all([bed.push(session, about(fax)), bed.push(session, about(fax))]);
     expect(keys(one)).toEqual(keys(two));
     expect(fetches()).toHaveLength(1);
-    for (const arrival of one.messages ?? []) bed.memory.open(arrival);
+    for (const inboundMessage of one.messages ?? []) bed.driverState.open(inboundMessage);
     expect(await bed.push(session, about(fax))).toEqual({ reply: { status: 200 } });
     expect(fetches()).toHaveLength(1);
   });
@@ -123,7 +123,7 @@ describe('received faxes', () => {
     const first = receiving.next();
     await bed.jump(1_000);
     const pushed = bed.server.receive({ document: PDF });
-    for (const arrival of (await bed.push(session, about(pushed))).messages ?? []) bed.memory.open(arrival);
+    for (const inboundMessage of (await bed.push(session, about(pushed))).messages ?? []) bed.driverState.open(inboundMessage);
     await bed.jump(1_000);
     const listed = bed.server.receive({ document: PDF });
     expect((await bed.turn(first)).key).toBe(`fax:${listed.id}`);
@@ -139,7 +139,7 @@ describe('received faxes', () => {
     expect(said).toEqual([0, 1, 0]);
   });
 
-  it('a failed call is a line of the log and no arrival', async () => {
+  it('a failed call is a line of the log and no inbound message', async () => {
     const session = await inbound();
     const fax = bed.server.receive({ document: PDF, status: 'failed', reason: 'sender_call_dropped' });
     expect(await bed.push(session, about(fax))).toEqual({ reply: { status: 200 } });
@@ -156,7 +156,7 @@ describe('received faxes', () => {
   it('a document that is not to be had: not taken, and looked for at once, with what the push said', async () => {
     const session = await inbound();
     const first = bed.receiving(session).next();
-    await bed.fact(() => bed.memory.notes.size > 0);
+    await bed.fact(() => bed.driverState.notes.size > 0);
     await bed.quiet();
     bed.server.trouble = ({ path }) => (path.startsWith('/store/') ? { is: 'refuse', status: 503 } : undefined);
     const fax = bed.server.receive({ document: PDF, pages: 3 });
@@ -172,7 +172,7 @@ describe('received faxes', () => {
     const session = await inbound();
     const fax = bed.server.receive({ document: PDF, to: '+13125790099' });
     expect(await bed.push(session, about(fax))).toEqual({ reply: { status: 200 } });
-    expect(bed.turnedAway).toEqual(['unknown_number']);
+    expect(bed.inputRejected).toEqual(['unknown_number']);
   });
 
   it('a gateway that only sends does not say "taken"', async () => {

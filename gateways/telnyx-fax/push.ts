@@ -5,7 +5,7 @@ import type { FaxDocument, RawRequest, WebhookReply, WebhookResult } from '../..
 import { z } from '../../src/driver/settings.js';
 import { documentOf, keyOf } from './arrivals.js';
 import { type Fax, faxOf, timeOf } from './faxes.js';
-import { newsOf } from './follow.js';
+import { receiptsOf } from './follow.js';
 import { readMark } from './identity.js';
 import { fetchDocument } from './media.js';
 import type { Session } from './session.js';
@@ -102,7 +102,7 @@ function outbound({ context, watchers, following, heard }: Session, { type, fax,
   watcher?.(progress);
   // A send that is waiting tells it itself, in its notes or as its outcome.
   if (watcher) return { reply: TAKEN };
-  return { reply: TAKEN, receipts: [newsOf(fax.id, progress, at ?? context.clock.now())] };
+  return { reply: TAKEN, receipts: [receiptsOf(fax.id, progress, at ?? context.clock.now())] };
 }
 
 /** The event names of two states differ from the states themselves. */

@@ -21,7 +21,7 @@ async function started(written: Record<string, unknown> = {}) {
   const session = await bed.open('I', written);
   const receiving = bed.receiving(session);
   const first = receiving.next();
-  await bed.fact(() => bed.memory.notes.size > 0 && JSON.stringify([...bed.memory.notes]).includes('settledUpTo":1'));
+  await bed.fact(() => bed.driverState.notes.size > 0 && JSON.stringify([...bed.driverState.notes]).includes('settledUpTo":1'));
   return { session, receiving, first };
 }
 
@@ -50,7 +50,7 @@ describe('looking', () => {
     await bed.jump(1_000);
     const fresh = bed.server.receive({ document: PDF });
     expect((await bed.turn(first)).key).toBe(`fax:${fresh.id}`);
-    expect(bed.memory.keys('ignored')).toHaveLength(1);
+    expect(bed.driverState.keys('ignored')).toHaveLength(1);
   });
 
   it('a call that is going on at the first start is waited for, however long it takes', async () => {

@@ -9,7 +9,7 @@ import { lookup, send } from './send.js';
 
 const A = '99999999-0000-4000-8000-00000000000a';
 const B = '99999999-0000-4000-8000-00000000000b';
-const isOrder = ({ method, path }: ApiRequest) => method === 'POST' && path === '/faxes';
+const isSendRequest = ({ method, path }: ApiRequest) => method === 'POST' && path === '/faxes';
 
 let bed: TelnyxBed;
 beforeEach(async () => {
@@ -22,10 +22,10 @@ const only = (): Fax => {
   if (!sent || more.length > 0) throw new Error(`${more.length + (sent ? 1 : 0)} faxes were sent instead of one`);
   return sent;
 };
-const orders = () => bed.server.requests.filter(isOrder);
+const sendRequests = () => bed.server.requests.filter(isSendRequest);
 const json = (request: ApiRequest | undefined): Record<string, string> => JSON.parse(String(request?.body));
-const cutOrders = (when: 'before' | 'after') => {
-  bed.server.trouble = (request) => (isOrder(request) ? { is: 'cut', when } : undefined);
+const cutSendRequests = (when: 'before' | 'after') => {
+  bed.server.trouble = (request) => (isSendRequest(request) ? { is: 'cut', when } : undefined);
 };
 const mend = () => {
   bed.server.trouble = () => undefined;
@@ -53,9 +53,9 @@ describe('a call that ends in time', () => {
     });
     expect(document?.equals(Buffer.from(fax.pdf))).toBe(true);
     expect(bed.server.account.media.size).toBe(0);
-    expect(await bed.memory.listRecords('sent', '', 10)).toEqual([]);
-    const { client_state, ...order } = json(orders()[0]);
-    expect(order).toEqual({
+    expect(await bed.driverState.listRecords('sent', '', 10)).toEqual([]);
+    const { client_state, ...sendRequest } = json(sendRequests()[0]);
+    expect(sendRequest).toEqual({
       connection_id: bed.server.connectionId,
       from: bed.server.number,
       to: fax.to,
@@ -97,7 +97,7 @@ describe('a call that ends in time', () => {
     await bed.server.advance(only().id, 'delivered');
     expect(await bed.turn(sending)).toMatchObject({ kind: 'sent', state: 'delivered' });
     expect(notes).toEqual(['media.processed: the pages are ready', 'sending: the pages are on the line']);
-    expect(bed.news).toEqual([]);
+    expect(bed.receipts).toEqual([]);
   });
 
   it('is answered in time, however long Telnyx takes to delete the document', async () => {
@@ -137,17 +137,17 @@ describe('a call that takes longer than the answer', () => {
     const { id } = only();
     expect(outcome).toMatchObject({ kind: 'sent', state: 'accepted', ids: [id] });
     expect(outcome).toMatchObject({ detail: 'accepted for transmission; media.processed: the pages are ready' });
-    expect(bed.news).toEqual([]);
+    expect(bed.receipts).toEqual([]);
     await bed.server.advance(id, 'sending');
-    await bed.fact(() => bed.news.length > 0);
+    await bed.fact(() => bed.receipts.length > 0);
     await bed.jump(60_000);
     expect(bed.server.account.media.size).toBe(1);
     await bed.server.advance(id, 'failed', { reason: 'receiver_call_dropped' });
-    await bed.fact(() => bed.news.length > 1);
+    await bed.fact(() => bed.receipts.length > 1);
     await bed.jump(600_000);
     await bed.quiet();
     const words = 'sending: the pages are on the line';
-    expect(bed.news).toEqual([
+    expect(bed.receipts).toEqual([
       { id, state: 'accepted', progress: true, at: expect.any(Number), detail: words },
       {
         id,
@@ -159,7 +159,7 @@ describe('a call that takes longer than the answer', () => {
     expect(bed.server.account.media.size).toBe(0);
   });
 
-  it('Done: unknown with its id; the repeat of the order goes on waiting for the same call', async () => {
+  it('Done: unknown with its id; the repeat of the send request goes on waiting for the same call', async () => {
     const session = await bed.open('O', { AnswerWhen: 'Done' });
     const attempt = bed.attempt(A);
     const outcome = await bed.turn(send(session, outboundFax('one'), attempt));
@@ -173,7 +173,7 @@ describe('a call that takes longer than the answer', () => {
     await bed.jump(10_000);
     await bed.server.advance(id, 'delivered');
     expect(await bed.turn(asking)).toMatchObject({ kind: 'sent', state: 'delivered', deliverySystemId: id });
-    expect(orders()).toHaveLength(1);
+    expect(sendRequests()).toHaveLength(1);
   });
 
   it('is followed again by a process that was started afterwards, and its document is taken away then', async () => {
@@ -183,9 +183,9 @@ describe('a call that takes longer than the answer', () => {
     expect(bed.clock.armed).toBe(0);
     await bed.server.advance(only().id, 'delivered');
     await bed.open('O');
-    await bed.fact(() => bed.news.some(({ state }) => state === 'delivered'));
+    await bed.fact(() => bed.receipts.some(({ state }) => state === 'delivered'));
     await bed.fact(() => bed.server.account.media.size === 0);
-    expect(await bed.memory.listRecords('sent', '', 10)).toEqual([]);
+    expect(await bed.driverState.listRecords('sent', '', 10)).toEqual([]);
   });
 
   it('one that never ends is given up after a day', async () => {
@@ -193,7 +193,7 @@ describe('a call that takes longer than the answer', () => {
     await bed.turn(send(session, outboundFax('one'), bed.attempt(A)));
     await bed.turn(
       (async () => {
-        while ((await bed.memory.listRecords('sent', '', 1)).length > 0) await new Promise((resolve) => setImmediate(resolve));
+        while ((await bed.driverState.listRecords('sent', '', 1)).length > 0) await new Promise((resolve) => setImmediate(resolve));
       })(),
       10 * 60_000,
     );
@@ -204,17 +204,17 @@ describe('a call that takes longer than the answer', () => {
     const session = await bed.open('O');
     const controller = new AbortController();
     const sending = send(session, outboundFax('one'), { ...bed.attempt(A), signal: controller.signal });
-    await bed.fact(() => orders().length === 1 && bed.clock.armed > 0);
+    await bed.fact(() => sendRequests().length === 1 && bed.clock.armed > 0);
     await bed.quiet();
     controller.abort(new Error('over'));
     expect(await sending).toMatchObject({ kind: 'sent', state: 'accepted' });
   });
 });
 
-describe('an order that is in doubt', () => {
+describe('a send request that is in doubt', () => {
   it('taken, and the answer lost: found by its mark and followed to its end', async () => {
     const session = await bed.open('O');
-    cutOrders('after');
+    cutSendRequests('after');
     const attempt = bed.attempt(A);
     expect(await bed.turn(send(session, outboundFax('one'), attempt))).toMatchObject({ kind: 'unknown' });
     mend();
@@ -229,7 +229,7 @@ describe('an order that is in doubt', () => {
   it('is not mixed up with another order to the same number', async () => {
     const session = await bed.open('O');
     await bed.turn(send(session, outboundFax('one'), bed.attempt(B)));
-    cutOrders('before');
+    cutSendRequests('before');
     const attempt = bed.attempt(A);
     await bed.turn(send(session, outboundFax('one'), attempt));
     mend();
@@ -238,7 +238,7 @@ describe('an order that is in doubt', () => {
 
   it('not in the list: no telling while it may still be on its way, surely never taken after that', async () => {
     const session = await bed.open('O');
-    cutOrders('before');
+    cutSendRequests('before');
     const attempt = bed.attempt(A);
     await bed.turn(send(session, outboundFax('one'), attempt));
     mend();
@@ -250,7 +250,7 @@ describe('an order that is in doubt', () => {
 
   it('the same after a restart, counted from the restart', async () => {
     const first = await bed.open('O');
-    cutOrders('before');
+    cutSendRequests('before');
     const attempt = bed.attempt(A);
     await bed.turn(send(first, outboundFax('one'), attempt));
     await bed.turn(bed.close(first));
@@ -278,7 +278,7 @@ describe('an order that is in doubt', () => {
     const attempt = bed.attempt(A);
     expect(await bed.turn(send(session, outboundFax('one'), attempt))).toMatchObject({ kind: 'deferred' });
     await bed.jump(15_000);
-    cutOrders('before');
+    cutSendRequests('before');
     expect(await bed.turn(send(session, outboundFax('one'), attempt))).toMatchObject({ kind: 'unknown' });
     mend();
     expect(await bed.turn(lookup(session, outboundFax('one'), attempt))).toBe('not found');
@@ -288,7 +288,7 @@ describe('an order that is in doubt', () => {
     await bed.end();
     bed = await startTelnyxBed(-3_600_000);
     const session = await bed.open('O');
-    cutOrders('after');
+    cutSendRequests('after');
     const attempt = bed.attempt(A);
     await bed.turn(send(session, outboundFax('one'), attempt));
     mend();
@@ -297,7 +297,7 @@ describe('an order that is in doubt', () => {
 
   it('is found behind hundreds of other faxes', async () => {
     const session = await bed.open('O');
-    cutOrders('after');
+    cutSendRequests('after');
     const attempt = bed.attempt(A);
     await bed.turn(send(session, outboundFax('one'), attempt));
     mend();
@@ -334,7 +334,7 @@ describe('what Telnyx would refuse anyway', () => {
   it('a refusal is told with code, title and detail, and the document does not stay behind', async () => {
     const session = await bed.open('O');
     const refusal = { is: 'refuse', status: 422, code: '10015', title: 'Bad Request', detail: "'to' is odd" } as const;
-    bed.server.trouble = (request) => (isOrder(request) ? refusal : undefined);
+    bed.server.trouble = (request) => (isSendRequest(request) ? refusal : undefined);
     const outcome = await bed.turn(send(session, outboundFax('one'), bed.attempt()));
     expect(outcome).toEqual({ kind: 'rejected', detail: "Telnyx answered 422 10015 Bad Request: 'to' is odd" });
     expect(bed.server.account.media.size).toBe(0);
@@ -344,7 +344,7 @@ describe('what Telnyx would refuse anyway', () => {
     const session = await bed.open('O');
     const other = await startTelnyx();
     const away = { is: 'babble', status: 307, body: '', headers: { location: `${other.url}/faxes` } } as const;
-    bed.server.trouble = (request) => (isOrder(request) ? away : undefined);
+    bed.server.trouble = (request) => (isSendRequest(request) ? away : undefined);
     const outcome = await bed.turn(send(session, outboundFax('one'), bed.attempt()));
     expect(outcome).toEqual({ kind: 'deferred', detail: 'Telnyx answered 307' });
     expect(other.requests).toEqual([]);
@@ -354,7 +354,7 @@ describe('what Telnyx would refuse anyway', () => {
   it('too many requests: put off for as long as Retry-After asks for', async () => {
     const session = await bed.open('O');
     const refusal = { is: 'refuse', status: 429, code: '10011', headers: { 'retry-after': '7' } } as const;
-    bed.server.trouble = (request) => (isOrder(request) ? refusal : undefined);
+    bed.server.trouble = (request) => (isSendRequest(request) ? refusal : undefined);
     const outcome = await bed.turn(send(session, outboundFax('one'), bed.attempt()));
     expect(outcome).toMatchObject({ kind: 'deferred', retryAfterMs: 7_000 });
   });

@@ -1,5 +1,5 @@
-// Owns sending. Point of no return: the POST that orders the fax. Uploading the document before it orders nothing; once the
-// connection for that POST stands, only Telnyx's answer tells, or the list of faxes, where the mark of the order is found.
+// Owns sending. Point of no return: the POST that send requests the fax. Uploading the document before it send requests nothing; once the
+// connection for that POST stands, only Telnyx's answer tells, or the list of faxes, where the mark of the send request is found.
 import { type Attempt, deadline, messageOf, type ComposedFax, type Outcome, sleep } from '../../src/driver/contract.js';
 import { type Answer, isGood, Refused, reasonOf, surelyUnread } from './api.js';
 import { type Document, MAX_PAGES } from './document.js';
@@ -23,7 +23,7 @@ const SURE_MS = 120_000;
 /** A lookup that finds nothing asks again for this long, with this pause, ms. */
 const LOOKING_MS = 15_000;
 const LOOK_PAUSE_MS = 3_000;
-/** Before an order is tried again for want of a line, ms. */
+/** Before a send request is tried again for want of a line, ms. */
 const LINE_PAUSE_MS = 15_000;
 
 export async function send(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome> {
@@ -84,7 +84,7 @@ async function place(
   posted.set(attempt.messageId, context.clock.now());
   let answer: Answer;
   try {
-    const json = orderOf(session, fax, mark, document);
+    const json = sendRequestOf(session, fax, mark, document);
     answer = await api.ask({ method: 'POST', path: '/faxes', json }, signal, attempt.remaining());
   } catch (error) {
     if (!surelyUnread(error))
@@ -105,7 +105,7 @@ async function place(
 
 const QUALITIES = { Standard: 'normal', Fine: 'high', Superfine: 'very_high' } as const;
 
-function orderOf({ context: { settings }, hookUrl }: Session, { to }: ComposedFax, mark: string, { fields }: Document) {
+function sendRequestOf({ context: { settings }, hookUrl }: Session, { to }: ComposedFax, mark: string, { fields }: Document) {
   return {
     connection_id: settings.ConnectionId,
     from: settings.Number,
@@ -184,7 +184,7 @@ async function ask(
   }
 }
 
-/** "Did that one go out?": by the mark of the order. Goes on waiting for the end of a call that is under way. */
+/** "Did that one go out?": by the mark of the send request. Goes on waiting for the end of a call that is under way. */
 export async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
   const { following, api, context } = session;
   const { clock } = context;
@@ -212,7 +212,7 @@ function lastPosted({ posted, openedAt }: Session, { messageId }: Attempt): numb
 type Found = { is: 'there'; fax: Fax } | { is: 'absent' } | { is: 'unclear' };
 
 /**
- * Looks for the mark of the order. Without a filter for the number: Telnyx may show it otherwise than it was written, and
+ * Looks for the mark of the send request. Without a filter for the number: Telnyx may show it otherwise than it was written, and
  * the mark is enough.
  */
 async function find(
@@ -244,7 +244,7 @@ function isPast({ api, posted }: Session, fax: Fax, { messageId }: Attempt): boo
   return (fax.createdAt ?? Number.POSITIVE_INFINITY) < api.theirs(latest) - POST_SLACK_MS;
 }
 
-/** Of several tries at one order: the one that arrived, else one that still may, else the latest that failed. */
+/** Of several tries at one send request: the one that arrived, else one that still may, else the latest that failed. */
 function worth(fax: Fax): number {
   const progress = progressOf(fax);
   const standing = progress?.state === 'delivered' ? 2 : progress?.final ? 0 : 1;

@@ -10,7 +10,7 @@ import { startTelnyx, type TelnyxServer } from '../../test/servers/telnyx.js';
 import { telnyxFax } from './driver.js';
 
 const FAX = '44444444-4444-4444-8444-444444444444';
-const ORDER = 'aaaaaaaa-0000-4000-8000-000000000001';
+const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-000000000001';
 const START = Date.UTC(2026, 10, 22, 10);
 
 let telnyx: TelnyxServer;
@@ -56,8 +56,8 @@ it('a fax that is pushed twice and stands in the list as well reaches the contac
 it('a call that outlasts its answer: accepted, its steps and its end in the story, and a notice about the end', async () => {
   const { hub, clock, journal } = await start();
   telnyx.fate = () => ['media.processed'];
-  const order = { MessageId: ORDER, GatewayId: FAX, RemoteAddress: '222 333 444', Direction: 'O' as const };
-  hub.order({ ...order, SubjectField: 'Offer 12', BodyText: 'Our offer' });
+  const sendRequest = { MessageId: SEND_REQUEST, GatewayId: FAX, RemoteAddress: '222 333 444', Direction: 'O' as const };
+  hub.sendRequest({ ...sendRequest, SubjectField: 'Offer 12', BodyText: 'Our offer' });
   await fact(() => telnyx.account.faxes.length === 1);
   const [fax] = telnyx.account.faxes;
   expect(fax).toMatchObject({ to: '+420222333444', quality: 'high' });
@@ -65,12 +65,12 @@ it('a call that outlasts its answer: accepted, its steps and its end in the stor
   // Both the wait for the call and its limit live by the clock.
   for (let second = 0; second < 90 && hub.sent.length === 0; second++) await clock.advance(1_000);
   const [answer] = (await hub.untilCount('ES_MESSAGE_SENT', 1)).map(({ content }) => content);
-  expect(answer).toMatchObject({ Id: ORDER, Reference: ORDER, Data: null });
+  expect(answer).toMatchObject({ Id: SEND_REQUEST, Reference: SEND_REQUEST, Data: null });
   await telnyx.advance(fax?.id ?? '', 'sending');
   await telnyx.advance(fax?.id ?? '', 'failed', { reason: 'receiver_call_dropped' });
   const [notice] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('the other side hung up');
-  const [story] = await journal((reader) => reader.traces(ORDER));
+  const [story] = await journal((reader) => reader.traces(SEND_REQUEST));
   const steps = story?.entries.map(({ detail }) => detail) ?? [];
   expect(steps).toContainEqual('sending: the pages are on the line');
   expect(steps.join('\n')).toContain('undelivered: receiver_call_dropped: the other side hung up');

@@ -21,7 +21,7 @@ export interface Session {
   readonly closed: AbortSignal;
   /** Told of the progress of faxes that a send is waiting for, by id. */
   readonly watchers: Map<string, (progress: Progress) => void>;
-  /** When the orders that were handed over here were handed over last, ms since the epoch. */
+  /** When the send requests that were handed over here were handed over last, ms since the epoch. */
   readonly posted: Recent<number>;
   /** When this session began: nothing of an earlier one can still be on its way after a while. */
   readonly openedAt: number;

@@ -1,4 +1,4 @@
-// Owns the judgement: what Telnyx's statuses and failure reasons mean for an order, and in which words. Pure.
+// Owns the judgement: what Telnyx's statuses and failure reasons mean for a send request, and in which words. Pure.
 import type { DeliveryState, Outcome } from '../../src/driver/contract.js';
 import { type Answer, wordsOf } from './api.js';
 import type { Fax } from './faxes.js';
@@ -127,7 +127,7 @@ export function judge(answer: Answer): Outcome {
   const { status, retryAfterMs } = answer;
   const detail = wordsOf(answer);
   if (status >= 500 && status !== 503) return { kind: 'unknown', detail: `${detail}; it may have taken the fax` };
-  // Our account or its pace is at fault, not the order; a redirect is no answer of the API at all.
+  // Our account or its pace is at fault, not the send request; a redirect is no answer of the API at all.
   const later = status < 400 || [401, 402, 408, 425, 429, 503].includes(status);
   if (!later) return { kind: 'rejected', detail };
   return { kind: 'deferred', detail, ...(retryAfterMs !== undefined && { retryAfterMs }) };

@@ -1,5 +1,5 @@
-// Owns the identity of a received message and its form as an arrival, whichever way it came in.
-import type { InboundMessage, KeyState, TextMessage } from '../../src/driver/contract.js';
+// Owns the identity of a received message and its form as an inbound message, whichever way it came in.
+import type { InboundMessage, InboundState, TextMessage } from '../../src/driver/contract.js';
 import type { Sms } from './api.js';
 import type { Fetched } from './media.js';
 
@@ -9,7 +9,7 @@ export function keyOf(sid: string): string {
 }
 
 /** States in which the journal has nothing left to do for a message. */
-export function isSettled(state: KeyState | undefined): boolean {
+export function isSettled(state: InboundState | undefined): boolean {
   return state === 'confirmed' || state === 'quarantined' || state === 'ignored';
 }
 
@@ -23,7 +23,7 @@ export function textOf(
 }
 
 /** `settled`: called when the journal has the ack, or the message is in quarantine. Twilio itself needs no word. */
-export function arrivalOf(sid: string, content: TextMessage | null, settled: () => void): InboundMessage<TextMessage> {
+export function inboundMessageOf(sid: string, content: TextMessage | null, settled: () => void): InboundMessage<TextMessage> {
   return {
     key: keyOf(sid),
     fingerprint: '',

@@ -1,4 +1,4 @@
-// Owns the judgement: what Twilio's statuses and error codes mean for an order, and in which words. Pure.
+// Owns the judgement: what Twilio's statuses and error codes mean for a send request, and in which words. Pure.
 // Only codes that change the verdict are named one by one, because Twilio keeps adding more precise ones: any other
 // refusal with a 4xx is final for this message.
 import { codeOf, type DeliveryState, messageOf, type Outcome } from '../../src/driver/contract.js';

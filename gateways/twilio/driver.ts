@@ -9,7 +9,7 @@ import { lookup, send } from './send.js';
 import { openSession, type Session } from './session.js';
 import { type Settings, settings } from './settings.js';
 
-/** An order spends nearly all of its time waiting for the carrier, so many are under way at once. */
+/** A send request spends nearly all of its time waiting for the carrier, so many are under way at once. */
 const AT_ONCE = 50;
 
 export const twilio: Driver<Settings, Session, TextMessage, ComposedText> = {

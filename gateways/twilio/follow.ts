@@ -1,4 +1,4 @@
-// Owns what is remembered of messages that went out: whose they are, so that no two orders claim the same one, and asking
+// Owns what is remembered of messages that went out: whose they are, so that no two send requests claim the same one, and asking
 // for their states until the end is known or nobody waits for it any more. Durable, so a restart goes on with it.
 import { type GatewayContext, messageOf, sleep } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
@@ -15,13 +15,13 @@ const MINUTE = 60 * SECOND;
 const LOOKS = [10 * SECOND, 30 * SECOND, ...[1, 2, 5, 10, 30, 60, 120, 240].map((minutes) => minutes * MINUTE)];
 /** With states being pushed, asking is only the safety net. */
 const LOOKS_WHEN_PUSHED = LOOKS.filter((at) => at >= 10 * MINUTE);
-/** A message stays its order's for as long as a lookup of another order could come across it. */
+/** A message stays its send request's for as long as a lookup of another order could come across it. */
 const CLAIM_MS = 15 * MINUTE;
 
-const recordSchema = z.object({ order: z.string(), at: z.number() });
+const recordSchema = z.object({ sendRequest: z.string(), at: z.number() });
 
 interface Entry {
-  readonly order: string;
+  readonly sendRequest: string;
   /** When it was handed over, ms since the epoch. */
   readonly at: number;
   state: Progress['state'] | null;
@@ -32,8 +32,8 @@ interface Entry {
 
 export interface FollowUp {
   /** Remembers whose message this is. Never rejects: a journal that cannot write must not turn "sent" into doubt. */
-  claim(sid: string, order: string): Promise<void>;
-  /** The order that a message belongs to, as far as it is remembered. */
+  claim(sid: string, sendRequest: string): Promise<void>;
+  /** The send request that a message belongs to, as far as it is remembered. */
   owner(sid: string): string | undefined;
   /** Begins to ask for the message's state. */
   follow(sid: string, known: Progress['state']): void;
@@ -137,8 +137,8 @@ export async function followUp(
   }
 
   return {
-    async claim(sid, order) {
-      const record = { order, at: clock.now() };
+    async claim(sid, sendRequest) {
+      const record = { sendRequest, at: clock.now() };
       entries.set(sid, { ...record, state: null, done: false, due: null });
       try {
         await driverState.putRecords(COLLECTION, [{ key: sid, value: record }]);
@@ -147,7 +147,7 @@ export async function followUp(
         log.warn({ sid, error: messageOf(error) }, 'a sent message could not be noted: its later states may be missed');
       }
     },
-    owner: (sid) => entries.get(sid)?.order,
+    owner: (sid) => entries.get(sid)?.sendRequest,
     follow(sid, known) {
       const entry = entries.get(sid);
       if (!entry || entry.done) return;

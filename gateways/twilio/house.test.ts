@@ -46,9 +46,9 @@ async function house(written: Record<string, unknown>) {
   ];
   writeFileSync(file, [...lines, `http: { port: 0, publicUrl: "${PROXY}" }`].join('\n'));
   const config = loadConfig(file, {});
-  const world = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
+  const platform = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
   const start = async () => {
-    const service = await startService(config, { ...world, drivers: { twilio: async () => twilio } });
+    const service = await startService(config, { ...platform, drivers: { twilio: async () => twilio } });
     undo.push(() => service.stop());
     server.reach = (url) => url.replace(PROXY, service.http.url);
     await until('the gateways to run', () => {
@@ -58,7 +58,7 @@ async function house(written: Record<string, unknown>) {
     return service;
   };
   const journal = async () => {
-    const open = await openJournal(config.journal, { ...world, directory: join(folder, 'look') });
+    const open = await openJournal(config.journal, { ...platform, directory: join(folder, 'look') });
     undo.push(() => open.close());
     return open;
   };
@@ -94,11 +94,11 @@ it('what is forged on its way is refused at the port and reaches nobody', async 
   expect(hub.received.map(({ BodyText }) => BodyText)).toEqual(['genuine']);
 });
 
-it('an order hears the truth when the carrier answers in time, and a later state is in the story', async () => {
+it('a send request hears the truth when the carrier answers in time, and a later state is in the story', async () => {
   const { server, hub, service, journal } = await house({ Webhook: true, PollSeconds: 1, AwaitDeliverySeconds: 3 });
   server.fate = ({ to }) => (to === '+420777000001' ? [{ status: 'undelivered', code: 30003 }] : ['sent']);
-  const order = (MessageId: string, RemoteAddress: string) =>
-    hub.order({
+  const sendRequest = (MessageId: string, RemoteAddress: string) =>
+    hub.sendRequest({
       MessageId,
       GatewayId: ID,
       RemoteAddress,
@@ -106,8 +106,8 @@ it('an order hears the truth when the carrier answers in time, and a later state
       BodyText: 'Hello',
       DeliverySystemId: `${MessageId}@x`,
     });
-  order('aaaaaaaa-0000-4000-8000-000000000001', '+420777000001');
-  order('aaaaaaaa-0000-4000-8000-000000000002', '+420777000002');
+  sendRequest('aaaaaaaa-0000-4000-8000-000000000001', '+420777000001');
+  sendRequest('aaaaaaaa-0000-4000-8000-000000000002', '+420777000002');
   await hub.untilCount('ES_MESSAGE_SENT', 2);
   const answers = new Map(hub.sent.map(({ Id, Data }) => [Id, Data]));
   expect(answers.get('aaaaaaaa-0000-4000-8000-000000000001')).toMatch(/undelivered 30003: Unreachable destination/);

@@ -3,7 +3,7 @@
 import { type InboundMessage, codeOf, deadline, GatepostError, type TextMessage, sleep } from '../../src/driver/contract.js';
 import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
 import { pages, type Sms } from './api.js';
-import { arrivalOf, isSettled, keyOf, textOf } from './arrivals.js';
+import { inboundMessageOf, isSettled, keyOf, textOf } from './arrivals.js';
 import { reasonOf, refusalOf } from './codes.js';
 import { type Fetched, fetchMedia, lostMedia, mayComeLater } from './media.js';
 import type { Session } from './session.js';
@@ -112,8 +112,8 @@ async function* round(polling: Polling, sweep: boolean): AsyncGenerator<InboundM
   // As far back as something stays behind, the cursor must not pass.
   let behind = Math.min(began, unfinished, cutOff);
   for (const { sms, acknowledged } of found) {
-    const arrival = await arrivalFor(polling, sms, acknowledged);
-    if (arrival) yield arrival;
+    const inboundMessage = await inboundMessageFor(polling, sms, acknowledged);
+    if (inboundMessage) yield inboundMessage;
     else behind = Math.min(behind, sentAt(sms));
   }
   await cursor.advance(behind);
@@ -171,7 +171,7 @@ async function unknown(session: Session, cursor: Cursor, page: readonly Sms[]): 
 }
 
 /** Undefined when its media are not to be had yet. */
-async function arrivalFor(
+async function inboundMessageFor(
   polling: Polling,
   sms: Sms,
   acknowledged: boolean,
@@ -181,7 +181,7 @@ async function arrivalFor(
   if (!fetched) return undefined;
   cursor.begin(sms.sid, sentAt(sms));
   const content = acknowledged ? null : textOf(sms, fetched, session.context.clock.now());
-  return arrivalOf(sms.sid, content, () => cursor.settle(sms.sid));
+  return inboundMessageOf(sms.sid, content, () => cursor.settle(sms.sid));
 }
 
 const NOTHING: Fetched = { media: [], notes: [] };

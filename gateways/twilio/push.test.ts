@@ -42,9 +42,9 @@ describe('a pushed message', () => {
   });
 
   it('that is known already, whichever way it came, is "taken" and not fetched again', async () => {
-    const { server, session, push, memory } = await set();
+    const { server, session, push, driverState } = await set();
     const message = server.receive({ media: [png] });
-    memory.set(`sms:${message.sid}`, 'open');
+    driverState.set(`sms:${message.sid}`, 'open');
     const before = server.requests.length;
     expect(await push(session, server.pushed(message))).toMatchObject({ reply: { status: 200 } });
     expect((await push(session, server.pushed(message))).messages).toBeUndefined();
@@ -141,13 +141,13 @@ describe('what is not genuine is refused with 403, and counted', () => {
       const bed = await set();
       const { reply, messages, receipts } = await forge(bed);
       expect([reply.status, messages, receipts]).toEqual([403, undefined, undefined]);
-      expect(bed.turnedAway).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
+      expect(bed.inputRejected).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
       expect(JSON.stringify(bed.said.lines)).not.toContain(bed.server.authToken);
     });
   }
 
   it('and what is no form of Twilio at all with 400, quickly even when it is large', async () => {
-    const { server, session, push, turnedAway } = await set();
+    const { server, session, push, inputRejected } = await set();
     const json = await push(session, {}, { headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') });
     expect(json.reply.status).toBe(400);
     expect((await push(session, {}, { method: 'PUT' })).reply.status).toBe(400);
@@ -158,21 +158,21 @@ describe('what is not genuine is refused with 403, and counted', () => {
     expect([noSid.reply.status, noSid.messages]).toEqual([400, undefined]);
     const noSidState = { AccountSid: server.accountSid, MessageStatus: 'delivered' };
     expect((await push(session, noSidState, { path: '/status' })).reply.status).toBe(400);
-    expect(turnedAway).toEqual(['malformed', 'malformed', 'forged', 'malformed', 'malformed']);
+    expect(inputRejected).toEqual(['malformed', 'malformed', 'forged', 'malformed', 'malformed']);
   });
 
   it('while what is genuine is not counted', async () => {
-    const { server, session, push, turnedAway } = await set();
+    const { server, session, push, inputRejected } = await set();
     const state = { AccountSid: server.accountSid, MessageSid: 'SM1', MessageStatus: 'delivered' };
     expect((await push(session, server.pushed(server.receive()))).reply.status).toBe(200);
     expect((await push(session, state, { path: '/status' })).reply.status).toBe(204);
-    expect(turnedAway).toEqual([]);
+    expect(inputRejected).toEqual([]);
   });
 });
 
 describe('delivery states', () => {
   it('become news, with the code and its meaning', async () => {
-    const { server, session, push, turnedAway } = await set('O');
+    const { server, session, push, inputRejected } = await set('O');
     const ends = { AccountSid: server.accountSid, MessageSid: 'SM1' };
     const status = async (form: Record<string, string>) =>
       (await push(session, { ...ends, ...form }, { path: '/status' })).receipts?.map(({ id, state, detail }) => [
@@ -189,7 +189,7 @@ describe('delivery states', () => {
       ['SM1', 'undelivered', 'failed 39999'],
     ]);
     expect(await status({ MessageStatus: 'receiving' })).toEqual([]);
-    expect(turnedAway).toEqual(['unknown_state']);
+    expect(inputRejected).toEqual(['unknown_state']);
   });
 
   it('reach either half of a gateway, but a message never the half that only sends', async () => {
@@ -197,31 +197,31 @@ describe('delivery states', () => {
     const form = { AccountSid: receiving.server.accountSid, MessageSid: 'SM1', MessageStatus: 'delivered' };
     expect(await receiving.push(receiving.session, form, { path: '/status' })).toMatchObject({
       reply: { status: 204 },
-      news: [{ id: 'SM1' }],
+      receipts: [{ id: 'SM1' }],
     });
     const sending = await set('O');
     const { reply, messages } = await sending.push(sending.session, sending.server.pushed(sending.server.receive()));
-    expect([reply.status, messages, sending.turnedAway]).toEqual([404, undefined, ['unwanted']]);
+    expect([reply.status, messages, sending.inputRejected]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 
 describe('a gateway with Webhook switched off', () => {
   it('takes nothing that is pushed', async () => {
-    const { server, session, push, turnedAway } = await set('I', { Webhook: false, PollSeconds: 30 });
+    const { server, session, push, inputRejected } = await set('I', { Webhook: false, PollSeconds: 30 });
     const { reply, messages } = await push(session, server.pushed(server.receive()));
-    expect([reply.status, messages, turnedAway]).toEqual([404, undefined, ['unwanted']]);
+    expect([reply.status, messages, inputRejected]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 
 describe('pushed and looked for at once', () => {
   it('a message in the journal is not brought in a second time', async () => {
-    const { server, session, push, memory, receiving } = await set('I', { PollSeconds: 1 });
+    const { server, session, push, driverState, receiving } = await set('I', { PollSeconds: 1 });
     const looking = receiving(session);
     const asked = looking.next();
     await server.until(({ query }) => query.get('PageSize') === '100');
     const both = server.receive({ text: 'pushed', at: Date.now() + 5_000 });
     const { messages = [] } = await push(session, server.pushed(both));
-    for (const arrival of messages) memory.open(arrival);
+    for (const inboundMessage of messages) driverState.open(inboundMessage);
     server.receive({ text: 'only in the list', at: Date.now() + 5_000 });
     expect((await asked).content?.text).toBe('only in the list');
     expect(messages).toHaveLength(1);

@@ -24,7 +24,7 @@ async function takeOn(bed: TimedBed, receiving: Receiving, count: number) {
   return taken.map(({ content }) => content?.text);
 }
 
-/** A gateway that is past its very first start and has asked for its first arrival. */
+/** A gateway that is past its very first start and has asked for its first inbound message. */
 async function begun(bed: TimedBed, written?: Record<string, unknown>) {
   const session = await bed.open('I', written);
   const receiving = bed.receiving(session);
@@ -38,8 +38,8 @@ async function begun(bed: TimedBed, written?: Record<string, unknown>) {
   return { receiving, first, end };
 }
 
-function settledUpTo({ memory }: TimedBed): unknown {
-  const note = memory.notes.get('poll');
+function settledUpTo({ driverState }: TimedBed): unknown {
+  const note = driverState.notes.get('poll');
   return typeof note === 'object' && note !== null && Reflect.get(note, 'settledUpTo');
 }
 
@@ -56,7 +56,7 @@ describe('the very first start', () => {
       from: '+420777123456',
       notes: [],
     });
-    expect(bed.memory.keys('ignored')).toHaveLength(2);
+    expect(bed.driverState.keys('ignored')).toHaveLength(2);
     bed.server.receive({ text: 'newer' });
     expect(await takeOn(bed, receiving, 1)).toEqual(['newer']);
   });
@@ -71,12 +71,12 @@ describe('the very first start', () => {
     bed.server.trouble = () => undefined;
     const again = bed.receiving(await bed.open('I'));
     expect(await takeOn(bed, again, 1)).toEqual(['came meanwhile']);
-    expect(bed.memory.keys('ignored')).toHaveLength(1);
+    expect(bed.driverState.keys('ignored')).toHaveLength(1);
   });
 });
 
 describe('nothing is missed and nothing comes twice', () => {
-  it('with many in one second, over several pages, in the order in which they came', async () => {
+  it('with many in one second, over several pages, in the send request in which they came', async () => {
     const bed = await timed();
     const { receiving, first } = await begun(bed);
     const at = bed.clock.now();
@@ -104,7 +104,7 @@ describe('nothing is missed and nothing comes twice', () => {
     const before = await begun(bed);
     bed.server.receive({ text: 'before' });
     expect((await bed.turn(before.first)).content?.text).toBe('before');
-    bed.memory.set((await before.first).key, 'confirmed');
+    bed.driverState.set((await before.first).key, 'confirmed');
     await (await before.first).confirm();
     await before.end();
     for (let hour = 0; hour < 26; hour++) {
@@ -121,7 +121,7 @@ describe('nothing is missed and nothing comes twice', () => {
       const { receiving, first } = await begun(bed, { PollSeconds: 600 });
       bed.server.receive({ text: 'one' });
       const one = await bed.turn(first, 60_000);
-      bed.memory.set(one.key, 'confirmed');
+      bed.driverState.set(one.key, 'confirmed');
       await one.confirm();
       // Over midnight on both clocks, and it looks all the while, so that what counts as read moves on with the clock.
       for (let hour = 0; hour < 20; hour++) {
@@ -171,7 +171,7 @@ describe('nothing is missed and nothing comes twice', () => {
     const bed = await timed();
     await (await begun(bed)).end();
     const { now } = bed.clock;
-    await bed.memory.putCheckpoint('poll', { start: now(), settledUpTo: now() + 72 * HOUR });
+    await bed.driverState.putCheckpoint('poll', { start: now(), settledUpTo: now() + 72 * HOUR });
     const receiving = bed.receiving(await bed.open('I'));
     bed.server.receive({ text: 'now' });
     expect(await takeOn(bed, receiving, 1)).toEqual(['now']);
@@ -195,7 +195,7 @@ describe('nothing is missed and nothing comes twice', () => {
     await bed.jump(1_000);
     const at = bed.clock.now();
     for (const one of texts(150)) bed.server.receive({ text: one, at });
-    await bed.turn(first, 60_000).then((arrival) => arrival.confirm());
+    await bed.turn(first, 60_000).then((inboundMessage) => inboundMessage.confirm());
     await bed.turn(receiving.take(149), 60_000);
     const next = receiving.next();
     next.catch(() => {});
@@ -378,7 +378,7 @@ describe('media', () => {
   it('of messages that are known already are not fetched', async () => {
     const bed = await timed();
     const { first, message } = await mms(bed);
-    bed.memory.set(`sms:${message.sid}`, 'acknowledged');
+    bed.driverState.set(`sms:${message.sid}`, 'acknowledged');
     expect(await bed.turn(first)).toMatchObject({ key: `sms:${message.sid}`, content: null });
     expect(bed.server.requests.some(({ path }) => path.includes('Media'))).toBe(false);
   });

@@ -22,16 +22,16 @@ async function set(): Promise<TimedBed> {
   return bed;
 }
 
-function attempt({ clock }: TimedBed, orderId = 'order-1', ms = 85_000): Attempt & { abort(): void } {
+function attempt({ clock }: TimedBed, messageId = 'order-1', ms = 85_000): Attempt & { abort(): void } {
   const end = clock.monotonic() + ms;
-  const given = attemptOf(orderId);
+  const given = attemptOf(messageId);
   const remaining = () => (given.signal.aborted ? 0 : Math.max(0, end - clock.monotonic()));
   return { ...given, firstAttemptAt: clock.now(), remaining };
 }
 
 /** Waits until so many messages are Twilio's and remembered as such. */
-async function claimed({ memory }: TimedBed, count: number): Promise<void> {
-  await becoming(async () => (await memory.listRecords('sent', '', 10)).length === count);
+async function claimed({ driverState }: TimedBed, count: number): Promise<void> {
+  await becoming(async () => (await driverState.listRecords('sent', '', 10)).length === count);
 }
 
 const sending = (session: Session, message: ComposedText, given: Attempt): Promise<Outcome> =>
@@ -290,7 +290,7 @@ describe('"did that one go out?"', () => {
     await bed.turn(sending(session, outboundText('Hello', TO), attempt(bed, 'c')));
     bed.server.receive({ from: bed.server.number, to: TO, text: 'Hello 🐎' });
     await session.close();
-    for (const { key } of await bed.memory.listRecords('sent', '', 10)) await bed.memory.deleteRecords('sent', [key]);
+    for (const { key } of await bed.driverState.listRecords('sent', '', 10)) await bed.driverState.deleteRecords('sent', [key]);
     const afresh = await bed.open('O', { AwaitDeliverySeconds: 0 });
     await doubt(bed, afresh, false, given);
     expect(await bed.turn(lookingUp(afresh, hello, given))).toBe('not found');
@@ -319,7 +319,7 @@ describe('"did that one go out?"', () => {
 });
 
 describe('later states', () => {
-  const report = (bed: TimedBed) => bed.news.map(({ state, detail }) => [state, detail]);
+  const report = (bed: TimedBed) => bed.receipts.map(({ state, detail }) => [state, detail]);
 
   it('are asked for until the end is known, and reported as news', async () => {
     const bed = await set();
@@ -327,10 +327,10 @@ describe('later states', () => {
     const outcome = await bed.turn(sending(session, hello, attempt(bed)));
     const sid = outcome.kind === 'sent' ? outcome.deliverySystemId : '';
     await bed.server.advance(sid, 'sent');
-    await bed.fact(() => bed.news.length === 1);
+    await bed.fact(() => bed.receipts.length === 1);
     await bed.server.advance(sid, 'undelivered', 30003);
-    await bed.fact(() => bed.news.length === 2);
-    expect(bed.news.every(({ id }) => id === sid)).toBe(true);
+    await bed.fact(() => bed.receipts.length === 2);
+    expect(bed.receipts.every(({ id }) => id === sid)).toBe(true);
     expect(report(bed)).toEqual([
       ['sent', null],
       ['undelivered', '30003: Unreachable destination handset'],
@@ -349,7 +349,7 @@ describe('later states', () => {
     await bed.jump(9 * MINUTE);
     expect(bed.server.requests.length).toBe(asked);
     await bed.server.advance(outcome.kind === 'sent' ? outcome.deliverySystemId : '', 'delivered').catch(() => {});
-    await bed.fact(() => bed.news.length === 1);
+    await bed.fact(() => bed.receipts.length === 1);
     expect(report(bed)).toEqual([['delivered', null]]);
   });
 
@@ -360,7 +360,7 @@ describe('later states', () => {
     await first.close();
     await bed.server.advance(outcome.kind === 'sent' ? outcome.deliverySystemId : '', 'delivered');
     await bed.open('O');
-    await bed.fact(() => bed.news.length === 1);
+    await bed.fact(() => bed.receipts.length === 1);
     expect(report(bed)).toEqual([['delivered', null]]);
   });
 
@@ -368,11 +368,11 @@ describe('later states', () => {
     const bed = await set();
     const session = await bed.open('O', { AwaitDeliverySeconds: 0 });
     await bed.turn(sending(session, hello, attempt(bed)));
-    expect(await bed.memory.listRecords('sent', '', 10)).toHaveLength(1);
+    expect(await bed.driverState.listRecords('sent', '', 10)).toHaveLength(1);
     for (let quarter = 0; quarter < 20; quarter++) await bed.jump(15 * MINUTE);
-    await bed.fact(async () => (await bed.memory.listRecords('sent', '', 10)).length === 0);
+    await bed.fact(async () => (await bed.driverState.listRecords('sent', '', 10)).length === 0);
     expect(bed.clock.armed).toBe(0);
-    expect(bed.news).toEqual([]);
+    expect(bed.receipts).toEqual([]);
   });
 });
 

@@ -144,7 +144,7 @@ function inTheList(session: Session, message: ComposedText, attempt: Attempt): P
 
 /**
  * No filter by date: what is still queued has no date of sending. The list is newest first, so it ends with the first page
- * that is wholly older than the order.
+ * that is wholly older than the send request.
  */
 async function find(session: Session, message: ComposedText, attempt: Attempt): Promise<Sms | undefined> {
   const { api, following, context } = session;

@@ -12,12 +12,12 @@ interface Finding {
   message: string;
 }
 
-export async function checkCommand(file: string, tools: GatewayConfigDeps, { out }: Output): Promise<number> {
+export async function checkCommand(file: string, deps: GatewayConfigDeps, { out }: Output): Promise<number> {
   const { entries, devices, problems } = readGateways(readText(file), file);
   const findings: Finding[] = problems.map((problem) => ({ ...problem }));
   const notes: Finding[] = [];
   for (const device of devices) {
-    for (const found of await findingsOf(device, entries, tools)) (found.local ? notes : findings).push(found);
+    for (const found of await findingsOf(device, entries, deps)) (found.local ? notes : findings).push(found);
   }
   findings.sort((a, b) => a.line - b.line);
   for (const finding of findings) out(`${file}:${finding.line}: ${sentence(finding)}\n`);
@@ -34,7 +34,7 @@ export async function checkCommand(file: string, tools: GatewayConfigDeps, { out
 async function findingsOf(
   device: DeviceEntry,
   entries: readonly GatewayEntry[],
-  tools: GatewayConfigDeps,
+  deps: GatewayConfigDeps,
 ): Promise<(Finding & { local: boolean })[]> {
   // Also of an entry with another fault: whoever corrects the file wants to see everything at once.
   const entry = entries.find((candidate) => candidate.device === device);
@@ -44,7 +44,7 @@ async function findingsOf(
     Direction: device.direction ?? ('I' as const),
     Device: `${device.type} ${JSON.stringify(device.settings)}`,
   };
-  const result = await resolveGateway(info, tools);
+  const result = await resolveGateway(info, deps);
   if (result.ok) return [];
   return result.problems
     .filter(({ setting }) => entry || setting !== null || (device.channel !== null && device.direction !== null))

@@ -1,4 +1,4 @@
-// Owns `gatepost compose`: an order as JSON on standard input becomes the mail that would leave.
+// Owns `gatepost compose`: a send request as JSON on standard input becomes the mail that would leave.
 import { composeMail } from '../content/mail/compose.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
@@ -7,7 +7,7 @@ import { readStdin } from './stdin.js';
 
 /** Bodies with inline images; far above the size at which mail servers refuse. */
 const MAX_INPUT = 128 * 1024 * 1024;
-/** For an order that is tried out by hand and names no gateway. */
+/** For a send request that is tried out by hand and names no gateway. */
 const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
 
 export interface ComposeOptions {
@@ -20,16 +20,16 @@ export async function composeCommand(
   clock: Clock,
   write: (bytes: Uint8Array) => void,
 ): Promise<number> {
-  const order = readOrder((await readStdin(MAX_INPUT)).toString('utf8'));
+  const sendRequest = readSendRequest((await readStdin(MAX_INPUT)).toString('utf8'));
   const sender = { address: options.from, name: options.fromName };
-  const result = await composeMail(order, { sender, gatewayName: null, thread: null, now: clock.now() });
+  const result = await composeMail(sendRequest, { sender, gatewayName: null, thread: null, now: clock.now() });
   if (!result.ok)
     throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
   write(result.mail.raw);
   return 0;
 }
 
-function readOrder(text: string) {
+function readSendRequest(text: string) {
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -23,14 +23,14 @@ function gatepost(args: readonly string[], input: string | Uint8Array): Ended {
   return { code: status, bytes: stdout, said: stderr.toString() };
 }
 
-const order = (more: object = {}) => JSON.stringify({ BodyText: 'Hello by fax', SubjectField: 'Offer', ...more });
+const sendRequest = (more: object = {}) => JSON.stringify({ BodyText: 'Hello by fax', SubjectField: 'Offer', ...more });
 
 describe('gatepost render-fax', () => {
   const render = (input: string, ...args: string[]) => gatepost(['render-fax', ...args], input);
 
   test.runIf(POPPLER)(`gives the PDF of an order, by itself${without(['pdftotext', POPPLER])}`, () => {
     for (const more of [[], ['--plain']]) {
-      const { code, bytes, said } = render(order(), ...more);
+      const { code, bytes, said } = render(sendRequest(), ...more);
       expect([code, said]).toEqual([0, '']);
       expect(
         wordsOf(bytes)
@@ -42,7 +42,7 @@ describe('gatepost render-fax', () => {
 
   test.runIf(POPPLER)(`does what its options say${without(['pdftotext', POPPLER])}`, () => {
     const options = ['--plain', '--cover', '--page-size', 'Letter', '--header', 'Example', '--station', '+420 222'];
-    const { code, bytes } = render(order({ RemoteAddress: '+420 222 333 444', FromField: 'Ann' }), ...options);
+    const { code, bytes } = render(sendRequest({ RemoteAddress: '+420 222 333 444', FromField: 'Ann' }), ...options);
     expect(code).toBe(0);
     const words = wordsOf(bytes).replace(/\s+/g, ' ');
     expect(words).toContain('Example +420 222 page 1 of 2');
@@ -51,7 +51,7 @@ describe('gatepost render-fax', () => {
   });
 
   test.runIf(GHOSTSCRIPT)(`gives the page images of the line with --tiff${without(['gs', GHOSTSCRIPT])}`, async () => {
-    const { code, bytes } = render(order(), '--plain', '--tiff', '--resolution', 'Standard');
+    const { code, bytes } = render(sendRequest(), '--plain', '--tiff', '--resolution', 'Standard');
     expect(code).toBe(0);
     expect(await sharp(bytes).metadata()).toMatchObject({ format: 'tiff', width: 1728, height: 1146, pages: 1 });
   });
@@ -62,8 +62,8 @@ describe('gatepost render-fax', () => {
     ['nothing', '', [], 'the order is not JSON: '],
     ['an order with a member of the wrong kind', '{"BodyText":7}', [], 'the order cannot be read: '],
     ['no text', '{}', [], 'the order has no text: there is nothing to fax'],
-    ['a number that is none', order({ RemoteAddress: 'ann' }), [], '"ann" is not a fax number: '],
-    ['thousands of pages', order({ BodyText: 'x\n'.repeat(90_000) }), ['--plain'], 'the fax would have about 1,9'],
+    ['a number that is none', sendRequest({ RemoteAddress: 'ann' }), [], '"ann" is not a fax number: '],
+    ['thousands of pages', sendRequest({ BodyText: 'x\n'.repeat(90_000) }), ['--plain'], 'the fax would have about 1,9'],
   ])('refuses %s in one sentence, with what to do, and gives no document', (_what, input, args, sentence) => {
     const { code, bytes, said } = render(input, ...args);
     const [first = '', advice, ...more] = said.trimEnd().split('\n');
@@ -73,7 +73,7 @@ describe('gatepost render-fax', () => {
   });
 
   test('refuses paper that nobody has', () => {
-    const { code, bytes, said } = render(order(), '--page-size', 'A0');
+    const { code, bytes, said } = render(sendRequest(), '--page-size', 'A0');
     expect([code, bytes.length]).toEqual([1, 0]);
     expect(said).toContain('Allowed choices are A4, Letter, Legal.');
   });
@@ -106,8 +106,8 @@ describe('gatepost parse --fax', () => {
     for (const name of written) expect(message.BodyText).toContain(encodeURIComponent(name.slice(2)));
   });
 
-  const tools = need('gs', 'pdftoppm');
-  test.runIf(tools.here)(`turns a PDF into the message${tools.why}`, () => {
+  const deps = need('gs', 'pdftoppm');
+  test.runIf(deps.here)(`turns a PDF into the message${deps.why}`, () => {
     const page = '/Helvetica findfont 48 scalefont setfont 72 700 moveto (HELLO) show showpage';
     const input = execFileSync('gs', ['-q', '-dBATCH', '-dNOPAUSE', '-sDEVICE=pdfwrite', '-o', '-', '-c', page]);
     const { code, bytes } = parse(input, '--gateway', '11111111-1111-4111-8111-111111111111');

@@ -25,7 +25,7 @@ const COLUMNS = ['time', 'gateway', 'dir', 'step', 'address', 'id', 'detail'] as
 
 export async function logCommand(
   options: LogOptions,
-  journal: Pick<DeliveryLog, 'entries' | 'stories'>,
+  journal: Pick<DeliveryLog, 'entries' | 'traces'>,
   names: GatewayNames,
   clock: Clock,
   output: Output,
@@ -48,28 +48,28 @@ export async function logCommand(
 export async function explainCommand(
   id: string,
   format: 'text' | 'json',
-  journal: Pick<DeliveryLog, 'entries' | 'stories'>,
+  journal: Pick<DeliveryLog, 'entries' | 'traces'>,
   names: GatewayNames,
   { out }: Output,
 ): Promise<number> {
-  const stories = await journal.traces(id.trim());
-  if (stories.length === 0) {
+  const traces = await journal.traces(id.trim());
+  if (traces.length === 0) {
     throw new GatepostError('explain/unknown', `nothing is known under "${oneLine(id)}"`, {
       advice: 'give a MessageId, RequestId, DeliverySystemId, Message-ID or key as `gatepost log` shows it',
     });
   }
   out(
-    format === 'json' ? `${JSON.stringify(stories, null, 2)}\n` : stories.map((story) => tell(story, names)).join('\n'),
+    format === 'json' ? `${JSON.stringify(traces, null, 2)}\n` : traces.map((trace) => tell(trace, names)).join('\n'),
   );
   return 0;
 }
 
-function tell(story: MessageTrace, names: GatewayNames): string {
-  const gateway = names.get(story.gatewayId) ?? story.gatewayId;
-  const head = story.is === 'arrival' ? `Message received through ${gateway}` : `Order sent through ${gateway}`;
-  const ids = story.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
-  const rows = story.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
-  return `${head}: ${story.state}\n${ids}\n${table(['time (UTC)', 'step', 'detail'], rows)}`;
+function tell(trace: MessageTrace, names: GatewayNames): string {
+  const gateway = names.get(trace.gatewayId) ?? trace.gatewayId;
+  const head = trace.is === 'arrival' ? `Message received through ${gateway}` : `Order sent through ${gateway}`;
+  const ids = trace.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
+  const rows = trace.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
+  return `${head}: ${trace.state}\n${ids}\n${table(['time (UTC)', 'step', 'detail'], rows)}`;
 }
 
 function filterOf(options: LogOptions, names: GatewayNames, now: number): LogFilter {

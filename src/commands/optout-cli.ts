@@ -1,9 +1,9 @@
 // Owns the options and help of `gatepost optout`; its work is in optout.ts, loaded when it is asked for.
 import { type Command, Option } from 'commander';
-import type { OptOutOptions, OptOutTools } from './optout.js';
+import type { OptOutOptions, OptOutDeps } from './optout.js';
 
 type Options = OptOutOptions & { config?: string };
-type At = (options: Options, work: (tools: OptOutTools) => Promise<number>) => Promise<void>;
+type At = (options: Options, work: (deps: OptOutDeps) => Promise<number>) => Promise<void>;
 
 const work = () => import('./optout.js');
 
@@ -24,7 +24,7 @@ export function optOutCommand(program: Command, configOption: () => Option, at: 
     .description('their addresses, since when and why')
     .addOption(groupOption('default: all'))
     .addOption(configOption())
-    .action((options: Options) => at(options, async (tools) => (await work()).optOutList(options, tools)));
+    .action((options: Options) => at(options, async (deps) => (await work()).optOutList(options, deps)));
   optOut
     .command('add')
     .description('send no more messages to a number')
@@ -32,7 +32,7 @@ export function optOutCommand(program: Command, configOption: () => Option, at: 
     .addOption(groupOption('needed'))
     .addOption(configOption())
     .action((address: string, options: Options) =>
-      at(options, async (tools) => (await work()).optOutAdd(address, options, tools)),
+      at(options, async (deps) => (await work()).optOutAdd(address, options, deps)),
     );
   optOut
     .command('remove')
@@ -41,6 +41,6 @@ export function optOutCommand(program: Command, configOption: () => Option, at: 
     .addOption(groupOption('default: all that have it'))
     .addOption(configOption())
     .action((address: string, options: Options) =>
-      at(options, async (tools) => (await work()).optOutRemove(address, options, tools)),
+      at(options, async (deps) => (await work()).optOutRemove(address, options, deps)),
     );
 }

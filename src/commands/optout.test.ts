@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OptOutTools, optOutAdd, optOutList, optOutRemove } from './optout.js';
+import { type OptOutDeps, optOutAdd, optOutList, optOutRemove } from './optout.js';
 import { errorText } from './output.js';
 import { controlFolder, controlQueue } from '../pipeline/control-queue.js';
 import type { Journal } from '../journal/types/journal.js';
@@ -16,7 +16,7 @@ const TWILIO = '11111111-1111-4111-8111-111111111111';
 let dataDir: string;
 let journal: Journal;
 let reader: JournalReader;
-let tools: OptOutTools;
+let deps: OptOutDeps;
 let printed: string;
 
 beforeEach(async () => {
@@ -33,7 +33,7 @@ beforeEach(async () => {
     printed += text;
   };
   const output = { out: print, say: print, isTerminal: false };
-  tools = { journal: reader, names: await reader.names(), dataDir, clock, output };
+  deps = { journal: reader, names: await reader.names(), dataDir, clock, output };
 });
 afterEach(async () => {
   await reader.close();
@@ -43,7 +43,7 @@ afterEach(async () => {
 
 /** What a running service does with the requests. */
 async function serve() {
-  const { clock } = tools;
+  const { clock } = deps;
   const running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: async () => {} }, clock, log: silentLog });
   while (readdirSync(controlFolder(dataDir)).length > 0) await new Promise((resolve) => setImmediate(resolve));
   await running.stop();
@@ -53,7 +53,7 @@ const entered = async () => (await journal.optOuts()).map(({ group, address }) =
 
 describe('optout add', () => {
   it('enters the number in E.164 into the group, and says when', async () => {
-    expect(await optOutAdd('00420 601 234-567', { group: 'Newsletter' }, tools)).toBe(0);
+    expect(await optOutAdd('00420 601 234-567', { group: 'Newsletter' }, deps)).toBe(0);
     expect(printed).toBe(
       `${ANN} gets no more messages from Newsletter: within a second when gatepost runs, else as soon as it does\n`,
     );
@@ -63,15 +63,15 @@ describe('optout add', () => {
   });
 
   it('takes the id or the name of a gateway for the group of that gateway', async () => {
-    await optOutAdd(ANN, { group: 'main NUMBER' }, tools);
-    await optOutAdd('60999', { group: TWILIO.toUpperCase() }, tools);
+    await optOutAdd(ANN, { group: 'main NUMBER' }, deps);
+    await optOutAdd('60999', { group: TWILIO.toUpperCase() }, deps);
     await serve();
     expect(await entered()).toEqual([`${TWILIO} ${ANN}`, `${TWILIO} 60999`]);
     expect(printed).toContain('no more messages from Main number');
   });
 
-  it('enters it into the OptOutGroup of the gateway that is named: that is where orders are looked up', async () => {
-    const withGroup = { ...tools, groups: new Map([[TWILIO, 'support']]) };
+  it('enters it into the OptOutGroup of the gateway that is named: that is where send requests are looked up', async () => {
+    const withGroup = { ...deps, groups: new Map([[TWILIO, 'support']]) };
     await optOutAdd(ANN, { group: 'Main number' }, withGroup);
     await serve();
     expect(await entered()).toEqual([`support ${ANN}`]);
@@ -93,7 +93,7 @@ describe('optout add', () => {
     [ANN, { group: ' ' }, '--group'],
     [ANN, { group: 'twin' }, 'in-1, in-2'],
   ])('refuses %s %o with one sentence and what to do', async (address, options, says) => {
-    const refusal = await optOutAdd(address, options, tools).catch((error: unknown) => error);
+    const refusal = await optOutAdd(address, options, deps).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: expect.stringMatching(/^optout\//), advice: expect.any(String) });
     expect(errorText(refusal)).toContain(says);
     await serve();
@@ -103,37 +103,37 @@ describe('optout add', () => {
 
 describe('optout remove and list', () => {
   beforeEach(async () => {
-    const entry = { address: ANN, at: tools.clock.now(), source: 'keyword', detail: 'STOP \u001b[2J' } as const;
+    const entry = { address: ANN, at: deps.clock.now(), source: 'keyword', detail: 'STOP \u001b[2J' } as const;
     await journal.optOut({ ...entry, group: TWILIO });
     await journal.optOut({ ...entry, group: 'Newsletter' });
     await journal.optOut({ ...entry, group: 'Newsletter', address: 'Odd Sender' });
   });
 
   it('shows names for gateways, and nothing that steers a terminal', async () => {
-    expect(await optOutList({}, tools)).toBe(0);
+    expect(await optOutList({}, deps)).toBe(0);
     expect(printed).toMatch(/\+420601234567\s+Main number\s+2026-11-22 10:00:00\.000\s+keyword\s+STOP/);
     expect(printed.trim().split('\n')).toHaveLength(4);
     expect(printed).not.toContain('\u001b');
     printed = '';
-    await optOutList({ group: 'Main number' }, tools);
+    await optOutList({ group: 'Main number' }, deps);
     expect(printed.trim().split('\n')).toHaveLength(2);
     printed = '';
-    await optOutList({ group: 'nobody' }, tools);
+    await optOutList({ group: 'nobody' }, deps);
     expect(printed).toBe('nobody has opted out\n');
   });
 
   it('takes a number out of one group, or of all that have it', async () => {
-    await optOutRemove(`${ANN.slice(0, 4)} ${ANN.slice(4)}`, { group: 'Newsletter' }, tools);
+    await optOutRemove(`${ANN.slice(0, 4)} ${ANN.slice(4)}`, { group: 'Newsletter' }, deps);
     await serve();
     expect(await entered()).toEqual([`${TWILIO} ${ANN}`, 'Newsletter Odd Sender']);
-    await optOutRemove(ANN, {}, tools);
-    await optOutRemove('Odd Sender', {}, tools);
+    await optOutRemove(ANN, {}, deps);
+    await optOutRemove('Odd Sender', {}, deps);
     await serve();
     expect(await entered()).toEqual([]);
   });
 
   it('says so when the number is not there', async () => {
-    await expect(optOutRemove('+1', { group: 'Newsletter' }, tools)).rejects.toMatchObject({
+    await expect(optOutRemove('+1', { group: 'Newsletter' }, deps)).rejects.toMatchObject({
       code: 'optout/unknown',
       message: '+1 has not opted out of Newsletter',
     });

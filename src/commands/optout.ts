@@ -12,7 +12,7 @@ export interface OptOutOptions {
   group?: string;
 }
 
-export interface OptOutTools {
+export interface OptOutDeps {
   journal: Pick<JournalReader, 'optOuts'>;
   names: GatewayNames;
   /** OptOutGroup of the gateways that have one, by gateway id. */
@@ -22,9 +22,9 @@ export interface OptOutTools {
   output: Output;
 }
 
-export async function optOutList(options: OptOutOptions, tools: OptOutTools): Promise<number> {
-  const { journal, names, output } = tools;
-  const entries = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, tools));
+export async function optOutList(options: OptOutOptions, deps: OptOutDeps): Promise<number> {
+  const { journal, names, output } = deps;
+  const entries = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, deps));
   if (entries.length === 0) {
     output.say('nobody has opted out\n');
     return 0;
@@ -36,21 +36,21 @@ export async function optOutList(options: OptOutOptions, tools: OptOutTools): Pr
   return 0;
 }
 
-export async function optOutAdd(address: string, options: OptOutOptions, tools: OptOutTools): Promise<number> {
+export async function optOutAdd(address: string, options: OptOutOptions, deps: OptOutDeps): Promise<number> {
   if (options.group === undefined) {
     throw new GatepostError('optout/group', 'optout add needs to know for which group of gateways', {
       advice: 'give --group: the OptOutGroup of the gateways, or the id or name of a gateway',
     });
   }
-  const request = { group: groupOf(options.group, tools), address: addressOf(address) };
-  ask({ ...request, wish: 'out', at: tools.clock.now() }, tools);
+  const request = { group: groupOf(options.group, deps), address: addressOf(address) };
+  ask({ ...request, wish: 'out', at: deps.clock.now() }, deps);
   return 0;
 }
 
 /** Without a group: out of every group that has this address. */
-export async function optOutRemove(address: string, options: OptOutOptions, tools: OptOutTools): Promise<number> {
-  const { journal, clock } = tools;
-  const all = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, tools));
+export async function optOutRemove(address: string, options: OptOutOptions, deps: OptOutDeps): Promise<number> {
+  const { journal, clock } = deps;
+  const all = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, deps));
   const exact = all.filter((entry) => entry.address === address.trim());
   const found = exact.length > 0 ? exact : all.filter((entry) => entry.address === normal(address));
   if (found.length === 0) {
@@ -58,11 +58,11 @@ export async function optOutRemove(address: string, options: OptOutOptions, tool
       advice: 'see who has with: gatepost optout list',
     });
   }
-  for (const entry of found) ask({ group: entry.group, address: entry.address, wish: 'in', at: clock.now() }, tools);
+  for (const entry of found) ask({ group: entry.group, address: entry.address, wish: 'in', at: clock.now() }, deps);
   return 0;
 }
 
-function ask(request: OptOutRequest, { dataDir, names, output }: OptOutTools): void {
+function ask(request: OptOutRequest, { dataDir, names, output }: OptOutDeps): void {
   requestOptOut(dataDir, request);
   const address = oneLine(request.address);
   const group = oneLine(names.get(request.group) ?? request.group);
@@ -72,8 +72,8 @@ function ask(request: OptOutRequest, { dataDir, names, output }: OptOutTools): v
 
 const inGroup = ({ group }: OptOutOptions) => (group === undefined ? '' : ` of ${oneLine(group)}`);
 
-/** Orders are compared with the registry of the gateway's OptOutGroup; without one it is a group of its own, under its id. */
-function groupOf(asked: string, { names, groups }: Pick<OptOutTools, 'names' | 'groups'>): string {
+/** Send requests are compared with the registry of the gateway's OptOutGroup; without one it is a group of its own, under its id. */
+function groupOf(asked: string, { names, groups }: Pick<OptOutDeps, 'names' | 'groups'>): string {
   const wanted = asked.trim().toLowerCase();
   const ids = [...names].filter(([id, name]) => id === wanted || name.toLowerCase() === wanted).map(([id]) => id);
   const [id, ...others] = ids;
@@ -94,7 +94,7 @@ function normal(address: string): string {
   return address.replace(/[\s()./-]/g, '').replace(/^00/, '+');
 }
 
-/** E.164 (`+` and at most 15 digits), or a short code: as orders are compared with the registry. */
+/** E.164 (`+` and at most 15 digits), or a short code: as send requests are compared with the registry. */
 function addressOf(address: string): string {
   const number = normal(address);
   if (/^\+[1-9]\d{6,14}$/.test(number) || /^[1-9]\d{2,7}$/.test(number)) return number;

@@ -18,12 +18,12 @@ export async function quarantineList(
     say('nothing is in quarantine\n');
     return 0;
   }
-  const rows = waiting.map(({ arrival, reason, at, bytes }) => [
-    String(arrival.id),
+  const rows = waiting.map(({ inboundMessage, reason, at, bytes }) => [
+    String(inboundMessage.id),
     logTime(isoTime(at)),
-    names.get(arrival.gatewayId) ?? arrival.gatewayId,
+    names.get(inboundMessage.gatewayId) ?? inboundMessage.gatewayId,
     `${Math.ceil(bytes / 1024)} KB`,
-    arrival.deliverySystemId,
+    inboundMessage.deliverySystemId,
     reason,
   ]);
   out(table(['no', 'since (UTC)', 'gateway', 'size', 'id', 'reason'], rows));
@@ -36,8 +36,8 @@ export async function quarantineExport(
   journal: JournalReader,
   write: (bytes: Uint8Array) => void,
 ): Promise<number> {
-  const { arrival } = await one(number, journal);
-  const raw = await journal.quarantinedRaw(arrival.id);
+  const { inboundMessage } = await one(number, journal);
+  const raw = await journal.quarantinedRaw(inboundMessage.id);
   if (!raw)
     throw new GatepostError('quarantine/gone', `message ${number} is listed, but its bytes are not there`, {
       advice: 'look for it in the mailbox, where it was moved aside or flagged',
@@ -54,10 +54,10 @@ export async function quarantineRetry(
   { out }: Output,
 ): Promise<number> {
   const chosen = all ? await journal.quarantined() : await Promise.all(numbers.map((number) => one(number, journal)));
-  for (const { arrival } of chosen) {
-    requestRelease(dataDir, arrival.id);
+  for (const { inboundMessage } of chosen) {
+    requestRelease(dataDir, inboundMessage.id);
     out(
-      `${arrival.id} ${oneLine(arrival.deliverySystemId)} gets another try as soon as gatepost runs; follow it with: gatepost explain ${arrival.requestId}\n`,
+      `${inboundMessage.id} ${oneLine(inboundMessage.deliverySystemId)} gets another try as soon as gatepost runs; follow it with: gatepost explain ${inboundMessage.requestId}\n`,
     );
   }
   if (chosen.length === 0) out('nothing is in quarantine\n');
@@ -65,7 +65,7 @@ export async function quarantineRetry(
 }
 
 async function one(number: string, journal: JournalReader): Promise<QuarantinedMessage> {
-  const found = (await journal.quarantined()).find(({ arrival }) => String(arrival.id) === number);
+  const found = (await journal.quarantined()).find(({ inboundMessage }) => String(inboundMessage.id) === number);
   if (found) return found;
   throw new GatepostError('quarantine/unknown', `there is no message ${oneLine(number)} in quarantine`, {
     advice: 'see the numbers with: gatepost quarantine list',

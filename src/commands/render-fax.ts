@@ -1,4 +1,4 @@
-// Owns `gatepost render-fax`: an order as JSON on standard input becomes the document that would be faxed.
+// Owns `gatepost render-fax`: a send request as JSON on standard input becomes the document that would be faxed.
 import { createFaxMaker } from '../content/fax/make.js';
 import { findChromium, findGhostscript } from '../content/fax/programs.js';
 import type { FaxRulesInput } from '../content/reader.js';
@@ -10,7 +10,7 @@ import { readStdin } from './stdin.js';
 
 /** Bodies with inline images. */
 const MAX_INPUT = 128 * 1024 * 1024;
-/** For an order that is tried out by hand and names neither gateway nor recipient. */
+/** For a send request that is tried out by hand and names neither gateway nor recipient. */
 const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
 const NO_NUMBER = '0000000';
 
@@ -32,11 +32,11 @@ export async function renderFaxCommand(
   write: (bytes: Uint8Array) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  const order = readOrder((await readStdin(MAX_INPUT)).toString('utf8'));
+  const sendRequest = readSendRequest((await readStdin(MAX_INPUT)).toString('utf8'));
   const chromium = options.plain ? null : (findChromium(process.env) ?? null);
   const maker = createFaxMaker({ clock, log, chromium, ghostscript: findGhostscript(process.env) ?? null });
   try {
-    const result = await maker.compose(order, rulesOf(options), signal);
+    const result = await maker.compose(sendRequest, rulesOf(options), signal);
     if (!result.ok) {
       throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
     }
@@ -60,7 +60,7 @@ function tiffIn({ tiff }: { tiff: Uint8Array | null }): Uint8Array {
   });
 }
 
-function readOrder(text: string) {
+function readSendRequest(text: string) {
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -8,20 +8,20 @@ import type { Output } from './output.js';
 /** How long the welcome waits for the first list of gateways, ms; the service itself waits for ever. */
 const WELCOME_MS = 10_000;
 
-export async function startCommand(config: Config, world: Platform, output: Output, stop: AbortSignal): Promise<number> {
-  const service = await startService(config, world);
-  world.log.info({ http: service.http.url, config: config.file ?? 'defaults' }, 'gatepost has started');
-  void welcome(config, service, world, output, stop);
+export async function startCommand(config: Config, platform: Platform, output: Output, stop: AbortSignal): Promise<number> {
+  const service = await startService(config, platform);
+  platform.log.info({ http: service.http.url, config: config.file ?? 'defaults' }, 'gatepost has started');
+  void welcome(config, service, platform, output, stop);
   await aborted(stop);
-  world.log.info({}, 'gatepost is stopping: finishing what is under way');
+  platform.log.info({}, 'gatepost is stopping: finishing what is under way');
   await service.stop();
-  world.log.info({}, 'gatepost has stopped');
+  platform.log.info({}, 'gatepost has stopped');
   return 0;
 }
 
 export async function frontdeskCommand(
   config: Config,
-  world: Platform,
+  platform: Platform,
   output: Output,
   stop: AbortSignal,
 ): Promise<number> {
@@ -40,8 +40,8 @@ export async function frontdeskCommand(
     gatewaysFile: config.frontdesk.gateways,
     storePath: config.frontdesk.store,
     ...deskTls(config),
-    clock: world.clock,
-    log: world.log,
+    clock: platform.clock,
+    log: platform.log,
   });
   if (output.isTerminal)
     output.say(`\nThe front desk listens on ${host}:${desk.port} and serves ${config.frontdesk.gateways}.\n\n`);

@@ -11,7 +11,7 @@ import type { GatewayInfo } from '../simprot/messages.js';
 import { fetchGateways } from './fetch-gateways.js';
 import { type Output, oneLine } from './output.js';
 
-export interface TestTools extends GatewayConfigDeps {
+export interface TestDeps extends GatewayConfigDeps {
   clock: Clock;
   random: Random;
   log: Log;
@@ -28,60 +28,60 @@ export async function testCommand(
   name: string,
   options: TestOptions,
   config: Config,
-  tools: TestTools,
+  deps: TestDeps,
   output: Output,
 ): Promise<number> {
-  const infos = matching(await gatewaysOf(config, tools), name, options.direction);
+  const infos = matching(await gatewaysOf(config, deps), name, options.direction);
   let failed = false;
   for (const info of infos) {
     const wanted = options.device ? { ...info, Device: options.device } : info;
-    const result = await resolveGateway(wanted, tools);
+    const result = await resolveGateway(wanted, deps);
     output.out(
       `${wanted.DisplayName ?? wanted.Id} (${wanted.Direction === 'I' ? 'inbound' : 'outbound'}, ${wanted.Channel})\n`,
     );
     if (!result.ok) {
       output.out(`  ✗ settings: ${oneLine(problemLine(result.problems))}\n`);
       failed = true;
-    } else failed = !(await runSteps(result.definition, config, tools, output)) || failed;
+    } else failed = !(await runSteps(result.config, config, deps, output)) || failed;
   }
   return failed ? 1 : 0;
 }
 
 async function runSteps(
-  definition: GatewayConfig,
+  config: GatewayConfig,
   config: Config,
-  tools: TestTools,
+  deps: TestDeps,
   { out, say, isTerminal }: Output,
 ): Promise<boolean> {
   out('  ✓ settings: complete and understood\n');
   const context: GatewayContext<unknown> = {
     gateway: {
-      id: definition.info.Id,
-      displayName: definition.info.DisplayName ?? '',
-      direction: definition.info.Direction,
+      id: config.info.Id,
+      displayName: config.info.DisplayName ?? '',
+      direction: config.info.Direction,
     },
-    settings: definition.settings,
-    clock: tools.clock,
-    random: tools.random,
-    log: tools.log,
-    driverState: noMemory,
+    settings: config.settings,
+    clock: deps.clock,
+    random: deps.random,
+    log: deps.log,
+    driverState: noDriverState,
     dataDir: config.dataDir,
-    webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${definition.info.Id}` : null,
+    webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${config.info.Id}` : null,
     reportReceipts: async () => {},
     inputRejected: () => {},
   };
   const signal = new AbortController().signal;
   let ok = true;
   if (isTerminal) say('  … connecting\r');
-  for await (const step of definition.driver.check(context, signal)) {
+  for await (const step of config.driver.check(context, signal)) {
     ok = step.ok;
-    out(`  ${step.ok ? '✓' : '✗'} ${step.name}: ${oneLine(tools.redactor.redact(step.detail))}\n`);
+    out(`  ${step.ok ? '✓' : '✗'} ${step.name}: ${oneLine(deps.redactor.redact(step.detail))}\n`);
   }
   return ok;
 }
 
-async function gatewaysOf(config: Config, tools: TestTools): Promise<GatewayInfo[]> {
-  if (config.server.mode === 'remote') return fetchGateways(config, tools);
+async function gatewaysOf(config: Config, deps: TestDeps): Promise<GatewayInfo[]> {
+  if (config.server.mode === 'remote') return fetchGateways(config, deps);
   try {
     const file = config.frontdesk.gateways;
     return readGateways(readFileSync(file, 'utf8'), file).entries.map((entry) => entry.info);
@@ -110,7 +110,7 @@ function matching(infos: readonly GatewayInfo[], name: string, direction: string
 }
 
 /** A check asks the counterparty, not the journal. */
-const noMemory: DriverState = {
+const noDriverState: DriverState = {
   statesOf: async () => new Map(),
   skip: async () => {},
   byFingerprint: async () => [],

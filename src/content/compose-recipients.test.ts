@@ -3,7 +3,7 @@ import { composeMail } from './mail/compose.js';
 import { recipientsOf } from './mail/compose-recipients.js';
 import type { MessageContentInfo } from '../simprot/messages.js';
 
-const order = (changes: Partial<MessageContentInfo>): MessageContentInfo => ({
+const sendRequest = (changes: Partial<MessageContentInfo>): MessageContentInfo => ({
   GatewayId: '0d2a6b1e-0000-4000-8000-000000000001',
   FromField: 'info@desk.example',
   SubjectField: 'Hello',
@@ -12,7 +12,7 @@ const order = (changes: Partial<MessageContentInfo>): MessageContentInfo => ({
 
 /** `to | cc | bcc | reply-to => envelope`, or the problem. */
 function recipients(changes: Partial<MessageContentInfo>): string {
-  const result = recipientsOf(order(changes));
+  const result = recipientsOf(sendRequest(changes));
   if (!result.ok) return result.problem;
   const { to, cc, bcc, replyTo, envelope } = result.recipients;
   const lists = [to, cc, bcc, replyTo].map((list) =>
@@ -21,7 +21,7 @@ function recipients(changes: Partial<MessageContentInfo>): string {
   return `${lists.join('|')} => ${envelope.join(',')}`;
 }
 
-describe('the fields of an order', () => {
+describe('the fields of a send request', () => {
   it('give header lists and envelope; RemoteAddress is always among them', () => {
     expect(recipients({ RemoteAddress: 'a@x.example' })).toBe('a@x.example||| => a@x.example');
     expect(recipients({ RemoteAddress: 'a@x.example', ToField: 'Ann <A@x.example>' })).toBe(
@@ -58,7 +58,7 @@ describe('the fields of an order', () => {
     );
   });
 
-  it('with an address that cannot be mailed to stop the order and name it', () => {
+  it('with an address that cannot be mailed to stop the send request and name it', () => {
     expect(recipients({ RemoteAddress: 'Ann' })).toBe('the address "Ann" in RemoteAddress has no @');
     expect(recipients({ RemoteAddress: 'a@x.example', ToCcField: 'b@x..example' })).toBe(
       'the address "b@x..example" in ToCcField has no valid domain after the @',
@@ -75,7 +75,7 @@ describe('the fields of an order', () => {
     expect(recipients({ RemoteAddress: '' })).toBe('the order names no recipient: RemoteAddress is empty');
   });
 
-  it('with more recipients than one message can have stop the order', () => {
+  it('with more recipients than one message can have stop the send request', () => {
     const many = Array.from({ length: 501 }, (_, i) => `a${i}@x.example`).join(', ');
     expect(recipients({ RemoteAddress: many })).toBe(
       'the order has 501 recipients; at most 500 are sent to in one message',
@@ -114,7 +114,7 @@ describe('ExtendedFields', () => {
     expect(extended('  ')).toBe('ignored@x.example||| => ignored@x.example');
   });
 
-  it('that are wrong stop the order and say what is wrong', () => {
+  it('that are wrong stop the send request and say what is wrong', () => {
     expect(extended('{')).toMatch(/^ExtendedFields is not valid JSON/);
     expect(extended({ To: 'a@x.example' })).toBe(
       'ExtendedFields is wrong: To: Invalid input: expected array, received string',
@@ -130,7 +130,7 @@ describe('ExtendedFields', () => {
 
 describe('what goes out', () => {
   const options = { sender: {}, gatewayName: null, thread: null, now: 0 };
-  const fields = order({ RemoteAddress: 'a@x.example', ToCcField: 'B@x.example', ToBccField: 'c@x.example' });
+  const fields = sendRequest({ RemoteAddress: 'a@x.example', ToCcField: 'B@x.example', ToBccField: 'c@x.example' });
 
   it('is, after a partial acceptance, the same mail for the others only', async () => {
     const all = await composeMail(fields, options);
@@ -145,12 +145,12 @@ describe('what goes out', () => {
   });
 
   it('has a To header even when everybody is blind', async () => {
-    const result = await composeMail(order({ ExtendedFields: '{"Bcc":[{"Address":"c@x.example"}]}' }), options);
+    const result = await composeMail(sendRequest({ ExtendedFields: '{"Bcc":[{"Address":"c@x.example"}]}' }), options);
     expect(result.ok && result.mail.raw.toString()).toMatch(/^To: Undisclosed recipients:;\r$/m);
   });
 
   it('has international domains in their ASCII form in headers and envelope alike', async () => {
-    const result = await composeMail(order({ RemoteAddress: 'Jan <Jan@Žluťoučký.example>' }), options);
+    const result = await composeMail(sendRequest({ RemoteAddress: 'Jan <Jan@Žluťoučký.example>' }), options);
     if (!result.ok) throw new Error(result.problem);
     expect(result.mail.recipients).toEqual([
       'Jan@xn--luouk-uva54d0dhl.example'.replace(

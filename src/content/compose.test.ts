@@ -8,7 +8,7 @@ import type { MessageContentInfo } from '../simprot/messages.js';
 const NOW = Date.UTC(2026, 10, 22, 10, 15, 30);
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
-const order = (changes: Partial<MessageContentInfo> = {}): MessageContentInfo => ({
+const sendRequest = (changes: Partial<MessageContentInfo> = {}): MessageContentInfo => ({
   MessageId: '3f2504e0-4f89-11d3-9a0c-0305e82c3301',
   DeliverySystemId: 'proposal.1@desk.example',
   GatewayId: '0d2a6b1e-0000-4000-8000-000000000001',
@@ -30,7 +30,7 @@ const options = (changes: Partial<ComposeOptions> = {}): ComposeOptions => ({
 });
 
 async function composed(changes: Partial<MessageContentInfo> = {}, more: Partial<ComposeOptions> = {}) {
-  const result = await composeMail(order(changes), options(more));
+  const result = await composeMail(sendRequest(changes), options(more));
   if (!result.ok) throw new Error(result.problem);
   const raw = result.mail.raw.toString('latin1');
   const parsed = await simpleParser(result.mail.raw, { keepCidLinks: true });
@@ -38,7 +38,7 @@ async function composed(changes: Partial<MessageContentInfo> = {}, more: Partial
 }
 
 async function problem(changes: Partial<MessageContentInfo>, more: Partial<ComposeOptions> = {}): Promise<string> {
-  const result = await composeMail(order(changes), options(more));
+  const result = await composeMail(sendRequest(changes), options(more));
   return result.ok ? '' : result.problem;
 }
 
@@ -189,7 +189,7 @@ describe('the sender', () => {
     return [mail.from, ...addresses(parsed.from).map(({ name }) => name)];
   };
 
-  it('is the gateway’s, else the order’s; the name likewise, and last the gateway’s name', async () => {
+  it('is the gateway’s, else the send request’s; the name likewise, and last the gateway’s name', async () => {
     expect(await from({}, { address: 'help@desk.example', name: 'Help' })).toEqual(['help@desk.example', 'Help']);
     expect(await from({}, { address: 'help@desk.example' })).toEqual(['help@desk.example', 'Info Desk']);
     expect(await from({}, { name: 'Help' })).toEqual(['info@desk.example', 'Help']);
@@ -225,7 +225,7 @@ describe('identity', () => {
     }
   });
 
-  it('is made of the order when the proposal is none, the same at every attempt', async () => {
+  it('is made of the send request when the proposal is none, the same at every attempt', async () => {
     const wanted = '<3f2504e0-4f89-11d3-9a0c-0305e82c3301@desk.example>';
     for (const proposed of [
       '',
@@ -338,7 +338,7 @@ describe('header injection', () => {
         const thread = { messageId: `<${c}@x>`, references: `${d} <${e}@x>` };
         for (const changes of [fields, { SubjectField: e, ExtendedFields: extended }]) {
           const result = await composeMail(
-            order(changes),
+            sendRequest(changes),
             options({ thread, sender: { name: d, address: 'info@desk.example' }, gatewayName: e }),
           );
           if (!result.ok) continue;

@@ -330,7 +330,7 @@ describe('the process that looks into faxes', () => {
     await writeFile(join(folder, name), code);
     return join(folder, name);
   };
-  const tools = (
+  const deps = (
     module: string,
     clock = systemClock,
     ocr: { languages: string[]; secondsPerFax: number } | false = false,
@@ -343,7 +343,7 @@ describe('the process that looks into faxes', () => {
   const scratchFolders = async () => (await readdir(folder)).filter((name) => name.startsWith('gatepost-fax-'));
 
   test('may crash: the fax arrives with its file and a note', async () => {
-    const crashing = tools(
+    const crashing = deps(
       await moduleOf('crash.mjs', "process.on('message', () => process.kill(process.pid, 'SIGSEGV'));"),
     );
     const { notes, attachments } = await readFax(faxOf((await taskOf()).raw), { region: 'CZ' }, context, crashing);
@@ -357,7 +357,7 @@ describe('the process that looks into faxes', () => {
   test('may crash over the text: the fax arrives with its pictures', async () => {
     const answer = '{ count: 2, shown: [], texts: [], pdf: null, notes: [], ocrMissing: null }';
     const code = `process.on('message', (task) => (task.ocr ? process.exit(3) : process.send(${answer})));`;
-    const crashing = tools(await moduleOf('ocr.mjs', code), systemClock, { languages: ['eng'], secondsPerFax: 10 });
+    const crashing = deps(await moduleOf('ocr.mjs', code), systemClock, { languages: ['eng'], secondsPerFax: 10 });
     const { notes, message } = await readFax(faxOf((await taskOf()).raw), { region: 'CZ' }, context, crashing);
     expect(notes).toEqual(['The text was not recognized: it failed or took too long.']);
     expect(message.SubjectField).toContain('2 pages');
@@ -376,7 +376,7 @@ describe('the process that looks into faxes', () => {
       process.send = (reply) => { appendFileSync(${JSON.stringify(tried)}, 'x'); return send(reply); };
       register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
       await import(${JSON.stringify(ours)});`;
-    const lacking = tools(await moduleOf('no-sharp.mjs', code));
+    const lacking = deps(await moduleOf('no-sharp.mjs', code));
     const { notes, attachments } = await readFax(faxOf((await taskOf()).raw), { region: 'CZ' }, context, lacking);
     expect(notes).toEqual([
       'The pages of the fax cannot be shown: the library for pictures is not installed: npm install --include=optional sharp. The file is attached as it came.',
@@ -388,7 +388,7 @@ describe('the process that looks into faxes', () => {
 
   test('may hang: it is ended when its time is over', async () => {
     const clock = manualClock();
-    const hanging = tools(await moduleOf('hang.mjs', "process.on('message', () => { for (;;); });"), clock);
+    const hanging = deps(await moduleOf('hang.mjs', "process.on('message', () => { for (;;); });"), clock);
     const reading = readFax(faxOf((await taskOf()).raw), { region: 'CZ' }, context, hanging);
     await clock.untilArmed(1);
     await clock.advance(60_000);
@@ -400,7 +400,7 @@ describe('the process that looks into faxes', () => {
   });
 
   test('may answer nonsense: that counts as failed', async () => {
-    const lying = tools(await moduleOf('lie.mjs', "process.on('message', () => process.send({ shown: '<script>' }));"));
+    const lying = deps(await moduleOf('lie.mjs', "process.on('message', () => process.send({ shown: '<script>' }));"));
     const { notes } = await readFax(faxOf((await taskOf()).raw), { region: 'CZ' }, context, lying);
     expect(notes.join()).toContain('reading them failed');
     await lying.reading.close();

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { barPages, faxOf, tiffOf } from '../../test/fixtures/received-faxes.js';
-import { dataUri, orderOf, picture, RULES } from '../../test/fixtures/sent-faxes.js';
+import { dataUri, sendRequestOf, picture, RULES } from '../../test/fixtures/sent-faxes.js';
 
 /** Node says where each module is that is imported; what those require is in its cache. */
 const HOOK = `export const resolve = async (name, context, next) => {
@@ -36,7 +36,7 @@ const dist = (file: string) => JSON.stringify(new URL(`../../dist/src/${file}`, 
 
 test('the service itself does not load them, neither at its start nor when faxes come and go', async () => {
   const fax = faxOf(await tiffOf(barPages(1)));
-  const order = orderOf({ BodyHtml: `<p>words</p><img src="${dataUri(await picture(40, 40, 'ramp'))}">` });
+  const sendRequest = sendRequestOf({ BodyHtml: `<p>words</p><img src="${dataUri(await picture(40, 40, 'ramp'))}">` });
   const given = { ...fax, raw: Buffer.from(fax.raw).toString('base64') };
   const { packages, out } = loadedBy(`
     import ${dist('app.js')};
@@ -48,7 +48,7 @@ test('the service itself does not load them, neither at its start nor when faxes
     const reader = createReader({ clock, log, ocr: false });
     const read = await reader.readFax({ ...fax, raw: Buffer.from(fax.raw, 'base64') }, {}, { gatewayId: 'g', link: () => '' });
     const composer = createFaxComposer({ clock, log, chromium: null });
-    const made = await composer.compose(${JSON.stringify(order)}, { header: undefined, station: undefined, ...${JSON.stringify(RULES)} }, new AbortController().signal);
+    const made = await composer.compose(${JSON.stringify(sendRequest)}, { header: undefined, station: undefined, ...${JSON.stringify(RULES)} }, new AbortController().signal);
     console.log(read.message.SubjectField, made.ok);
     await Promise.all([reader.close(), composer.close()]);`);
   expect(out.trim()).toBe('Fax from +420 777 123 456, 1 page true');

@@ -23,7 +23,7 @@ import {
   faxIn,
   GHOSTSCRIPT,
   NOW,
-  orderOf,
+  sendRequestOf,
   POPPLER,
   pagesOf,
   picture,
@@ -62,8 +62,8 @@ function maker(more: Partial<FaxMakerOptions>): FaxMaker {
   return made;
 }
 
-const compose = async (order: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-  faxIn(await shared.compose(orderOf(order), { ...RULES, ...rules }, never));
+const compose = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+  faxIn(await shared.compose(sendRequestOf(sendRequest), { ...RULES, ...rules }, never));
 
 function browsers(): number[] {
   return readFileSync(started, 'utf8').trim().split('\n').filter(Boolean).map(Number);
@@ -141,13 +141,13 @@ describe.runIf(CHROMIUM && POPPLER)(`the layout of a browser${needs}`, () => {
   });
 
   test('a cover page says from whom, to whom, what about, when and how many pages', async () => {
-    const order = {
+    const sendRequest = {
       BodyHtml: '<p>The message</p>',
       FromField: 'Jana Malá',
       ToField: 'Petr <Novák>',
       SubjectField: 'Offer',
     };
-    const { pdf, pages } = await compose(order, { coverPage: true, station: '+420222000111' });
+    const { pdf, pages } = await compose(sendRequest, { coverPage: true, station: '+420222000111' });
     expect([pages, pagesOf(pdf)]).toEqual([2, 2]);
     const lines = wordsOf(pdf, 1)
       .split('\n')
@@ -205,17 +205,17 @@ describe.runIf(CHROMIUM && POPPLER)(`the layout of a browser${needs}`, () => {
     expect(Math.max(...[...box.matchAll(/xMax="([\d.]+)"/g)].map(([, x]) => Number(x)))).toBeGreaterThan(530);
   });
 
-  test('the same order at the same time gives the same bytes', async () => {
-    const order = { BodyHtml: `<p>Hello</p><img src="${dataUri(await picture(60, 60, 'ramp'))}">` };
-    const [one, other] = [await compose(order, { header: 'H' }), await compose(order, { header: 'H' })];
+  test('the same send request at the same time gives the same bytes', async () => {
+    const sendRequest = { BodyHtml: `<p>Hello</p><img src="${dataUri(await picture(60, 60, 'ramp'))}">` };
+    const [one, other] = [await compose(sendRequest, { header: 'H' }), await compose(sendRequest, { header: 'H' })];
     expect(Buffer.from(one.pdf).equals(other.pdf)).toBe(true);
   });
 
   test('what would have too many pages is refused with their number', async () => {
-    const exact = await shared.compose(orderOf({ BodyHtml: '<p>x</p>'.repeat(8_000) }), RULES, never);
+    const exact = await shared.compose(sendRequestOf({ BodyHtml: '<p>x</p>'.repeat(8_000) }), RULES, never);
     expect(problemIn(exact)).toMatch(/^the fax would have (?:about )?[23]\d\d pages, at most 200 are sent$/);
     const tall = '<div style="height:9999px">x</div>'.repeat(2_000);
-    const many = await shared.compose(orderOf({ BodyHtml: tall }), RULES, never);
+    const many = await shared.compose(sendRequestOf({ BodyHtml: tall }), RULES, never);
     expect(problemIn(many)).toMatch(/^the fax would have about \d{1,2},\d{3} pages, at most 200 are sent$/);
   });
 });
@@ -326,7 +326,7 @@ describe.runIf(CHROMIUM)(`what a message cannot do${without(['chromium', CHROMIU
   test('read the environment of the process', async () => {
     const secret = 'GATEPOST_TEST_SECRET';
     const composing = maker({ env: { ...process.env, [secret]: 'hush' } });
-    faxIn(await composing.compose(orderOf({ BodyText: 'x' }), RULES, never));
+    faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
     const pid = browsers().filter(isAlive).at(-1);
     expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).not.toContain(secret);
   });
@@ -337,13 +337,13 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const before = browsers().length;
     const own = manualClock(NOW);
     const mine = maker({ clock: own, idleMs: 30_000 });
-    const orders = [1, 2, 3].map((number) => mine.compose(orderOf({ BodyText: `fax ${number}` }), RULES, never));
-    expect((await Promise.all(orders)).map((result) => faxIn(result).pages)).toEqual([1, 1, 1]);
+    const sendRequests = [1, 2, 3].map((number) => mine.compose(sendRequestOf({ BodyText: `fax ${number}` }), RULES, never));
+    expect((await Promise.all(sendRequests)).map((result) => faxIn(result).pages)).toEqual([1, 1, 1]);
     const [pid = 0, ...more] = browsers().slice(before);
     expect([more.length, isAlive(pid), own.armed]).toEqual([0, true, 1]);
     await own.advance(30_001);
     await until('the end of the browser', () => !isAlive(pid));
-    expect(faxIn(await mine.compose(orderOf({ BodyText: 'later' }), RULES, never)).pages).toBe(1);
+    expect(faxIn(await mine.compose(sendRequestOf({ BodyText: 'later' }), RULES, never)).pages).toBe(1);
     expect(browsers().length - before).toBe(2);
   });
 
@@ -351,7 +351,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const before = browsers().length;
     const own = manualClock(NOW);
     const mine = maker({ clock: own });
-    faxIn(await mine.compose(orderOf({ BodyText: 'x' }), RULES, never));
+    faxIn(await mine.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
     const [pid = 0] = browsers().slice(before);
     await mine.close();
     expect([isAlive(pid), own.armed]).toEqual([false, 0]);
@@ -360,10 +360,10 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
   test('killed from outside, it is replaced', async () => {
     const before = browsers().length;
     const mine = maker({});
-    faxIn(await mine.compose(orderOf({ BodyText: 'x' }), RULES, never));
+    faxIn(await mine.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
     process.kill(browsers()[before] ?? 0, 'SIGKILL');
     await until('its end', () => !isAlive(browsers()[before] ?? 0));
-    expect(faxIn(await mine.compose(orderOf({ BodyText: 'y' }), RULES, never)).pages).toBe(1);
+    expect(faxIn(await mine.compose(sendRequestOf({ BodyText: 'y' }), RULES, never)).pages).toBe(1);
   });
 
   test('one that does not start, or has no time, costs looks and a line in the log, never the fax', async () => {
@@ -371,7 +371,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     writeFileSync(broken, '#!/bin/sh\necho no display >&2; exit 1\n', { mode: 0o755 });
     for (const more of [{ chromium: broken }, { clock: systemClock, composeMs: 1 }]) {
       const { log, said } = warnings();
-      const fax = faxIn(await maker({ ...more, log }).compose(orderOf({ BodyText: 'the words' }), RULES, never));
+      const fax = faxIn(await maker({ ...more, log }).compose(sendRequestOf({ BodyText: 'the words' }), RULES, never));
       expect(wordsOf(fax.pdf)).toContain('the words');
       expect(said.join()).toContain('leaves in the plain layout');
     }
@@ -381,7 +381,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const before = browsers().length;
     const mine = maker({});
     const controller = new AbortController();
-    const composing = mine.compose(orderOf({ BodyHtml: '<p>x</p>'.repeat(20_000) }), RULES, controller.signal);
+    const composing = mine.compose(sendRequestOf({ BodyHtml: '<p>x</p>'.repeat(20_000) }), RULES, controller.signal);
     const pid = await until('the browser', () => browsers()[before]);
     controller.abort(new Error('the server has gone'));
     await expect(composing).rejects.toThrow('the server has gone');

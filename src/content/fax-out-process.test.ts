@@ -19,7 +19,7 @@ import {
   faxIn,
   GHOSTSCRIPT,
   NOW,
-  orderOf,
+  sendRequestOf,
   POPPLER,
   picture,
   problemIn,
@@ -76,7 +76,7 @@ function isAlive(pid: number): boolean {
 describe('a fax that is laid out in a process of its own', () => {
   test('is the one that would be laid out here, to the byte', async () => {
     const image = dataUri(await picture(80, 80, 'ramp'));
-    const order = orderOf({
+    const sendRequest = sendRequestOf({
       BodyHtml: `<p>Dobrý den</p><img src="${image}">`,
       SubjectField: 'Offer',
       FromField: 'Ann',
@@ -84,9 +84,9 @@ describe('a fax that is laid out in a process of its own', () => {
     const rules = { ...RULES, documents: 'tiff', header: 'Example', coverPage: true } as const;
     const clock = manualClock(NOW);
     const maker = createFaxMaker({ clock, log: silentLog, chromium: null, ghostscript: GHOSTSCRIPT ?? null });
-    const here = faxIn(await maker.compose(order, rules, never));
+    const here = faxIn(await maker.compose(sendRequest, rules, never));
     await maker.close();
-    const there = faxIn(await composer({ clock, ghostscript: GHOSTSCRIPT ?? null }).compose(order, rules, never));
+    const there = faxIn(await composer({ clock, ghostscript: GHOSTSCRIPT ?? null }).compose(sendRequest, rules, never));
     expect(Buffer.from(there.pdf).equals(here.pdf)).toBe(true);
     expect(Buffer.from(there.tiff ?? []).equals(here.tiff ?? Buffer.alloc(0))).toBe(true);
     expect({ ...there, pdf: 0, tiff: 0 }).toEqual({ ...here, pdf: 0, tiff: 0 });
@@ -97,21 +97,21 @@ describe('a fax that is laid out in a process of its own', () => {
     const broken = join(folder, 'gs');
     writeFileSync(broken, '#!/bin/sh\necho no such device; exit 3\n', { mode: 0o755 });
     const composing = composer({ log, ghostscript: broken });
-    const fax = faxIn(await composing.compose(orderOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never));
+    const fax = faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never));
     expect(fax.tiff).toBeNull();
     expect(said.join()).toMatch(/^no page images could be made .*no such device/);
   });
 
   test('needs no process to be refused for its number', async () => {
     const composing = composer({ module: join(folder, 'none.mjs') });
-    expect(problemIn(await composing.compose(orderOf({ RemoteAddress: 'ann' }), RULES, never))).toContain('"ann"');
+    expect(problemIn(await composing.compose(sendRequestOf({ RemoteAddress: 'ann' }), RULES, never))).toContain('"ann"');
   });
 
   test('sees no secret of the service', async () => {
     const code = `process.on('message', () => process.send({ failed: JSON.stringify(process.env) }));`;
     const { log, said } = warnings();
     const env = { ...process.env, GATEPOST_TEST_SECRET: 'hush' };
-    await composer({ log, env, module: moduleOf('env', code) }).compose(orderOf({ BodyText: 'x' }), RULES, never);
+    await composer({ log, env, module: moduleOf('env', code) }).compose(sendRequestOf({ BodyText: 'x' }), RULES, never);
     expect(said.join()).toContain('PATH');
     expect(said.join()).not.toContain('hush');
   });
@@ -126,29 +126,29 @@ describe('when the process fails', () => {
     const { log, said } = warnings();
     const code = `process.on('message', ({ pictures }) => (pictures ? ${trouble} : process.send(${ANSWER})));`;
     const fax = faxIn(
-      await composer({ log, module: moduleOf('picky', code) }).compose(orderOf({ BodyText: 'x' }), RULES, never),
+      await composer({ log, module: moduleOf('picky', code) }).compose(sendRequestOf({ BodyText: 'x' }), RULES, never),
     );
     expect(fax.reference).toBe('r');
     expect(said).toHaveLength(1);
     expect(said[0]).toMatch(/^the process that lays out faxes failed /);
   });
 
-  test('twice, the order is refused in one sentence, and the next one is not', async () => {
+  test('twice, the send request is refused in one sentence, and the next one is not', async () => {
     const code = `process.on('message', ({ order }) => (order.BodyText === 'bad' ? process.exit(3) : process.send(${ANSWER})));`;
     const composing = composer({ module: moduleOf('dying', code) });
-    expect(problemIn(await composing.compose(orderOf({ BodyText: 'bad' }), RULES, never))).toBe(
+    expect(problemIn(await composing.compose(sendRequestOf({ BodyText: 'bad' }), RULES, never))).toBe(
       'the message cannot be laid out as a fax: the attempt failed twice',
     );
-    expect(faxIn(await composing.compose(orderOf({ BodyText: 'good' }), RULES, never)).reference).toBe('r');
+    expect(faxIn(await composing.compose(sendRequestOf({ BodyText: 'good' }), RULES, never)).reference).toBe('r');
   });
 
-  test('by hanging, it is ended when its time is over, and the order is refused', async () => {
+  test('by hanging, it is ended when its time is over, and the send request is refused', async () => {
     const clock = manualClock(NOW);
     const pids = join(folder, 'hanging.pid');
     const code = `import { writeFileSync } from 'node:fs';
       process.on('message', () => { writeFileSync(${JSON.stringify(pids)}, String(process.pid)); for (;;); });`;
     const composing = composer({ clock, composeMs: 10_000, module: moduleOf('hanging', code) });
-    const composed = composing.compose(orderOf({ BodyText: 'x' }), RULES, never);
+    const composed = composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never);
     const pid = await until('its process', () => Number(safeRead(pids)));
     await clock.advance(35_001);
     expect(problemIn(await composed)).toBe('the message cannot be laid out as a fax within 35 s');
@@ -163,7 +163,7 @@ describe('when the process fails', () => {
     const { log, said } = warnings();
     const module = moduleOf('mortal', `process.on('message', () => process.send(${ANSWER}));`);
     const composing = composer({ log, module });
-    const pid = async () => faxIn(await composing.compose(orderOf({ BodyText: 'x' }), RULES, never)).pages;
+    const pid = async () => faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never)).pages;
     const first = await pid();
     process.kill(first, 'SIGKILL');
     await until('its end', () => !isAlive(first));
@@ -186,7 +186,7 @@ describe('the process', () => {
   test('is one for all faxes, ends when none has come for a while, and starts again', async () => {
     const clock = manualClock(NOW);
     const composing = composer({ clock, idleMs: 30_000, module: module() });
-    const pid = async () => faxIn(await composing.compose(orderOf({ BodyText: 'x' }), RULES, never)).pages;
+    const pid = async () => faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never)).pages;
     const pids = await Promise.all([pid(), pid(), pid()]);
     expect(new Set(pids).size).toBe(1);
     await clock.advance(30_001);
@@ -199,8 +199,8 @@ describe('the process', () => {
   test('that nobody waits for any more is ended, and whoever waited hears it at once', async () => {
     const composing = composer({ module: moduleOf('silent', "process.on('message', () => {});") });
     const controller = new AbortController();
-    const composed = composing.compose(orderOf({ BodyText: 'x' }), RULES, controller.signal);
-    const waiting = composing.compose(orderOf({ BodyText: 'y' }), RULES, controller.signal);
+    const composed = composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, controller.signal);
+    const waiting = composing.compose(sendRequestOf({ BodyText: 'y' }), RULES, controller.signal);
     await until('its folder', () => workFolders().length > 0);
     controller.abort(new Error('the server has gone'));
     await expect(composed).rejects.toThrow('the server has gone');
@@ -208,12 +208,12 @@ describe('the process', () => {
     await until('the end of its folder', () => workFolders().length === 0);
   });
 
-  test('is gone when the composer is closed, which then takes no more orders', async () => {
+  test('is gone when the composer is closed, which then takes no more send requests', async () => {
     const composing = composer({ module: module() });
-    const { pages: pid } = faxIn(await composing.compose(orderOf({ BodyText: 'x' }), RULES, never));
+    const { pages: pid } = faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
     await composing.close();
     expect(isAlive(pid)).toBe(false);
-    await expect(composing.compose(orderOf({ BodyText: 'x' }), RULES, never)).rejects.toThrow(
+    await expect(composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never)).rejects.toThrow(
       'the fax composer is closed',
     );
   });
@@ -226,7 +226,7 @@ describe('the process', () => {
       writeFileSync(ghostscript ?? '', script, { mode: 0o755 });
       const { log, said } = warnings();
       const composing = composer({ log, ghostscript: ghostscript ?? null });
-      const composed = composing.compose(orderOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
+      const composed = composing.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
       process.kill(await until('its process', () => Number(safeRead(parent ?? ''))), 'SIGTERM');
       writeFileSync(go ?? '', '');
       expect(faxIn(await composed).tiff).not.toBeNull();
@@ -241,7 +241,7 @@ describe('the process', () => {
     writeFileSync(chromium, `#!/bin/sh\necho $$ >> ${pids}\nexec ${CHROMIUM} "$@"\n`, { mode: 0o755 });
     const composing = composer({ chromium });
     const browser = async (nth: number) => {
-      faxIn(await composing.compose(orderOf({ BodyText: 'x' }), RULES, never));
+      faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
       return Number(safeRead(pids).trim().split('\n')[nth]);
     };
     const first = await browser(0);
@@ -265,8 +265,8 @@ describe.runIf(POPPLER)(`a machine without the library for pictures${without(['p
       await import(${JSON.stringify(OURS)});`;
     const { log, said } = warnings();
     const image = dataUri(await picture(80, 80, 'ramp'));
-    const order = orderOf({ BodyHtml: `<p>before</p><img src="${image}"><p>after</p>` });
-    const fax = faxIn(await composer({ log, module: moduleOf('no-sharp', code) }).compose(order, RULES, never));
+    const sendRequest = sendRequestOf({ BodyHtml: `<p>before</p><img src="${image}"><p>after</p>` });
+    const fax = faxIn(await composer({ log, module: moduleOf('no-sharp', code) }).compose(sendRequest, RULES, never));
     expect(wordsOf(fax.pdf)).toMatch(/before\s+\[a picture that cannot be shown\]\s+after/);
     expect(said.join()).toContain('npm install --include=optional sharp');
   });
@@ -281,14 +281,14 @@ describe('nobody else waits', () => {
       .jpeg({ quality: 95 })
       .toBuffer();
     const images = Array.from({ length: 8 }, (_, at) => `<img width="${200 + at}" src="${dataUri(photo)}">`);
-    const orders = [
-      orderOf({ BodyText: `${'words '.repeat(10)}\n`.repeat(150 * 42) }),
-      orderOf({ BodyHtml: `<p>words</p>${images.join('')}` }),
+    const sendRequests = [
+      sendRequestOf({ BodyText: `${'words '.repeat(10)}\n`.repeat(150 * 42) }),
+      sendRequestOf({ BodyHtml: `<p>words</p>${images.join('')}` }),
     ];
-    for (const order of orders) {
+    for (const sendRequest of sendRequests) {
       let pages = 0;
       const stall = await longestTurnAtBest(async () => {
-        pages = faxIn(await composing.compose(order, rules, never)).pages;
+        pages = faxIn(await composing.compose(sendRequest, rules, never)).pages;
       }, 50);
       expect(pages).toBeGreaterThan(0);
       expect(stall).toBeLessThanOrEqual(50);

@@ -10,7 +10,7 @@ import { type Log, silentLog } from '../kit/log.js';
 import type { MessageContentInfo } from '../simprot/messages.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
-import { blackness, dataUri, faxIn, GHOSTSCRIPT, NOW, orderOf, picture, RULES, without } from '../../test/fixtures/sent-faxes.js';
+import { blackness, dataUri, faxIn, GHOSTSCRIPT, NOW, sendRequestOf, picture, RULES, without } from '../../test/fixtures/sent-faxes.js';
 
 const never = new AbortController().signal;
 const opened: FaxMaker[] = [];
@@ -63,8 +63,8 @@ const workFolders = () => readdirSync(folder).filter((name) => name.startsWith('
 
 describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => {
   const ghostscript = GHOSTSCRIPT ?? '';
-  const tiffOf = async (order: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-    faxIn(await maker({ ghostscript }).compose(orderOf(order), { ...RULES, documents: 'tiff', ...rules }, never));
+  const tiffOf = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+    faxIn(await maker({ ghostscript }).compose(sendRequestOf(sendRequest), { ...RULES, documents: 'tiff', ...rules }, never));
 
   test.each([
     ['A4', 'Standard', 98, 1146],
@@ -131,10 +131,10 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
 
   test('without Ghostscript, or with one that fails, the PDF leaves alone and the log says why', async () => {
     const rules: FaxRulesInput = { ...RULES, documents: 'tiff' };
-    expect(faxIn(await maker().compose(orderOf({ BodyText: 'x' }), rules, never)).tiff).toBeNull();
+    expect(faxIn(await maker().compose(sendRequestOf({ BodyText: 'x' }), rules, never)).tiff).toBeNull();
     const { log, said } = warnings();
     const broken = program('gs-broken', 'echo no such device; exit 3');
-    const fax = faxIn(await maker({ ghostscript: broken.file, log }).compose(orderOf({ BodyText: 'x' }), rules, never));
+    const fax = faxIn(await maker({ ghostscript: broken.file, log }).compose(sendRequestOf({ BodyText: 'x' }), rules, never));
     expect([fax.pages, fax.tiff]).toEqual([1, null]);
     expect(said.join()).toMatch(/leaves as a PDF alone.*code 3: no such device/);
     expect(workFolders()).toEqual([]);
@@ -145,14 +145,14 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
     const hanging = program('gs-hanging', 'exec sleep 600');
     const { log, said } = warnings();
     const slow = maker({ ghostscript: hanging.file, clock, log, composeMs: 5_000 });
-    const composing = slow.compose(orderOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
+    const composing = slow.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
     const [pid = 0] = await until('Ghostscript', () => hanging.pids().length > 0 && hanging.pids());
     await clock.advance(5_001);
     expect(faxIn(await composing).tiff).toBeNull();
     expect([isAlive(pid), said.length, clock.armed]).toEqual([false, 1, 0]);
 
     const controller = new AbortController();
-    const again = slow.compose(orderOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, controller.signal);
+    const again = slow.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, controller.signal);
     const second = await until('Ghostscript', () => hanging.pids()[1]);
     controller.abort(new Error('stopped'));
     await expect(again).rejects.toThrow('stopped');

@@ -1,4 +1,4 @@
-// What leaves for an order on any machine: the plain layout, and what is refused.
+// What leaves for a send request on any machine: the plain layout, and what is refused.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import {
   dataUri,
   faxIn,
   NOW,
-  orderOf,
+  sendRequestOf,
   POPPLER,
   pagesOf,
   picture,
@@ -49,32 +49,32 @@ function maker(more: Partial<FaxMakerOptions> = {}): FaxMaker {
   return made;
 }
 
-const compose = (order: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-  maker().compose(orderOf(order), { ...RULES, ...rules }, never);
+const compose = (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+  maker().compose(sendRequestOf(sendRequest), { ...RULES, ...rules }, never);
 
 describe('what is composed', () => {
-  test('number, sender, subject and reference come from the order', async () => {
-    const order = {
+  test('number, sender, subject and reference come from the send request', async () => {
+    const sendRequest = {
       BodyText: 'Hello',
       FromField: '222 111 000',
       SubjectField: 'Offer\r\nBcc: x',
       DeliverySystemId: 'D-1',
     };
-    const fax = faxIn(await compose(order));
+    const fax = faxIn(await compose(sendRequest));
     expect(fax).toMatchObject({ kind: 'fax', to: '+420222333444', from: '+420222111000', subject: 'Offer Bcc: x' });
     expect(fax).toMatchObject({ pages: 1, reference: 'D-1', tiff: null });
     expect(Buffer.from(fax.pdf).toString('latin1', 0, 5)).toBe('%PDF-');
   });
 
   test('a proposed id that is too long for a reference gives way to the MessageId', async () => {
-    const { MessageId } = orderOf();
+    const { MessageId } = sendRequestOf();
     expect(faxIn(await compose({ BodyText: 'x', DeliverySystemId: 'd'.repeat(81) })).reference).toBe(MessageId);
     expect(faxIn(await compose({ BodyText: 'x', DeliverySystemId: null })).reference).toBe(MessageId);
   });
 
-  test('the same order at the same time gives the same bytes', async () => {
-    const order = { BodyHtml: `<p>Dobrý den</p><img src="${dataUri(await picture(50, 50, 128))}">`, SubjectField: 'S' };
-    const [one, other] = [faxIn(await compose(order)), faxIn(await compose(order))];
+  test('the same send request at the same time gives the same bytes', async () => {
+    const sendRequest = { BodyHtml: `<p>Dobrý den</p><img src="${dataUri(await picture(50, 50, 128))}">`, SubjectField: 'S' };
+    const [one, other] = [faxIn(await compose(sendRequest)), faxIn(await compose(sendRequest))];
     expect(Buffer.from(one.pdf).equals(other.pdf)).toBe(true);
   });
 });
@@ -90,8 +90,8 @@ describe('what is refused, in one sentence', () => {
       '"ann@example.com" is not a fax number',
     ],
     ['no number', { BodyText: 'x', RemoteAddress: null }, 'RemoteAddress is empty'],
-  ])('%s', async (_what, order, words) => {
-    expect(problemIn(await compose(order))).toContain(words);
+  ])('%s', async (_what, sendRequest, words) => {
+    expect(problemIn(await compose(sendRequest))).toContain(words);
   });
 
   test('a document of thousands of pages, at once and with its size', async () => {
@@ -124,15 +124,15 @@ describe('what stops', () => {
   test('a composer that is told to stop says why, and leaves nothing behind', async () => {
     const controller = new AbortController();
     controller.abort(new Error('the server has gone'));
-    await expect(maker().compose(orderOf({ BodyText: 'x' }), RULES, controller.signal)).rejects.toThrow(
+    await expect(maker().compose(sendRequestOf({ BodyText: 'x' }), RULES, controller.signal)).rejects.toThrow(
       'the server has gone',
     );
   });
 
-  test('a closed composer takes no more orders', async () => {
+  test('a closed composer takes no more send requests', async () => {
     const closed = maker();
     await closed.close();
-    await expect(closed.compose(orderOf({ BodyText: 'x' }), RULES, never)).rejects.toThrow(
+    await expect(closed.compose(sendRequestOf({ BodyText: 'x' }), RULES, never)).rejects.toThrow(
       'the fax composer is closed',
     );
     await closed.close();
@@ -140,8 +140,8 @@ describe('what stops', () => {
 });
 
 describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, () => {
-  const text = async (order: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-    wordsOf(faxIn(await compose(order, rules)).pdf);
+  const text = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+    wordsOf(faxIn(await compose(sendRequest, rules)).pdf);
 
   test('says what the text says, line by line, the subject above it', async () => {
     const words = await text({ SubjectField: 'Your order', BodyText: 'Dear Sir,\n\n- one\n- two\n\nJohn' });
@@ -201,8 +201,8 @@ describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, ()
   });
 
   test('a cover page says from whom, to whom, what about, when and how many pages', async () => {
-    const order = { BodyText: 'The message', FromField: 'Jana Malá', ToField: 'Petr Novák', SubjectField: 'Offer' };
-    const fax = faxIn(await compose(order, { coverPage: true, station: '+420222000111' }));
+    const sendRequest = { BodyText: 'The message', FromField: 'Jana Malá', ToField: 'Petr Novák', SubjectField: 'Offer' };
+    const fax = faxIn(await compose(sendRequest, { coverPage: true, station: '+420222000111' }));
     expect(fax.pages).toBe(2);
     const lines = wordsOf(fax.pdf, 1)
       .split('\n')
@@ -271,7 +271,7 @@ test('the event loop turns while a long document is laid out', async () => {
   turn();
   const fax = faxIn(
     await maker({ clock: systemClock }).compose(
-      orderOf({ BodyText: `${'words '.repeat(16)}\n`.repeat(4_000) }),
+      sendRequestOf({ BodyText: `${'words '.repeat(16)}\n`.repeat(4_000) }),
       RULES,
       never,
     ),

@@ -1,4 +1,4 @@
-// Owns the words in which the contact center learns what became of an order after it was answered.
+// Owns the words in which the contact center learns what became of a send request after it was answered.
 import { isoTime } from '../kit/clock.js';
 import { LIMITS } from '../simprot/messages.js';
 import { cleanLine, cutText } from './limits.js';
@@ -7,7 +7,7 @@ import type { Notice, ReadMessage } from './reader.js';
 import { textToHtml } from './html/text.js';
 import { shortId } from './threading.js';
 
-/** A notice as a message of the counterparty's, answering the order. */
+/** A notice as a message of the counterparty's, answering the send request. */
 export function readNotice(notice: Notice): ReadMessage {
   const { channel, delivered, messageId, at } = notice;
   const to = cleanLine(notice.remoteAddress);

@@ -53,15 +53,15 @@ export interface FaxInput {
   readonly notes: readonly string[];
 }
 
-/** What became of an order after it was answered, told to the contact center as a message of its own. */
+/** What became of a send request after it was answered, told to the contact center as a message of its own. */
 export interface Notice {
   readonly kind: 'notice';
-  /** MessageId of the order. */
+  /** MessageId of the send request. */
   readonly messageId: string;
   /** Under what id it is known outside: what the notice answers. */
   readonly deliverySystemId: string;
   readonly remoteAddress: string;
-  /** Subject of the order. */
+  /** Subject of the send request. */
   readonly subject: string;
   /** `Fax` */
   readonly channel: string;

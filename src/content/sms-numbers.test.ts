@@ -69,7 +69,7 @@ describe('the sender of a message', () => {
   });
 });
 
-describe('the recipient of an order', () => {
+describe('the recipient of a send request', () => {
   test.each([
     ['+420 777 123 456', undefined, '+420777123456'],
     ['777123456', 'CZ', '+420777123456'],
@@ -119,7 +119,7 @@ describe('the recipient of an order', () => {
   });
 });
 
-describe('the sender of an order', () => {
+describe('the sender of a send request', () => {
   test.each([
     ['+420 777 123 456', '+420777123456'],
     ['90210', '90210'],

@@ -232,14 +232,14 @@ describe('consent', () => {
 });
 
 describe('composing a text message', () => {
-  const ORDER = {
+  const SEND_REQUEST = {
     GatewayId: GATEWAY,
     MessageId: '5f2c8f0e-6f0e-4c38-9d0a-0d5c4d8e7a11',
     RemoteAddress: '777123456',
     BodyText: 'Hello',
   };
   const compose = (more: Partial<MessageContentInfo> = {}, rules: Partial<TextRulesInput> = {}) =>
-    composeText({ ...ORDER, ...more }, { ...RULES, ...rules });
+    composeText({ ...SEND_REQUEST, ...more }, { ...RULES, ...rules });
   const composed = (...given: Parameters<typeof compose>) => {
     const result = compose(...given);
     if (!result.ok) throw new Error(result.problem);
@@ -260,7 +260,7 @@ describe('composing a text message', () => {
         text: 'Hello',
         encoding: 'GSM-7',
         segments: 1,
-        reference: ORDER.MessageId,
+        reference: SEND_REQUEST.MessageId,
       },
     });
     expect(composed({ BodyText: 'č'.repeat(71) })).toMatchObject({ encoding: 'UCS-2', segments: 2 });
@@ -274,16 +274,16 @@ describe('composing a text message', () => {
 
   test('the reference is the id that the server proposes, when it has the length of one', () => {
     expect(composed({ DeliverySystemId: 'own' }).reference).toBe('own');
-    expect(composed({ DeliverySystemId: 'x'.repeat(81) }).reference).toBe(ORDER.MessageId);
+    expect(composed({ DeliverySystemId: 'x'.repeat(81) }).reference).toBe(SEND_REQUEST.MessageId);
   });
 
-  test("the gateway's sender counts, then the order's when it looks like one", () => {
+  test("the gateway's sender counts, then the send request's when it looks like one", () => {
     expect(composed({ FromField: '90210' }, { sender: '+420800' }).from).toBe('+420800');
     expect(composed({ FromField: '777 999 888' }).from).toBe('+420777999888');
     expect(composed({ FromField: 'Ann from the support desk' }).from).toBeUndefined();
   });
 
-  test('an order that cannot be sent is refused in one sentence', () => {
+  test('a send request that cannot be sent is refused in one sentence', () => {
     expect(problem({ RemoteAddress: null })).toBe('the order names no recipient: RemoteAddress is empty');
     expect(problem({ RemoteAddress: 'ann@example.com' })).toMatch('"ann@example.com" is not a phone number');
     expect(problem({ BodyText: '\u0000 ', BodyHtml: '<p> </p>' })).toBe('the order has no text');

@@ -45,7 +45,7 @@ export interface Driver<
   close(session: Session): Promise<void>;
   /** "Test connection": evidence step by step; changes nothing at the counterparty. Ends after the first failed step. */
   check(context: GatewayContext<Settings>, signal: AbortSignal): AsyncIterable<CheckStep>;
-  /** Yields arrivals until `signal` aborts. Back-pressure: the next one is asked for only when there is room. A throw
+  /** Yields inbound messages until `signal` aborts. Back-pressure: the next one is asked for only when there is room. A throw
    *  means the session is broken: the flow closes it and opens a new one. */
   receive?(session: Session, signal: AbortSignal): AsyncIterable<InboundMessage<In>>;
   /** Tries once. The outcome is a value; see law 2 for throws. */
@@ -62,11 +62,11 @@ export interface Driver<
   textRules?(settings: Settings): TextRules;
   /** The same for faxes. */
   faxRules?(settings: Settings): FaxRules;
-  /** Whom messages of this gateway come from; what is absent is taken from the order. */
+  /** Whom messages of this gateway come from; what is absent is taken from the send request. */
   sender?(settings: Settings): Sender;
   /** How many sends may run at once. */
   concurrency?(settings: Settings): number;
-  /** Id of the inbound gateway that is handed a notice when the end of an order is known only after its answer; faxes. */
+  /** Id of the inbound gateway that is handed a notice when the end of a send request is known only after its answer; faxes. */
   reportTo?(settings: Settings): string | undefined;
   /** What to do about an unknown outcome; the channel's default when absent (Resend for e-mail, Hold for SMS and fax). */
   whenUncertain?(settings: Settings): WhenUncertain;
@@ -98,7 +98,7 @@ export interface GatewayContext<Settings> {
   readonly webhookUrl: string | null;
   /** Later news of messages that were sent: delivery receipts, status callbacks. Journaled when it resolves; repeats, late and
    *  out-of-order news are sorted out there. */
-  reportReceipts(news: readonly DeliveryReceipt[]): Promise<void>;
+  reportReceipts(receipts: readonly DeliveryReceipt[]): Promise<void>;
   /** Counts input that was turned away (a forged push, a broken PDU), under one fixed word of `a-z_`. */
   inputRejected(reason: string): void;
 }
@@ -122,19 +122,19 @@ export interface DeliveryReceipt {
 }
 
 /** What became of a key so far. `ignored`: was there before the gateway's first start and is not wanted. */
-export type KeyState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
+export type InboundState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
 
 /** What the journal knows about this one gateway. */
 export interface DriverState {
   /** The states of those of `keys` that are known at all. Ask in batches. */
-  statesOf(keys: readonly string[]): Promise<ReadonlyMap<string, KeyState>>;
+  statesOf(keys: readonly string[]): Promise<ReadonlyMap<string, InboundState>>;
   /** Records keys that are not to be received, with their fingerprints. Known keys stay as they are. */
   skip(entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
   /** The keys recorded under any of these fingerprints: for matching after the counterparty renumbered. */
   byFingerprint(
     fingerprints: readonly string[],
-  ): Promise<readonly { fingerprint: string; key: string; state: KeyState }[]>;
-  /** Gives a known arrival its new key, all its history kept. */
+  ): Promise<readonly { fingerprint: string; key: string; state: InboundState }[]>;
+  /** Gives a known inbound message its new key, all its history kept. */
   rekey(changes: readonly { from: string; to: string }[]): Promise<void>;
   /** Small durable notes of the driver (cursors), JSON; undefined when never written. */
   getCheckpoint(name: string): Promise<unknown>;
@@ -176,7 +176,7 @@ export interface InboundMessage<In extends Content = RawMail> {
   defer?(reason: string): Promise<void>;
 }
 
-/** An arrival of any channel. */
+/** An inbound message of any channel. */
 export type AnyInboundMessage = InboundMessage<Content>;
 
 /** A request as it came, body untouched, because signatures are over bytes. */
@@ -208,13 +208,13 @@ export interface WebhookResult<In extends Content = TextMessage> {
   readonly otherDirection?: boolean;
 }
 
-/** One try at an order. */
+/** One try at a send request. */
 export interface Attempt {
   /** The server's MessageId. */
   readonly messageId: string;
   /** 1 for the first. */
   readonly number: number;
-  /** When the order began to be tried first, ms since the epoch: where a lookup has to start. */
+  /** When the send request began to be tried first, ms since the epoch: where a lookup has to start. */
   readonly firstAttemptAt: number;
   /** Aborts when the outcome is due: return what is known at once. */
   readonly signal: AbortSignal;

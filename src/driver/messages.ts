@@ -85,7 +85,7 @@ export interface FaxRules {
 export interface TextRules {
   /** ISO 3166-1 region in which numbers without a country code are read, `CZ`; undefined: such numbers are refused. */
   readonly region: string | undefined;
-  /** Sender to use; undefined: the one in the order. */
+  /** Sender to use; undefined: the one in the send request. */
   readonly sender: string | undefined;
   /** Replace characters that alone force UCS-2 by near ones of GSM 03.38. */
   readonly transliterate: boolean;
@@ -132,7 +132,7 @@ export interface ComposedFax {
   readonly kind: 'fax';
   /** E.164 (`+420...`) where the region makes that possible, else as written, digits and `*`, `#`, `,`, `-` only. */
   readonly to: string;
-  /** Sender as the order names it; undefined: the gateway's own. */
+  /** Sender as the send request names it; undefined: the gateway's own. */
   readonly from: string | undefined;
   readonly subject: string;
   readonly pdf: Uint8Array;

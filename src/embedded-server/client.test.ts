@@ -1,4 +1,4 @@
-// The product's own connector against the product's own front desk: the two sides of simprot/ fit each other.
+// The product's own connector against the product's own embedded server: the two sides of simprot/ fit each other.
 import { expect, test } from 'vitest';
 import { silentLog } from '../kit/log.js';
 import { createClient } from '../simprot/client.js';

@@ -64,18 +64,18 @@ function tellRefusals({ events }: Store, { clock, out }: Desk): void {
   out(`Refused in the last 24 h: ${count}. The last, ${localMinute(last.at)}: ${oneLine(last.text)}`);
 }
 
-/** Prints the newest orders with the last word on each. Returns the exit code. */
+/** Prints the newest send requests with the last word on each. Returns the exit code. */
 export function deskOutbox(desk: Desk, args: ListArgs = {}): Promise<number> {
   return withStore(desk, (store) => {
     const { out, columns = DEFAULT_COLUMNS } = desk;
-    const orders = store.reading.list('O', args.limit ?? DEFAULT_LIMIT);
-    const rows = orders.map((order) => [
-      shortId(order.MessageId),
-      localMinute(order.created_at),
-      order.RemoteAddress,
-      order.SubjectField || '(no subject)',
-      order.state.toLowerCase(),
-      store.events.of(order.MessageId).at(-1)?.text ?? '',
+    const sendRequests = store.reading.list('O', args.limit ?? DEFAULT_LIMIT);
+    const rows = sendRequests.map((sendRequest) => [
+      shortId(sendRequest.MessageId),
+      localMinute(sendRequest.created_at),
+      sendRequest.RemoteAddress,
+      sendRequest.SubjectField || '(no subject)',
+      sendRequest.state.toLowerCase(),
+      store.events.of(sendRequest.MessageId).at(-1)?.text ?? '',
     ]);
     const titles = [
       { title: 'id' },

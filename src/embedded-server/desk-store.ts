@@ -1,5 +1,5 @@
 // Owns what all desk commands share: opening the store, finding a message by the beginning of its id, telling whether a
-// front desk is running.
+// embedded server is running.
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError } from '../kit/errors.js';
 import { oneLine } from '../kit/terminal.js';
@@ -19,7 +19,7 @@ export interface Desk {
   signal?: AbortSignal | undefined;
 }
 
-/** A sign of life older than this, ms, is that of a front desk that died. */
+/** A sign of life older than this, ms, is that of a embedded server that died. */
 const DEAD_AFTER_MS = 5_000;
 
 export async function withStore<T>(desk: Desk, work: (store: Store) => T | Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@ import { type Desk, deskInbox, deskOutbox, deskRead, deskReply, deskSend } from 
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { type Bed, bed, GATEWAYS, IN, mail, OUT, tempFolder } from '../../test/fixtures/desk.js';
 
-/** A desk command beside the front desk: its own handle on the store, its output kept. */
+/** A desk command beside the embedded server: its own handle on the store, its output kept. */
 function deskOf({ storePath, clock }: Pick<Bed, 'storePath' | 'clock'>, changes: Partial<Desk> = {}) {
   const printed: string[] = [];
   const desk: Desk = { storePath, clock, out: (text) => void printed.push(text), ...changes };
@@ -115,8 +115,8 @@ test('a reply goes to the sender through the only outbound gateway and its outco
     BodyText: 'On its way.',
     FromField: 'Info',
   });
-  const [order] = all.store.reading.list('O', 1);
-  all.connector.send('ES_MESSAGE_SENT', { Id: order?.MessageId, RefId: OUT, Reference: 'out-1@relay', Data: null });
+  const [sendRequest] = all.store.reading.list('O', 1);
+  all.connector.send('ES_MESSAGE_SENT', { Id: sendRequest?.MessageId, RefId: OUT, Reference: 'out-1@relay', Data: null });
   expect(await finish(all, command)).toBe(0);
   expect(text()).toMatch(
     /^Order [0-9a-f]{8} to eva@example.com is queued\.\n.* queued\n.* handed to host-1 \(try 1 of 4\)\n.* sent as out-1@relay$/,
@@ -134,7 +134,7 @@ test('a reply to a reply keeps one Re:, and a long subject is cut without tearin
   expect(other.store.reading.list('O', 1)[0]?.SubjectField).toBe(`Re: x${'🙂'.repeat(157)}…`);
 });
 
-test('an order that fails ends the command with exit code 1 and the reason', async () => {
+test('a send request that fails ends the command with exit code 1 and the reason', async () => {
   const all = await withMessage();
   const { desk, text } = deskOf(all);
   const command = deskSend(desk, { gateway: 'other', to: 'x@example.com', subject: 'Hi', text: 'x' });
@@ -145,17 +145,17 @@ test('an order that fails ends the command with exit code 1 and the reason', asy
   const connector = await second.client();
   const failing = deskOf(second);
   await second.clock.advance(2_250);
-  const order = deskSend(failing.desk, { gateway: 'Info', to: 'x@example.com', subject: 'Hi', text: 'x' });
+  const sendRequest = deskSend(failing.desk, { gateway: 'Info', to: 'x@example.com', subject: 'Hi', text: 'x' });
   await second.clock.advance(500);
   const { content } = await connector.until('SE_MESSAGE_SENDING');
   expect(content).toMatchObject({ RemoteAddress: 'x@example.com', SubjectField: 'Hi' });
   const Id = second.store.reading.list('O', 1)[0]?.MessageId;
   connector.send('ES_MESSAGE_SENT', { Id, RefId: OUT, Data: '550 no such user' });
-  expect(await finish(second, order)).toBe(1);
+  expect(await finish(second, sendRequest)).toBe(1);
   expect(failing.text()).toMatch(/not sent: 550 no such user\n.* given up after 1 try$/);
 });
 
-test('without a running front desk the order is queued, that is said, and it goes out later', async () => {
+test('without a running embedded server the send request is queued, that is said, and it goes out later', async () => {
   const all = await withMessage();
   await all.desk.close();
   const { desk, text } = deskOf(all);
@@ -164,7 +164,7 @@ test('without a running front desk the order is queued, that is said, and it goe
   expect(all.store.reading.list('O', 1)[0]?.state).toBe('Queued');
 });
 
-test('a front desk that died without a word counts as gone after 5 s', async () => {
+test('a embedded server that died without a word counts as gone after 5 s', async () => {
   const all = await withMessage();
   const clock = manualClock(all.clock.now() + 6_000);
   const { desk, text } = deskOf({ storePath: all.storePath, clock });
@@ -190,7 +190,7 @@ test('an answer takes the gateway of the same name when there are several, and a
   expect(renamed.store.reading.list('O', 1)[0]?.GatewayId).toMatch(/^5555/);
 });
 
-test('bad orders are refused with one clear sentence each', async () => {
+test('bad send requests are refused with one clear sentence each', async () => {
   const all = await withMessage();
   const { desk } = deskOf(all);
   const good = { gateway: 'Info', to: 'x@example.com', subject: 'Hi', text: 'x' };
@@ -233,7 +233,7 @@ test('a store that does not exist yet is said, with what to do, and not made', a
   }
 });
 
-test('the outbox shows every order with its state and the last word on it', async () => {
+test('the outbox shows every send request with its state and the last word on it', async () => {
   const all = await withMessage();
   const { desk, text } = deskOf(all);
   await deskOutbox(desk);

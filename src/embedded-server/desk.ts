@@ -1,4 +1,4 @@
-// Owns the desk commands that write: send and reply. They only put an order into the store; the running front desk sends
+// Owns the desk commands that write: send and reply. They only put a send request into the store; the running embedded server sends
 // it, so they work from any process. Looking is next door, and offered here too.
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
@@ -6,18 +6,18 @@ import { oneLine } from '../kit/terminal.js';
 import { type Channel, LIMITS } from '../simprot/messages.js';
 import { eventLine } from './desk-show.js';
 import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';
-import type { NewOrder } from './orders.js';
+import type { NewSendRequest } from './orders.js';
 import type { DeskGateway, StoredMessage } from './reading.js';
 import type { Store } from './store.js';
 
 export { deskInbox, deskOutbox, deskRead, type ListArgs } from './desk-show.js';
 export type { Desk } from './desk-store.js';
 
-/** What is written in an order. */
+/** What is written in a send request. */
 export interface Writing {
   text: string;
   html?: string | undefined;
-  /** Returns as soon as the order is queued. */
+  /** Returns as soon as the send request is queued. */
   noWait?: boolean | undefined;
 }
 
@@ -33,15 +33,15 @@ export interface ReplyArgs extends Writing {
   gateway?: string | undefined;
 }
 
-/** Exit codes: the order was sent (or is queued, as asked with noWait); it failed; nobody knows yet. */
+/** Exit codes: the send request was sent (or is queued, as asked with noWait); it failed; nobody knows yet. */
 const SENT = 0;
 const FAILED = 1;
 const OPEN = 2;
 
-/** Ms that the outcome is waited for: a little more than the 90 s an order may take. */
+/** Ms that the outcome is waited for: a little more than the 90 s a send request may take. */
 const PATIENCE_MS = 100_000;
 const LOOK_MS = 250;
-/** Longest text or HTML of an order, UTF-16 units: what fits a frame with room to spare. */
+/** Longest text or HTML of a send request, UTF-16 units: what fits a frame with room to spare. */
 const LONGEST_BODY = 4 * 1024 * 1024;
 
 /** Queues a new message and tells what becomes of it. Returns the exit code: 0 sent, 1 failed, 2 not known yet. */
@@ -49,7 +49,7 @@ export function deskSend(desk: Desk, args: SendArgs): Promise<number> {
   return withStore(desk, (store) => {
     const gateway = namedGateway(store.reading.gateways(), args.gateway);
     return queue(desk, store, args, {
-      ...orderOf(gateway, args),
+      ...sendRequestOf(gateway, args),
       remoteAddress: args.to.trim(),
       subject: oneLine(args.subject),
       answers: null,
@@ -65,24 +65,24 @@ export function deskReply(desk: Desk, id: string, args: ReplyArgs): Promise<numb
     const gateway = args.gateway === undefined ? gatewayFor(message, gateways) : namedGateway(gateways, args.gateway);
     const subject = answerSubject(oneLine(message.SubjectField ?? ''));
     const { RemoteAddress: remoteAddress, MessageId: answers } = message;
-    return queue(desk, store, args, { ...orderOf(gateway, args), remoteAddress, subject, answers });
+    return queue(desk, store, args, { ...sendRequestOf(gateway, args), remoteAddress, subject, answers });
   });
 }
 
-function orderOf(gateway: DeskGateway, { text, html }: Writing) {
+function sendRequestOf(gateway: DeskGateway, { text, html }: Writing) {
   const { id: gatewayId, channel, displayName: fromField } = gateway;
   return { gatewayId, channel, fromField, bodyText: text, bodyHtml: html ?? null };
 }
 
-async function queue(desk: Desk, store: Store, { noWait }: Writing, order: NewOrder): Promise<number> {
-  check(order);
+async function queue(desk: Desk, store: Store, { noWait }: Writing, sendRequest: NewSendRequest): Promise<number> {
+  check(sendRequest);
   const { clock, out } = desk;
-  const id = store.write(({ orders, reading }) => {
-    const queued = orders.queue(order, clock.now());
-    if (order.answers) reading.mark(order.answers, 'Answered', clock.now());
+  const id = store.write(({ sendRequests, reading }) => {
+    const queued = sendRequests.queue(sendRequest, clock.now());
+    if (sendRequest.answers) reading.mark(sendRequest.answers, 'Answered', clock.now());
     return queued;
   });
-  out(`Order ${shortId(id)} to ${oneLine(order.remoteAddress)} is queued.`);
+  out(`Order ${shortId(id)} to ${oneLine(sendRequest.remoteAddress)} is queued.`);
   if (noWait) return SENT;
   const why = standstill(store, clock);
   if (why) {
@@ -92,7 +92,7 @@ async function queue(desk: Desk, store: Store, { noWait }: Writing, order: NewOr
   return outcome(desk, store, id);
 }
 
-/** Prints each event of the order as it comes, until it is sent or failed or patience ends. */
+/** Prints each event of the send request as it comes, until it is sent or failed or patience ends. */
 async function outcome(desk: Desk, store: Store, id: string): Promise<number> {
   const { clock, out, signal } = desk;
   const end = clock.monotonic() + PATIENCE_MS;
@@ -113,7 +113,7 @@ async function outcome(desk: Desk, store: Store, id: string): Promise<number> {
   return OPEN;
 }
 
-function check({ remoteAddress, subject, bodyText, bodyHtml }: NewOrder): void {
+function check({ remoteAddress, subject, bodyText, bodyHtml }: NewSendRequest): void {
   if (remoteAddress === '') throw bad('the address (--to) is empty', 'Give the address of the recipient.');
   if (!bodyText?.trim() && !bodyHtml?.trim())
     throw bad('there is no text', 'Give it with --text "..." or --html "...".');

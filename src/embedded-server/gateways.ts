@@ -1,4 +1,4 @@
-// Owns the front desk's gateways file: from YAML text to the gateways it serves, every problem with its line.
+// Owns the embedded server's gateways file: from YAML text to the gateways it serves, every problem with its line.
 // What a device's settings mean is the drivers' business; here only their form is read.
 import { randomUUID } from 'node:crypto';
 import { isScalar, isSeq, LineCounter, parseDocument } from 'yaml';

@@ -1,4 +1,4 @@
-// Owns the front desk's listening socket, plain or TLS: opening it, bounding it, closing it.
+// Owns the embedded server's listening socket, plain or TLS: opening it, bounding it, closing it.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';

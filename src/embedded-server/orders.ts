@@ -1,4 +1,4 @@
-// Owns the orders in the store and their states:
+// Owns the send requests in the store and their states:
 //   Queued -> Sending -> Sent
 //   Sending -> Queued      not answered in time, or answered with an error, and repeats are left
 //   Sending -> Failed      the same, and none is left
@@ -11,7 +11,7 @@ import { type Channel, LIMITS, type MessageContentInfo, messageContentInfo } fro
 import { type Events, storable } from './events.js';
 import { insertMessage } from './inbox.js';
 
-export interface NewOrder {
+export interface NewSendRequest {
   gatewayId: string;
   channel: Channel;
   remoteAddress: string;
@@ -23,12 +23,12 @@ export interface NewOrder {
   answers: string | null;
 }
 
-export interface DueOrder {
+export interface DueSendRequest {
   message: MessageContentInfo & { MessageId: string };
   tries: number;
 }
 
-/** How often and when an order is repeated. */
+/** How often and when a send request is repeated. */
 export interface RetryRules {
   /** Ms an answer is waited for. */
   limitMs: number;
@@ -53,13 +53,13 @@ export interface Answer {
 /** `unknown`: no such order for this connector. `fault`: answered more often than asked. */
 export type AnswerVerdict = 'sent' | 'failed' | 'late' | 'fault' | 'unknown';
 
-export interface Orders {
-  queue(order: NewOrder, at: number): string;
-  /** Queued orders whose time has come, oldest first. */
-  due(at: number, limit: number): DueOrder[];
+export interface SendRequests {
+  queue(sendRequest: NewSendRequest, at: number): string;
+  /** Queued send requests whose time has come, oldest first. */
+  due(at: number, limit: number): DueSendRequest[];
   /** Queued -> Sending, remembering who was asked; false when somebody else was quicker. Before any byte leaves. */
   begin(messageId: string, to: { connectors: readonly string[]; peerAddress: string }, at: number): boolean;
-  /** Sending orders not answered within the limit -> Queued or Failed. Returns how many. */
+  /** Sending send requests not answered within the limit -> Queued or Failed. Returns how many. */
   lapse(at: number): number;
   answer(answer: Answer, at: number): AnswerVerdict;
   /** Notes once, as the newest line, why a due order is not sent; it is looked at again after `pauseMs`. */
@@ -73,7 +73,7 @@ const stateRow = z
 const lateRow = z.object({ MessageId: z.string(), tries: z.number() });
 const askedRow = z.object({ all_asked: z.number(), all_answered: z.number(), asked: z.number(), answered: z.number() });
 
-export function orders(database: Sqlite, log: Events, rules: RetryRules): Orders {
+export function sendRequests(database: Sqlite, log: Events, rules: RetryRules): SendRequests {
   const sql = prepare(database);
   const total = rules.repeats + 1;
 
@@ -98,21 +98,21 @@ export function orders(database: Sqlite, log: Events, rules: RetryRules): Orders
     log.add(messageId, at, `sent${kept ? ` as ${kept}` : ''}${state === 'Sending' ? '' : ' (the answer came late)'}`);
   };
 
-  const settle = (answer: Answer, at: number, order: { state: string; tries: number }): AnswerVerdict => {
+  const settle = (answer: Answer, at: number, sendRequest: { state: string; tries: number }): AnswerVerdict => {
     if (answer.error === null) {
-      if (order.state === 'Sent') return 'late';
-      succeed(answer, at, order.state);
+      if (sendRequest.state === 'Sent') return 'late';
+      succeed(answer, at, sendRequest.state);
       return 'sent';
     }
-    const late = order.state !== 'Sending';
+    const late = sendRequest.state !== 'Sending';
     log.add(answer.messageId, at, `not sent${late ? ' (the answer came late)' : ''}: ${answer.error}`);
     if (late) return 'late';
-    repeat(answer.messageId, order.tries, at, rules.pauseMs);
+    repeat(answer.messageId, sendRequest.tries, at, rules.pauseMs);
     return 'failed';
   };
 
   return {
-    queue: (order, at) => queueOrder(sql.insert, log, order, at),
+    queue: (sendRequest, at) => queueSendRequest(sql.insert, log, sendRequest, at),
     due: (at, limit) => sql.due.all(at, limit).map(toDue),
     begin(messageId, { connectors, peerAddress }, at) {
       const { changes } = sql.begin.run({ messageId, at, peerAddress, time: new Date(at).toISOString() });
@@ -131,8 +131,8 @@ export function orders(database: Sqlite, log: Events, rules: RetryRules): Orders
       return late.length;
     },
     answer(answer, at) {
-      const order = stateRow.parse(sql.state.get(answer.messageId));
-      if (!order?.peer_address || !answer.peers.includes(order.peer_address.toLowerCase())) return 'unknown';
+      const sendRequest = stateRow.parse(sql.state.get(answer.messageId));
+      if (!sendRequest?.peer_address || !answer.peers.includes(sendRequest.peer_address.toLowerCase())) return 'unknown';
       const { connector, messageId, gatewayId } = answer;
       const asked = askedRow.parse(sql.asked.get({ messageId, connector }));
       const ownFault = asked.asked > 0 && asked.answered >= asked.asked;
@@ -141,10 +141,10 @@ export function orders(database: Sqlite, log: Events, rules: RetryRules): Orders
         return 'fault';
       }
       sql.answered.run({ messageId, connector });
-      if (gatewayId !== null && gatewayId !== order.GatewayId) {
+      if (gatewayId !== null && gatewayId !== sendRequest.GatewayId) {
         log.add(messageId, at, `protocol fault of ${connector}: its answer names gateway ${gatewayId}`);
       }
-      return settle(answer, at, order);
+      return settle(answer, at, sendRequest);
     },
     postpone(messageId, why, at, pauseMs) {
       sql.later.run({ messageId, due: at + pauseMs });
@@ -195,29 +195,29 @@ function prepare(database: Sqlite) {
   };
 }
 
-function queueOrder(
+function queueSendRequest(
   insert: (values: Record<string, unknown>) => void,
   log: Events,
-  order: NewOrder,
+  sendRequest: NewSendRequest,
   at: number,
 ): string {
   const MessageId = randomUUID();
   insert({
     MessageId,
-    GatewayId: order.gatewayId,
+    GatewayId: sendRequest.gatewayId,
     // A whole Message-ID without its brackets: 36 + 24 characters, so well below the limit.
     DeliverySystemId: `${MessageId}@frontdesk.gatepost.local`,
     Direction: 'O',
-    FromField: order.fromField,
-    RemoteAddress: order.remoteAddress,
-    ToField: order.remoteAddress,
+    FromField: sendRequest.fromField,
+    RemoteAddress: sendRequest.remoteAddress,
+    ToField: sendRequest.remoteAddress,
     DraftTime: new Date(at).toISOString(),
-    SubjectField: order.subject,
-    BodyHtml: order.bodyHtml,
-    BodyText: order.bodyText,
+    SubjectField: sendRequest.subject,
+    BodyHtml: sendRequest.bodyHtml,
+    BodyText: sendRequest.bodyText,
     state: 'Queued',
-    channel: order.channel,
-    answers: order.answers,
+    channel: sendRequest.channel,
+    answers: sendRequest.answers,
     created_at: at,
     changed_at: at,
     due_at: at,
@@ -226,7 +226,7 @@ function queueOrder(
   return MessageId;
 }
 
-function toDue(row: unknown): DueOrder {
+function toDue(row: unknown): DueSendRequest {
   const { tries, ...message } = dueRow.parse(row);
   return { message, tries };
 }

@@ -4,9 +4,9 @@ import { until } from '../../test/fixtures/wait-for.js';
 import { type Bed, bed, IN, later, OTHER_OUT, OUT } from '../../test/fixtures/desk.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
 
-const order = (store: Bed['store'], at: number, gatewayId = OUT) =>
-  store.write(({ orders }) =>
-    orders.queue(
+const sendRequest = (store: Bed['store'], at: number, gatewayId = OUT) =>
+  store.write(({ sendRequests }) =>
+    sendRequests.queue(
       {
         gatewayId,
         channel: 'Email',
@@ -40,10 +40,10 @@ async function turnUntil({ clock }: Pick<Bed, 'clock'>, fact: () => boolean): Pr
 const story = ({ store }: Pick<Bed, 'store'>, id: string) => store.events.of(id).map(({ text }) => text);
 const state = ({ store }: Pick<Bed, 'store'>, id: string) => store.reading.message(id)?.state;
 
-test('an order written by another process is sent as published, and its success is stored', async () => {
+test('a send request written by another process is sent as published, and its success is stored', async () => {
   const desk = await bed();
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   const { content, peer } = await connector.until('SE_MESSAGE_SENDING');
   expect(peer).toBe('@gatepost');
@@ -78,7 +78,7 @@ test('an order written by another process is sent as published, and its success 
 test('a success without a Reference keeps the proposed DeliverySystemId', async () => {
   const desk = await bed();
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   const proposed = desk.store.reading.message(id)?.DeliverySystemId;
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
@@ -86,10 +86,10 @@ test('a success without a Reference keeps the proposed DeliverySystemId', async 
   expect(desk.store.reading.message(id)?.DeliverySystemId).toBe(proposed);
 });
 
-test('an order not answered in 90 s is repeated three times with the same MessageId and then failed', async () => {
+test('a send request not answered in 90 s is repeated three times with the same MessageId and then failed', async () => {
   const desk = await bed();
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   const pings = { due: 0 };
   const at: number[] = [];
   const start = desk.clock.now();
@@ -112,10 +112,10 @@ test('an order not answered in 90 s is repeated three times with the same Messag
   expect(story(desk, id).at(-1)).toBe('given up after 4 tries');
 });
 
-test('an error is stored in its own words, and the order is repeated after the pause', async () => {
+test('an error is stored in its own words, and the send request is repeated after the pause', async () => {
   const desk = await bed({ retry: { limitMs: 90_000, repeats: 1, pauseMs: 10_000 } });
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: '550 5.1.1 no such user' }));
   await until('the order to be Queued', () => state(desk, id) === 'Queued');
@@ -134,10 +134,10 @@ test('an error is stored in its own words, and the order is repeated after the p
   ]);
 });
 
-test('a success that comes late counts and stops the repeats, even after the order was given up', async () => {
+test('a success that comes late counts and stops the repeats, even after the send request was given up', async () => {
   const desk = await bed({ retry: { limitMs: 5_000, repeats: 0, pauseMs: 1_000 } });
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => state(desk, id) === 'Failed');
   connector.send('ES_MESSAGE_SENT', answer(id));
   await until('the order to be Sent', () => state(desk, id) === 'Sent');
@@ -149,7 +149,7 @@ test('a success that comes late counts and stops the repeats, even after the ord
 test('a second answer to one sending is noted as the fault of its connector and changes nothing', async () => {
   const desk = await bed();
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'it failed after all' }));
@@ -158,10 +158,10 @@ test('a second answer to one sending is noted as the fault of its connector and 
   expect(story(desk, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
 });
 
-test('an answer by a connector that was never asked, to an order that is answered already, is a fault as well', async () => {
+test('an answer by a connector that was never asked, to a send request that is answered already, is a fault as well', async () => {
   const desk = await bed();
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
   await until('the order to be Sent', () => state(desk, id) === 'Sent');
@@ -174,7 +174,7 @@ test('an answer by a connector that was never asked, to an order that is answere
 test('an error that comes after the success changes nothing', async () => {
   const desk = await bed({ retry: { limitMs: 5_000, repeats: 1, pauseMs: 1_000 } });
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'busy' }));
@@ -185,7 +185,7 @@ test('an error that comes after the success changes nothing', async () => {
 test('one answer each to two sendings is no fault', async () => {
   const desk = await bed({ retry: { limitMs: 5_000, repeats: 3, pauseMs: 1_000 } });
   const connector = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id));
@@ -198,7 +198,7 @@ test('one answer each to two sendings is no fault', async () => {
 test('answers to no order of ours are ignored and counted', async () => {
   const desk = await bed();
   const connector = await desk.client();
-  const waiting = order(desk.store, desk.clock.now(), OTHER_OUT);
+  const waiting = sendRequest(desk.store, desk.clock.now(), OTHER_OUT);
   const unknown = '99999999-9999-4999-8999-999999999999';
   for (const content of [answer(unknown), answer(waiting), answer('no guid'), null, { RefId: IN }]) {
     connector.send('ES_MESSAGE_SENT', content);
@@ -207,12 +207,12 @@ test('answers to no order of ours are ignored and counted', async () => {
   expect(state(desk, waiting)).toBe('Queued');
 });
 
-test('an order goes to every connector of its PeerAddress and to no other', async () => {
+test('a send request goes to every connector of its PeerAddress and to no other', async () => {
   const desk = await bed();
   const ours = await desk.client({ Instance: 'ours', PeerAddress: ['@GatePost', '@more'] });
   const replica = await desk.client({ Instance: 'replica' });
   const theirs = await desk.client({ Instance: 'theirs', PeerAddress: ['@other'] });
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => ours.count('SE_MESSAGE_SENDING') + replica.count('SE_MESSAGE_SENDING') === 2);
   expect(story(desk, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
   theirs.send('ES_MESSAGE_SENT', answer(id));
@@ -223,9 +223,9 @@ test('an order goes to every connector of its PeerAddress and to no other', asyn
   await until('the order to be Sent', () => state(desk, id) === 'Sent');
 });
 
-test('an order waits, its tries untouched, while no connector is logged in, and says so once', async () => {
+test('a send request waits, its tries untouched, while no connector is logged in, and says so once', async () => {
   const desk = await bed();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await desk.clock.advance(300_000);
   expect(story(desk, id)).toEqual(['queued', 'waits: no connector for @gatepost is logged in at present']);
   const connector = await desk.client();
@@ -233,19 +233,19 @@ test('an order waits, its tries untouched, while no connector is logged in, and 
   expect(story(desk, id).at(-1)).toBe('handed to host-1 (try 1 of 4)');
 });
 
-test('orders that wait for a gateway do not hold up the others', async () => {
+test('send requests that wait for a gateway do not hold up the others', async () => {
   const desk = await bed();
-  for (let n = 0; n < 60; n++) order(desk.store, desk.clock.now() - 1_000, OTHER_OUT);
-  const id = order(desk.store, desk.clock.now());
+  for (let n = 0; n < 60; n++) sendRequest(desk.store, desk.clock.now() - 1_000, OTHER_OUT);
+  const id = sendRequest(desk.store, desk.clock.now());
   const connector = await desk.client();
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   expect((await connector.until('SE_MESSAGE_SENDING')).content).toMatchObject({ MessageId: id });
 });
 
-test('an order in flight survives a restart of the front desk: it is neither forgotten nor sent before its time', async () => {
+test('a send request in flight survives a restart of the embedded server: it is neither forgotten nor sent before its time', async () => {
   const desk = await bed({ retry: { limitMs: 30_000, repeats: 3, pauseMs: 1_000 } });
   const before = await desk.client();
-  const id = order(desk.store, desk.clock.now());
+  const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => before.count('SE_MESSAGE_SENDING') === 1);
   await desk.desk.close();
   const second = await startFrontDesk(desk.options);

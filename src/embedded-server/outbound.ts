@@ -1,4 +1,4 @@
-// Owns the sending of orders: what is due goes to every connector that serves its gateway; what is not answered in time
+// Owns the sending of send requests: what is due goes to every connector that serves its gateway; what is not answered in time
 // is repeated with the same MessageId.
 import { type Clock, isoTime } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
@@ -7,7 +7,7 @@ import { type Loop, loop } from '../kit/loop.js';
 import { commandInfo, type GatewayInfo, type MessageContentInfo, MSG, problemsOf } from '../simprot/messages.js';
 import type { Frame } from '../simprot/codec.js';
 import type { Sender } from './inbound.js';
-import type { AnswerVerdict, DueOrder } from './orders.js';
+import type { AnswerVerdict, DueSendRequest } from './orders.js';
 import type { Store, Tables } from './store.js';
 
 /** A logged-in connector. */
@@ -30,11 +30,11 @@ export interface OutboundDesk extends Loop {
 
 /** Ms between two looks at the store, which desk commands of other processes write into. */
 const LOOK_MS = 250;
-/** Ms between two signs of life; a desk command takes the front desk for dead after 5 s. */
+/** Ms between two signs of life; a desk command takes the embedded server for dead after 5 s. */
 const BEAT_MS = 2_000;
-/** Ms until an order that cannot be handed to anybody is looked at again. */
+/** Ms until a send request that cannot be handed to anybody is looked at again. */
 const WAIT_MS = 1_000;
-/** Orders taken up at one look: with bodies, so not thousands. */
+/** Send requests taken up at one look: with bodies, so not thousands. */
 const AT_ONCE = 50;
 
 /** The members of SE_MESSAGE_SENDING, as published. */
@@ -70,9 +70,9 @@ export function outboundDesk(options: OutboundOptions): OutboundDesk {
   const look = async () => {
     const at = clock.now();
     const sendings = store.write((tables) => {
-      tables.orders.lapse(at);
+      tables.sendRequests.lapse(at);
       if (at >= beatDue) tables.reading.beat({ at, connectors: connectors().length });
-      return tables.orders.due(at, AT_ONCE).flatMap((order) => begin(tables, order, at, options));
+      return tables.sendRequests.due(at, AT_ONCE).flatMap((sendRequest) => begin(tables, sendRequest, at, options));
     });
     if (at >= beatDue) beatDue = at + BEAT_MS;
     for (const { frame, to } of sendings) for (const connector of to) hand(connector, frame, log);
@@ -84,27 +84,27 @@ export function outboundDesk(options: OutboundOptions): OutboundDesk {
 }
 
 /** Takes one due order up; nothing has left when this returns, and it is sent only once its step is durable. */
-function begin({ orders }: Tables, { message }: DueOrder, at: number, options: OutboundOptions): Sending[] {
+function begin({ sendRequests }: Tables, { message }: DueSendRequest, at: number, options: OutboundOptions): Sending[] {
   const id = message.MessageId;
   const gateway = options.gateways().find(({ Id, Direction }) => Id === message.GatewayId && Direction === 'O');
   if (!gateway) {
-    orders.postpone(id, 'waits: its gateway is not in the gateways file at present', at, WAIT_MS);
+    sendRequests.postpone(id, 'waits: its gateway is not in the gateways file at present', at, WAIT_MS);
     return [];
   }
   const peer = gateway.PeerAddress ?? '';
   const to = options.connectors().filter(({ peers }) => peers.includes(peer.toLowerCase()));
   if (to.length === 0) {
-    orders.postpone(id, `waits: no connector for ${peer} is logged in at present`, at, WAIT_MS);
+    sendRequests.postpone(id, `waits: no connector for ${peer} is logged in at present`, at, WAIT_MS);
     return [];
   }
   const names = to.map(({ name }) => name);
-  if (!orders.begin(id, { connectors: names, peerAddress: peer }, at)) return [];
+  if (!sendRequests.begin(id, { connectors: names, peerAddress: peer }, at)) return [];
   const now = { ...message, ReceivedSentTime: isoTime(at) };
   const content = Object.fromEntries(SENDING.map((name) => [name, now[name] ?? null]));
   return [{ frame: { code: MSG.sending, peer, content }, to }];
 }
 
-/** One connector that cannot be written to is no reason to fail the order: the time limit decides. */
+/** One connector that cannot be written to is no reason to fail the send request: the time limit decides. */
 function hand(connector: Connector, frame: Frame, log: Log): void {
   connector.send(frame).catch((error) => {
     log.warn({ connector: connector.name, error: messageOf(error) }, 'an order could not be handed to a connector');
@@ -129,7 +129,7 @@ function answered(content: unknown, from: Sender, { store, clock, log }: Outboun
     error: Data === null || Data === undefined ? null : Data || '(no reason given)',
     deliverySystemId: Reference || null,
   };
-  const verdict = store.write(({ orders }) => orders.answer(answer, clock.now()));
+  const verdict = store.write(({ sendRequests }) => sendRequests.answer(answer, clock.now()));
   if (verdict === 'unknown')
     log.warn({ connector: from.name, messageId: id }, 'an answer to no order of ours was ignored');
   if (verdict === 'fault')

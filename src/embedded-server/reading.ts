@@ -1,4 +1,4 @@
-// Owns reading the store for people: lists, one message whole, the gateways, whether a front desk is running.
+// Owns reading the store for people: lists, one message whole, the gateways, whether a embedded server is running.
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 import { CHANNELS, type Channel, type Direction } from '../simprot/messages.js';
@@ -66,7 +66,7 @@ export interface Reading {
   message(id: string): StoredMessage | undefined;
   gateways(): DeskGateway[];
   setGateways(gateways: readonly DeskGateway[]): void;
-  /** The sign of life of a running front desk; null when there never was one, or it went down in order. */
+  /** The sign of life of a running embedded server; null when there never was one, or it went down in order. */
   heartbeat(): Heartbeat | null;
   beat(sign: Heartbeat | null): void;
   /** New -> Read, or either -> Answered; other steps are left out. */

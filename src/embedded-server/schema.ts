@@ -1,4 +1,4 @@
-// Owns the tables of the front desk's store, versioned by PRAGMA user_version.
+// Owns the tables of the embedded server's store, versioned by PRAGMA user_version.
 import { GatepostError } from '../kit/errors.js';
 import { type Sqlite, transaction } from '../kit/sqlite.js';
 

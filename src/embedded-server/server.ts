@@ -1,4 +1,4 @@
-// Owns the front desk as a whole: the server's side of SimProt over TCP, so that Gatepost runs without FrontStage.
+// Owns the embedded server as a whole: the server's side of SimProt over TCP, so that Gatepost runs without FrontStage.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
@@ -55,7 +55,7 @@ export interface Counts {
 /** An Instance names a connector in event lines: longer names are cut. */
 const LONGEST_NAME = 80;
 
-/** What the handlers of one front desk share. */
+/** What the handlers of one embedded server share. */
 interface Desk {
   options: FrontDeskOptions;
   inbound: InboundDesk;
@@ -89,7 +89,7 @@ async function start(options: FrontDeskOptions, down: ReturnType<typeof closers>
 
   const connectors = new Set<Connector>();
   const common = { store, clock, log, gateways: list.current };
-  // The socket first: a taken port must not leave a sign of life of a front desk that never was.
+  // The socket first: a taken port must not leave a sign of life of a embedded server that never was.
   const listener = await listen(options, (socket) => serve(socket, desk));
   const outbound = outboundDesk({ ...common, connectors: () => [...connectors] });
   const desk: Desk = {

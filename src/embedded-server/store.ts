@@ -1,9 +1,9 @@
-// Owns the front desk's store: one SQLite file that the running front desk and the desk commands share. A commit that
+// Owns the embedded server's store: one SQLite file that the running embedded server and the desk commands share. A commit that
 // returned survives a power cut, so an acknowledgement sent after it is true.
 import { closeSqlite, openSqlite, type Sqlite, type SqliteOptions, sqliteError, transaction } from '../kit/sqlite.js';
 import { type Events, events } from './events.js';
 import { type Inbox, inbox } from './inbox.js';
-import { type Orders, orders, type RetryRules } from './orders.js';
+import { type SendRequests, sendRequests, type RetryRules } from './orders.js';
 import { type Reading, reading } from './reading.js';
 import { migrate } from './schema.js';
 
@@ -20,13 +20,13 @@ export interface Store {
 /** What a transaction may do. */
 export interface Tables {
   inbox: Inbox;
-  orders: Orders;
+  sendRequests: SendRequests;
   events: Events;
   reading: Reading;
 }
 
 export interface StoreOptions {
-  /** Makes the file when it is missing, and looks for damage when it is there: for the front desk, not for the desk commands. */
+  /** Makes the file when it is missing, and looks for damage when it is there: for the embedded server, not for the desk commands. */
   create: boolean;
   retry?: RetryRules;
 }
@@ -48,7 +48,7 @@ function storeOf(database: Sqlite, path: string, options: SqliteOptions, retry: 
   const log = events(database);
   const tables = {
     inbox: inbox(database, log),
-    orders: orders(database, log, retry),
+    sendRequests: sendRequests(database, log, retry),
     events: log,
     reading: reading(database),
   };

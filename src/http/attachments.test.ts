@@ -13,7 +13,7 @@ const BYTES = Buffer.from('%PDF-1.7 not really');
 
 describe('attachment links over HTTP', () => {
   test('a genuine link gives the bytes as a download that no page of ours can become', async () => {
-    port.world.attachments.set('id1', stored(BYTES));
+    port.platform.attachments.set('id1', stored(BYTES));
     const answer = await port.get(port.links.link({ id: 'id1', name: 'shown-only.txt' }));
     expect(answer.status).toBe(200);
     expect(Buffer.from(await answer.arrayBuffer())).toEqual(BYTES);
@@ -35,8 +35,8 @@ describe('attachment links over HTTP', () => {
       for (let at = 0; at < large.length; at += 64_000) stream.write(large.subarray(at, at + 64_000));
       return stream.end();
     };
-    port.world.attachments.set('large', stored(large, { open: pieces }));
-    port.world.attachments.set('empty', stored(Buffer.alloc(0), { open: () => new PassThrough().end() }));
+    port.platform.attachments.set('large', stored(large, { open: pieces }));
+    port.platform.attachments.set('empty', stored(Buffer.alloc(0), { open: () => new PassThrough().end() }));
     const answer = await port.get(port.links.link({ id: 'large', name: 'l' }));
     expect(Buffer.from(await answer.arrayBuffer()).equals(large)).toBe(true);
     const empty = await port.get(port.links.link({ id: 'empty', name: 'e' }));
@@ -44,7 +44,7 @@ describe('attachment links over HTTP', () => {
   });
 
   test('the name in the link is not believed: the stored one counts, whatever stands there', async () => {
-    port.world.attachments.set('id1', stored(BYTES, { name: 'Rechnung "März"\r\n.pdf' }));
+    port.platform.attachments.set('id1', stored(BYTES, { name: 'Rechnung "März"\r\n.pdf' }));
     const link = new URL(port.links.link({ id: 'id1', name: 'x' }));
     link.pathname = '/attachments/id1/setup.exe';
     const disposition = (await port.get(link.href)).headers.get('content-disposition');
@@ -54,7 +54,7 @@ describe('attachment links over HTTP', () => {
   });
 
   test('a type that a browser would run is served as bytes', async () => {
-    port.world.attachments.set('id1', stored(Buffer.from('<script>alert(1)</script>'), { type: 'text/html' }));
+    port.platform.attachments.set('id1', stored(Buffer.from('<script>alert(1)</script>'), { type: 'text/html' }));
     const answer = await port.get(port.links.link({ id: 'id1', name: 'page.html' }));
     expect(answer.headers.get('content-type')).toBe('application/octet-stream');
   });
@@ -65,7 +65,7 @@ describe('attachment links over HTTP', () => {
       opened += 1;
       return new PassThrough().end(BYTES);
     };
-    port.world.attachments.set('id1', stored(BYTES, { open }));
+    port.platform.attachments.set('id1', stored(BYTES, { open }));
     const answer = await port.get(port.links.link({ id: 'id1', name: 'x' }), { method: 'HEAD' });
     expect([answer.status, answer.headers.get('content-length'), opened]).toEqual([200, String(BYTES.length), 0]);
     expect(await answer.text()).toBe('');
@@ -73,7 +73,7 @@ describe('attachment links over HTTP', () => {
 
   test('a forged or incomplete link is refused before the journal is asked', async () => {
     let asked = 0;
-    port.world.attachments.get = () => {
+    port.platform.attachments.get = () => {
       asked += 1;
       return undefined;
     };
@@ -97,7 +97,7 @@ describe('attachment links over HTTP', () => {
   });
 
   test('an expired link says so in one sentence', async () => {
-    port.world.attachments.set('id1', stored(BYTES));
+    port.platform.attachments.set('id1', stored(BYTES));
     const link = port.links.link({ id: 'id1', name: 'x' });
     await port.clock.advance(LIFETIME_MS);
     const answer = await port.get(link);
@@ -111,14 +111,14 @@ describe('attachment links over HTTP', () => {
   });
 
   test('a file that the sweep took between asking and opening is 410', async () => {
-    port.world.attachments.set('id1', stored(BYTES, { open: () => createReadStream('/nowhere/at/all') }));
+    port.platform.attachments.set('id1', stored(BYTES, { open: () => createReadStream('/nowhere/at/all') }));
     const answer = await port.get(port.links.link({ id: 'id1', name: 'x' }));
     expect([answer.status, await answer.text()]).toEqual([410, expect.stringContaining('has been removed')]);
     expect(answer.headers.get('content-disposition')).toBeNull();
   });
 
   test('a journal that fails gives 503, and the reason goes to the log only', async () => {
-    port.world.attachments.get = () => {
+    port.platform.attachments.get = () => {
       throw new Error('database disk image is malformed');
     };
     const answer = await port.get(port.links.link({ id: 'id1', name: 'x' }));
@@ -131,7 +131,7 @@ describe('attachment links over HTTP', () => {
     ['shorter', BYTES.length + 1],
     ['longer', BYTES.length - 1],
   ])('a file that is %s than recorded breaks off instead of looking whole', async (_how, size) => {
-    port.world.attachments.set('id1', stored(BYTES, { size, open: () => new PassThrough().end(BYTES) }));
+    port.platform.attachments.set('id1', stored(BYTES, { size, open: () => new PassThrough().end(BYTES) }));
     const whole = port.get(port.links.link({ id: 'id1', name: 'x' })).then(async (answer) => {
       await answer.arrayBuffer();
       return answer.ok;
@@ -140,7 +140,7 @@ describe('attachment links over HTTP', () => {
   });
 
   test('the longest link we make is served', async () => {
-    port.world.attachments.set('id1', stored(BYTES));
+    port.platform.attachments.set('id1', stored(BYTES));
     expect((await port.get(port.links.link({ id: 'id1', name: '😀'.repeat(200) }))).status).toBe(200);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Metrics } from '../pipeline/metrics.js';
-import { createMeters } from './metrics.js';
+import { createMetrics } from './metrics.js';
 import { silentLog } from '../kit/log.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { gateway, openPort } from '../../test/fixtures/http-port.js';
@@ -31,14 +31,14 @@ const day = { gatewayId: 'in', day: '2026-11-22', seen: 10, delivered: 7, waitin
 
 describe('/metrics', () => {
   test('counts what the flow reports, per gateway and result', async () => {
-    const meters: Metrics = port.meters;
-    meters.inboundMessage('in', 'acknowledged', 0.3);
-    meters.inboundMessage('in', 'acknowledged', 70);
-    meters.inboundMessage('in', 'refused', 5);
-    meters.confirmed('in');
-    meters.outboundMessage('out', 'sent', 1.2);
-    meters.outboundMessage('out', 'deferred', 86);
-    meters.sessionFailed('out');
+    const metrics: Metrics = port.metrics;
+    metrics.inboundMessage('in', 'acknowledged', 0.3);
+    metrics.inboundMessage('in', 'acknowledged', 70);
+    metrics.inboundMessage('in', 'refused', 5);
+    metrics.confirmed('in');
+    metrics.outboundMessage('out', 'sent', 1.2);
+    metrics.outboundMessage('out', 'deferred', 86);
+    metrics.sessionFailed('out');
     const values = await scrape();
     const expected = {
       'gatepost_arrivals_total{gateway="in",result="acknowledged"}': 2,
@@ -66,7 +66,7 @@ describe('/metrics', () => {
 
   test('shows session, gateways, windows and ages as they are at the scrape', async () => {
     const problem = 'no entry';
-    port.world.gateways = [
+    port.platform.gateways = [
       gateway({ inFlight: 12, backingOff: 3, oldestMs: 83_500, state: 'failing', problem }),
       gateway({
         id: 'out',
@@ -93,15 +93,15 @@ describe('/metrics', () => {
     };
     for (const [series, value] of Object.entries(expected))
       expect([series, values.get(series)]).toEqual([series, value]);
-    port.world.server = { is: 'dialing' };
-    port.world.gateways = [];
+    port.platform.server = { is: 'dialing' };
+    port.platform.gateways = [];
     const after = await scrape();
     expect(after.get('gatepost_server_session_up')).toBe(0);
     expect([...after.keys()].filter((series) => series.startsWith('gatepost_gateway_up'))).toEqual([]);
   });
 
   test('shows what the journal holds, also for a gateway that the server no longer lists', async () => {
-    port.world.waiting = async () => [waiting, { ...waiting, gatewayId: 'gone', quarantined: 9 }];
+    port.platform.waiting = async () => [waiting, { ...waiting, gatewayId: 'gone', quarantined: 9 }];
     const values = await scrape();
     expect(values.get('gatepost_open_arrivals{gateway="in",name="Support"}')).toBe(1);
     expect(values.get('gatepost_unconfirmed{gateway="in",name="Support"}')).toBe(2);
@@ -110,9 +110,9 @@ describe('/metrics', () => {
   });
 
   test('shows a ledger that adds up as 0, and every day that does not, whatever its sign', async () => {
-    port.world.ledger = async () => [day];
+    port.platform.reconciliation = async () => [day];
     expect((await scrape()).get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
-    port.world.ledger = async () => [
+    port.platform.reconciliation = async () => [
       { ...day, delivered: 6 },
       { ...day, day: '2026-11-21', delivered: 8 },
     ];
@@ -123,11 +123,11 @@ describe('/metrics', () => {
   test('reads the journal once for scrapes that come close together, from the start of yesterday', async () => {
     const since: number[] = [];
     let asked = 0;
-    port.world.waiting = async () => {
+    port.platform.waiting = async () => {
       asked += 1;
       return [];
     };
-    port.world.ledger = async (from) => {
+    port.platform.reconciliation = async (from) => {
       since.push(from);
       return [];
     };
@@ -136,19 +136,19 @@ describe('/metrics', () => {
   });
 
   test('is answered when the journal fails: its gauges are left out, and the miss is counted', async () => {
-    port.world.waiting = () => Promise.reject(new Error('database is locked'));
-    port.world.ledger = async () => [day];
+    port.platform.waiting = () => Promise.reject(new Error('database is locked'));
+    port.platform.reconciliation = async () => [day];
     const values = await scrape();
     expect([...values.keys()].filter((series) => /quarantined\{|unconfirmed|open_arrivals/.test(series))).toEqual([]);
     expect(values.get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
     expect(values.get('gatepost_journal_read_failures_total')).toBe(1);
     expect(values.get('gatepost_server_session_up')).toBe(1);
-    port.world.waiting = async () => [waiting];
+    port.platform.waiting = async () => [waiting];
     expect((await scrape()).get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(3);
   });
 
   test('is answered within five seconds when the journal hangs', async () => {
-    port.world.waiting = () => new Promise(() => {});
+    port.platform.waiting = () => new Promise(() => {});
     const page = scrape();
     await port.clock.untilArmed(1);
     await port.clock.advance(5_000);
@@ -157,8 +157,8 @@ describe('/metrics', () => {
   });
 
   test('keeps a bounded number of MSG codes, whatever the server sends', async () => {
-    for (let n = 0; n < 500; n++) port.meters.ignoredMsg(`SE_ODD_${n}`);
-    for (const odd of ['', 'a"b\n', '\u0000', 'X'.repeat(5_000)]) port.meters.ignoredMsg(odd);
+    for (let n = 0; n < 500; n++) port.metrics.ignoredMsg(`SE_ODD_${n}`);
+    for (const odd of ['', 'a"b\n', '\u0000', 'X'.repeat(5_000)]) port.metrics.ignoredMsg(odd);
     const codes = [...(await scrape())].filter(([series]) => series.startsWith('gatepost_ignored_msgs_total'));
     expect(codes).toHaveLength(51);
     expect(Object.fromEntries(codes)).toMatchObject({
@@ -168,7 +168,7 @@ describe('/metrics', () => {
   });
 
   test('survives display names that quote, break lines and escape', async () => {
-    port.world.gateways = [gateway({ displayName: 'A "B"\n\\C' })];
+    port.platform.gateways = [gateway({ displayName: 'A "B"\n\\C' })];
     expect((await scrape()).get('gatepost_parked{gateway="in",name="A \\"B\\"\\n\\\\C"}')).toBe(0);
   });
 
@@ -184,7 +184,7 @@ describe('/metrics', () => {
   });
 
   test('works before there is anything to look at, and two sets of meters do not meet', async () => {
-    const [one, other] = [0, 1].map(() => createMeters({ clock: manualClock(), log: silentLog }));
+    const [one, other] = [0, 1].map(() => createMetrics({ clock: manualClock(), log: silentLog }));
     one?.broken('in');
     expect(await one?.scrape()).toContain('gatepost_gateway_broken_total{gateway="in"} 1');
     expect(await other?.scrape()).not.toContain('gatepost_gateway_broken_total{');

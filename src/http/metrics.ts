@@ -6,7 +6,7 @@ import { cached } from '../kit/cached.js';
 import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { ARRIVAL_RESULTS, type Counters, createCounters, createGauges, type Gauges, ORDER_RESULTS } from './series.js';
+import { INBOUND_RESULTS, type Counters, createCounters, createGauges, type Gauges, OUTBOUND_RESULTS } from './series.js';
 import type { GatewayView, ServerView } from './views.js';
 
 /** The server may send any word as a code; Prometheus keeps every label value it has ever seen. */
@@ -15,39 +15,39 @@ const MOST_CODES = 50;
 const WORD = /^[a-z][a-z_]{0,39}$/;
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 /** Journal readings may be this old; several scrapers cost what one does. */
-const WAITING_KEEP_MS = 2_000;
-/** Adding up the ledger goes through every arrival of two days. */
-const LEDGER_KEEP_MS = 60_000;
+const BACKLOG_CACHE_MS = 2_000;
+/** Adding up the ledger goes through every inbound message of two days. */
+const RECONCILIATION_CACHE_MS = 60_000;
 /** Below the 10 s after which Prometheus gives a scrape up. */
 const JOURNAL_PATIENCE_MS = 5_000;
 const DAY_MS = 86_400_000;
 
-export interface MeterSources {
+export interface MetricSources {
   server(): ServerView;
   gateways(): readonly GatewayView[];
   journal: {
     waiting(): Promise<readonly GatewayBacklog[]>;
-    ledger(since: number): Promise<readonly ReconciliationRow[]>;
+    reconciliation(since: number): Promise<readonly ReconciliationRow[]>;
   };
 }
 
 /** The verbs of the flow's `Meters`, and the page made from them. */
-export interface PrometheusMeters {
-  arrival(gatewayId: string, result: (typeof ARRIVAL_RESULTS)[number], seconds: number): void;
+export interface PrometheusMetrics {
+  inboundMessage(gatewayId: string, result: (typeof INBOUND_RESULTS)[number], seconds: number): void;
   confirmed(gatewayId: string): void;
-  order(gatewayId: string, result: (typeof ORDER_RESULTS)[number], seconds: number): void;
+  outboundMessage(gatewayId: string, result: (typeof OUTBOUND_RESULTS)[number], seconds: number): void;
   broken(gatewayId: string): void;
-  turnedAway(gatewayId: string, reason: string): void;
+  inputRejected(gatewayId: string, reason: string): void;
   ignoredMsg(code: string): void;
   /** Hands in what the gauges look at; until then the session is 0 and the others are absent. The flow needs its meters
    *  before it can be looked at itself. */
-  watch(sources: MeterSources): void;
+  watch(sources: MetricSources): void;
   /** The page in Prometheus' text format. */
   scrape(): Promise<string>;
   readonly contentType: string;
 }
 
-export function createMeters({ clock, log }: { clock: Clock; log: Log }): PrometheusMeters {
+export function createMetrics({ clock, log }: { clock: Clock; log: Log }): PrometheusMetrics {
   const registry = new Registry();
   const gauges = createGauges(registry);
   const counters = createCounters(registry);
@@ -55,17 +55,17 @@ export function createMeters({ clock, log }: { clock: Clock; log: Log }): Promet
   const codes = new Set<string>();
   let look: () => Promise<void> = async () => {};
   return {
-    arrival(gateway, result, seconds) {
-      counters.arrivals.inc({ gateway, result });
+    inboundMessage(gateway, result, seconds) {
+      counters.inboundMessages.inc({ gateway, result });
       if (result === 'acknowledged') counters.ackSeconds.observe({ gateway }, seconds);
     },
     confirmed: (gateway) => counters.confirmed.inc({ gateway }),
-    order(gateway, result, seconds) {
-      counters.orders.inc({ gateway, result });
+    outboundMessage(gateway, result, seconds) {
+      counters.outboundMessages.inc({ gateway, result });
       counters.answerSeconds.observe({ gateway }, seconds);
     },
     broken: (gateway) => counters.broken.inc({ gateway }),
-    turnedAway: (gateway, reason) => counters.turnedAway.inc({ gateway, reason: WORD.test(reason) ? reason : 'other' }),
+    inputRejected: (gateway, reason) => counters.inputRejected.inc({ gateway, reason: WORD.test(reason) ? reason : 'other' }),
     ignoredMsg(code) {
       if (CODE.test(code) && codes.size < MOST_CODES) codes.add(code);
       counters.ignored.inc({ code: codes.has(code) ? code : 'other' });
@@ -82,7 +82,7 @@ export function createMeters({ clock, log }: { clock: Clock; log: Log }): Promet
 }
 
 interface Watch {
-  sources: MeterSources;
+  sources: MetricSources;
   gauges: Gauges;
   counters: Counters;
   clock: Clock;
@@ -94,10 +94,10 @@ interface Watch {
 function watching({ sources, gauges, counters, clock, log }: Watch): () => Promise<void> {
   const { journal } = sources;
   const reading = { clock, withinMs: JOURNAL_PATIENCE_MS, what: 'reading the journal for metrics' };
-  const waiting = cached({ ...reading, keepMs: WAITING_KEEP_MS }, () => journal.waiting());
-  const ledger = cached({ ...reading, keepMs: LEDGER_KEEP_MS }, () => journal.ledger(startOfYesterday(clock.now())));
+  const waiting = cached({ ...reading, keepMs: BACKLOG_CACHE_MS }, () => journal.waiting());
+  const reconciliation = cached({ ...reading, keepMs: RECONCILIATION_CACHE_MS }, () => journal.reconciliation(startOfYesterday(clock.now())));
   return async () => {
-    const [rows, sums] = await Promise.allSettled([waiting(), ledger()]);
+    const [rows, sums] = await Promise.allSettled([waiting(), reconciliation()]);
     const failed = [rows, sums].find((result) => result.status === 'rejected');
     if (failed) {
       counters.journalMisses.inc();
@@ -124,13 +124,13 @@ function setGateway(view: GatewayView, gauges: Gauges, counters: Counters): void
   counters.broken.inc({ gateway }, 0);
   if (direction === 'I') {
     gauges.parked.set({ gateway, name }, view.backingOff);
-    gauges.oldestArrival.set({ gateway, name }, view.oldestMs / 1000);
-    for (const result of ARRIVAL_RESULTS) counters.arrivals.inc({ gateway, result }, 0);
+    gauges.oldestInbound.set({ gateway, name }, view.oldestMs / 1000);
+    for (const result of INBOUND_RESULTS) counters.inboundMessages.inc({ gateway, result }, 0);
     counters.confirmed.inc({ gateway }, 0);
   } else {
-    gauges.ordersInFlight.set({ gateway, name }, view.inFlight);
-    gauges.oldestOrder.set({ gateway, name }, view.oldestMs / 1000);
-    for (const result of ORDER_RESULTS) counters.orders.inc({ gateway, result }, 0);
+    gauges.outboundInFlight.set({ gateway, name }, view.inFlight);
+    gauges.oldestOutbound.set({ gateway, name }, view.oldestMs / 1000);
+    for (const result of OUTBOUND_RESULTS) counters.outboundMessages.inc({ gateway, result }, 0);
   }
 }
 

@@ -17,8 +17,8 @@ const ready = async (path = '/ready') => {
 
 describe('/live', () => {
   test('answers whatever state server and journal are in', async () => {
-    port.world.server = { is: 'down', reason: 'refused' };
-    port.world.healthy = () => new Promise(() => {});
+    port.platform.server = { is: 'down', reason: 'refused' };
+    port.platform.healthy = () => new Promise(() => {});
     const answer = await port.get('/live');
     expect([answer.status, await answer.json()]).toEqual([200, { status: 'live' }]);
   });
@@ -48,7 +48,7 @@ describe('/ready', () => {
 
   test('is 503 while the session is down, with the reason and the next try', async () => {
     const now = port.clock.now();
-    port.world.server = {
+    port.platform.server = {
       is: 'down',
       since: now,
       retryAt: now + 5_000,
@@ -66,13 +66,13 @@ describe('/ready', () => {
   });
 
   test('is 503 until the server has sent its gateway list', async () => {
-    port.world.listed = false;
+    port.platform.listed = false;
     const { status, body } = await ready();
     expect([status, body.status, body.gatewayListReceived]).toEqual([503, 'not ready', false]);
   });
 
   test('is 503 while the journal cannot write, with its sentence and advice', async () => {
-    port.world.healthy = async () => {
+    port.platform.healthy = async () => {
       throw new GatepostError('journal/full', 'the disk is full', { advice: 'make room in /var/lib/gatepost' });
     };
     const { status, body } = await ready();
@@ -81,7 +81,7 @@ describe('/ready', () => {
   });
 
   test('stays 200 but degraded when a gateway fails or is skipped: one bad mailbox must not restart the service', async () => {
-    port.world.gateways.push(
+    port.platform.gateways.push(
       gateway({ id: 'b', displayName: 'Billing', state: 'failing', problem: 'mail.example.com refused the password' }),
       gateway({ id: 'f', displayName: 'Fax', device: 'Nonsense', state: 'skipped', problem: 'unknown device' }),
     );
@@ -95,7 +95,7 @@ describe('/ready', () => {
 
   test('asks the journal once in two seconds, however many ask', async () => {
     let asked = 0;
-    port.world.healthy = async () => {
+    port.platform.healthy = async () => {
       asked += 1;
     };
     await Promise.all(Array.from({ length: 10 }, () => ready()));
@@ -108,16 +108,16 @@ describe('/ready', () => {
   });
 
   test('sees a journal that has recovered after two seconds', async () => {
-    port.world.healthy = () => Promise.reject(new Error('locked'));
+    port.platform.healthy = () => Promise.reject(new Error('locked'));
     expect((await ready()).status).toBe(503);
-    port.world.healthy = async () => {};
+    port.platform.healthy = async () => {};
     await port.clock.advance(2_000);
     expect((await ready()).status).toBe(200);
   });
 
   test('does not hang on a journal that hangs, and does not ask it a second time meanwhile', async () => {
     let asked = 0;
-    port.world.healthy = () => {
+    port.platform.healthy = () => {
       asked += 1;
       return new Promise(() => {});
     };
@@ -133,16 +133,16 @@ describe('/ready', () => {
   });
 
   test('shows no secret that a library put into its message', async () => {
-    port.world.server = { is: 'down', reason: 'login with hunter2 refused' };
-    port.world.healthy = () => Promise.reject(new Error('cannot open hunter2'));
-    port.world.gateways.push(gateway({ state: 'failing', problem: 'AUTH hunter2 failed' }));
+    port.platform.server = { is: 'down', reason: 'login with hunter2 refused' };
+    port.platform.healthy = () => Promise.reject(new Error('cannot open hunter2'));
+    port.platform.gateways.push(gateway({ state: 'failing', problem: 'AUTH hunter2 failed' }));
     const body = await (await port.get('/ready')).text();
     expect(body).not.toContain('hunter2');
     expect(body).toContain('AUTH [hidden] failed');
   });
 
   test('as text is aligned lines for people, one per gateway, whatever its name holds', async () => {
-    port.world.gateways.push(gateway({ id: 'b', displayName: 'Bill\ning', state: 'failing', problem: 'no\r\nentry' }));
+    port.platform.gateways.push(gateway({ id: 'b', displayName: 'Bill\ning', state: 'failing', problem: 'no\r\nentry' }));
     const text = await (await port.get('/ready?format=text')).text();
     expect(text.split('\n')).toEqual([
       'status    ready, degraded',

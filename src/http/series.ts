@@ -4,11 +4,11 @@
 // alert can be read by people; counters do not, because a renamed gateway would begin a new series.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-export const ARRIVAL_RESULTS = ['acknowledged', 'duplicate', 'refused', 'quarantined'] as const;
-export const ORDER_RESULTS = ['sent', 'partial', 'deferred', 'rejected', 'unknown', 'repeated'] as const;
+export const INBOUND_RESULTS = ['acknowledged', 'duplicate', 'refused', 'quarantined'] as const;
+export const OUTBOUND_RESULTS = ['sent', 'partial', 'deferred', 'rejected', 'unknown', 'repeated'] as const;
 
 /** What the server allows between SE_MESSAGE_SENDING and ES_MESSAGE_SENT. */
-const ORDER_LIMIT_SECONDS = 90;
+const SEND_LIMIT_SECONDS = 90;
 
 export type Counters = ReturnType<typeof createCounters>;
 
@@ -19,7 +19,7 @@ export function createCounters(registry: Registry) {
   const histogram = (name: string, buckets: number[], help: string) =>
     new Histogram({ name: `gatepost_${name}`, help, labelNames: ['gateway'], buckets, registers });
   return {
-    arrivals: counter(
+    inboundMessages: counter(
       'arrivals_total',
       ['gateway', 'result'],
       'Customer messages received, by what came of handing them to the server: acknowledged, duplicate (known before), refused (will be tried again), quarantined (waits for a person)',
@@ -34,22 +34,22 @@ export function createCounters(registry: Registry) {
       ['gateway'],
       'Acknowledged messages that were then confirmed to the mailbox or carrier (flagged, moved, deleted)',
     ),
-    orders: counter(
+    outboundMessages: counter(
       'orders_total',
       ['gateway', 'result'],
       'Send orders answered to the server, by outcome: sent, partial (some recipients refused), deferred, rejected, unknown (may have gone out), repeated (answered from the record)',
     ),
     answerSeconds: histogram(
       'order_answer_seconds',
-      [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 75, 85, ORDER_LIMIT_SECONDS],
-      `From a send order to its answer; the server gives up at ${ORDER_LIMIT_SECONDS} s, so anything above the last bucket is a broken promise`,
+      [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 75, 85, SEND_LIMIT_SECONDS],
+      `From a send order to its answer; the server gives up at ${SEND_LIMIT_SECONDS} s, so anything above the last bucket is a broken promise`,
     ),
     broken: counter(
       'gateway_broken_total',
       ['gateway'],
       "Times the gateway's connection to its mailbox, relay or carrier broke or could not be opened",
     ),
-    turnedAway: counter(
+    inputRejected: counter(
       'turned_away_total',
       ['gateway', 'reason'],
       "Input that the gateway's driver turned away: forged or malformed pushes, broken PDUs, and the like",
@@ -75,7 +75,7 @@ export function createGauges(registry: Registry) {
   const perGateway = (name: string, help: string) => gauge(name, ['gateway', 'name'], help);
   const perDirection = (name: string, help: string) => gauge(name, ['gateway', 'name', 'direction'], help);
   gauge('order_limit_seconds', [], 'Seconds within which the server wants every send order answered').set(
-    ORDER_LIMIT_SECONDS,
+    SEND_LIMIT_SECONDS,
   );
   return {
     session: gauge('server_session_up', [], '1 while logged in to the contact-center server'),
@@ -87,12 +87,12 @@ export function createGauges(registry: Registry) {
     windowUsed: perDirection('window_used', 'Messages in flight now: handed over and not acknowledged, or being sent'),
     windowSize: perDirection('window_size', 'How many may be in flight; a full window stops the gateway reading'),
     parked: perGateway('parked', 'Arrivals waiting to be handed over again after a refusal or silence of the server'),
-    oldestArrival: perGateway(
+    oldestInbound: perGateway(
       'oldest_unacknowledged_seconds',
       'Age of the oldest arrival the server has not acknowledged; 0 when there is none',
     ),
-    ordersInFlight: perGateway('orders_in_flight', 'Send orders being worked on'),
-    oldestOrder: perGateway(
+    outboundInFlight: perGateway('orders_in_flight', 'Send orders being worked on'),
+    oldestOutbound: perGateway(
       'oldest_order_seconds',
       'Age of the oldest unanswered send order; compare with gatepost_order_limit_seconds. 0 when there is none',
     ),

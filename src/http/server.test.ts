@@ -30,7 +30,7 @@ function start(host: string, wanted: number, log = keptLog().log) {
     port: wanted,
     log,
     clock: port.clock,
-    meters: port.meters,
+    metrics: port.metrics,
     probes: { server: () => ({ is: 'up' }), listed: () => true, gateways: () => [], healthy: async () => {} },
     attachments: { find: async () => null, links: port.links },
   });
@@ -126,7 +126,7 @@ describe('the HTTP port', () => {
   });
 
   test('an error of ours shows no stack and no words of it, and is logged without the query', async () => {
-    port.world.gateways.push({
+    port.platform.gateways.push({
       get state(): string {
         throw new Error('secret inside');
       },
@@ -152,7 +152,7 @@ describe('the HTTP port', () => {
   test('a download that does not end is cut two seconds after closing began', async () => {
     const endless = new PassThrough();
     endless.write('beginning');
-    port.world.attachments.set('id1', stored(Buffer.alloc(100), { open: () => endless }));
+    port.platform.attachments.set('id1', stored(Buffer.alloc(100), { open: () => endless }));
     const answer = await port.get(port.links.link({ id: 'id1', name: 'x' }));
     const download = answer.arrayBuffer().then(
       () => 'whole',

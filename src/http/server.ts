@@ -7,7 +7,7 @@ import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { once } from '../kit/once.js';
 import { type AttachmentSources, attachmentRoutes } from './attachments.js';
-import type { PrometheusMeters } from './metrics.js';
+import type { PrometheusMetrics } from './metrics.js';
 import { type ProbeSources, readiness, readinessText } from './probes.js';
 import { type WebhookSources, webhookRoutes } from './webhooks.js';
 
@@ -43,7 +43,7 @@ export interface HttpOptions {
   log: Log;
   clock: Clock;
   probes: ProbeSources;
-  meters: Pick<PrometheusMeters, 'scrape' | 'contentType'>;
+  metrics: Pick<PrometheusMetrics, 'scrape' | 'contentType'>;
   attachments: AttachmentSources;
   webhooks?: WebhookSources;
 }
@@ -115,7 +115,7 @@ function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply,
 }
 
 function routes(app: FastifyInstance, options: HttpOptions): void {
-  const { probes, meters, attachments, webhooks, clock, log } = options;
+  const { probes, metrics, attachments, webhooks, clock, log } = options;
   const report = readiness(probes, clock);
   // That it answers at all is the answer: the event loop turns.
   app.get('/live', async () => ({ status: 'live' }));
@@ -125,7 +125,7 @@ function routes(app: FastifyInstance, options: HttpOptions): void {
     if (request.query.format !== 'text') return found;
     return reply.type('text/plain; charset=utf-8').send(readinessText(found));
   });
-  app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.scrape()));
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.scrape()));
   attachmentRoutes(app, attachments, log);
   if (webhooks) webhookRoutes(app, webhooks, log);
 }

@@ -24,12 +24,12 @@ export interface GatewayView {
   readonly problem: string | null;
   /** Since when it is in this state, ms since the epoch. */
   readonly since: number;
-  /** Arrivals handed over and not acknowledged, or orders being sent. */
+  /** Inbound messages handed over and not acknowledged, or outbound messages being sent. */
   readonly inFlight: number;
   /** Places of the window, or of concurrent sends. */
   readonly window: number;
-  /** Arrivals waiting in back-off. */
+  /** Inbound messages waiting in back-off. */
   readonly backingOff: number;
-  /** Age of the oldest arrival not acknowledged or order not answered, ms; 0 when there is none. */
+  /** Age of the oldest inbound message not acknowledged or order not answered, ms; 0 when there is none. */
   readonly oldestMs: number;
 }

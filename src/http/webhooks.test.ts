@@ -13,14 +13,14 @@ let port: Awaited<ReturnType<typeof openPort>>;
 let http: Awaited<ReturnType<typeof startHttp>>;
 let came: { id: string; request: WebhookRequest }[];
 let handle: WebhookSources['handle'];
-let turnedAway: string[];
+let inputRejected: string[];
 let said: string[];
 
 beforeEach(async () => {
   port = await openPort();
   came = [];
   handle = async () => ({ status: 200 });
-  turnedAway = [];
+  inputRejected = [];
   const { log, lines } = keptLog();
   said = lines;
   http = await startHttp({
@@ -28,7 +28,7 @@ beforeEach(async () => {
     port: 0,
     log,
     clock: port.clock,
-    meters: port.meters,
+    metrics: port.metrics,
     probes: { server: () => ({ is: 'up' }), listed: () => true, gateways: () => [], healthy: async () => {} },
     attachments: { find: async () => null, links: port.links },
     webhooks: {
@@ -37,7 +37,7 @@ beforeEach(async () => {
         came.push({ id, request });
         return handle(id, request);
       },
-      turnedAway: (id, reason) => void turnedAway.push(`${id} ${reason}`),
+      inputRejected: (id, reason) => void inputRejected.push(`${id} ${reason}`),
     },
   });
 });
@@ -86,7 +86,7 @@ describe('what is pushed', () => {
       expect((await push(ID, { body: '{"a":1}', headers: { 'content-type': type } })).status).toBe(200);
       expect(came[0]?.request.headers['content-type']).toBe(type);
       expect(came[0]?.request.body.toString()).toBe('{"a":1}');
-      expect(turnedAway).toEqual([]);
+      expect(inputRejected).toEqual([]);
     },
   );
 
@@ -166,7 +166,7 @@ describe('bounds', () => {
     const answer = await push(ID, { body: Buffer.alloc(10 * 1024 * 1024, 'a') }).catch(() => undefined);
     // The port answers and hangs up at once; a caller that is still writing then may only see the broken line.
     if (answer) expect(answer.status).toBe(413);
-    expect([came, turnedAway]).toEqual([[], [`${ID} too_large`]]);
+    expect([came, inputRejected]).toEqual([[], [`${ID} too_large`]]);
     expect((await fetch(`${http.url}/live`)).status).toBe(200);
   });
 
@@ -183,7 +183,7 @@ describe('bounds', () => {
       if (!socket.write(chunk)) await new Promise((resolve) => setImmediate(resolve));
     socket.destroy();
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
-    expect([came, turnedAway]).toEqual([[], [`${ID} too_large`]]);
+    expect([came, inputRejected]).toEqual([[], [`${ID} too_large`]]);
   });
 
   test('one of exactly 1 MB is taken, one byte more is not', async () => {

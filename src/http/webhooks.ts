@@ -28,7 +28,7 @@ export interface WebhookSources {
     request: WebhookRequest,
   ): Promise<{ status: number; headers?: Readonly<Record<string, string>>; body?: string }>;
   /** Counts what did not get as far as the gateway: `too_large` or `malformed`. The id may be nobody's. */
-  turnedAway?(gatewayId: string, reason: string): void;
+  inputRejected?(gatewayId: string, reason: string): void;
 }
 
 /** In a scope of its own, so that the rest of the port goes on taking no bodies. */
@@ -44,7 +44,7 @@ export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, log
     });
     scope.setErrorHandler((error: FastifyError, request) => {
       const id = idOf(request);
-      if (id) sources.turnedAway?.(id, error.statusCode === 413 ? 'too_large' : 'malformed');
+      if (id) sources.inputRejected?.(id, error.statusCode === 413 ? 'too_large' : 'malformed');
       throw error;
     });
     for (const url of ['/webhooks/:id', '/webhooks/:id/*']) {

@@ -1,7 +1,7 @@
 // What an answer belongs to: by subject, else by time.
 import { describe, expect, test } from 'vitest';
 import { fittingReferences, threadOf } from './inbound/threading.js';
-import { arrival, DAY, place } from '../../test/fixtures/journal.js';
+import { inboundMessage, DAY, place } from '../../test/fixtures/journal.js';
 
 describe('the thread of a subject', () => {
   test.each([
@@ -67,7 +67,7 @@ describe('an answer', () => {
     const { open, clock } = place();
     const journal = await open();
     const mail = (key: string, subject: string) =>
-      journal.open(arrival(key, { subject, references: `<root-${key}@x> <${key}@customers.example>` }));
+      journal.open(inboundMessage(key, { subject, references: `<root-${key}@x> <${key}@customers.example>` }));
     await mail('old', 'Parcel');
     await clock.advance(40 * DAY);
     await mail('invoice', 'Invoice');
@@ -88,7 +88,7 @@ describe('an answer', () => {
 
   test('never goes to a message without Message-ID, nor to an ignored one', async () => {
     const journal = await place().open();
-    await journal.open(arrival('1', { rfcMessageId: null, references: null }));
+    await journal.open(inboundMessage('1', { rfcMessageId: null, references: null }));
     await journal.skip('in', [{ key: '2', fingerprint: '' }]);
     expect(await journal.threadFor('carla@customers.example', 'Where is my parcel?')).toBeNull();
     expect(await journal.threadFor('', '')).toBeNull();
@@ -96,7 +96,7 @@ describe('an answer', () => {
 
   test('to a message without references refers to it alone', async () => {
     const journal = await place().open();
-    await journal.open(arrival('1', { references: null }));
+    await journal.open(inboundMessage('1', { references: null }));
     const only = '<1@customers.example>';
     expect(await journal.threadFor('carla@customers.example', 'x')).toEqual({ messageId: only, references: only });
   });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { committer } from './db/group-commit.js';
 import type { Database, Sql, Verdict, Work } from './db/sql.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { arrival, later, place } from '../../test/fixtures/journal.js';
+import { inboundMessage, later, place } from '../../test/fixtures/journal.js';
 
 const unused = async () => {
   throw new Error('not asked for in this test');
@@ -115,35 +115,35 @@ test('a verb that fails, fails alone and leaves nothing behind', async () => {
   // The third is given the requestId of the first, also when the work is done once more with care.
   const guids = ['r-1', 'r-2', 'r-1', 'r-2', 'r-1', 'r-3'];
   const journal = await open({ guid: () => guids.shift() ?? '' });
-  await journal.open(arrival('first'));
+  await journal.open(inboundMessage('first'));
   const results = await Promise.allSettled([
-    journal.open(arrival('before')),
-    journal.open(arrival('broken')),
-    journal.open(arrival('after')),
+    journal.open(inboundMessage('before')),
+    journal.open(inboundMessage('broken')),
+    journal.open(inboundMessage('after')),
   ]);
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect([...(await journal.recordsOf('in', ['before', 'broken', 'after'])).keys()].sort()).toEqual(['after', 'before']);
   expect(rows("select * from delivery_log where subject = 'broken'")).toEqual([]);
-  expect(rows('select seen from ledger')).toEqual([{ seen: 3 }]);
+  expect(rows('select seen from reconciliation')).toEqual([{ seen: 3 }]);
 });
 
 test('a disk that is full rejects every verb of the transaction, nothing of it happened, and what was there stays', async () => {
   const { open, rows, path } = place();
   const small = await open({ maxBytes: 400 * 1024 });
-  await small.open(arrival('early'));
-  const many = Array.from({ length: 300 }, (_, index) => arrival(`m${index}`, { subject: 'x'.repeat(4_000) }));
+  await small.open(inboundMessage('early'));
+  const many = Array.from({ length: 300 }, (_, index) => inboundMessage(`m${index}`, { subject: 'x'.repeat(4_000) }));
   const results = await Promise.allSettled(many.map((each) => small.open(each)));
   const failed = results.filter((result) => result.status === 'rejected');
   expect(failed.length).toBeGreaterThan(0);
   expect(failed[0]?.reason).toMatchObject({ code: 'journal/disk-full', message: expect.stringContaining(path) });
   const kept = results.flatMap((result, index) => (result.status === 'fulfilled' ? [`m${index}`] : []));
-  const there = rows("select key from arrivals where key <> 'early' order by id").map(({ key }) => key);
+  const there = rows("select key from inbound_messages where key <> 'early' order by id").map(({ key }) => key);
   expect(there).toEqual(kept);
-  expect(rows('select sum(seen) as seen from ledger')).toEqual([{ seen: kept.length + 1 }]);
+  expect(rows('select sum(seen) as seen from reconciliation')).toEqual([{ seen: kept.length + 1 }]);
   await small.close();
 
   const journal = await open();
   later(() => journal.close());
-  expect((await journal.open(arrival('early'))).state).toBe('open');
-  await journal.open(arrival('m299'));
+  expect((await journal.open(inboundMessage('early'))).state).toBe('open');
+  await journal.open(inboundMessage('m299'));
 });

@@ -68,7 +68,7 @@ async function checkMails(journal: Journal, said: readonly string[][]): Promise<
 }
 
 /** What may have gone out is never offered for sending again, and nothing went out twice. */
-async function checkOrders(journal: Journal, said: readonly string[][]): Promise<void> {
+async function checkOutboundMessages(journal: Journal, said: readonly string[][]): Promise<void> {
   const sent = said.filter(([step]) => step === 'SENT').map(([, id]) => String(id));
   expect(new Set(sent).size).toBe(sent.length);
   for (const id of sent) expect(['sent', 'unknown']).toContain((await journal.outboundMessage(id))?.state);
@@ -88,14 +88,14 @@ test('a journal that was killed many times has everything once', async () => {
     const journal = await open();
     await journal.reclaimAbandoned(0);
     await checkMails(journal, said);
-    await checkOrders(journal, said);
-    const ledger = only(
+    await checkOutboundMessages(journal, said);
+    const reconciliation = only(
       await journal.reconciliation(0).then((days) => (days.length === 0 ? [{ received: 0, delivered: 0, waiting: 0 }] : days)),
     );
-    expect(ledger.seen).toBe(ledger.delivered + ledger.waiting);
+    expect(reconciliation.received).toBe(reconciliation.delivered + reconciliation.waiting);
     await journal.close();
   }
-  expect(rows('select key from arrivals group by key having count(*) > 1')).toEqual([]);
+  expect(rows('select key from inbound_messages group by key having count(*) > 1')).toEqual([]);
   expect(
     rows(
       "select 1 from delivery_log where step in ('received', 'acknowledged', 'confirmed') group by step, subject having count(*) > 1",

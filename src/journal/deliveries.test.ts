@@ -2,36 +2,36 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DeliveryReceipt, DeliveryState, Journal, RecordedOutcome, MessageTrace } from './types/journal.js';
-import { DAY, only, order, place } from '../../test/fixtures/journal.js';
+import { DAY, only, outboundMessage, place } from '../../test/fixtures/journal.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
-function news(id: string, state: DeliveryState, detail: string | null = null): DeliveryReceipt {
+function receipts(id: string, state: DeliveryState, detail: string | null = null): DeliveryReceipt {
   return { id, state, at: 1, detail };
 }
 
 type Sent = Extract<RecordedOutcome, { kind: 'sent' }>;
 
 async function settle(journal: Journal, id: string, outcome: RecordedOutcome) {
-  await journal.accept(order(id));
+  await journal.accept(outboundMessage(id));
   await journal.recordOutcome(id, await journal.beginAttempt(id, `${id}@shop.example`), outcome);
 }
 
 const send = (journal: Journal, id: string, more: Partial<Sent> = {}) =>
   settle(journal, id, { kind: 'sent', deliverySystemId: `${id}@shop.example`, ...more });
 
-const labelOf = (story: MessageTrace, label: string) => story.ids.find((id) => id.label === label)?.value;
+const labelOf = (trace: MessageTrace, label: string) => trace.ids.find((id) => id.label === label)?.value;
 const delivery = async (journal: Journal, id: string) => labelOf(only(await journal.traces(id)), 'Delivery');
 const receipts = async (journal: Journal, id: string) =>
   only(await journal.traces(id)).entries.flatMap(({ event, detail }) => (event === 'receipt' ? [detail] : []));
 
-describe('an order that was sent', () => {
+describe('an outbound message that was sent', () => {
   test('is accepted, and its news are heard under its deliverySystemId when the driver names no other ids', async () => {
     const journal = await place().open();
     await send(journal, 'a');
     expect(await delivery(journal, 'a')).toBe('accepted');
     expect(await receipts(journal, 'a')).toEqual([]);
-    await journal.applyReceipts('out', [news('a@shop.example', 'sent'), news('a@shop.example', 'delivered', 'stat:DELIVRD')]);
+    await journal.applyReceipts('out', [receipts('a@shop.example', 'sent'), receipts('a@shop.example', 'delivered', 'stat:DELIVRD')]);
     expect(await delivery(journal, 'a')).toBe('delivered: stat:DELIVRD');
     expect(await receipts(journal, 'a')).toEqual(['sent', 'delivered: stat:DELIVRD']);
     expect(labelOf(only(await journal.traces('a')), 'Provider id')).toBeUndefined();
@@ -40,7 +40,7 @@ describe('an order that was sent', () => {
   test('begins where the outcome says it is', async () => {
     const journal = await place().open();
     await send(journal, 'a', { state: 'delivered', ids: ['SM1'] });
-    await journal.applyReceipts('out', [news('SM1', 'sent'), news('SM1', 'delivered', 'again')]);
+    await journal.applyReceipts('out', [receipts('SM1', 'sent'), receipts('SM1', 'delivered', 'again')]);
     expect(await delivery(journal, 'a')).toBe('delivered');
     expect(await receipts(journal, 'a')).toEqual(['delivered']);
   });
@@ -48,9 +48,9 @@ describe('an order that was sent', () => {
   test('never moves backwards and never leaves an end, and only what changes is logged', async () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['SM1'] });
-    await journal.applyReceipts('out', [news('SM1', 'undelivered', '30003 unreachable handset')]);
-    await journal.applyReceipts('out', [news('SM1', 'accepted'), news('SM1', 'sent'), news('SM1', 'delivered', 'too late')]);
-    await journal.applyReceipts('out', [news('SM1', 'undelivered', 'once more')]);
+    await journal.applyReceipts('out', [receipts('SM1', 'undelivered', '30003 unreachable handset')]);
+    await journal.applyReceipts('out', [receipts('SM1', 'accepted'), receipts('SM1', 'sent'), receipts('SM1', 'delivered', 'too late')]);
+    await journal.applyReceipts('out', [receipts('SM1', 'undelivered', 'once more')]);
     expect(await delivery(journal, 'a')).toBe('undelivered: 30003 unreachable handset');
     expect(await receipts(journal, 'a')).toEqual(['undelivered: 30003 unreachable handset']);
   });
@@ -59,10 +59,10 @@ describe('an order that was sent', () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['SM0123456789'] });
     await send(journal, 'b', { ids: ['part-1-of-b', 'part-2-of-b'] });
-    const story = only(await journal.traces('SM0123456789'));
-    expect(labelOf(story, 'MessageId')).toBe('a');
-    expect(labelOf(story, 'Provider id')).toBe('SM0123456789');
-    expect(only(await journal.traces('SM012345')).ids).toEqual(story.ids);
+    const trace = only(await journal.traces('SM0123456789'));
+    expect(labelOf(trace, 'MessageId')).toBe('a');
+    expect(labelOf(trace, 'Provider id')).toBe('SM0123456789');
+    expect(only(await journal.traces('SM012345')).ids).toEqual(trace.ids);
     const parts = only(await journal.traces('part-2-of-b'));
     expect(labelOf(parts, 'Part 1 of 2')).toBe('part-1-of-b');
     expect(labelOf(parts, 'Part 2 of 2')).toBe('part-2-of-b');
@@ -72,7 +72,7 @@ describe('an order that was sent', () => {
     const { open } = place();
     const journal = await open();
     await send(journal, 'a', { ids: ['SM1'] });
-    await journal.applyReceipts('out', [news('SM1', 'delivered')]);
+    await journal.applyReceipts('out', [receipts('SM1', 'delivered')]);
     await settle(journal, 'b', { kind: 'rejected', detail: 'no' });
     await journal.close();
     const next = await open();
@@ -81,7 +81,7 @@ describe('an order that was sent', () => {
   });
 });
 
-describe('an order whose outcome is unknown, but which the counterparty has under way', () => {
+describe('an outbound message whose outcome is unknown, but which the counterparty has under way', () => {
   const underWay = { kind: 'unknown', detail: 'the call is still under way', ids: ['job 7'] } as const;
   const state = async (journal: Journal) => (await journal.outboundMessage('a'))?.state;
 
@@ -92,19 +92,19 @@ describe('an order whose outcome is unknown, but which the counterparty has unde
     const journal = await place().open();
     await settle(journal, 'a', underWay);
     expect(await state(journal)).toBe('unknown');
-    await journal.applyReceipts('out', [news('job 7', 'accepted', 'dial 1')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'accepted', 'dial 1')]);
     expect(await state(journal)).toBe('unknown');
-    await journal.applyReceipts('out', [news('job 7', end, words)]);
+    await journal.applyReceipts('out', [receipts('job 7', end, words)]);
     expect(await state(journal)).toBe(settled);
     expect((await journal.outboundMessage('a'))?.detail).toBe(words);
     expect(await delivery(journal, 'a')).toBe(`${end}: ${words}`);
-    await journal.applyReceipts('out', [news('job 7', end === 'delivered' ? 'undelivered' : 'delivered', 'other words')]);
+    await journal.applyReceipts('out', [receipts('job 7', end === 'delivered' ? 'undelivered' : 'delivered', 'other words')]);
     expect(await state(journal)).toBe(settled);
   });
 
   test('is settled by news that came before it was known to be unknown', async () => {
     const journal = await place().open();
-    await journal.applyReceipts('out', [news('job 7', 'delivered', '1 of 1 page')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'delivered', '1 of 1 page')]);
     await settle(journal, 'a', underWay);
     expect(await state(journal)).toBe('sent');
   });
@@ -115,7 +115,7 @@ describe('an order whose outcome is unknown, but which the counterparty has unde
     const sent = { kind: 'sent', deliverySystemId: 'job 8', state: 'delivered' } as const;
     expect((await journal.recordOutcome('a', 1, sent)).state).toBe('sent');
     expect(await delivery(journal, 'a')).toBe('delivered');
-    await journal.applyReceipts('out', [news('job 7', 'undelivered', 'nobody waits for this one')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'undelivered', 'nobody waits for this one')]);
     expect(await delivery(journal, 'a')).toBe('delivered');
   });
 
@@ -124,18 +124,18 @@ describe('an order whose outcome is unknown, but which the counterparty has unde
     await settle(journal, 'a', { kind: 'unknown', detail: 'the line broke' });
     expect((await journal.recordOutcome('a', 1, { kind: 'unknown', detail: 'again' })).detail).toBe('the line broke');
     expect((await journal.recordOutcome('a', 1, underWay)).detail).toBe('the call is still under way');
-    await journal.applyReceipts('out', [news('job 7', 'delivered')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'delivered')]);
     expect(await state(journal)).toBe('sent');
   });
 
   test('sent again after it failed, is not failed a second time by the first try', async () => {
     const journal = await place().open();
     await settle(journal, 'a', underWay);
-    await journal.applyReceipts('out', [news('job 7', 'undelivered', 'Busy')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'undelivered', 'Busy')]);
     await settle(journal, 'a', { kind: 'unknown', detail: 'on its way', ids: ['job 9'] });
-    await journal.applyReceipts('out', [news('job 7', 'undelivered', 'Busy')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'undelivered', 'Busy')]);
     expect(await state(journal)).toBe('unknown');
-    await journal.applyReceipts('out', [news('job 9', 'delivered')]);
+    await journal.applyReceipts('out', [receipts('job 9', 'delivered')]);
     expect(await state(journal)).toBe('sent');
   });
 });
@@ -144,8 +144,8 @@ describe('progress', () => {
   test('is a line of the log each time, as long as there is no end, and moves nothing', async () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['job 7'] });
-    const dial = (n: number) => ({ ...news('job 7', 'accepted', `dial ${n}: busy`), progress: true });
-    await journal.applyReceipts('out', [dial(1), dial(2), news('job 7', 'delivered', 'ok'), dial(3)]);
+    const dial = (n: number) => ({ ...receipts('job 7', 'accepted', `dial ${n}: busy`), progress: true });
+    await journal.applyReceipts('out', [dial(1), dial(2), receipts('job 7', 'delivered', 'ok'), dial(3)]);
     expect(await receipts(journal, 'a')).toEqual(['dial 1: busy', 'dial 2: busy', 'delivered: ok']);
     expect(await delivery(journal, 'a')).toBe('delivered: ok');
   });
@@ -153,14 +153,14 @@ describe('progress', () => {
   test('of an id that no order has is kept for nobody', async () => {
     const { open, rows } = place();
     const journal = await open();
-    await journal.applyReceipts('out', [{ ...news('job 7', 'accepted', 'dial 1'), progress: true }]);
+    await journal.applyReceipts('out', [{ ...receipts('job 7', 'accepted', 'dial 1'), progress: true }]);
     await journal.close();
-    expect(rows('select * from early_news')).toEqual([]);
+    expect(rows('select * from unmatched_receipts')).toEqual([]);
   });
 
-  test('of an order that is being sent is in its story', async () => {
+  test('of an outbound message that is being sent is in its story', async () => {
     const journal = await place().open();
-    await journal.accept(order('a'));
+    await journal.accept(outboundMessage('a'));
     await journal.noteProgress('a', 'dial 1: busy');
     await journal.noteProgress('nobody', 'dial 1: busy');
     expect(await receipts(journal, 'a')).toEqual(['dial 1: busy']);
@@ -174,20 +174,20 @@ describe('whom news are about', () => {
     await settle(journal, 'a', { kind: 'unknown', detail: 'on its way', ids: ['job 7'] });
     expect(await journal.delivery('out', 'job 7')).toMatchObject({ messageId: 'a', state: 'unknown' });
     expect(await journal.delivery('other', 'job 7')).toBeNull();
-    await journal.applyReceipts('out', [news('job 7', 'undelivered', 'Busy')]);
+    await journal.applyReceipts('out', [receipts('job 7', 'undelivered', 'Busy')]);
     expect(await journal.delivery('out', 'job 7')).toMatchObject({ state: 'undelivered', detail: 'Busy' });
   });
 });
 
-describe('an order in several parts', () => {
+describe('an outbound message in several parts', () => {
   test('is delivered only when all parts are', async () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['1', '2', '2', '3'] });
-    await journal.applyReceipts('out', [news('1', 'delivered', 'ok'), news('3', 'sent')]);
+    await journal.applyReceipts('out', [receipts('1', 'delivered', 'ok'), receipts('3', 'sent')]);
     expect(await delivery(journal, 'a')).toBe('accepted (1 of 3 parts delivered)');
-    await journal.applyReceipts('out', [news('2', 'delivered', 'ok')]);
+    await journal.applyReceipts('out', [receipts('2', 'delivered', 'ok')]);
     expect(await delivery(journal, 'a')).toBe('sent (2 of 3 parts delivered)');
-    await journal.applyReceipts('out', [news('3', 'delivered', 'ok')]);
+    await journal.applyReceipts('out', [receipts('3', 'delivered', 'ok')]);
     expect(await delivery(journal, 'a')).toBe('delivered (3 of 3 parts): ok');
     expect((await receipts(journal, 'a')).at(-1)).toBe('delivered (part 3 of 3): ok');
   });
@@ -195,42 +195,42 @@ describe('an order in several parts', () => {
   test('is undelivered as soon as one part is, with the words about that part', async () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['1', '2'] });
-    await journal.applyReceipts('out', [news('2', 'undelivered', 'stat:EXPIRED')]);
-    await journal.applyReceipts('out', [news('1', 'delivered', 'ok')]);
+    await journal.applyReceipts('out', [receipts('2', 'undelivered', 'stat:EXPIRED')]);
+    await journal.applyReceipts('out', [receipts('1', 'delivered', 'ok')]);
     expect(await delivery(journal, 'a')).toBe('undelivered (1 of 2 parts): stat:EXPIRED');
   });
 });
 
 describe('news of an id that no order has', () => {
-  test('wait for the order to be settled, the furthest of each id', async () => {
+  test('wait for the outbound message to be settled, the furthest of each id', async () => {
     const { open, rows } = place();
     const journal = await open();
-    await journal.applyReceipts('out', [news('1', 'sent'), news('1', 'delivered', 'ok'), news('1', 'sent')]);
+    await journal.applyReceipts('out', [receipts('1', 'sent'), receipts('1', 'delivered', 'ok'), receipts('1', 'sent')]);
     await journal.close();
     const next = await open();
-    await next.applyReceipts('out', [news('2', 'sent')]);
+    await next.applyReceipts('out', [receipts('2', 'sent')]);
     await send(next, 'a', { ids: ['1', '2'] });
     expect(await delivery(next, 'a')).toBe('sent (1 of 2 parts delivered)');
-    expect(rows('select * from early_news')).toEqual([]);
+    expect(rows('select * from unmatched_receipts')).toEqual([]);
   });
 
   test('are those of another gateway, too', async () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['1'] });
-    await journal.applyReceipts('out-2', [news('1', 'delivered')]);
-    await journal.applyReceipts('out', [news('01', 'delivered')]);
+    await journal.applyReceipts('out-2', [receipts('1', 'delivered')]);
+    await journal.applyReceipts('out', [receipts('01', 'delivered')]);
     expect(await delivery(journal, 'a')).toBe('accepted');
   });
 
   test('are given up after a day, with one line in the delivery log for each id', async () => {
     const { open, clock, rows } = place();
     const journal = await open();
-    await journal.applyReceipts('out', [news('1', 'sent'), news('1', 'delivered', 'ok')]);
+    await journal.applyReceipts('out', [receipts('1', 'sent'), receipts('1', 'delivered', 'ok')]);
     await clock.advance(DAY - 1);
     expect(await journal.sweep(RETENTION)).toEqual({ removed: 0 });
     await clock.advance(2);
     expect(await journal.sweep(RETENTION)).toEqual({ removed: 1 });
-    expect(rows('select * from early_news')).toEqual([]);
+    expect(rows('select * from unmatched_receipts')).toEqual([]);
     expect(only(await journal.entries({ event: 'receipt', limit: 9 }))).toMatchObject({
       gatewayId: 'out',
       direction: 'O',
@@ -242,8 +242,8 @@ describe('news of an id that no order has', () => {
   test('leave nothing but a line when the id is absurdly long', async () => {
     const { open, rows } = place();
     const journal = await open();
-    await journal.applyReceipts('out', [news('x'.repeat(100_000), 'delivered')]);
-    expect(rows('select * from early_news')).toEqual([]);
+    await journal.applyReceipts('out', [receipts('x'.repeat(100_000), 'delivered')]);
+    expect(rows('select * from unmatched_receipts')).toEqual([]);
     expect(only(await journal.entries({ event: 'receipt', limit: 9 })).subject).toHaveLength(500);
   });
 });
@@ -251,9 +251,9 @@ describe('news of an id that no order has', () => {
 test('an id that the counterparty uses again means the newest order', async () => {
   const journal = await place().open();
   await send(journal, 'old', { ids: ['7'] });
-  await journal.applyReceipts('out', [news('7', 'delivered')]);
+  await journal.applyReceipts('out', [receipts('7', 'delivered')]);
   await send(journal, 'new', { ids: ['7'] });
-  await journal.applyReceipts('out', [news('7', 'undelivered', 'gone')]);
+  await journal.applyReceipts('out', [receipts('7', 'undelivered', 'gone')]);
   expect(await delivery(journal, 'old')).toBe('delivered');
   expect(await delivery(journal, 'new')).toBe('undelivered: gone');
 });
@@ -265,13 +265,13 @@ test('thousands of news in one call are all heard', async () => {
   await send(journal, 'a', { ids });
   await journal.applyReceipts(
     'out',
-    ids.map((id) => news(id, 'delivered')),
+    ids.map((id) => receipts(id, 'delivered')),
   );
   expect(rows("select count(*) as parts from delivery_parts where state = 'delivered'")).toEqual([{ parts: 1_203 }]);
-  expect(rows('select delivery_state from orders')).toEqual([{ delivery_state: 'delivered' }]);
+  expect(rows('select delivery_state from outbound_messages')).toEqual([{ delivery_state: 'delivered' }]);
 });
 
-test('the ids of an order go with the order, and not before', async () => {
+test('the ids of an outbound message go with the outbound message, and not before', async () => {
   const { open, clock, rows } = place();
   const journal = await open();
   await send(journal, 'a', { ids: ['1', '2'] });
@@ -295,13 +295,13 @@ const truth = fc.tuple(
   ...PARTS.map(() => fc.constantFrom<DeliveryState>('accepted', 'sent', 'delivered', 'undelivered')),
 );
 
-/** Everything that is reported on the way there, some of it more than once, shuffled; and when the order is settled. */
+/** Everything that is reported on the way there, some of it more than once, shuffled; and when the outbound message is settled. */
 const history = truth.chain((ends) => {
   const told = ends.flatMap((end, index) => {
     const way: DeliveryState[] = ['accepted', 'sent', end];
     return way
       .filter((state) => state === end || (RANK[state] ?? 9) < (RANK[end] ?? 0))
-      .map((state) => news(PARTS[index] ?? '', state));
+      .map((state) => receipts(PARTS[index] ?? '', state));
   });
   return fc.record({
     ends: fc.constant(ends),
@@ -333,7 +333,7 @@ test('any order, repetition and delay of the same news ends in the same state an
       const reached = rows(`select state from delivery_parts where message_id = '${id}' order by part`);
       expect(reached.map(({ state }) => state)).toEqual(ends);
       const lowest = ['accepted', 'sent', 'delivered'].find((state) => ends.some((end) => end === state));
-      expect(rows(`select delivery_state from orders where message_id = '${id}'`)).toEqual([
+      expect(rows(`select delivery_state from outbound_messages where message_id = '${id}'`)).toEqual([
         { delivery_state: ends.includes('undelivered') ? 'undelivered' : lowest },
       ]);
     }),

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { files } from './storage/blobs.js';
-import { arrival, DAY, only, place, taken } from '../../test/fixtures/journal.js';
+import { inboundMessage, DAY, only, place, taken } from '../../test/fixtures/journal.js';
 
 const KEEP = { logDays: 1_000, orderDays: 1_000, attachmentDays: 1_000 };
 const nothing = async () => new Set<string>();
@@ -22,7 +22,7 @@ function attachment(id: string, content: string) {
 test('an attachment is read back as it was, also after a restart', async () => {
   const { open } = place();
   const journal = await open();
-  await journal.open(arrival('1', { attachments: [attachment('link-1', 'hello'), attachment('link-2', '')] }));
+  await journal.open(inboundMessage('1', { attachments: [attachment('link-1', 'hello'), attachment('link-2', '')] }));
   await journal.close();
   const restarted = await open();
   const found = await restarted.attachment('link-1');
@@ -35,16 +35,16 @@ test('an attachment is read back as it was, also after a restart', async () => {
 test('the same bytes are stored once', async () => {
   const { open, dir } = place();
   const journal = await open();
-  await journal.open(arrival('1', { attachments: [attachment('a', 'logo'), attachment('b', 'logo')] }));
-  await journal.open(arrival('2', { attachments: [attachment('c', 'logo')] }));
+  await journal.open(inboundMessage('1', { attachments: [attachment('a', 'logo'), attachment('b', 'logo')] }));
+  await journal.open(inboundMessage('2', { attachments: [attachment('c', 'logo')] }));
   expect(stored(dir).length).toBe(1);
 });
 
-test('a known arrival that comes again stores nothing', async () => {
+test('a known inbound message that comes again stores nothing', async () => {
   const { open, dir } = place();
   const journal = await open();
-  await journal.open(arrival('1'));
-  await journal.open(arrival('1', { attachments: [attachment('a', 'again')] }));
+  await journal.open(inboundMessage('1'));
+  await journal.open(inboundMessage('1', { attachments: [attachment('a', 'again')] }));
   expect(stored(dir)).toEqual([]);
   expect(await journal.attachment('a')).toBeNull();
 });
@@ -65,9 +65,9 @@ test('a file goes with the last row that refers to it, and not before', async ()
 test('files that no row refers to are removed, those of an interrupted writing at the next start', async () => {
   const { open, dir } = place();
   const journal = await open();
-  await journal.open(arrival('1', { attachments: [attachment('a', 'kept')] }));
+  await journal.open(inboundMessage('1', { attachments: [attachment('a', 'driver_records')] }));
   // The id is taken, so that the row goes on pointing to the first file, and the second has no row.
-  await journal.open(arrival('2', { attachments: [attachment('a', 'orphan')] }));
+  await journal.open(inboundMessage('2', { attachments: [attachment('a', 'orphan')] }));
   expect(stored(dir).length).toBe(2);
   expect(await journal.sweep(KEEP)).toEqual({ removed: 1 });
   expect(stored(dir).length).toBe(1);
@@ -130,17 +130,17 @@ test('25 MB are stored while the event loop keeps turning', async () => {
 test('an attachment whose file somebody removed is gone, not an error', async () => {
   const { open, dir } = place();
   const journal = await open();
-  await journal.open(arrival('1', { attachments: [attachment('a', 'hello')] }));
+  await journal.open(inboundMessage('1', { attachments: [attachment('a', 'hello')] }));
   rmSync(join(dir, 'attachments', only(stored(dir))));
   expect(await journal.attachment('a')).toBeNull();
 });
 
-test('a folder that cannot be written is one clear sentence, and the arrival is not recorded', async () => {
+test('a folder that cannot be written is one clear sentence, and the inbound message is not recorded', async () => {
   const { open, dir } = place();
   const journal = await open();
   rmSync(join(dir, 'attachments'), { recursive: true });
   writeFileSync(join(dir, 'attachments'), 'a file in the way');
-  await expect(journal.open(arrival('1', { attachments: [attachment('a', 'x')] }))).rejects.toMatchObject({
+  await expect(journal.open(inboundMessage('1', { attachments: [attachment('a', 'x')] }))).rejects.toMatchObject({
     code: 'journal/unwritable',
     message: expect.stringContaining('cannot be written'),
   });

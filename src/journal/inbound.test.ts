@@ -1,11 +1,11 @@
-// The verbs of arrivals and the diagram of their states.
+// The verbs of inbound messages and the diagram of their states.
 import { describe, expect, test } from 'vitest';
-import { arrival, later, only, place, taken } from '../../test/fixtures/journal.js';
+import { inboundMessage, later, only, place, taken } from '../../test/fixtures/journal.js';
 
 describe('opening', () => {
   test('records it as open with a requestId of its own', async () => {
     const journal = await place().open();
-    const [one, two] = await Promise.all([journal.open(arrival('1')), journal.open(arrival('2'))]);
+    const [one, two] = await Promise.all([journal.open(inboundMessage('1')), journal.open(inboundMessage('2'))]);
     expect(one).toMatchObject({ gatewayId: 'in', key: '1', state: 'open', refusals: 0, messageId: null });
     expect(one.requestId).toMatch(/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     expect(two.requestId).not.toBe(one.requestId);
@@ -14,22 +14,22 @@ describe('opening', () => {
   test('one key keeps its requestId and DeliverySystemId for ever, also over a restart', async () => {
     const { open } = place();
     const journal = await open();
-    const first = await journal.open(arrival('1'));
+    const first = await journal.open(inboundMessage('1'));
     const [again, atOnce] = await Promise.all([
-      journal.open(arrival('1', { deliverySystemId: 'other' })),
-      journal.open(arrival('1')),
+      journal.open(inboundMessage('1', { deliverySystemId: 'other' })),
+      journal.open(inboundMessage('1')),
     ]);
     expect(again).toEqual(first);
     expect(atOnce).toEqual(first);
     await journal.close();
     const restarted = await open();
-    expect(await restarted.open(arrival('1', { subject: 'changed' }))).toEqual(first);
+    expect(await restarted.open(inboundMessage('1', { subject: 'changed' }))).toEqual(first);
   });
 
-  test('the same key of another gateway is another arrival', async () => {
+  test('the same key of another gateway is another inbound message', async () => {
     const journal = await place().open();
-    const here = await journal.open(arrival('1'));
-    const there = await journal.open(arrival('1', { gatewayId: 'in-2' }));
+    const here = await journal.open(inboundMessage('1'));
+    const there = await journal.open(inboundMessage('1', { gatewayId: 'in-2' }));
     expect(there.requestId).not.toBe(here.requestId);
     expect((await journal.recordsOf('in-2', ['1'])).get('1')).toEqual(there);
   });
@@ -39,7 +39,7 @@ describe('known keys', () => {
   test('are found among thousands, the unknown ones left out', async () => {
     const journal = await place().open();
     const keys = Array.from({ length: 1_203 }, (_, index) => `INBOX/7/${index}`);
-    await Promise.all(keys.filter((_, index) => index % 2 === 0).map((key) => journal.open(arrival(key))));
+    await Promise.all(keys.filter((_, index) => index % 2 === 0).map((key) => journal.open(inboundMessage(key))));
     const known = await journal.recordsOf('in', keys);
     expect(known.size).toBe(602);
     expect(known.get('INBOX/7/1202')?.state).toBe('open');
@@ -49,7 +49,7 @@ describe('known keys', () => {
 
   test('include the ignored ones; ignoring leaves known keys as they are', async () => {
     const journal = await place().open();
-    await journal.open(arrival('1'));
+    await journal.open(inboundMessage('1'));
     const entries = Array.from({ length: 1_100 }, (_, index) => ({ key: `${index}`, fingerprint: `f${index}` }));
     await journal.skip('in', entries);
     const known = await journal.recordsOf('in', ['0', '1', '1099']);
@@ -58,14 +58,14 @@ describe('known keys', () => {
       '1 open',
       '1099 ignored',
     ]);
-    expect((await journal.open(arrival('0'))).state).toBe('ignored');
+    expect((await journal.open(inboundMessage('0'))).state).toBe('ignored');
   });
 
   test('are found by fingerprint', async () => {
     const journal = await place().open();
-    await journal.open(arrival('1', { fingerprint: 'same' }));
-    await journal.open(arrival('2', { fingerprint: 'same' }));
-    await journal.open(arrival('3', { gatewayId: 'in-2', fingerprint: 'same' }));
+    await journal.open(inboundMessage('1', { fingerprint: 'same' }));
+    await journal.open(inboundMessage('2', { fingerprint: 'same' }));
+    await journal.open(inboundMessage('3', { gatewayId: 'in-2', fingerprint: 'same' }));
     await journal.skip('in', [{ key: '4', fingerprint: 'old' }]);
     const found = await journal.byFingerprint('in', ['same', 'old', 'nobody']);
     expect(found.map(({ key, state }) => `${key} ${state}`).sort()).toEqual(['1 open', '2 open', '4 ignored']);
@@ -74,8 +74,8 @@ describe('known keys', () => {
   test('get new keys with all their history, but never one that is taken', async () => {
     const journal = await place().open();
     const one = await taken(journal, 'INBOX/1/1');
-    await journal.open(arrival('INBOX/2/9'));
-    await journal.open(arrival('INBOX/1/2'));
+    await journal.open(inboundMessage('INBOX/2/9'));
+    await journal.open(inboundMessage('INBOX/1/2'));
     await journal.rekey('in', [
       { from: 'INBOX/1/1', to: 'INBOX/2/1' },
       { from: 'INBOX/1/2', to: 'INBOX/2/9' },
@@ -84,16 +84,16 @@ describe('known keys', () => {
     const known = await journal.recordsOf('in', ['INBOX/1/1', 'INBOX/2/1', 'INBOX/1/2', 'INBOX/2/9', 'INBOX/2/3']);
     expect([...known.keys()].sort()).toEqual(['INBOX/1/2', 'INBOX/2/1', 'INBOX/2/9']);
     expect(known.get('INBOX/2/1')).toEqual({ ...one, key: 'INBOX/2/1' });
-    const story = only(await journal.traces('INBOX/2/1'));
-    expect(story.entries.map(({ event }) => event)).toEqual(['received', 'acknowledged', 'rekeyed']);
-    expect(story.entries[2]?.detail).toBe('was INBOX/1/1');
+    const trace = only(await journal.traces('INBOX/2/1'));
+    expect(trace.entries.map(({ event }) => event)).toEqual(['received', 'acknowledged', 'rekeyed']);
+    expect(trace.entries[2]?.detail).toBe('was INBOX/1/1');
   });
 });
 
 describe('acknowledging', () => {
   test('open -> acknowledged, once; a repeat changes nothing', async () => {
     const journal = await place().open();
-    const { requestId } = await journal.open(arrival('1'));
+    const { requestId } = await journal.open(inboundMessage('1'));
     const record = await journal.acknowledge(requestId.toUpperCase(), { messageId: 'ABC-1', at: 5 });
     expect(record).toMatchObject({ state: 'acknowledged', messageId: 'abc-1' });
     expect(await journal.acknowledge(requestId, { messageId: 'other', at: 6 })).toEqual(record);
@@ -102,7 +102,7 @@ describe('acknowledging', () => {
 
   test('an unknown requestId gives null', async () => {
     const journal = await place().open();
-    await journal.open(arrival('1'));
+    await journal.open(inboundMessage('1'));
     expect(await journal.acknowledge('nobody', { messageId: null, at: 1 })).toBeNull();
   });
 
@@ -123,7 +123,7 @@ describe('confirming', () => {
     const journal = await place().open();
     const ids: number[] = [];
     for (let index = 0; index < 700; index++)
-      ids.push(index % 100 === 0 ? (await journal.open(arrival(`${index}`))).id : 0);
+      ids.push(index % 100 === 0 ? (await journal.open(inboundMessage(`${index}`))).id : 0);
     const records = await Promise.all(Array.from({ length: 600 }, (_, index) => taken(journal, `t${index}`)));
     await journal.confirmed([...records.map(({ id }) => id), ...ids, 987_654]);
     const states = await journal.recordsOf('in', ['t0', 't599', '100']);
@@ -131,7 +131,7 @@ describe('confirming', () => {
     expect((await journal.entries({ event: 'confirmed', limit: 5_000 })).length).toBe(600);
   });
 
-  test('a confirmed arrival stays confirmed whatever is said about it later', async () => {
+  test('a confirmed inbound message stays confirmed whatever is said about it later', async () => {
     const journal = await place().open();
     const { id, requestId } = await taken(journal, '1');
     await journal.confirmed([id]);
@@ -152,13 +152,13 @@ describe('confirming', () => {
 describe('refusing and quarantine', () => {
   test('refusals count up, in the delivery log with the reason', async () => {
     const journal = await place().open();
-    const { id } = await journal.open(arrival('1'));
+    const { id } = await journal.open(inboundMessage('1'));
     await journal.dispatched(id, 1);
     expect(await journal.rejected(id, 'no such\r\n queue')).toBe(1);
     await journal.dispatched(id, 2);
     expect(await journal.rejected(id, 'again')).toBe(2);
-    const story = only(await journal.traces('1'));
-    expect(story.entries.map(({ event, detail }) => [event, detail])).toEqual([
+    const trace = only(await journal.traces('1'));
+    expect(trace.entries.map(({ event, detail }) => [event, detail])).toEqual([
       ['received', null],
       ['handed', null],
       ['refused', 'no such queue'],
@@ -182,7 +182,7 @@ describe('refusing and quarantine', () => {
   test('a quarantined message is kept whole, visible and retryable, also over a restart', async () => {
     const { open, clock } = place();
     const journal = await open();
-    const { id } = await journal.open(arrival('1'));
+    const { id } = await journal.open(inboundMessage('1'));
     const raw = Buffer.from(Uint8Array.from({ length: 70_000 }, (_, index) => (index * 7) % 256));
     for (let count = 0; count < 8; count++) await journal.rejected(id, 'no');
     await journal.quarantine(id, 'refused 8 times', raw);
@@ -194,7 +194,7 @@ describe('refusing and quarantine', () => {
       reason: 'refused 8 times',
       at: clock.now(),
       bytes: 70_000,
-      arrival: { key: '1', refusals: 8 },
+      inboundMessage: { key: '1', refusals: 8 },
     });
     expect(await restarted.quarantined('in-2')).toEqual([]);
     expect(await restarted.quarantinedRaw(id)).toEqual(raw);
@@ -208,7 +208,7 @@ describe('refusing and quarantine', () => {
   test('a late ack takes a message out of quarantine, and its raw form is let go', async () => {
     const { open, clock } = place();
     const journal = await open();
-    const { id, requestId } = await journal.open(arrival('1'));
+    const { id, requestId } = await journal.open(inboundMessage('1'));
     await journal.quarantine(id, 'no answer', Buffer.from('raw'));
     expect(await journal.acknowledge(requestId, { messageId: 'm', at: clock.now() })).toMatchObject({
       state: 'acknowledged',
@@ -225,14 +225,14 @@ describe('the ledger', () => {
     const delivered = await taken(journal, 'd1');
     await taken(journal, 'd2');
     await journal.confirmed([delivered.id]);
-    await journal.open(arrival('w'));
-    const { id } = await journal.open(arrival('q'));
+    await journal.open(inboundMessage('w'));
+    const { id } = await journal.open(inboundMessage('q'));
     await journal.quarantine(id, 'no', Buffer.from('q'));
     await journal.skip('in', [{ key: 'old', fingerprint: 'old' }]);
-    await journal.open(arrival('d1'));
-    await journal.open(arrival('d2'));
-    await journal.open(arrival('w'));
-    await journal.open(arrival('other', { gatewayId: 'in-2' }));
+    await journal.open(inboundMessage('d1'));
+    await journal.open(inboundMessage('d2'));
+    await journal.open(inboundMessage('w'));
+    await journal.open(inboundMessage('other', { gatewayId: 'in-2' }));
     expect(await journal.reconciliation(clock.now())).toEqual([
       { gatewayId: 'in', day: '2026-11-22', seen: 4, delivered: 2, waiting: 1, quarantined: 1, duplicates: 2 },
       { gatewayId: 'in-2', day: '2026-11-22', seen: 1, delivered: 0, waiting: 1, quarantined: 0, duplicates: 0 },
@@ -242,7 +242,7 @@ describe('the ledger', () => {
   test('keeps a message on the day it was seen first', async () => {
     const { open, clock } = place();
     const journal = await open();
-    await journal.open(arrival('1'));
+    await journal.open(inboundMessage('1'));
     await clock.advance(24 * 60 * 60 * 1000);
     await taken(journal, '1');
     await taken(journal, '2');
@@ -256,13 +256,13 @@ describe('the ledger', () => {
   test('a row that got lost shows as a sum that does not add up', async () => {
     const { open, path } = place();
     const journal = await open();
-    await journal.open(arrival('1'));
-    await journal.open(arrival('2'));
+    await journal.open(inboundMessage('1'));
+    await journal.open(inboundMessage('2'));
     await journal.close();
     const { DatabaseSync } = await import('@photostructure/sqlite');
     const database = new DatabaseSync(path);
     later(() => database.close());
-    database.exec("delete from arrivals where key = '1'");
+    database.exec("delete from inbound_messages where key = '1'");
     const row = only(await (await open()).reconciliation(0));
     expect(row.received - row.delivered - row.waiting - row.quarantined).toBe(1);
   });
@@ -271,11 +271,11 @@ describe('the ledger', () => {
     const { open, clock } = place();
     const journal = await open();
     const since = clock.now();
-    await journal.open(arrival('1'));
+    await journal.open(inboundMessage('1'));
     await clock.advance(1_000);
-    await journal.open(arrival('2'));
+    await journal.open(inboundMessage('2'));
     await taken(journal, '3');
-    const { id } = await journal.open(arrival('4'));
+    const { id } = await journal.open(inboundMessage('4'));
     await journal.quarantine(id, 'no', Buffer.from('x'));
     const done = await taken(journal, '5', { gatewayId: 'in-2' });
     expect(await journal.backlog()).toEqual([

@@ -1,17 +1,17 @@
 // The delivery log: what people search, and the whole story of one message under any of its ids.
 import { expect, test } from 'vitest';
 import type { LogFilter } from './types/journal.js';
-import { arrival, only, order, place, taken } from '../../test/fixtures/journal.js';
+import { inboundMessage, only, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
 
 async function filled() {
   const where = place();
   const journal = await where.open();
   const start = where.clock.now();
   for (let index = 0; index < 5; index++) {
-    await journal.open(arrival(`a${index}`, { gatewayId: index % 2 === 0 ? 'in' : 'in-2' }));
+    await journal.open(inboundMessage(`a${index}`, { gatewayId: index % 2 === 0 ? 'in' : 'in-2' }));
     await where.clock.advance(1_000);
   }
-  await journal.accept(order('B'));
+  await journal.accept(outboundMessage('B'));
   await journal.note('in', 'I', 'a0', 'rebased: 3 of 5 matched');
   return { ...where, journal, start };
 }
@@ -68,7 +68,7 @@ test('an entry carries gateway, ids, address and words; long words are cut, neve
   expect(note?.detail).toBe(`${'😀'.repeat(499)}…`);
 });
 
-test('the story of an arrival is found under every id it has', async () => {
+test('the story of an inbound message is found under every id it has', async () => {
   const journal = await place().open();
   const rfcMessageId = `${'long-'.repeat(30)}@customers.example`;
   const { requestId } = await taken(journal, 'INBOX/17/4', { rfcMessageId, deliverySystemId: 'short~hash' });
@@ -84,33 +84,33 @@ test('the story of an arrival is found under every id it has', async () => {
     ' INBOX/17/4 ',
   ];
   for (const id of ids) {
-    const story = only(await journal.traces(id));
-    expect(story, id).toMatchObject({ is: 'arrival', gatewayId: 'in', state: 'acknowledged' });
-    expect(story.ids).toContainEqual({ label: 'RequestId', value: requestId });
-    expect(story.entries.map(({ event }) => event)).toEqual(['received', 'acknowledged']);
+    const trace = only(await journal.traces(id));
+    expect(trace, id).toMatchObject({ is: 'arrival', gatewayId: 'in', state: 'acknowledged' });
+    expect(trace.ids).toContainEqual({ label: 'RequestId', value: requestId });
+    expect(trace.entries.map(({ event }) => event)).toEqual(['received', 'acknowledged']);
   }
 });
 
-test('the story of an order is found by its MessageId and by what it is called outside', async () => {
+test('the story of an outbound message is found by its MessageId and by what it is called outside', async () => {
   const journal = await place().open();
-  await journal.accept(order('0A1B2C3D-0000-4000-8000-000000000001'));
+  await journal.accept(outboundMessage('0A1B2C3D-0000-4000-8000-000000000001'));
   await journal.beginAttempt('0a1b2c3d-0000-4000-8000-000000000001', 'sent-1@shop.example');
   for (const id of ['0A1b2c3d-0000-4000-8000-000000000001', 'sent-1@shop.example', '<sent-1@shop.example>']) {
-    const story = only(await journal.traces(id));
-    expect(story).toMatchObject({ is: 'order', state: 'begun' });
-    expect(story.entries.map(({ event }) => event)).toEqual(['ordered', 'begun']);
+    const trace = only(await journal.traces(id));
+    expect(trace).toMatchObject({ is: 'order', state: 'begun' });
+    expect(trace.entries.map(({ event }) => event)).toEqual(['ordered', 'begun']);
   }
 });
 
 test('the beginning of an id is enough from 8 characters on; a whole id never brings those that begin like it', async () => {
   const journal = await place().open();
-  await journal.accept(order('0a1b2c3d-0000-4000-8000-000000000001'));
-  await journal.accept(order('0a1b2c3d-1111-4000-8000-000000000001'));
+  await journal.accept(outboundMessage('0a1b2c3d-0000-4000-8000-000000000001'));
+  await journal.accept(outboundMessage('0a1b2c3d-1111-4000-8000-000000000001'));
   expect(only(await journal.traces('0A1B2C3D-1')).ids[0]?.value).toBe('0a1b2c3d-1111-4000-8000-000000000001');
   expect((await journal.traces('0a1b2c3d')).length).toBe(2);
   expect(await journal.traces('0a1b2c3')).toEqual([]);
-  await journal.open(arrival('INBOX/17/4'));
-  await journal.open(arrival('INBOX/17/41'));
+  await journal.open(inboundMessage('INBOX/17/4'));
+  await journal.open(inboundMessage('INBOX/17/41'));
   expect(only(await journal.traces('INBOX/17/4')).ids[0]?.value).toBe('INBOX/17/4');
 });
 

@@ -18,14 +18,14 @@ import { openJournal, openJournalReader } from './open.js';
 import { kyselyOver, sqliteDatabase } from './db/sqlite.js';
 import { silentLog } from '../kit/log.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { arrival, later, only, order, place, taken } from '../../test/fixtures/journal.js';
+import { inboundMessage, later, only, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
 
 const options = () => ({ clock: manualClock(), log: silentLog });
 
 async function sweptJournal() {
   const where = place();
   const journal = await where.open();
-  await Promise.all(Array.from({ length: 300 }, (_, index) => journal.open(arrival(`${index}`))));
+  await Promise.all(Array.from({ length: 300 }, (_, index) => journal.open(inboundMessage(`${index}`))));
   await journal.close();
   return where;
 }
@@ -61,7 +61,7 @@ describe('the schema', () => {
     database.close();
     await expect(openJournalReader(url)).rejects.toMatchObject({ code: 'journal/older' });
     const journal = await open();
-    expect(await journal.open(arrival('1'))).toMatchObject({ requestId: 'r-1', state: 'open' });
+    expect(await journal.open(inboundMessage('1'))).toMatchObject({ requestId: 'r-1', state: 'open' });
     expect(only(await journal.reconciliation(0))).toMatchObject({ seen: 1, waiting: 1 });
     expect(only(await journal.traces('d-2')).ids.map(({ label }) => label)).not.toContain('Delivery');
     expect(rows('select name from kysely_migration')).toHaveLength(Object.keys(migrations(sqliteDialect)).length);
@@ -171,7 +171,7 @@ describe('refusing', () => {
       code: 'journal/busy',
       message: expect.stringContaining(`process ${process.pid}`),
     });
-    await journal.open(arrival('1'));
+    await journal.open(inboundMessage('1'));
     await journal.close();
     const next = await open();
     expect((await next.recordsOf('in', ['1'])).size).toBe(1);
@@ -224,11 +224,11 @@ describe('reading from outside', () => {
   test('works while another process writes, and sees what is committed', async () => {
     const { open, url, clock } = place();
     const journal = await open();
-    await journal.open(arrival('1'));
+    await journal.open(inboundMessage('1'));
     const reader = await openJournalReader(url);
     later(() => reader.close());
     await taken(journal, '2');
-    await journal.accept(order('A'));
+    await journal.accept(outboundMessage('A'));
     expect((await reader.entries({ limit: 9 })).map(({ event }) => event)).toEqual([
       'received',
       'received',
@@ -281,7 +281,7 @@ test('when the database gives up the transaction, the pieces done before are rep
   await expect(database.transaction([put('before'), giveUp, put('after')])).rejects.toMatchObject({
     code: 'journal/store',
   });
-  expect(rows("select name from facts where name <> 'owner'")).toEqual([]);
+  expect(rows("select name from journal_meta where name <> 'owner'")).toEqual([]);
   expect(await database.transaction([put('next')])).toEqual([{ is: 'done' }]);
-  expect(rows("select name from facts where name <> 'owner'")).toEqual([{ name: 'next' }]);
+  expect(rows("select name from journal_meta where name <> 'owner'")).toEqual([{ name: 'next' }]);
 });

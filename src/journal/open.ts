@@ -13,7 +13,7 @@ import { answerTo } from './inbound/threading.js';
 import { attachments } from './storage/attachments.js';
 import { committer } from './db/group-commit.js';
 import { deliveries } from './receipts/receipts.js';
-import { readFact, writeFact } from './db/meta.js';
+import { readMeta, writeMeta } from './db/meta.js';
 import { files, prepareDirectory } from './storage/blobs.js';
 import { inbound } from './inbound/inbound.js';
 import type { Journal } from './types/journal.js';
@@ -88,7 +88,7 @@ async function openDatabase(path: string, options: JournalOptions, opened: Close
   const reader = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
   opened.add('reading connection', () => reader.close());
   const database = sqliteDatabase(path, { writer, reader });
-  if (await readFact(database.reads, 'owner')) afterUncleanEnd(path, writer, options.log);
+  if (await readMeta(database.reads, 'owner')) afterUncleanEnd(path, writer, options.log);
   return database;
 }
 
@@ -101,26 +101,26 @@ async function assemble(
   const instance = options.instance ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const commits = committer(database, clock);
   const store = files(directory);
-  const tools = { database, commits, files: store, clock, instance, guid: options.guid ?? randomUUID };
+  const deps = { database, commits, files: store, clock, instance, guid: options.guid ?? randomUUID };
   let closing: Promise<void> | undefined;
-  const become = (owner: string) => commits.run((sql) => writeFact(sql, 'owner', owner));
+  const become = (owner: string) => commits.run((sql) => writeMeta(sql, 'owner', owner));
   await become(`process ${process.pid} on ${hostname()}`);
   return {
     ...readings(database.reads),
-    ...inbound(tools),
-    ...quarantine(tools),
-    ...postponing(tools),
-    ...outbound(tools),
+    ...inbound(deps),
+    ...quarantine(deps),
+    ...postponing(deps),
+    ...outbound(deps),
     ...deliveries(commits, database.reads, clock),
     ...registry(database.reads, commits),
     ...keptRecords(database.reads, commits, clock),
     ...remarks(commits, clock),
     ...memory(database.reads, commits),
     ...attachments(database.reads, store, log),
-    ...retention({ ...tools, goOn: () => closing === undefined }),
-    reclaimAbandoned: (askedSince) => recover(tools, askedSince),
+    ...retention({ ...deps, goOn: () => closing === undefined }),
+    reclaimAbandoned: (askedSince) => recover(deps, askedSince),
     threadFor: (address, subject) => answerTo(database.reads, address, subject, clock.now()),
-    healthy: () => commits.run((sql) => writeFact(sql, 'proven', isoTime(clock.now()))),
+    healthy: () => commits.run((sql) => writeMeta(sql, 'proven', isoTime(clock.now()))),
     close() {
       // Without the word that nobody has it open any more the next start is careful; that is all.
       closing ??= become('')
@@ -138,7 +138,7 @@ async function inUse(path: string): Promise<GatepostError> {
   try {
     const reader = new DatabaseSync(path, { readOnly: true, timeout: 0 });
     const { reads } = sqliteDatabase(path, { reader });
-    holder = (await readFact(reads, 'owner').finally(() => reader.close())) || holder;
+    holder = (await readMeta(reads, 'owner').finally(() => reader.close())) || holder;
   } catch {
     // It is being made at this very moment; the sentence does without the name.
   }

@@ -1,7 +1,7 @@
-// The verbs of orders: one answer owed for each time it was asked for, and nothing sent twice.
+// The verbs of outbound messages: one answer owed for each time it was asked for, and nothing sent twice.
 import { describe, expect, test } from 'vitest';
 import type { RecordedOutcome } from './types/journal.js';
-import { only, order, place } from '../../test/fixtures/journal.js';
+import { only, outboundMessage, place } from '../../test/fixtures/journal.js';
 
 const SENT: RecordedOutcome = { kind: 'sent', deliverySystemId: 'sent-1@shop.example' };
 const UNKNOWN: RecordedOutcome = { kind: 'unknown', detail: 'connection lost after the final dot' };
@@ -9,15 +9,15 @@ const UNKNOWN: RecordedOutcome = { kind: 'unknown', detail: 'connection lost aft
 async function begun(changes: { instance?: string } = {}) {
   const where = place();
   const journal = await where.open(changes);
-  await journal.accept(order('A'));
+  await journal.accept(outboundMessage('A'));
   await journal.beginAttempt('A', 'try-1@shop.example');
   return { ...where, journal };
 }
 
 describe('accepting', () => {
-  test('an order seen first is new', async () => {
+  test('an outbound message seen first is new', async () => {
     const journal = await place().open();
-    const { kind, order: record } = await journal.accept(order('A-1'));
+    const { kind, outboundMessage: record } = await journal.accept(outboundMessage('A-1'));
     expect(kind).toBe('new');
     expect(record).toEqual({
       messageId: 'a-1',
@@ -33,33 +33,33 @@ describe('accepting', () => {
 
   test('a repeat joins while this process is at it, in whatever case the id is written', async () => {
     const journal = await place().open();
-    await journal.accept(order('abc-DEF'));
-    expect((await journal.accept(order('ABC-def'))).kind).toBe('joins');
+    await journal.accept(outboundMessage('abc-DEF'));
+    expect((await journal.accept(outboundMessage('ABC-def'))).kind).toBe('joins');
     await journal.beginAttempt('ABC-DEF', 'x@y');
-    expect((await journal.accept(order('abc-def'))).kind).toBe('joins');
+    expect((await journal.accept(outboundMessage('abc-def'))).kind).toBe('joins');
   });
 
   test('two that ask at the same moment get one "new"', async () => {
     const journal = await place().open();
-    const kinds = await Promise.all(Array.from({ length: 5 }, async () => (await journal.accept(order('A'))).kind));
+    const kinds = await Promise.all(Array.from({ length: 5 }, async () => (await journal.accept(outboundMessage('A'))).kind));
     expect(kinds).toEqual(['new', 'joins', 'joins', 'joins', 'joins']);
   });
 
   test('a repeat after success is answered with the recorded result', async () => {
     const { journal } = await begun();
     await journal.recordOutcome('A', 1, SENT);
-    expect(await journal.accept(order('A'))).toMatchObject({
+    expect(await journal.accept(outboundMessage('A'))).toMatchObject({
       kind: 'answered',
-      order: { state: 'sent', deliverySystemId: 'sent-1@shop.example' },
+      outboundMessage: { state: 'sent', deliverySystemId: 'sent-1@shop.example' },
     });
   });
 
   test('a repeat after failure is a fresh attempt', async () => {
     const { journal } = await begun();
     await journal.recordOutcome('A', 1, { kind: 'rejected', detail: '550 no such user' });
-    expect(await journal.accept(order('A'))).toMatchObject({
+    expect(await journal.accept(outboundMessage('A'))).toMatchObject({
       kind: 'again',
-      order: { state: 'accepted', attempts: 1 },
+      outboundMessage: { state: 'accepted', attempts: 1 },
     });
     expect(await journal.beginAttempt('A', 'try-1@shop.example')).toBe(2);
   });
@@ -72,7 +72,7 @@ describe('accepting', () => {
       accepted: ['Anna@x.example'],
       refused: [{ recipient: 'bob@x.example', temporary: true, detail: '450 busy' }],
     });
-    const { kind, order: record } = await journal.accept(order('A'));
+    const { kind, outboundMessage: record } = await journal.accept(outboundMessage('A'));
     expect(kind).toBe('again');
     expect(record).toMatchObject({
       state: 'accepted',
@@ -84,7 +84,7 @@ describe('accepting', () => {
       state: 'partial',
       taken: ['anna@x.example'],
     });
-    await journal.accept(order('A'));
+    await journal.accept(outboundMessage('A'));
     await journal.beginAttempt('A', 'p@shop.example');
     expect(await journal.recordOutcome('A', 3, SENT)).toMatchObject({ state: 'sent', taken: ['anna@x.example'] });
   });
@@ -92,15 +92,15 @@ describe('accepting', () => {
   test('a repeat of an unknown outcome is uncertain', async () => {
     const { journal } = await begun();
     await journal.recordOutcome('A', 1, UNKNOWN);
-    expect(await journal.accept(order('A'))).toMatchObject({ kind: 'uncertain', order: { state: 'unknown' } });
+    expect(await journal.accept(outboundMessage('A'))).toMatchObject({ kind: 'uncertain', outboundMessage: { state: 'unknown' } });
   });
 
-  test('the same MessageId through another gateway is the same order, and the log says so', async () => {
+  test('the same MessageId through another gateway is the same outbound message, and the log says so', async () => {
     const journal = await place().open();
-    await journal.accept(order('A'));
-    expect(await journal.accept(order('A', { gatewayId: 'out-2' }))).toMatchObject({
+    await journal.accept(outboundMessage('A'));
+    expect(await journal.accept(outboundMessage('A', { gatewayId: 'out-2' }))).toMatchObject({
       kind: 'joins',
-      order: { gatewayId: 'out' },
+      outboundMessage: { gatewayId: 'out' },
     });
     expect(only(await journal.traces('a')).entries.at(-1)?.detail).toContain('this time through gateway out-2');
   });
@@ -111,26 +111,26 @@ describe('after a process that is gone', () => {
     const { journal, open } = await begun();
     await journal.close();
     const next = await open();
-    expect(await next.accept(order('A'))).toMatchObject({
+    expect(await next.accept(outboundMessage('A'))).toMatchObject({
       kind: 'uncertain',
-      order: { state: 'unknown', attempts: 1 },
+      outboundMessage: { state: 'unknown', attempts: 1 },
     });
   });
 
   test('its accepted order is taken up again', async () => {
     const { open } = place();
     const journal = await open();
-    await journal.accept(order('A'));
+    await journal.accept(outboundMessage('A'));
     await journal.close();
     const next = await open();
-    expect((await next.accept(order('A'))).kind).toBe('again');
-    expect((await next.accept(order('A'))).kind).toBe('joins');
+    expect((await next.accept(outboundMessage('A'))).kind).toBe('again');
+    expect((await next.accept(outboundMessage('A'))).kind).toBe('joins');
   });
 
   test('recover finds what it left: begun is unknown, accepted failed; and who is owed an answer', async () => {
     const { open, clock } = place();
     const journal = await open();
-    const asked = (id: string, at: number) => journal.accept(order(id, { at }));
+    const asked = (id: string, at: number) => journal.accept(outboundMessage(id, { at }));
     const now = clock.now();
     for (const id of ['begun', 'accepted', 'sent', 'answered']) await asked(id, now);
     await asked('old', now - 200_000);
@@ -176,7 +176,7 @@ describe('beginning', () => {
 
   test('of two that want to begin only one may', async () => {
     const journal = await place().open();
-    await journal.accept(order('A'));
+    await journal.accept(outboundMessage('A'));
     const results = await Promise.allSettled([journal.beginAttempt('A', 'x@y'), journal.beginAttempt('A', 'x@y')]);
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     expect(results[1]).toMatchObject({ reason: { code: 'journal/not-to-begin' } });
@@ -189,10 +189,10 @@ describe('beginning', () => {
     await expect(journal.beginAttempt('nobody', 'x@y')).rejects.toMatchObject({ code: 'journal/unknown-order' });
   });
 
-  test('an order that another instance holds cannot be begun here', async () => {
+  test('an outbound message that another instance holds cannot be begun here', async () => {
     const { open } = place();
     const journal = await open({ instance: 'one' });
-    await journal.accept(order('A'));
+    await journal.accept(outboundMessage('A'));
     await journal.close();
     const other = await open({ instance: 'two' });
     await expect(other.beginAttempt('A', 'x@y')).rejects.toThrow('accepted, held by one');
@@ -248,14 +248,14 @@ describe('settling', () => {
 describe('answering', () => {
   test('pays one debt at a time, and never more than are owed', async () => {
     const { journal, rows, clock } = await begun();
-    await journal.accept(order('A'));
+    await journal.accept(outboundMessage('A'));
     await journal.recordOutcome('A', 1, SENT);
     await journal.answered('A', null);
     expect((await journal.reclaimAbandoned(clock.now() - 1_000)).length).toBe(1);
     await journal.answered('A', null);
     await journal.answered('A', 'one too many');
     expect(await journal.reclaimAbandoned(clock.now() - 1_000)).toEqual([]);
-    expect(rows('select asked, answered from orders')).toEqual([{ asked: 2, answered: 2 }]);
+    expect(rows('select asked, answered from outbound_messages')).toEqual([{ asked: 2, answered: 2 }]);
     expect((await journal.entries({ event: 'answered', limit: 9 })).map(({ detail }) => detail)).toEqual([
       'success',
       'success',

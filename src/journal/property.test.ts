@@ -2,12 +2,12 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { InboundState, Journal, OutboundState } from './types/journal.js';
-import { arrival, order, place } from '../../test/fixtures/journal.js';
+import { inboundMessage, outboundMessage, place } from '../../test/fixtures/journal.js';
 
 const KEYS = ['k0', 'k1', 'k2'];
 const IDS = ['o0', 'o1'];
 
-const ARRIVAL_STEPS: Record<InboundState, InboundState[]> = {
+const INBOUND_TRANSITIONS: Record<InboundState, InboundState[]> = {
   open: ['acknowledged', 'quarantined'],
   acknowledged: ['confirmed'],
   confirmed: [],
@@ -15,7 +15,7 @@ const ARRIVAL_STEPS: Record<InboundState, InboundState[]> = {
   ignored: [],
 };
 
-const ORDER_STEPS: Record<OutboundState, OutboundState[]> = {
+const OUTBOUND_TRANSITIONS: Record<OutboundState, OutboundState[]> = {
   accepted: ['begun', 'failed', 'partial'],
   begun: ['sent', 'partial', 'failed', 'unknown'],
   sent: [],
@@ -61,11 +61,11 @@ const OUTCOMES = [
   },
 ] as const;
 
-async function arrivalVerb(journal: Journal, { verb, which, what }: Step): Promise<void> {
+async function inboundOperation(journal: Journal, { verb, which, what }: Step): Promise<void> {
   const key = KEYS[which] ?? 'k0';
   const record = (await journal.recordsOf('in', [key])).get(key);
-  if (verb === 'open') await journal.open(arrival(key));
-  if (verb === 'spool') await journal.spool(arrival(key), Buffer.from(key));
+  if (verb === 'open') await journal.open(inboundMessage(key));
+  if (verb === 'spool') await journal.spool(inboundMessage(key), Buffer.from(key));
   if (verb === 'ignore') await journal.skip('in', [{ key, fingerprint: key }]);
   if (verb === 'rekey') await journal.rekey('in', [{ from: key, to: KEYS[what % 3] ?? key }]);
   if (!record) return;
@@ -77,9 +77,9 @@ async function arrivalVerb(journal: Journal, { verb, which, what }: Step): Promi
   if (verb === 'refuse') await journal.rejected(record.id, 'no');
 }
 
-async function orderVerb(journal: Journal, { verb, which, what }: Step): Promise<void> {
+async function outboundOperation(journal: Journal, { verb, which, what }: Step): Promise<void> {
   const id = IDS[which % 2] ?? 'o0';
-  if (verb === 'accept') await journal.accept(order(id));
+  if (verb === 'accept') await journal.accept(outboundMessage(id));
   if (verb === 'answered') await journal.answered(id, null);
   const record = await journal.outboundMessage(id);
   // Beginning what may not begin is refused; that the state did not move is checked below.
@@ -93,23 +93,23 @@ async function orderVerb(journal: Journal, { verb, which, what }: Step): Promise
   if (verb === 'settle' && record && outcome) await journal.recordOutcome(id, record.attempts, outcome);
 }
 
-/** States by what never changes: the requestId of an arrival, the MessageId of an order. */
+/** States by what never changes: the requestId of an inbound message, the MessageId of an outbound message. */
 async function statesOf(journal: Journal, rows: (sql: string) => Record<string, unknown>[]) {
-  const arrivals = new Map<string, InboundState>();
+  const inboundMessages = new Map<string, InboundState>();
   for (const { key, state, id } of (await journal.recordsOf('in', KEYS)).values()) {
-    arrivals.set(String(id), state);
+    inboundMessages.set(String(id), state);
     const raw = await journal.quarantinedRaw(id);
     if (state === 'quarantined') expect(raw, key).not.toBeNull();
   }
-  const orders = new Map<string, OutboundState>();
+  const outboundMessages = new Map<string, OutboundState>();
   for (const id of IDS) {
     const record = await journal.outboundMessage(id);
-    if (record) orders.set(id, record.state);
+    if (record) outboundMessages.set(id, record.state);
   }
-  for (const { asked, answered } of rows('select asked, answered from orders')) {
+  for (const { asked, answered } of rows('select asked, answered from outbound_messages')) {
     expect(Number(answered)).toBeLessThanOrEqual(Number(asked));
   }
-  return { arrivals, orders };
+  return { inboundMessages, outboundMessages };
 }
 
 function allowed<State extends string>(
@@ -138,18 +138,18 @@ test('no sequence of verbs leaves the diagrams, and the ledger always adds up', 
           journal = await reopen();
           await journal.reclaimAbandoned(0);
         } else {
-          await arrivalVerb(journal, each);
-          await orderVerb(journal, each);
+          await inboundOperation(journal, each);
+          await outboundOperation(journal, each);
         }
         const after = await statesOf(journal, rows);
-        allowed(before.arrivals, after.arrivals, ARRIVAL_STEPS);
-        allowed(before.orders, after.orders, ORDER_STEPS);
+        allowed(before.inboundMessages, after.inboundMessages, INBOUND_TRANSITIONS);
+        allowed(before.outboundMessages, after.outboundMessages, OUTBOUND_TRANSITIONS);
         const days = await journal.reconciliation(0);
         for (const day of days) expect(day.received).toBe(day.delivered + day.waiting + day.quarantined);
-        const [{ away } = { away: 0 }] = rows('select count(*) as away from arrivals where postponed_at is not null');
+        const [{ away } = { away: 0 }] = rows('select count(*) as away from inbound_messages where postponed_at is not null');
         const unsettled = await journal.backlog();
         expect(sum(days.map(({ waiting }) => waiting))).toBe(sum(unsettled.map(({ pending }) => pending)));
-        const open = [...after.arrivals.values()].filter((state) => state === 'open').length;
+        const open = [...after.inboundMessages.values()].filter((state) => state === 'open').length;
         expect(sum(unsettled.map((gateway) => gateway.pending)) + Number(away)).toBe(open);
         before = after;
       }

@@ -4,21 +4,21 @@ import { closeSqlite, openSqlite } from '../kit/sqlite.js';
 import { known } from './inbound/rows.js';
 import { files } from './storage/blobs.js';
 import type { Journal } from './types/journal.js';
-import { ledger, waiting } from './inbound/reconciliation.js';
+import { reconciliation, waiting } from './inbound/reconciliation.js';
 import { entries } from './log/log.js';
 import { gatewayNames, optOutGroups } from './driver-state/checkpoints.js';
 import { optOuts } from './outbound/opt-outs.js';
-import { orderOf } from './outbound/rows.js';
+import { outboundMessageOf } from './outbound/rows.js';
 import { openingFault, pathOf, STORE } from './db/location.js';
 import { quarantined, quarantinedRaw } from './inbound/quarantine.js';
 import { requireCurrent } from './db/schema.js';
 import type { Sql } from './db/sql.js';
 import { sqliteDatabase } from './db/sqlite.js';
-import { stories } from './log/trace.js';
+import { traces } from './log/trace.js';
 
 export type Readings = Pick<
   Journal,
-  'entries' | 'stories' | 'order' | 'known' | 'quarantined' | 'waiting' | 'ledger' | 'optOuts'
+  'entries' | 'traces' | 'outboundMessage' | 'recordsOf' | 'quarantined' | 'backlog' | 'reconciliation' | 'optOuts'
 >;
 
 export interface JournalReader extends Readings {
@@ -27,19 +27,19 @@ export interface JournalReader extends Readings {
   /** The opt-out groups of the text gateways that are in one, by id. */
   optOutGroups(): Promise<ReadonlyMap<string, string>>;
   /** A message in quarantine, whole; null when nothing is kept under this id. */
-  quarantinedRaw(arrivalId: number): Promise<Buffer | null>;
+  quarantinedRaw(inboundId: number): Promise<Buffer | null>;
   close(): Promise<void>;
 }
 
 export function readings(reads: Sql): Readings {
   return {
     entries: (filter) => entries(reads, filter),
-    traces: (id) => stories(reads, id),
-    outboundMessage: (messageId) => orderOf(reads, messageId),
+    traces: (id) => traces(reads, id),
+    outboundMessage: (messageId) => outboundMessageOf(reads, messageId),
     recordsOf: (gatewayId, keys) => known(reads, gatewayId, keys),
     quarantined: (gatewayId) => quarantined(reads, gatewayId),
     backlog: () => waiting(reads),
-    reconciliation: (since) => ledger(reads, since),
+    reconciliation: (since) => reconciliation(reads, since),
     optOuts: (group) => optOuts(reads, group),
   };
 }

@@ -1,30 +1,30 @@
 // Retention: what is old goes, what is not settled stays, with its story.
 import { expect, test } from 'vitest';
-import { arrival, DAY, order, place, taken } from '../../test/fixtures/journal.js';
+import { inboundMessage, DAY, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
 
 const DAYS = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
-async function confirmedArrival(journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>, key: string) {
+async function confirmedInboundMessage(journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>, key: string) {
   const { id } = await taken(journal, key, {
     attachments: [{ id: `link-${key}`, name: 'a', type: 'b', bytes: Buffer.from(key) }],
   });
   await journal.confirmed([id]);
 }
 
-async function settledOrder(journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>, id: string) {
-  await journal.accept(order(id));
+async function settledOutboundMessage(journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>, id: string) {
+  await journal.accept(outboundMessage(id));
   await journal.beginAttempt(id, `${id}@shop.example`);
   await journal.recordOutcome(id, 1, { kind: 'sent', deliverySystemId: `${id}@shop.example` });
 }
 
-test('attachments, log, orders and receipts go when their time has come, one after the other', async () => {
+test('attachments, log, outbound messages and receipts go when their time has come, one after the other', async () => {
   const { open, clock, rows } = place();
   const journal = await open();
-  await confirmedArrival(journal, '1');
-  await settledOrder(journal, 'a');
+  await confirmedInboundMessage(journal, '1');
+  await settledOutboundMessage(journal, 'a');
   await journal.answered('a', null);
   const left = () =>
-    ['attachments', 'delivery_log', 'orders', 'arrivals', 'ledger'].map(
+    ['attachments', 'delivery_log', 'outbound_messages', 'inbound_messages', 'reconciliation'].map(
       (table) => rows(`select * from ${table}`).length,
     );
   expect(await journal.sweep(DAYS)).toEqual({ removed: 0 });
@@ -50,15 +50,15 @@ test('what is open, unconfirmed, quarantined, without outcome or owed an answer 
   const { open, clock } = place();
   const journal = await open();
   const attachments = (id: string) => [{ id, name: 'a', type: 'b', bytes: Buffer.from(id) }];
-  await journal.open(arrival('open', { attachments: attachments('link-open') }));
+  await journal.open(inboundMessage('open', { attachments: attachments('link-open') }));
   await taken(journal, 'unconfirmed', { attachments: attachments('link-unconfirmed') });
-  const { id } = await journal.open(arrival('quarantined', { attachments: attachments('link-quarantined') }));
+  const { id } = await journal.open(inboundMessage('quarantined', { attachments: attachments('link-quarantined') }));
   await journal.quarantine(id, 'no', Buffer.from('raw'));
   await journal.skip('in', [{ key: 'ignored', fingerprint: 'x' }]);
-  await settledOrder(journal, 'owing');
-  await journal.accept(order('accepted'));
+  await settledOutboundMessage(journal, 'owing');
+  await journal.accept(outboundMessage('accepted'));
   for (const open of ['begun', 'unknown']) {
-    await journal.accept(order(open));
+    await journal.accept(outboundMessage(open));
     await journal.beginAttempt(open, 'x@y');
     await journal.answered(open, null);
   }
@@ -73,7 +73,7 @@ test('what is open, unconfirmed, quarantined, without outcome or owed an answer 
   expect(String(await journal.quarantinedRaw(id))).toBe('raw');
   for (const link of ['link-open', 'link-unconfirmed', 'link-quarantined'])
     expect(await journal.attachment(link)).not.toBeNull();
-  for (const order of ['owing', 'accepted', 'begun', 'unknown']) expect(await journal.outboundMessage(order)).not.toBeNull();
+  for (const outboundMessage of ['owing', 'accepted', 'begun', 'unknown']) expect(await journal.outboundMessage(outboundMessage)).not.toBeNull();
   const [row] = await journal.reconciliation(0);
   expect(row).toMatchObject({ seen: 3, delivered: 1, waiting: 1, quarantined: 1 });
 });
@@ -85,7 +85,7 @@ test('thousands of rows go in slices, and the ledger still adds up afterwards', 
   await journal.confirmed(records.slice(0, 1_650).map(({ id }) => id));
   await clock.advance(101 * DAY);
   const sweeping = journal.sweep(DAYS);
-  await journal.open(arrival('meanwhile'));
+  await journal.open(inboundMessage('meanwhile'));
   expect(await sweeping).toEqual({ removed: 1_650 * 3 + 1_650 });
   const rows = await journal.reconciliation(0);
   expect(rows.map(({ received, delivered, waiting }) => ({ seen, delivered, waiting }))).toEqual([

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { openJournalThread } from './worker/client.js';
 import { silentLog } from '../kit/log.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { arrival, later, place } from '../../test/fixtures/journal.js';
+import { inboundMessage, later, place } from '../../test/fixtures/journal.js';
 
 async function opened(url: string) {
   const journal = await openJournalThread(url, { clock: manualClock(), log: silentLog });
@@ -19,7 +19,7 @@ test('verbs work over the thread as they do here: records, maps, attachments, an
   // A view on a larger memory: the caller's memory must still be whole afterwards.
   const view = bytes.subarray(10, 60_010);
   const attachments = [{ id: 'a', name: 'a.txt', type: 'text/plain', bytes: view }];
-  const record = await journal.open(arrival('1', { attachments }));
+  const record = await journal.open(inboundMessage('1', { attachments }));
   expect(bytes.length).toBe(100_000);
   const found = await journal.attachment('a');
   expect(found && readFileSync(found.path).length).toBe(60_000);
@@ -33,7 +33,7 @@ test('verbs work over the thread as they do here: records, maps, attachments, an
 
 test('verbs asked for in one turn are each answered with their own result', async () => {
   const journal = await opened(place().url);
-  const records = await Promise.all(Array.from({ length: 200 }, (_, at) => journal.open(arrival(String(at)))));
+  const records = await Promise.all(Array.from({ length: 200 }, (_, at) => journal.open(inboundMessage(String(at)))));
   expect(records.map(({ key }) => key)).toEqual(Array.from({ length: 200 }, (_, at) => String(at)));
 });
 

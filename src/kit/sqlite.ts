@@ -7,7 +7,7 @@ import { codeOf, GatepostError, messageOf } from './errors.js';
 export type Sqlite = InstanceType<typeof DatabaseSync>;
 
 export interface SqliteOptions {
-  /** What the file is, for messages: `the journal`, `the front desk's store`. */
+  /** What the file is, for messages: `the journal`, `the embedded server's store`. */
   what: string;
   /** Code area of its errors: `journal`, `frontdesk`. */
   area: string;

@@ -33,10 +33,10 @@ export type OptOutRequest = z.output<typeof optOutRequest>;
 export const controlFolder = (dataDir: string): string => join(dataDir, 'requests');
 
 /** Asks for another try of a message in quarantine. */
-export function requestRelease(dataDir: string, arrivalId: number): void {
+export function requestRelease(dataDir: string, inboundId: number): void {
   const folder = controlFolder(dataDir);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `release-${arrivalId}`), '');
+  writeFileSync(join(folder, `release-${inboundId}`), '');
 }
 
 /** Asks for a change of the opt-out registry. */
@@ -58,15 +58,15 @@ export interface ControlQueueDeps {
 }
 
 /** Looks for requests until it is stopped. A request is done before its file goes. */
-export function controlQueue(tools: ControlQueueDeps): Loop {
-  const { dataDir, gateways, clock, log } = tools;
+export function controlQueue(deps: ControlQueueDeps): Loop {
+  const { dataDir, gateways, clock, log } = deps;
   const folder = controlFolder(dataDir);
   mkdirSync(folder, { recursive: true });
   return loop({ clock, log, name: 'reading requests from the command line', failurePauseMs: LOOK_MS }, async () => {
     for (const name of readdirSync(folder).sort()) {
       const [, id] = RELEASE.exec(name) ?? [];
-      if (id !== undefined) await release(Number(id), tools);
-      else if (OPT_OUT.test(name)) await optOutOrIn(join(folder, name), tools);
+      if (id !== undefined) await release(Number(id), deps);
+      else if (OPT_OUT.test(name)) await optOutOrIn(join(folder, name), deps);
       else continue;
       rmSync(join(folder, name), { force: true });
     }

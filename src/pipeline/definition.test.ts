@@ -36,14 +36,14 @@ const outer: AnyDriver = {
 
 async function defined(settings: object) {
   const env = { GATEPOST_SECRET_KEY: 'the-secret-key' };
-  const tools = {
+  const deps = {
     drivers: { outer: async () => outer },
     secrets: secretsFrom({ env, folder: '/nowhere' }),
     redactor: redactor(),
   };
   const Device = `Outer ${JSON.stringify(settings)}`;
   const info = { Id: '11111111-2222-4333-8444-555555555555', Channel: 'Fax' as const, Direction: 'I' as const, Device };
-  return { result: await resolveGateway(info, tools), redact: tools.redactor.redact };
+  return { result: await resolveGateway(info, deps), redact: deps.redactor.redact };
 }
 
 async function problems(settings: object) {
@@ -53,14 +53,14 @@ async function problems(settings: object) {
 
 it('names inside match in any capitals, defaults are filled in, and it may be absent', async () => {
   expect((await defined({ BOX: { hOST: 'a.example' } })).result).toMatchObject({
-    definition: { settings: { Box: { Host: 'a.example', Mode: 'A' } } },
+    config: { settings: { Box: { Host: 'a.example', Mode: 'A' } } },
   });
   expect((await defined({ Name: 'x' })).result).toMatchObject({ ok: true });
 });
 
 it('a secret inside is resolved from its reference, and hidden from then on however it was given', async () => {
   const { result, redact } = await defined({ box: { Host: 'a.example', key: '${env:GATEPOST_SECRET_KEY}' } });
-  expect(result).toMatchObject({ definition: { settings: { Box: { Key: 'the-secret-key' } } } });
+  expect(result).toMatchObject({ config: { settings: { Box: { Key: 'the-secret-key' } } } });
   expect(redact('it is the-secret-key')).toBe('it is [hidden]');
   expect((await defined({ Box: { Host: 'a.example', Key: 'written-out' } })).redact('written-out')).toBe('[hidden]');
 });
@@ -109,5 +109,5 @@ it.each([['a text'], [['a', 'list']], [7], [null]])('%j is no settings of a devi
 
 it('an object that holds no settings is left as it is', async () => {
   const Headers = { Host: '${env:GATEPOST_SECRET_KEY}' };
-  expect((await defined({ Headers })).result).toMatchObject({ definition: { settings: { Headers } } });
+  expect((await defined({ Headers })).result).toMatchObject({ config: { settings: { Headers } } });
 });

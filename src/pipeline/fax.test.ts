@@ -47,7 +47,7 @@ function faxStandIn() {
     summary: 'For tests.',
     settings: settingsSchema(faxSettings),
     async open(context) {
-      if (context.gateway.direction === 'O') me.report = (news) => context.reportReceipts(news);
+      if (context.gateway.direction === 'O') me.report = (receipts) => context.reportReceipts(receipts);
       return context;
     },
     close: async () => {},
@@ -113,8 +113,8 @@ afterEach(async () => {
   await bed.close();
 });
 
-const order = (text = 'Hello') =>
-  bed.hub.order({
+const sendRequest = (text = 'Hello') =>
+  bed.hub.sendRequest({
     MessageId: ID,
     GatewayId: FAX,
     RemoteAddress: NUMBER,
@@ -132,14 +132,14 @@ const overdue = async () => {
   await sending();
   await bed.clock.advance(86_000);
 };
-const news = (state: DeliveryReceipt['state'], detail: string) =>
+const receipts = (state: DeliveryReceipt['state'], detail: string) =>
   faxes.report([{ id: 'job 7', state, at: bed.clock.now(), detail }]);
 const story = async () => (await bed.journal((journal) => journal.traces(ID)))[0];
 const steps = async () => (await story())?.entries.map(({ step, detail }) => `${step}: ${detail}`) ?? [];
 
-describe('an order for a fax', () => {
+describe('an outbound message for a fax', () => {
   it('is composed as PDF and answered with the truth when the call ends in time', async () => {
-    order();
+    sendRequest();
     await sending();
     const { fax } = faxes.sends[0] ?? {};
     expect(fax).toMatchObject({ kind: 'fax', to: NUMBER, subject: 'Offer 12', pages: 1, reference: ID });
@@ -153,18 +153,18 @@ describe('an order for a fax', () => {
   });
 
   it('that nobody answers is rejected in the line’s own words', async () => {
-    order();
+    sendRequest();
     await sending();
     faxes.sends[0]?.end({ kind: 'rejected', detail: 'No answer from remote' });
     expect(await answers(1)).toMatchObject([{ Id: ID, Reference: null, Data: 'No answer from remote' }]);
   });
 
   it('whose call outlasts the answer is accepted for transmission, and its end is reported, once', async () => {
-    order();
+    sendRequest();
     await overdue();
     expect(await answers(1)).toMatchObject([{ Reference: ID, Data: null }]);
-    await news('undelivered', 'Busy signal detected');
-    await news('undelivered', 'Busy signal detected');
+    await receipts('undelivered', 'Busy signal detected');
+    await receipts('undelivered', 'Busy signal detected');
     const [notice] = await handed(1);
     expect(notice).toMatchObject({ GatewayId: FAX, InReplyToId: ID, RemoteAddress: NUMBER });
     expect(notice.SubjectField).toBe(`Fax to ${NUMBER} NOT delivered`);
@@ -177,25 +177,25 @@ describe('an order for a fax', () => {
   });
 
   it('whose end is heard while it is being settled is reported all the same', async () => {
-    order();
+    sendRequest();
     await sending();
-    await news('delivered', '1 of 1 page');
+    await receipts('delivered', '1 of 1 page');
     faxes.sends[0]?.end(faxes.overdue);
     expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
   });
 
   it('whose end was in the answer is not reported again', async () => {
-    order();
+    sendRequest();
     await sending();
     faxes.sends[0]?.end({ kind: 'sent', deliverySystemId: 'job 7', state: 'delivered' });
     await answers(1);
-    await news('delivered', '1 of 1 page');
+    await receipts('delivered', '1 of 1 page');
     await bed.clock.advance(60_000);
     expect(bed.hub.received.length).toBe(0);
   });
 
   it('shows its dials and pages in the delivery log while it is being sent', async () => {
-    order();
+    sendRequest();
     await sending();
     faxes.sends[0]?.attempt.note('dial 1 of 3: busy');
     await until('the dial to be in the log', async () => (await steps()).includes('receipt: dial 1 of 3: busy'));
@@ -207,10 +207,10 @@ describe('an order for a fax', () => {
 
   it('keeps its notice over a restart until the contact center takes it', async () => {
     bed.hub.onReceiving = () => 'silent';
-    order();
+    sendRequest();
     await overdue();
     await answers(1);
-    await news('delivered', '1 of 1 page');
+    await receipts('delivered', '1 of 1 page');
     await handed(1);
     bed.hub.onReceiving = () => true;
     await bed.restart();
@@ -220,9 +220,9 @@ describe('an order for a fax', () => {
   });
 
   it('with an empty body or a number that is none costs nothing', async () => {
-    order('  ');
+    sendRequest('  ');
     expect((await answers(1))[0]?.Data).toMatch(/no text/);
-    bed.hub.order({
+    bed.hub.sendRequest({
       MessageId: ID.replace(/1$/, '2'),
       GatewayId: FAX,
       RemoteAddress: 'ann@example.com',
@@ -234,16 +234,16 @@ describe('an order for a fax', () => {
   });
 });
 
-describe('an order that is answered only when it is done', () => {
+describe('an outbound message that is answered only when it is done', () => {
   const underWay: Outcome = { kind: 'unknown', detail: 'the call is still under way', ids: ['job 7'] };
 
   it('is uncertain when its time is over, and its repeat is answered with the end', async () => {
     faxes.overdue = underWay;
-    order();
+    sendRequest();
     await overdue();
     expect((await answers(1))[0]?.Data).toContain('the call is still under way');
-    await news('delivered', '1 of 1 page');
-    order();
+    await receipts('delivered', '1 of 1 page');
+    sendRequest();
     expect((await answers(2))[1]).toMatchObject({ Id: ID, Data: null });
     expect(faxes.sends).toHaveLength(1);
     expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
@@ -251,17 +251,17 @@ describe('an order that is answered only when it is done', () => {
 
   it('is looked up by its repeat, which hears the end of the first call', async () => {
     faxes.overdue = underWay;
-    order();
+    sendRequest();
     await overdue();
     await answers(1);
     faxes.onLookup = async () => ({ kind: 'rejected', detail: 'No answer from remote' });
-    order();
+    sendRequest();
     expect((await answers(2))[1]?.Data).toBe('No answer from remote');
     expect(faxes.sends).toHaveLength(1);
   });
 });
 
-describe('an order whose process was killed while it was sending', () => {
+describe('an outbound message whose process was killed while it was sending', () => {
   const leftBehind = () =>
     bed.tamper(
       `insert into orders (message_id, gateway_id, state, attempts, delivery_system_id, taken, remote_address, subject, bytes,
@@ -271,7 +271,7 @@ describe('an order whose process was killed while it was sending', () => {
 
   it('is not sent again while nobody can tell', async () => {
     leftBehind();
-    order();
+    sendRequest();
     expect((await answers(1))[0]?.Data).toContain('held for a person');
     expect([faxes.lookups, faxes.sends.length]).toEqual([1, 0]);
   });
@@ -279,7 +279,7 @@ describe('an order whose process was killed while it was sending', () => {
   it('is sent when the lookup says that it surely never went', async () => {
     leftBehind();
     faxes.onLookup = async () => ({ kind: 'deferred', detail: 'no such job was ever submitted' });
-    order();
+    sendRequest();
     await sending();
     faxes.sends[0]?.end({ kind: 'sent', deliverySystemId: 'job 8', state: 'delivered' });
     expect((await answers(1))[0]).toMatchObject({ Data: null, Reference: ID });
@@ -288,27 +288,27 @@ describe('an order whose process was killed while it was sending', () => {
   it('that the lookup finds under way is followed under the ids it names', async () => {
     leftBehind();
     faxes.onLookup = async () => ({ kind: 'unknown', detail: 'still dialling', ids: ['job 7'] });
-    order();
+    sendRequest();
     expect((await answers(1))[0]?.Data).toContain('still dialling');
-    await news('delivered', '1 of 1 page');
+    await receipts('delivered', '1 of 1 page');
     expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
-    order();
+    sendRequest();
     expect((await answers(2))[1]?.Data).toBeNull();
     expect(faxes.sends).toEqual([]);
   });
 });
 
-describe('an order that is looked up', () => {
+describe('an outbound message that is looked up', () => {
   it('and ends at that very moment is reported, too', async () => {
     faxes.overdue = { kind: 'unknown', detail: 'the line broke' };
-    order();
+    sendRequest();
     await overdue();
     await answers(1);
     faxes.onLookup = async () => {
-      await news('delivered', '1 of 1 page');
+      await receipts('delivered', '1 of 1 page');
       return { kind: 'unknown', detail: 'still dialling', ids: ['job 7'] };
     };
-    order();
+    sendRequest();
     await answers(2);
     expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
   });
@@ -320,10 +320,10 @@ describe('a gateway that reports to nobody', () => {
     async (settings) => {
       await bed.close();
       await begin(settings);
-      order();
+      sendRequest();
       await overdue();
       await answers(1);
-      await news('delivered', '1 of 1 page');
+      await receipts('delivered', '1 of 1 page');
       expect(await steps()).toContain('receipt: delivered: 1 of 1 page');
       expect(bed.hub.received.length).toBe(0);
       const warned = bed.lines.some((line) => line.includes('ReportTo names no inbound gateway'));

@@ -161,7 +161,7 @@ describe('a mailbox that was renumbered', () => {
     bed.inbound.put('old-key', mail('one'), stale);
     await bed.hub.until('ES_MESSAGE_RECEIVING');
     await fact(() => steps(bed.lines).includes('cannot be confirmed yet'));
-    await bed.inbound.memory?.rekey([{ from: 'old-key', to: 'new-key' }]);
+    await bed.inbound.driverState?.rekey([{ from: 'old-key', to: 'new-key' }]);
     const shownAgain = bed.inbound.put('new-key', mail('one'));
     await bed.clock.advance(120_000);
     await fact(() => shownAgain.events.includes('confirmed'));

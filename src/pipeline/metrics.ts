@@ -5,11 +5,11 @@ export type OutboundResult = 'sent' | 'partial' | 'deferred' | 'rejected' | 'unk
 
 /** Gateways are named by id; whoever shows the figures knows their display names. */
 export interface Metrics {
-  /** One arrival has come to a result; `seconds` from the driver's yield to the server's ack. */
+  /** One inbound message has come to a result; `seconds` from the driver's yield to the server's ack. */
   inboundMessage(gatewayId: string, result: InboundResult, seconds: number): void;
   /** Confirmed to the mailbox or carrier. */
   confirmed(gatewayId: string): void;
-  /** One order has been answered; `seconds` from SE_MESSAGE_SENDING to ES_MESSAGE_SENT. */
+  /** One outbound message has been answered; `seconds` from SE_MESSAGE_SENDING to ES_MESSAGE_SENT. */
   outboundMessage(gatewayId: string, result: OutboundResult, seconds: number): void;
   /** The gateway's session broke or could not be opened. */
   sessionFailed(gatewayId: string): void;
@@ -39,12 +39,12 @@ export interface GatewayView {
   problem: string | null;
   /** Since when it is in this state, ms. */
   since: number;
-  /** Arrivals handed over and not acknowledged, or orders being sent. */
+  /** Inbound messages handed over and not acknowledged, or outbound messages being sent. */
   inFlight: number;
   /** Places of the window, or of concurrent sends. */
   window: number;
-  /** Arrivals waiting in back-off after a refusal or silence. */
+  /** Inbound messages waiting in back-off after a refusal or silence. */
   backingOff: number;
-  /** Age of the oldest arrival not acknowledged or order not answered, ms; 0 when there is none. */
+  /** Age of the oldest inbound message not acknowledged or order not answered, ms; 0 when there is none. */
   oldestMs: number;
 }

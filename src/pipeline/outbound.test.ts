@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../driver/contract.js';
-import { type Bed, fact, OUT, order, startBed } from '../../test/fixtures/connector.js';
+import { type Bed, fact, OUT, sendRequest, startBed } from '../../test/fixtures/connector.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 let bed: Bed;
@@ -14,9 +14,9 @@ afterEach(async () => {
 
 const never = () => new Promise<Outcome>(() => {});
 
-describe('an order', () => {
+describe('an outbound message', () => {
   it('is sent once and answered once, with its id and without an error', async () => {
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: OUT, Reference: `${ID}@frontstage.example`, Data: null });
     expect(content.TimeStamp).toMatch(/Z$/);
@@ -26,19 +26,19 @@ describe('an order', () => {
   });
 
   it('repeated after success is answered at once with the recorded result and not sent again', async () => {
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const [first, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(second?.content).toMatchObject({ Id: ID, Data: null, Reference: first?.content.Reference });
     expect(bed.outbound.sends).toHaveLength(1);
   });
 
   it('repeated after success is not sent again by the next process either', async () => {
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
     await bed.restart();
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(bed.outbound.sends).toHaveLength(1);
   });
@@ -46,9 +46,9 @@ describe('an order', () => {
   it('repeated while it is being sent joins that attempt: two answers, one mail', async () => {
     let finish: (outcome: Outcome) => void = () => {};
     bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await bed.clock.advance(10);
     finish({ kind: 'sent', deliverySystemId: 'x' });
     const answers = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
@@ -58,11 +58,11 @@ describe('an order', () => {
 
   it('repeated after a failure is a fresh attempt', async () => {
     bed.outbound.onSend = async () => ({ kind: 'rejected', detail: '550 5.1.1 no such user' });
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, Data: '550 5.1.1 no such user', Reference: null });
     bed.outbound.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const [, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(2);
@@ -70,7 +70,7 @@ describe('an order', () => {
 
   it('for a gateway that does not run is answered with an error at once', async () => {
     const unknown = '99999999-9999-4999-8999-999999999999';
-    bed.hub.order(order(ID, { GatewayId: unknown }));
+    bed.hub.sendRequest(sendRequest(ID, { GatewayId: unknown }));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: unknown });
     expect(content.Data).toContain('runs no outbound gateway');
@@ -86,13 +86,13 @@ describe('an order', () => {
   it('without an Id is counted and disturbs nobody', async () => {
     bed.hub.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
     bed.hub.send('SE_MESSAGE_SENDING', 'nonsense');
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await bed.hub.until('ES_MESSAGE_SENT');
     expect(bed.hub.sent).toHaveLength(1);
   });
 
   it('with an address that is none is answered with an error and nothing leaves', async () => {
-    bed.hub.order(order(ID, { RemoteAddress: 'not an address' }));
+    bed.hub.sendRequest(sendRequest(ID, { RemoteAddress: 'not an address' }));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content.Data).toContain('not an address');
     expect(bed.outbound.sends).toHaveLength(0);
@@ -101,7 +101,7 @@ describe('an order', () => {
   it('that is put off is tried again inside its window', async () => {
     const outcomes: Outcome[] = [{ kind: 'deferred', detail: '451 greylisted' }];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(5_000);
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
@@ -111,7 +111,7 @@ describe('an order', () => {
 
   it('that is put off all the time is answered inside 85 s with the counterparty’s own words', async () => {
     bed.outbound.onSend = async () => ({ kind: 'deferred', detail: '451 4.7.1 come back later' });
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     for (let second = 0; second < 85 && bed.hub.sent.length === 0; second++) await bed.clock.advance(1_000);
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
@@ -121,7 +121,7 @@ describe('an order', () => {
 
   it('whose counterparty hangs is answered before 90 s as uncertain, exactly once', async () => {
     bed.outbound.onSend = never;
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(84_000);
     expect(bed.hub.sent).toHaveLength(0);
@@ -136,7 +136,7 @@ describe('an order', () => {
   it('of unknown outcome is sent again under the same Message-ID when the policy is Resend', async () => {
     const outcomes: Outcome[] = [{ kind: 'unknown', detail: 'closed after the final dot' }];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     const [first, second] = bed.outbound.sends;
@@ -147,9 +147,9 @@ describe('an order', () => {
   it('of unknown outcome is held when the policy is Hold, also when the server repeats it', async () => {
     bed.outbound.whenUncertain = 'Hold';
     bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const answers = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
     for (const { content } of answers) expect(content.Data).toContain('held for a person');
     expect(bed.outbound.sends).toHaveLength(1);
@@ -158,7 +158,7 @@ describe('an order', () => {
   it('of unknown outcome counts as sent when the policy is AssumeSent', async () => {
     bed.outbound.whenUncertain = 'AssumeSent';
     bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(1);
@@ -169,7 +169,7 @@ describe('an order', () => {
     bed.outbound.onSend = async () => {
       throw new Error('a bug in the driver');
     };
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content.Data).toContain('a bug in the driver');
     expect(bed.outbound.sends).toHaveLength(1);
@@ -178,20 +178,20 @@ describe('an order', () => {
   it('that came to its outcome after the answer is answered with it when the server repeats', async () => {
     let finish: (outcome: Outcome) => void = () => {};
     bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(88_000);
     await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
     finish({ kind: 'sent', deliverySystemId: 'late' });
     await bed.clock.advance(10);
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     const [, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(1);
   });
 });
 
-describe('an order for several', () => {
+describe('an outbound message for several', () => {
   const three = {
     ExtendedFields: JSON.stringify({
       To: ['a', 'b', 'c'].map((name) => ({ Name: name, Address: `${name}@example.com` })),
@@ -208,11 +208,11 @@ describe('an order for several', () => {
       },
     ];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.order(order(ID, three));
+    bed.hub.sendRequest(sendRequest(ID, three));
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
     expect(content.Data).toContain('b@example.com: 550 unknown');
     expect(content.Data).toContain('accepted for a@example.com, c@example.com');
-    bed.hub.order(order(ID, three));
+    bed.hub.sendRequest(sendRequest(ID, three));
     await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(bed.outbound.sends[1]?.mail.recipients).toEqual(['b@example.com']);
   });
@@ -227,7 +227,7 @@ describe('an order for several', () => {
       },
     ];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.order(order(ID, three));
+    bed.hub.sendRequest(sendRequest(ID, three));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(5_000);
     const { content } = await bed.hub.until('ES_MESSAGE_SENT');
@@ -240,7 +240,7 @@ describe('the answer', () => {
   it('that cannot be written because the link is down is written on the next one', async () => {
     let finish: (outcome: Outcome) => void = () => {};
     bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     bed.hub.drop();
     await fact(() => bed.service.state().is === 'down');
@@ -251,9 +251,9 @@ describe('the answer', () => {
     expect(connection).toBe(2);
   });
 
-  it('of an order that a stop cut short says so', async () => {
+  it('of an outbound message that a stop cut short says so', async () => {
     bed.outbound.onSend = never;
-    bed.hub.order(order(ID));
+    bed.hub.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.restart();
     expect(bed.hub.sent).toHaveLength(1);

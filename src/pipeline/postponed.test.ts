@@ -57,8 +57,8 @@ async function startUnit() {
       }
     },
   };
-  const definition = { info: gateway(IN, 'I', 'TestIn {}'), driver, settings: {} };
-  const unit = startInbound(definition, {
+  const config = { info: gateway(IN, 'I', 'TestIn {}'), driver, settings: {} };
+  const unit = startInbound(config, {
     journal,
     clock,
     line,
@@ -67,7 +67,7 @@ async function startUnit() {
     random: () => 0.5,
     log: silentLog,
     redactor: redactor(),
-    meters: noMetrics,
+    metrics: noMetrics,
     dataDir: folder,
     webhookUrl: () => '',
     link: () => '',

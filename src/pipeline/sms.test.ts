@@ -20,15 +20,15 @@ const optOuts = (): Promise<readonly OptOut[]> => bed.journal((journal) => journ
 const stateOf = async (key: string) => (await bed.journal((journal) => journal.recordsOf(SMS, [key]))).get(key)?.state;
 const answered = async (count: number) =>
   (await bed.hub.untilCount('ES_MESSAGE_SENT', count)).map(({ content }) => content);
-/** What `gatepost explain` would say of how far an order has come. */
+/** What `gatepost explain` would say of how far an outbound message has come. */
 const delivery = async (id: string) => {
   const [story] = await bed.journal((journal) => journal.traces(id));
   return story?.ids.find(({ label }) => label === 'Delivery')?.value;
 };
 
-describe('an order for a text', () => {
+describe('an outbound message for a text', () => {
   it('goes out once, to the number with its country code, and is answered with the carrier’s id', async () => {
-    bed.order(ID, 'Hello', '777 123 456');
+    bed.sendRequest(ID, 'Hello', '777 123 456');
     const [answer] = await answered(1);
     expect(bed.texts.sends).toHaveLength(1);
     expect(bed.texts.sends[0]?.message).toMatchObject({
@@ -45,10 +45,10 @@ describe('an order for a text', () => {
 
   it('has the same reference on every attempt, also in the next process', async () => {
     bed.texts.onSend = async () => ({ kind: 'rejected', detail: 'no' });
-    bed.order(ID, 'Hello');
+    bed.sendRequest(ID, 'Hello');
     await answered(1);
     await bed.restart();
-    bed.order(ID, 'Hello');
+    bed.sendRequest(ID, 'Hello');
     await answered(2);
     const references = bed.texts.sends.map(({ message }) => message.reference);
     expect(references).toHaveLength(2);
@@ -56,7 +56,7 @@ describe('an order for a text', () => {
   });
 
   it('to what is no number is refused with its name and costs nothing', async () => {
-    bed.order(ID, 'Hello', 'ann@example.com');
+    bed.sendRequest(ID, 'Hello', 'ann@example.com');
     const [answer] = await answered(1);
     expect(answer.Data).toContain('ann@example.com');
     expect(bed.texts.sends).toEqual([]);
@@ -64,11 +64,11 @@ describe('an order for a text', () => {
 
   it('whose outcome is unknown is held, never sent again by itself', async () => {
     bed.texts.onSend = async () => ({ kind: 'unknown', detail: 'the line broke' });
-    bed.order(ID, 'Hello');
-    bed.order(ID, 'Hello');
+    bed.sendRequest(ID, 'Hello');
+    bed.sendRequest(ID, 'Hello');
     for (const answer of await answered(2))
       expect(answer.Data).toContain('held for a person to resolve: the line broke');
-    bed.order(ID, 'Hello');
+    bed.sendRequest(ID, 'Hello');
     await answered(3);
     expect(bed.texts.sends).toHaveLength(1);
   });
@@ -150,11 +150,11 @@ describe('a pushed message', () => {
 });
 
 describe('who wants no messages', () => {
-  it('is not sent any after STOP: the order is rejected with that reason, before it costs anything', async () => {
+  it('is not sent any after STOP: the outbound message is rejected with that reason, before it costs anything', async () => {
     await bed.push({ providerId: 'a', text: ' Stop. ' });
     await bed.hub.until('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toMatchObject([{ group: SMS, address: ANN, source: 'keyword' }]);
-    bed.order(ID, 'Buy now');
+    bed.sendRequest(ID, 'Buy now');
     const [answer] = await answered(1);
     expect(answer.Data).toMatch(/\+420777123456 has opted out \(keyword, 2026-11-22T.*\): not sent/);
     expect(bed.texts.sends).toEqual([]);
@@ -165,7 +165,7 @@ describe('who wants no messages', () => {
     await bed.push({ providerId: 'b', text: 'start' });
     await bed.hub.untilCount('ES_MESSAGE_RECEIVING', 2);
     expect(await optOuts()).toEqual([]);
-    bed.order(ID, 'Hello again');
+    bed.sendRequest(ID, 'Hello again');
     const [answer] = await answered(1);
     expect(answer.Data).toBeNull();
     expect(bed.texts.sends).toHaveLength(1);
@@ -190,13 +190,13 @@ describe('who wants no messages', () => {
 
   it('is learned from the carrier, too, and still known after a restart', async () => {
     bed.texts.onSend = async () => ({ kind: 'rejected', detail: '21610: unsubscribed', optedOut: true });
-    bed.order(ID, 'Buy now');
+    bed.sendRequest(ID, 'Buy now');
     expect((await answered(1))[0].Data).toBe('21610: unsubscribed');
     expect(await optOuts()).toMatchObject([
       { group: SMS, address: ANN, source: 'carrier', detail: '21610: unsubscribed' },
     ]);
     await bed.restart();
-    bed.order(ID2, 'Buy now!');
+    bed.sendRequest(ID2, 'Buy now!');
     expect((await answered(2))[1].Data).toContain('has opted out (carrier');
     expect(bed.texts.sends).toHaveLength(1);
   });
@@ -218,45 +218,45 @@ describe('who wants no messages', () => {
 });
 
 describe('how far a text has come', () => {
-  const news = (state: 'sent' | 'delivered' | 'undelivered', id: string, detail: string | null = null) => [
+  const receipts = (state: 'sent' | 'delivered' | 'undelivered', id: string, detail: string | null = null) => [
     { id, state, at: bed.clock.now(), detail },
   ];
 
   beforeEach(async () => {
-    bed.order(ID, 'Hello');
+    bed.sendRequest(ID, 'Hello');
     bed.texts.onSend = async () => ({ kind: 'sent', deliverySystemId: 'carrier-1' });
     await answered(1);
   });
 
   it('is shown with its order: sent first, delivered later, by push and by report', async () => {
-    expect((await bed.push({ news: news('sent', 'carrier-1') })).status).toBe(200);
+    expect((await bed.push({ receipts: receipts('sent', 'carrier-1') })).status).toBe(200);
     expect(await delivery(ID)).toMatch(/^sent/);
-    await bed.texts.report(news('delivered', 'carrier-1'));
+    await bed.texts.report(receipts('delivered', 'carrier-1'));
     expect(await delivery(ID)).toMatch(/^delivered/);
   });
 
   it('never goes back: late, repeated and contradicting news change nothing', async () => {
-    await bed.push({ news: news('delivered', 'carrier-1') });
+    await bed.push({ receipts: receipts('delivered', 'carrier-1') });
     for (const state of ['sent', 'undelivered', 'delivered'] as const)
-      expect((await bed.push({ news: news(state, 'carrier-1') })).status).toBe(200);
+      expect((await bed.push({ receipts: receipts(state, 'carrier-1') })).status).toBe(200);
     expect(await delivery(ID)).toMatch(/^delivered/);
   });
 
   it('is told with the carrier’s reason when it was not delivered', async () => {
-    await bed.push({ news: news('undelivered', 'carrier-1', '30003: unreachable handset') });
+    await bed.push({ receipts: receipts('undelivered', 'carrier-1', '30003: unreachable handset') });
     expect(await delivery(ID)).toMatch(/^undelivered.*30003: unreachable handset/);
   });
 
   it('of nobody’s id is no error: the carrier need not repeat it', async () => {
-    expect((await bed.push({ news: news('delivered', 'somebody-elses') })).status).toBe(200);
+    expect((await bed.push({ receipts: receipts('delivered', 'somebody-elses') })).status).toBe(200);
     expect(await delivery(ID)).not.toMatch(/^delivered/);
   });
 
   it('is answered "try again" when the journal cannot take it', async () => {
     bed.tamper(`CREATE TRIGGER full BEFORE UPDATE ON delivery_parts BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
-    expect((await bed.push({ news: news('delivered', 'carrier-1') })).status).toBe(503);
+    expect((await bed.push({ receipts: receipts('delivered', 'carrier-1') })).status).toBe(503);
     bed.tamper('DROP TRIGGER full');
-    expect((await bed.push({ news: news('delivered', 'carrier-1') })).status).toBe(200);
+    expect((await bed.push({ receipts: receipts('delivered', 'carrier-1') })).status).toBe(200);
     expect(await delivery(ID)).toMatch(/^delivered/);
   });
 });

@@ -131,7 +131,7 @@ describe('a session', () => {
     expect((await hub.until('ES_MESSAGE_RECEIVING')).content).toEqual(content);
     await client.send('ES_SL_GETGATEWAYS', '@gatepost');
     expect((await hub.until('ES_SL_GETGATEWAYS')).content).toBe('@gatepost');
-    hub.order(content);
+    hub.sendRequest(content);
     await turn(clock, () => frames.some((frame) => frame.code === 'SE_MESSAGE_SENDING'));
     expect(frames.find((frame) => frame.code === 'SE_MESSAGE_SENDING')?.content).toEqual(content);
     expect(hub.violations).toEqual([]);

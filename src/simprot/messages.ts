@@ -2,7 +2,7 @@
 // Source: FrontStage, "WebSite module integration", section "API for external messaging applications".
 import { z } from 'zod';
 
-/** The MSG names this connector and its front desk speak. Everything else in the same frames is ignored and counted. */
+/** The MSG names this connector and its embedded server speak. Everything else in the same frames is ignored and counted. */
 export const MSG = {
   login: 'ES_LOGIN',
   loginAnswer: 'SE_LOGIN',
@@ -32,7 +32,7 @@ export const LIMITS = {
   SubjectField: 320,
 } as const;
 
-/** The server's patience, ms: an order not answered in this time counts as failed and is repeated. */
+/** The server's patience, ms: a send request not answered in this time counts as failed and is repeated. */
 export const SEND_LIMIT_MS = 90_000;
 /** How long, at least, an acknowledgement of an inbound message is waited for, ms. */
 export const ACK_WAIT_MS = 60_000;

@@ -102,17 +102,17 @@ describe('the connector', () => {
   });
 
   test('can send from the moment it is up, before frames that came together with SE_LOGIN', async () => {
-    const order: string[] = [];
+    const sendRequest: string[] = [];
     const { peer, session } = await connector({
       onUp: () => {
-        order.push('up');
+        sendRequest.push('up');
         void session.send({ code: 'ES_SL_GETGATEWAYS', peer: null, content: '@gatepost' });
       },
-      onFrame: (frame) => void order.push(frame.code),
+      onFrame: (frame) => void sendRequest.push(frame.code),
     });
     peer.raw(Buffer.concat([hubFrame('SE_LOGIN', { Success: true }), hubFrame('SE_MESSAGE_SENDING', {})]));
     await peer.untilFrames(2);
-    expect(order).toEqual(['up', 'SE_MESSAGE_SENDING']);
+    expect(sendRequest).toEqual(['up', 'SE_MESSAGE_SENDING']);
     expect(peer.codes).toEqual(['ES_LOGIN', 'ES_SL_GETGATEWAYS']);
   });
 

@@ -7,7 +7,7 @@ import { benchMail } from './corpus.js';
 import { within } from './limit.js';
 import { nowMs } from './machine.js';
 
-export interface ArrivalsSample {
+export interface InboundMessagesSample {
   /** Per mail, ms: from the first byte of the LMTP session, and from Dovecot's 250. */
   fromStart: number[];
   fromTaken: number[];
@@ -18,7 +18,7 @@ const GAP_MS = 300;
 const WARM_UP = 5;
 
 /** Throws when a mail was lost or repeated. */
-export async function arrivals(bed: Bed, count: number): Promise<ArrivalsSample> {
+export async function inboundMessages(bed: Bed, count: number): Promise<InboundMessagesSample> {
   const stack = closers();
   try {
     const mailbox = bed.mailbox();

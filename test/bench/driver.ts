@@ -1,10 +1,10 @@
 // Owns the driver alone, run as a process of its own: Smpp as it is in the product, with nothing behind it that takes time.
-// An order is a call of send; what is delivered is confirmed at once. Beside the bare library this is what the driver costs.
+// A send request is a call of send; what is delivered is confirmed at once. Beside the bare library this is what the driver costs.
 import { z } from 'zod';
 import { smpp } from '../../gateways/smpp/driver.js';
 import type { ComposedText } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
-import { createMemory } from '../fixtures/driver-state.js';
+import { createDriverState } from '../fixtures/driver-state.js';
 import { nowMs } from './machine.js';
 import { benchText, DESK } from './sms-texts.js';
 import { accountOf, submitJob } from './smsc-words.js';
@@ -13,7 +13,7 @@ const options = z.object({ port: z.number(), window: z.number() });
 const { port, window } = options.parse(JSON.parse(process.argv[2] ?? ''));
 
 // A journal that has never heard of anything: the test's memory would look through all it has every time.
-const memory = { ...createMemory(), byFingerprint: async () => [] };
+const memory = { ...createDriverState(), byFingerprint: async () => [] };
 const open = (direction: 'I' | 'O') =>
   smpp.open(contextOf(smpp, accountOf(direction, port, window), { direction, memory }));
 const sender = await open('O');
@@ -22,8 +22,8 @@ void confirmAll();
 process.send?.('ready');
 
 async function confirmAll(): Promise<void> {
-  const arrivals = smpp.receive?.(receiver, new AbortController().signal) ?? [];
-  for await (const arrival of arrivals) await arrival.confirm();
+  const inboundMessages = smpp.receive?.(receiver, new AbortController().signal) ?? [];
+  for await (const inboundMessage of inboundMessages) await inboundMessage.confirm();
 }
 
 async function submit({ first, count }: z.infer<typeof submitJob>): Promise<void> {

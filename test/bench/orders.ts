@@ -1,4 +1,4 @@
-// Owns the measurement of sending: the same mails into Postfix's smtp-sink, by us as orders of the stub server and by a bare
+// Owns the measurement of sending: the same mails into Postfix's smtp-sink, by us as send requests of the stub server and by a bare
 // nodemailer pool; counted by the sink.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
@@ -9,13 +9,13 @@ import { dice, pick } from './dice.js';
 import { LANGUAGES } from './languages.js';
 import { within } from './limit.js';
 
-export interface OrdersSample {
+export interface SendRequestsSample {
   ms: number;
   cpuMs: number;
 }
 
 export const CONNECTIONS = 5;
-/** Orders, or calls of sendMail, unanswered at any time. */
+/** Send requests, or calls of sendMail, unanswered at any time. */
 export const IN_FLIGHT = 50;
 const FROM = 'desk@example.test';
 /** The code is as warm as in a service that has run for a while. */
@@ -26,7 +26,7 @@ export function whyNoSink(): string | undefined {
 }
 
 /** Throws when the sink got another number of mails than were sent. */
-export async function orders(bed: Bed, side: 'gatepost' | 'pool', count: number): Promise<OrdersSample> {
+export async function sendRequests(bed: Bed, side: 'gatepost' | 'pool', count: number): Promise<SendRequestsSample> {
   const stack = closers();
   try {
     const port = await freePort();
@@ -73,14 +73,14 @@ async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof clos
   const settings = { Host: '127.0.0.1', Port: port, Security: 'None', From: FROM, MaxConnections: CONNECTIONS };
   stub.tell({ do: 'go', gateways: [gateway(OUT, 'O', 'SmtpHost', settings)] });
   const batch = async (count: number) => {
-    const { ms, failures } = await child.during(order(stub, count));
+    const { ms, failures } = await child.during(sendRequest(stub, count));
     if (failures.length > 0) throw new Error(`${failures.length} orders failed, the first: ${failures[0]}`);
     return ms;
   };
   return {
     async warmUp() {
-      // Before the gateway runs, an order is answered with an error at once; none of those reaches the sink.
-      await until('the gateway', async () => (await order(stub, 1)).failures.length === 0);
+      // Before the gateway runs, a send request is answered with an error at once; none of those reaches the sink.
+      await until('the gateway', async () => (await sendRequest(stub, 1)).failures.length === 0);
       await batch(WARM_UP);
       return WARM_UP + 1;
     },
@@ -89,7 +89,7 @@ async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof clos
   };
 }
 
-function order(stub: Stub, count: number) {
+function sendRequest(stub: Stub, count: number) {
   const answered = stub.hear('answered');
   stub.tell({ do: 'order', batch: { first: 0, count, window: IN_FLIGHT, gatewayId: OUT, of: bodies() } });
   return answered;

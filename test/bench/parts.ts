@@ -1,8 +1,8 @@
 // Owns what is measured: each part of the table, its sides, its figures and their goals; of texts, sms-parts.ts does.
-import { type ArrivalsSample, arrivals } from './arrivals.js';
+import { type InboundMessagesSample, inboundMessages } from './arrivals.js';
 import type { Bed } from './bed.js';
 import { type DrainJob, type DrainSample, drain } from './drain.js';
-import { CONNECTIONS, orders, whyNoSink } from './orders.js';
+import { CONNECTIONS, sendRequests, whyNoSink } from './orders.js';
 import { interleaved, type Pair, type Part, type PartOptions, ROUND_TRIP_MS, ratios } from './rounds.js';
 import { SMS_PARTS } from './sms-parts.js';
 import { type Figure, plainRow, quantile, type Row } from './table.js';
@@ -72,9 +72,9 @@ async function distance(bed: Bed, options: PartOptions): Promise<Row[]> {
 }
 
 async function newMail(bed: Bed, { count, rounds, progress }: PartOptions): Promise<Row[]> {
-  const samples: (ArrivalsSample | undefined)[] = [];
+  const samples: (InboundMessagesSample | undefined)[] = [];
   for (let round = 1; round <= rounds; round++)
-    samples.push(await progress.step(`arrivals, round ${round} of ${rounds}`, () => arrivals(bed, count)));
+    samples.push(await progress.step(`arrivals, round ${round} of ${rounds}`, () => inboundMessages(bed, count)));
   const seconds = (of: 'fromTaken' | 'fromStart', share: number) =>
     samples.map((sample) => {
       const ms = quantile(sample?.[of] ?? [], share);
@@ -93,7 +93,7 @@ async function sending(bed: Bed, options: PartOptions): Promise<Row[]> {
   const missing = whyNoSink();
   const { count } = options;
   const side = (name: 'gatepost' | 'pool') => () =>
-    missing ? Promise.reject(new Error(missing)) : orders(bed, name, count);
+    missing ? Promise.reject(new Error(missing)) : sendRequests(bed, name, count);
   const pairs = await interleaved('orders', options, { yardstick: side('pool'), ours: side('gatepost') });
   const work = `${count} orders of 4 KB, ${CONNECTIONS} connections`;
   return [ratios(pairs, { work, unit: 'msg/s', goal: { atLeast: 0.7 }, digits: 0 }, ({ ms }) => (count * 1000) / ms)];

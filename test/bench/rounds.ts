@@ -7,7 +7,7 @@ import { type Figure, type Round, type Row, ratioRow } from './table.js';
 export const ROUND_TRIP_MS = 20;
 
 export interface PartOptions {
-  /** Mails, orders or texts per run. */
+  /** Mails, send requests or texts per run. */
   count: number;
   rounds: number;
   progress: Progress;

@@ -22,8 +22,8 @@ export interface TextsSample {
   cpuMs: number;
 }
 
-/** Orders unanswered at any time: enough for the window to be full while others are journaled and answered. */
-export const ORDERS_IN_FLIGHT = 200;
+/** Send requests unanswered at any time: enough for the window to be full while others are journaled and answered. */
+export const SEND_REQUESTS_IN_FLIGHT = 200;
 /** The code is as warm as in a service that has run for a while. */
 const WARM_UP = 5_000;
 
@@ -65,17 +65,17 @@ async function measured(bed: Bed, job: TextsJob, start: Start): Promise<TextsSam
 
 async function ourSender(bed: Bed, _job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
   const { child, stub } = await startOurs(bed, 'O', smsc, stack);
-  const order = (first: number, count: number) => {
+  const sendRequest = (first: number, count: number) => {
     const answered = stub.hear('answered');
-    stub.tell({ do: 'order', batch: { of: 'texts', first, count, window: ORDERS_IN_FLIGHT, gatewayId: OUT } });
+    stub.tell({ do: 'order', batch: { of: 'texts', first, count, window: SEND_REQUESTS_IN_FLIGHT, gatewayId: OUT } });
     return child.during(answered);
   };
-  // Before the gateway runs, an order is answered with an error at once; none of those reaches the SMSC.
-  await until('the gateway', async () => (await order(0, 1)).failures.length === 0);
+  // Before the gateway runs, a send request is answered with an error at once; none of those reaches the SMSC.
+  await until('the gateway', async () => (await sendRequest(0, 1)).failures.length === 0);
   return {
     child,
     async batch(first, count) {
-      const { ms, failures } = await order(first, count);
+      const { ms, failures } = await sendRequest(first, count);
       if (failures.length > 0) throw new Error(`${failures.length} orders failed, the first: ${failures[0]}`);
       return ms;
     },

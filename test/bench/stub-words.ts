@@ -1,8 +1,8 @@
 // Owns the words between the runner and the stub server, which is a process of its own.
 import { z } from 'zod';
 
-/** What orders are made from; the stub adds the ids. */
-const orders = z.object({
+/** What send requests are made from; the stub adds the ids. */
+const sendRequests = z.object({
   count: z.number(),
   window: z.number(),
   gatewayId: z.string(),
@@ -11,15 +11,15 @@ const orders = z.object({
   /** Number of the first one. */
   first: z.number(),
 });
-export type OrderBatch = z.infer<typeof orders>;
+export type SendRequestBatch = z.infer<typeof sendRequests>;
 
 export const command = z.discriminatedUnion('do', [
   /** Answers the question for gateways, which is held back until then: the start of the work. */
   z.object({ do: z.literal('go'), gateways: z.array(z.unknown()) }),
   /** Says `complete` once so many different mails have come. */
   z.object({ do: z.literal('expect'), mails: z.number() }),
-  /** Sends orders, `window` of them unanswered at any time, and says `answered` at the end. */
-  z.object({ do: z.literal('order'), batch: orders }),
+  /** Sends send requests, `window` of them unanswered at any time, and says `answered` at the end. */
+  z.object({ do: z.literal('order'), batch: sendRequests }),
 ]);
 export type Command = z.infer<typeof command>;
 

@@ -1,4 +1,4 @@
-// Owns the stub server, run as a process of its own: lets everybody in, acknowledges every mail at once, sends orders.
+// Owns the stub server, run as a process of its own: lets everybody in, acknowledges every mail at once, sends send requests.
 // It does as little as it can, because it shares the machine with what is measured.
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { frame, onFrames } from './frames.js';
 import { nowMs } from './machine.js';
 import { benchText } from './sms-texts.js';
-import { type Command, command, type OrderBatch, type Report } from './stub-words.js';
+import { type Command, command, type SendRequestBatch, type Report } from './stub-words.js';
 
 const mail = z.object({ DeliverySystemId: z.string(), GatewayId: z.string(), RequestId: z.string() });
 const answer = z.object({ Id: z.string(), Data: z.string().nullish() });
@@ -17,7 +17,7 @@ let expected = Number.POSITIVE_INFINITY;
 let gateways: unknown[] | undefined;
 let peer: Socket | undefined;
 let asking = false;
-let batch: { of: OrderBatch; open: Set<string>; begun: number; since: number; failures: string[] } | undefined;
+let batch: { of: SendRequestBatch; open: Set<string>; begun: number; since: number; failures: string[] } | undefined;
 
 const tell = (report: Report) => void process.send?.(report);
 const say = (code: string, content: unknown) => void peer?.write(frame(code, JSON.stringify(content)));
@@ -50,7 +50,7 @@ function complete(): void {
   tell({ is: 'complete', seen: Object.fromEntries(seen), repeats });
 }
 
-function sendOrders(): void {
+function sendSendRequests(): void {
   if (!batch) return;
   const { of, open } = batch;
   while (batch.begun < of.count && open.size < of.window) {
@@ -61,7 +61,7 @@ function sendOrders(): void {
   }
 }
 
-function contentOf({ of }: OrderBatch, number: number) {
+function contentOf({ of }: SendRequestBatch, number: number) {
   if (of === 'texts') {
     const { customer, body } = benchText(number);
     return { RemoteAddress: customer, BodyText: body };
@@ -77,23 +77,23 @@ function contentOf({ of }: OrderBatch, number: number) {
 function settle({ Id, Data }: z.infer<typeof answer>): void {
   if (!batch?.open.delete(Id.toLowerCase())) return;
   if (Data) batch.failures.push(Data);
-  sendOrders();
+  sendSendRequests();
   if (batch.open.size > 0) return;
   const { since, failures } = batch;
   batch = undefined;
   tell({ is: 'answered', ms: nowMs() - since, failures });
 }
 
-function obey(order: Command): void {
-  if (order.do === 'expect') {
-    expected = order.mails;
+function obey(sendRequest: Command): void {
+  if (sendRequest.do === 'expect') {
+    expected = sendRequest.mails;
     if (seen.size === expected) complete();
-  } else if (order.do === 'go') {
-    gateways = order.gateways;
+  } else if (sendRequest.do === 'go') {
+    gateways = sendRequest.gateways;
     if (asking) say('SE_SL_MSGGATEWAYS', gateways);
   } else {
-    batch = { of: order.batch, open: new Set(), begun: 0, since: nowMs(), failures: [] };
-    sendOrders();
+    batch = { of: sendRequest.batch, open: new Set(), begun: 0, since: nowMs(), failures: [] };
+    sendSendRequests();
   }
 }
 

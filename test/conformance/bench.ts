@@ -1,7 +1,7 @@
 // Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
 import { afterEach } from 'vitest';
 import type { InboundMessage, Content, DeliveryReceipt, Driver, ComposedMessage, Outcome } from '../../src/driver/contract.js';
-import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { attemptOf, contextOf } from './context.js';
 import type { Counterparty } from './harness.js';
 import { type Recorder, recorder, type WatchedClock, watchedClock } from './watch.js';
@@ -15,7 +15,7 @@ export interface Bench<Settings, Session, C extends Counterparty, In extends Con
 
 export interface Table<Settings, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly counterparty: C;
-  readonly memory: TestMemory;
+  readonly driverState: TestDriverState;
   readonly clock: WatchedClock;
   readonly said: Recorder;
   /** What the driver reported of sent messages. */
@@ -27,7 +27,7 @@ export interface Table<Settings, C extends Counterparty, In extends Content, Out
 
 export interface Open<In extends Content, Out extends ComposedMessage> {
   close(): Promise<void>;
-  /** The next arrival, recorded as open in the memory as the flow does. */
+  /** The next inbound message, recorded as open in the memory as the flow does. */
   next(): Promise<InboundMessage<In>>;
   /** Ends the receiving; resolves when the driver has ended it. */
   stop(): Promise<void>;
@@ -49,19 +49,19 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
     async set() {
       const counterparty = await start();
       undo.push(() => counterparty.close());
-      const memory = createMemory();
+      const driverState = createDriverState();
       const clock = watchedClock();
       const said = recorder();
       const news: DeliveryReceipt[] = [];
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
-        contextOf(driver, written, { direction, clock, memory, log: said.log, news, ...(dataDir && { dataDir }) });
+        contextOf(driver, written, { direction, clock, driverState, log: said.log, news, ...(dataDir && { dataDir }) });
       const open = async () => {
-        const opened = await openSession(driver, context(), memory);
+        const opened = await openSession(driver, context(), driverState);
         undo.push(opened.close);
         return opened;
       };
-      return { counterparty, memory, clock, said, news, context, open };
+      return { counterparty, driverState, clock, said, news, context, open };
     },
   };
 }
@@ -69,29 +69,29 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
 async function openSession<Settings, Session, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
   context: ReturnType<typeof contextOf<Settings>>,
-  memory: TestMemory,
+  driverState: TestDriverState,
 ): Promise<Open<In, Out>> {
   const session = await driver.open(context);
   const controller = new AbortController();
-  const arrivals = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
+  const inboundMessages = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
   let ended = false;
   let waiting: Promise<unknown> = Promise.resolve();
   const stop = async () => {
     controller.abort();
     await waiting.catch(() => {});
-    if (!ended) await arrivals?.return?.();
+    if (!ended) await inboundMessages?.return?.();
     ended = true;
   };
   return {
     stop,
     async next() {
-      const asked = arrivals?.next();
+      const asked = inboundMessages?.next();
       if (!asked) throw new Error('this driver does not receive');
       waiting = asked;
       const { value, done } = await asked;
       if (done) ended = true;
       if (done) throw new Error('the driver ended the receiving by itself');
-      memory.open(value);
+      driverState.open(value);
       return value;
     },
     async close() {

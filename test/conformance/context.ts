@@ -16,20 +16,20 @@ import type {
 import { segmentsOf } from '../../src/driver/shared/text.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
-import { createMemory } from '../fixtures/driver-state.js';
+import { createDriverState } from '../fixtures/driver-state.js';
 import { runToEnd } from '../servers/process.js';
 
 export interface ContextOptions {
   direction?: 'I' | 'O';
   clock?: Clock;
-  memory?: DriverState;
+  driverState?: DriverState;
   log?: Log;
   dataDir?: string;
   /** What the driver reported of sent messages ends here. */
-  news?: DeliveryReceipt[];
+  receipts?: DeliveryReceipt[];
   webhookUrl?: string;
   /** What the driver turned away ends here. */
-  turnedAway?: string[];
+  inputRejected?: string[];
 }
 
 /** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
@@ -47,11 +47,11 @@ export function contextOf<Settings>(
     clock: options.clock ?? systemClock,
     random: systemRandom,
     log: options.log ?? silentLog,
-    driverState: options.memory ?? createMemory(),
+    driverState: options.driverState ?? createDriverState(),
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
-    reportReceipts: async (news) => void options.news?.push(...news),
-    inputRejected: (reason) => void options.turnedAway?.push(reason),
+    reportReceipts: async (receipts) => void options.receipts?.push(...receipts),
+    inputRejected: (reason) => void options.inputRejected?.push(reason),
   };
 }
 
@@ -80,7 +80,7 @@ export function outboundText(text: string, to = '+420777123456', from = '12345')
 }
 
 /** An attempt that a test ends by hand. */
-export function attemptOf(orderId = '99999999-0000-4000-8000-000000000001'): Attempt & { abort(): void } {
+export function attemptOf(messageId = '99999999-0000-4000-8000-000000000001'): Attempt & { abort(): void } {
   const controller = new AbortController();
   return {
     messageId,

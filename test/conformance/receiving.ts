@@ -26,11 +26,11 @@ export function receiving<
     const { counterparty, open } = await bench.set();
     const offered = words.offered('whole');
     await counterparty.offer(offered);
-    const arrival = await (await open()).next();
-    expect(carries(arrival.content, 'whole')).toBe(true);
-    expect(arrival.content?.receivedAt).toBeGreaterThan(Date.UTC(2020, 0));
-    expect(arrival.key).toMatch(/^[^\n]{1,500}$/);
-    expect(arrival.bytes).toBeGreaterThanOrEqual(words.size(offered));
+    const inboundMessage = await (await open()).next();
+    expect(carries(inboundMessage.content, 'whole')).toBe(true);
+    expect(inboundMessage.content?.receivedAt).toBeGreaterThan(Date.UTC(2020, 0));
+    expect(inboundMessage.key).toMatch(/^[^\n]{1,500}$/);
+    expect(inboundMessage.bytes).toBeGreaterThanOrEqual(words.size(offered));
   });
 
   it('messages that come while it runs arrive, too, each under its own key', async () => {
@@ -40,10 +40,10 @@ export function receiving<
     for (const name of ['one', 'two', 'three']) {
       const asked = gateway.next();
       await counterparty.offer(words.offered(name));
-      const arrival = await asked;
-      expect(carries(arrival.content, name)).toBe(true);
-      keys.add(arrival.key);
-      await arrival.confirm();
+      const inboundMessage = await asked;
+      expect(carries(inboundMessage.content, name)).toBe(true);
+      keys.add(inboundMessage.key);
+      await inboundMessage.confirm();
     }
     expect(keys.size).toBe(3);
   });
@@ -52,33 +52,33 @@ export function receiving<
     const { counterparty, open } = await bench.set();
     await counterparty.offer(words.offered('unconfirmed'));
     const first = await open();
-    const arrival = await first.next();
+    const inboundMessage = await first.next();
     await stillIts(counterparty);
     await first.close();
     await stillIts(counterparty);
     const again = await (await open()).next();
-    expect(again.key).toBe(arrival.key);
+    expect(again.key).toBe(inboundMessage.key);
     expect(again.content).not.toBeNull();
   });
 
   it('after the confirm, given once or twice, the counterparty knows that it was taken', async () => {
-    const { counterparty, open, memory } = await bench.set();
+    const { counterparty, open, driverState } = await bench.set();
     await counterparty.offer(words.offered('confirmed'));
-    const arrival = await (await open()).next();
-    memory.acknowledge(arrival);
-    await Promise.all([arrival.confirm(), arrival.confirm()]);
-    await arrival.confirm();
+    const inboundMessage = await (await open()).next();
+    driverState.acknowledge(inboundMessage);
+    await Promise.all([inboundMessage.confirm(), inboundMessage.confirm()]);
+    await inboundMessage.confirm();
     await untaken(counterparty, 0);
   });
 
   it('what was confirmed does not come again after a restart', async () => {
-    const { counterparty, open, memory } = await bench.set();
+    const { counterparty, open, driverState } = await bench.set();
     await counterparty.offer(words.offered('old'));
     const first = await open();
-    const arrival = await first.next();
-    memory.acknowledge(arrival);
-    await arrival.confirm();
-    memory.confirmed(arrival);
+    const inboundMessage = await first.next();
+    driverState.acknowledge(inboundMessage);
+    await inboundMessage.confirm();
+    driverState.confirmed(inboundMessage);
     await untaken(counterparty, 0);
     await first.close();
     const second = await open();
@@ -87,33 +87,33 @@ export function receiving<
   });
 
   it('a crash between ack and confirm: after the restart only the confirm is finished, nothing is downloaded again', async () => {
-    const { counterparty, open, memory } = await bench.set();
+    const { counterparty, open, driverState } = await bench.set();
     await counterparty.offer(words.offered('acknowledged'));
     const first = await open();
-    const arrival = await first.next();
-    memory.acknowledge(arrival);
+    const inboundMessage = await first.next();
+    driverState.acknowledge(inboundMessage);
     await first.close();
     const again = await (await open()).next();
-    expect(again).toMatchObject({ key: arrival.key, content: null });
+    expect(again).toMatchObject({ key: inboundMessage.key, content: null });
     await again.confirm();
     await untaken(counterparty, 0);
   });
 
   it('a refused message is put aside, given once or twice, and the ones behind it come', async () => {
-    const { counterparty, open, memory } = await bench.set();
+    const { counterparty, open, driverState } = await bench.set();
     await counterparty.offer(words.offered('refused'));
     const gateway = await open();
-    const arrival = await gateway.next();
-    memory.quarantine(arrival);
-    await arrival.reject('the contact center does not want it');
-    await arrival.reject('the contact center does not want it');
+    const inboundMessage = await gateway.next();
+    driverState.quarantine(inboundMessage);
+    await inboundMessage.reject('the contact center does not want it');
+    await inboundMessage.reject('the contact center does not want it');
     const { refused } = counterparty;
     if (refused) await until('the refusal to show', async () => (await refused()) === 1);
     await counterparty.offer(words.offered('behind'));
     expect(carries((await gateway.next()).content, 'behind')).toBe(true);
   });
 
-  it('the signal ends it, idle or with an arrival under way, and leaves nothing after the close', async () => {
+  it('the signal ends it, idle or with an inbound message under way, and leaves nothing after the close', async () => {
     const { counterparty, open, clock } = await bench.set();
     const before = openThings();
     const idle = await open();

@@ -13,9 +13,9 @@ import { mailBytes, outboundMail, outboundText } from './context.js';
 /** `Offered`: what a counterparty is given to hand over; `Taken`: what one shows of the messages it has taken. */
 export interface Words<In extends Content, Out extends ComposedMessage, Offered, Taken> {
   offered(name: string): Offered;
-  /** True when an arrival carries the whole of what was offered. */
+  /** True when an inbound message carries the whole of what was offered. */
   carries(content: In, offered: Offered): boolean;
-  /** Bytes that an arrival of it holds at least. */
+  /** Bytes that an inbound message of it holds at least. */
   size(offered: Offered): number;
   outgoing(name: string): Out;
   /** The id under which it has to be known outside; undefined when the counterparty chooses. */

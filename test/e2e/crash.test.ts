@@ -136,10 +136,10 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
   }
 });
 
-describe('an order', () => {
+describe('a send request', () => {
   let smtp: SmtpServer;
   const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
-  const order = {
+  const sendRequest = {
     MessageId: ID,
     GatewayId: OUT,
     DeliverySystemId: `${ID}@frontstage.example`,
@@ -169,7 +169,7 @@ describe('an order', () => {
     smtp.script = ({ point, connection }) => (point === 'dot' && connection === 1 ? 'hang' : undefined);
     start();
     await listed();
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     await smtp.reached('dot');
     if (connector) await kill(connector);
     start();
@@ -177,7 +177,7 @@ describe('an order', () => {
     expect(content).toMatchObject({ Id: ID, RefId: OUT });
     expect(content.Data).toContain('delivery uncertain');
     await listed();
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     const [, second] = await hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
     const last = smtp.mails.at(-1)?.raw.toString();
@@ -187,13 +187,13 @@ describe('an order', () => {
   it('that was sent and answered is answered again by the next process, and not sent again', async () => {
     start();
     await listed();
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     await hub.untilCount('ES_MESSAGE_SENT', 1);
     await untilStep(join(place.path, 'data'), 'answered');
     if (connector) await kill(connector);
     start();
     await listed();
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     const [first, second] = await hub.untilCount('ES_MESSAGE_SENT', 2);
     expect(second?.content).toMatchObject({ Id: ID, Data: null, Reference: first?.content.Reference });
     expect(smtp.mails).toHaveLength(1);

@@ -10,10 +10,10 @@ import { type Hylafax, startHylafax, whyNoHylafax } from '../servers/hylafax.js'
 import type { Running } from '../servers/process.js';
 import { type Folder, folder, gatepost, gateway, IN, kill, OUT, remote } from './connector.js';
 
-const ORDER = 'aaaaaaaa-0000-4000-8000-00000000fa01';
+const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-00000000fa01';
 const why = whyNoHylafax() ?? (findGhostscript(process.env) ? undefined : 'ghostscript is not installed');
-const order = {
-  MessageId: ORDER,
+const sendRequest = {
+  MessageId: SEND_REQUEST,
   GatewayId: OUT,
   Direction: 'O',
   RemoteAddress: '5551002',
@@ -63,16 +63,16 @@ describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` 
   }
 
   it('is sent once although its connector is killed during the call, and arrives as pages, text and file', async () => {
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     const [modem] = server.modems;
     await until('the modem to call', () => server.read(`status/${modem.name}`).startsWith('Sending job'), 60_000);
     await kill(connector);
     await start();
     // The new process owes the answer and does not know more; asked again, it finds the call under way and waits for its end.
     expect((await hub.untilCount('ES_MESSAGE_SENT', 1))[0]?.content.Data).toContain('delivery uncertain');
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     const [, second] = await hub.untilCount('ES_MESSAGE_SENT', 2);
-    expect(second?.content).toMatchObject({ Id: ORDER, RefId: OUT, Data: null });
+    expect(second?.content).toMatchObject({ Id: SEND_REQUEST, RefId: OUT, Data: null });
     expect(server.jobs('doneq')).toHaveLength(1);
 
     const { content: message } = await hub.until('ES_MESSAGE_RECEIVING');
@@ -86,16 +86,16 @@ describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` 
     expect(pdf?.subarray(0, 5).toString()).toBe('%PDF-');
     expect(await likeness(await rendered(), tiff ?? Buffer.alloc(0))).toBeGreaterThan(0.97);
 
-    hub.order(order);
+    hub.sendRequest(sendRequest);
     expect((await hub.untilCount('ES_MESSAGE_SENT', 3))[2]?.content.Data).toBeNull();
     expect([server.jobs('sendq').length, server.jobs('doneq').length]).toEqual([0, 1]);
     expect(hub.received).toHaveLength(1);
     expect(hub.violations).toEqual([]);
-    expect(await story()).toMatch(/dial 1/);
+    expect(await trace()).toMatch(/dial 1/);
   }, 280_000);
 
-  async function story(): Promise<string> {
-    const explain = gatepost(['explain', ORDER, '--config', join(place.path, 'gatepost.yaml')]);
+  async function trace(): Promise<string> {
+    const explain = gatepost(['explain', SEND_REQUEST, '--config', join(place.path, 'gatepost.yaml')]);
     await explain.ended;
     return explain.output();
   }
@@ -103,7 +103,7 @@ describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` 
   /** What `render-fax` says would leave. */
   async function rendered(): Promise<Buffer> {
     const command = ['render-fax', '--tiff', '--station', '+420 222 333'];
-    const running = gatepost(command, { input: JSON.stringify(order) });
+    const running = gatepost(command, { input: JSON.stringify(sendRequest) });
     await running.ended;
     return running.bytes();
   }

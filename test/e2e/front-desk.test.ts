@@ -64,13 +64,13 @@ describe('the main job on the embedded defaults', () => {
     expect(answer).toMatch(/^To: .*ann@example\.com/m);
     expect(answer).toMatch(/^In-Reply-To: <welcome-1@example\.com>/m);
     expect(answer).toContain('We are on it.');
-    const story = await gate('explain', 'welcome-1@example.com');
-    expect(story.code).toBe(0);
-    for (const step of ['received', 'acknowledged', 'confirmed']) expect(story.output).toContain(step);
+    const trace = await gate('explain', 'welcome-1@example.com');
+    expect(trace.code).toBe(0);
+    for (const step of ['received', 'acknowledged', 'confirmed']) expect(trace.output).toContain(step);
     expect(readdirSync(data('drop')).filter((entry) => entry.includes('.eml'))).toEqual([]);
   });
 
-  it('takes mail by SMTP and says 250 only when the front desk has it', async () => {
+  it('takes mail by SMTP and says 250 only when the embedded server has it', async () => {
     const transport = nodemailer.createTransport({ host: '127.0.0.1', port: smtpPort, secure: false, ignoreTLS: true });
     const info = await transport.sendMail({
       from: 'bob@example.com',

@@ -34,8 +34,8 @@ async function mail(number) {
   const { id, state, requestId } = await (number % 2
     ? journal.spool(arrival, Buffer.from(`raw ${key}`))
     : journal.open(arrival));
-  say(number % 2 ? 'spooled' : 'open', key, requestId);
-  if (state === 'open') await journal.acknowledge(requestId, { messageId: `message-${key}`, at: 1 });
+  say(number % 2 ? 'spooled' : 'pending', key, requestId);
+  if (state === 'pending') await journal.acknowledge(requestId, { messageId: `message-${key}`, at: 1 });
   say('acknowledged', key, requestId);
   await journal.confirmed([id]);
   say('confirmed', key, requestId);
@@ -53,7 +53,7 @@ async function order(id) {
   say('accepted', id, kind);
   if (kind !== 'new' && kind !== 'again') return;
   const attempt = await journal.begin(id, `${id}@shop.example`);
-  say('begun', id, attempt);
+  say('sending', id, attempt);
   // Here it goes out: from now on nobody may send it again without asking.
   say('SENT', id, attempt);
   // The receipt may be faster than the answer.

@@ -23,9 +23,9 @@ export interface Push {
   headers?: Record<string, string>;
   body?: string | Buffer;
   direction?: 'I' | 'O';
-  memory?: DriverState;
+  driverState?: DriverState;
   /** What was turned away ends here. */
-  turnedAway?: string[];
+  inputRejected?: string[];
   /** Told of the open session. */
   opened?: (session: HttpSmsSession) => void;
   clock?: Clock;
@@ -39,8 +39,8 @@ export async function push(written: Record<string, unknown>, what: Push): Promis
     clock: what.clock ?? clock,
     log: said.log,
     webhookUrl: HOOK,
-    ...(what.memory && { memory: what.memory }),
-    ...(what.turnedAway && { turnedAway: what.turnedAway }),
+    ...(what.driverState && { driverState: what.driverState }),
+    ...(what.inputRejected && { inputRejected: what.inputRejected }),
   });
   const opened = await httpSms.open(context);
   const session = { ...opened, context: { ...context, gateway: { ...context.gateway, direction } } };

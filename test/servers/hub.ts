@@ -69,7 +69,7 @@ export interface Hub {
   /** Sends one MSG on the newest connection. */
   send(code: string, content: unknown): void;
   /** Sends SE_MESSAGE_SENDING. */
-  order(message: Partial<MessageContentInfo>): void;
+  sendRequest(message: Partial<MessageContentInfo>): void;
   /** Sends SE_MESSAGE_RECEIVED by hand, for late and repeated acks; gives the MessageId. */
   acknowledge(message: MessageContentInfo, taken?: boolean, messageId?: string): string;
   sendRaw(bytes: Uint8Array): void;
@@ -227,7 +227,7 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
       await untilFact(() => (connections.length === count ? true : undefined));
     },
     send: (code, content) => say(newest(), code, content),
-    order: (message) => say(newest(), 'SE_MESSAGE_SENDING', message),
+    sendRequest: (message) => say(newest(), 'SE_MESSAGE_SENDING', message),
     acknowledge(message, taken = true, messageId = crypto.randomUUID()) {
       say(newest(), 'SE_MESSAGE_RECEIVED', ackOf(message, taken, messageId));
       return messageId;

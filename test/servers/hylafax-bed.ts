@@ -14,17 +14,17 @@ import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { outboundFax } from '../conformance/fax-words.js';
 import { recorder } from '../conformance/watch.js';
-import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { until } from '../fixtures/wait-for.js';
 import { type ScriptedHylafax, type ScriptJob, startScriptedHylafax } from './hylafax-script.js';
 
-export const ORDER = '99999999-0000-4000-8000-000000000001';
+export const SEND_REQUEST = '99999999-0000-4000-8000-000000000001';
 
 export interface HylafaxBed {
   readonly server: ScriptedHylafax;
-  readonly memory: TestMemory;
-  readonly news: DeliveryReceipt[];
-  readonly turnedAway: string[];
+  readonly driverState: TestDriverState;
+  readonly receipts: DeliveryReceipt[];
+  readonly inputRejected: string[];
   /** Lines of the log, as JSON. */
   said(): string;
   /** A gateway, closed with the bed if not before. */
@@ -50,7 +50,7 @@ export interface Sender {
 }
 
 export interface Receiver {
-  /** The next arrival, recorded as open as the flow does. */
+  /** The next inbound message, recorded as open as the flow does. */
   next(): Promise<InboundMessage<FaxDocument>>;
   close(): Promise<void>;
 }
@@ -60,22 +60,22 @@ export function faxOf(pages = 1, to = '+420777123456'): ComposedFax {
   return { ...outboundFax('a fax', to), pages };
 }
 
-/** A later attempt at the order. */
+/** A later attempt at the send request. */
 export function attemptNumber(number: number): ReturnType<typeof attemptOf> {
-  return { ...attemptOf(ORDER), number };
+  return { ...attemptOf(SEND_REQUEST), number };
 }
 
-export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory } = {}): Promise<HylafaxBed> {
+export async function hylafaxBed(options: { clock?: Clock; driverState?: TestDriverState } = {}): Promise<HylafaxBed> {
   const server = await startScriptedHylafax();
-  const memory = options.memory ?? createMemory();
+  const driverState = options.driverState ?? createDriverState();
   const log = recorder();
-  const [news, turnedAway]: [DeliveryReceipt[], string[]] = [[], []];
+  const [receipts, inputRejected]: [DeliveryReceipt[], string[]] = [[], []];
   const closers: (() => Promise<void>)[] = [];
   const login = { Host: '127.0.0.1', Port: server.port, User: server.user, Password: server.password };
   const context = (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
     const written = { ...login, PollSeconds: 1, ...settings };
     const clock = options.clock ? { clock: options.clock } : {};
-    return contextOf(hylaFax, written, { direction, memory, news, turnedAway, log: log.log, ...clock });
+    return contextOf(hylaFax, written, { direction, driverState, receipts, inputRejected, log: log.log, ...clock });
   };
   const open = async (direction: 'I' | 'O', settings: Readonly<Record<string, unknown>>) => {
     const session = await hylaFax.open(context(direction, settings));
@@ -97,9 +97,9 @@ export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory }
     ends(to) {
       server.work = (found) => void Object.assign(found, { state: 'F', dials: 1, ...to });
     },
-    ...{ server, memory, news, turnedAway, said: () => JSON.stringify(log.lines) },
+    ...{ server, driverState, receipts, inputRejected, said: () => JSON.stringify(log.lines) },
     sender: async (settings = {}) => senderOf(await open('O', settings)),
-    receiver: async (settings = {}) => receiverOf(await open('I', { Since: 'All', ...settings }), memory),
+    receiver: async (settings = {}) => receiverOf(await open('I', { Since: 'All', ...settings }), driverState),
     async check(direction, settings = {}) {
       const steps: CheckStep[] = [];
       for await (const step of hylaFax.check(context(direction, settings), new AbortController().signal))
@@ -115,20 +115,20 @@ export async function hylafaxBed(options: { clock?: Clock; memory?: TestMemory }
 
 function senderOf(session: Session): Sender {
   return {
-    send: (fax = faxOf(), attempt = attemptOf(ORDER)) => wanted(hylaFax.send?.(session, fax, attempt)),
-    lookup: (fax = faxOf(), attempt = attemptOf(ORDER)) => wanted(hylaFax.lookup?.(session, fax, attempt)),
+    send: (fax = faxOf(), attempt = attemptOf(SEND_REQUEST)) => wanted(hylaFax.send?.(session, fax, attempt)),
+    lookup: (fax = faxOf(), attempt = attemptOf(SEND_REQUEST)) => wanted(hylaFax.lookup?.(session, fax, attempt)),
     close: () => hylaFax.close(session),
   };
 }
 
-function receiverOf(session: Session, memory: TestMemory): Receiver {
+function receiverOf(session: Session, driverState: TestDriverState): Receiver {
   const stop = new AbortController();
-  const arrivals = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const inboundMessages = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   return {
     async next() {
-      const { value } = await wanted(arrivals?.next());
+      const { value } = await wanted(inboundMessages?.next());
       if (!value) throw new Error('the receiving has ended');
-      memory.open(value);
+      driverState.open(value);
       return value;
     },
     async close() {
@@ -143,6 +143,6 @@ function wanted<T>(promise: Promise<T> | undefined): Promise<T> {
 }
 
 /** Resolves once as much was told of sent faxes. */
-export async function untilNews(news: readonly DeliveryReceipt[], count: number): Promise<void> {
-  await until(`${count} news`, () => news.length >= count);
+export async function untilReceipts(receipts: readonly DeliveryReceipt[], count: number): Promise<void> {
+  await until(`${count} news`, () => receipts.length >= count);
 }

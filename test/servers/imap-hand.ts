@@ -1,27 +1,27 @@
-// What tests of a receiving mailbox share: a gateway on a throw-away Dovecot, and a hand that takes its arrivals the
+// What tests of a receiving mailbox share: a gateway on a throw-away Dovecot, and a hand that takes its inbound messages the
 // way the flow does, with a memory in place of the journal.
 import { tmpdir } from 'node:os';
 import type { InboundMessage, Clock, Driver, GatewayContext, Log } from '../../src/driver/contract.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
-import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import type { Dovecot } from './dovecot.js';
 
 export interface HandOptions {
   /** Over the defaults for this Dovecot. */
   settings?: Readonly<Record<string, unknown>>;
-  memory?: TestMemory;
+  driverState?: TestDriverState;
   clock?: Clock;
   log?: Log;
 }
 
 export interface Hand {
-  readonly memory: TestMemory;
-  /** The next arrival, recorded as open. One caller at a time. */
+  readonly driverState: TestDriverState;
+  /** The next inbound message, recorded as open. One caller at a time. */
   next(): Promise<InboundMessage>;
   take(count: number): Promise<InboundMessage[]>;
   /** As the flow after the server's ack: acknowledged, told to the mailbox, confirmed. */
-  settle(...arrivals: InboundMessage[]): Promise<void>;
+  settle(...inboundMessages: InboundMessage[]): Promise<void>;
   /** Stops receiving; the session stays open for confirms. */
   stop(): Promise<void>;
   close(): Promise<void>;
@@ -32,12 +32,12 @@ export function imapContext<Settings, Session>(
   dovecot: Dovecot,
   user: string,
   options: HandOptions = {},
-): { context: GatewayContext<Settings>; memory: TestMemory } {
+): { context: GatewayContext<Settings>; driverState: TestDriverState } {
   const password = dovecot.users.find(({ name }) => name === user)?.password ?? '';
   const written = { Host: '127.0.0.1', Port: dovecot.port, Security: 'None', User: user, Password: password };
   const parsed = driver.settings.parse({ ...written, ...options.settings });
   if (!parsed.ok) throw new Error(parsed.problems.map(({ setting, message }) => `${setting} ${message}`).join('; '));
-  const memory = options.memory ?? createMemory();
+  const driverState = options.driverState ?? createDriverState();
   const context: GatewayContext<Settings> = {
     gateway: { id: '11111111-2222-4333-8444-555555555555', displayName: 'Mailbox', direction: 'I' },
     settings: parsed.settings,
@@ -50,7 +50,7 @@ export function imapContext<Settings, Session>(
     reportReceipts: async () => {},
     inputRejected: () => {},
   };
-  return { context, memory };
+  return { context, driverState };
 }
 
 /** Opens the gateway and begins to receive. */
@@ -60,23 +60,23 @@ export async function openHand<Settings, Session>(
   user: string,
   options: HandOptions = {},
 ): Promise<Hand> {
-  const { context, memory } = imapContext(driver, dovecot, user, options);
+  const { context, driverState } = imapContext(driver, dovecot, user, options);
   const session = await driver.open(context);
   const stop = new AbortController();
   if (!driver.receive) throw new Error(`${driver.device} receives nothing`);
-  const arrivals = driver.receive(session, stop.signal)[Symbol.asyncIterator]();
+  const inboundMessages = driver.receive(session, stop.signal)[Symbol.asyncIterator]();
   const next = async () => {
-    const { value, done } = await arrivals.next();
+    const { value, done } = await inboundMessages.next();
     if (done) throw new Error('receiving has ended');
-    memory.open(value);
+    driverState.open(value);
     return value;
   };
   const end = async () => {
     stop.abort(new Error('the test stops receiving'));
-    await arrivals.return?.();
+    await inboundMessages.return?.();
   };
   return {
-    memory,
+    driverState,
     next,
     async take(count) {
       const taken: InboundMessage[] = [];
@@ -84,9 +84,9 @@ export async function openHand<Settings, Session>(
       return taken;
     },
     async settle(...taken) {
-      for (const arrival of taken) memory.acknowledge(arrival);
-      await Promise.all(taken.map((arrival) => arrival.confirm()));
-      for (const arrival of taken) memory.confirmed(arrival);
+      for (const inboundMessage of taken) driverState.acknowledge(inboundMessage);
+      await Promise.all(taken.map((inboundMessage) => inboundMessage.confirm()));
+      for (const inboundMessage of taken) driverState.confirmed(inboundMessage);
     },
     stop: end,
     async close() {
@@ -103,7 +103,7 @@ export function mailOf(subject: string, { id = `<${subject}@example.net>`, body 
   return [...header, 'Date: Sun, 22 Nov 2026 10:00:00 +0000', '', body, ''].join('\r\n');
 }
 
-/** The subject of what arrived, '' for an arrival without content. */
+/** The subject of what arrived, '' for an inbound message without content. */
 export function subjectOf({ content }: InboundMessage): string {
   const head = Buffer.from(content?.raw ?? []).toString('latin1');
   return /^Subject: (.*)\r$/m.exec(head)?.[1] ?? '';

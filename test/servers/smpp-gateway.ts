@@ -1,18 +1,18 @@
-// Owns one Smpp gateway under test: opened as the flow does it, its arrivals one by one, its news collected.
+// Owns one Smpp gateway under test: opened as the flow does it, its inbound messages one by one, its news collected.
 import { smpp } from '../../gateways/smpp/driver.js';
 import type { InboundMessage, DeliveryReceipt, ComposedText, Outcome, TextMessage } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
-import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 
 export interface TestGateway {
-  readonly memory: TestMemory;
-  readonly news: DeliveryReceipt[];
+  readonly driverState: TestDriverState;
+  readonly receipts: DeliveryReceipt[];
   /** What was turned away, by reason. */
-  readonly turnedAway: string[];
-  /** The next arrival, recorded as open, as the flow does. */
+  readonly inputRejected: string[];
+  /** The next inbound message, recorded as open, as the flow does. */
   next(): Promise<InboundMessage<TextMessage>>;
-  /** The next arrival, acknowledged, confirmed and recorded as such; its text. */
+  /** The next inbound message, acknowledged, confirmed and recorded as such; its text. */
   take(): Promise<string>;
   send(message: ComposedText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
   lookup(message: ComposedText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome | 'not found'>;
@@ -23,51 +23,51 @@ export interface TestGatewayOptions {
   direction: 'I' | 'O';
   /** Of the gateway; several on one account have one each. */
   id?: string;
-  memory?: TestMemory;
+  driverState?: TestDriverState;
   clock?: Clock;
   /** Where news end; one whose push throws is a journal that cannot write. */
-  news?: DeliveryReceipt[];
+  receipts?: DeliveryReceipt[];
 }
 
 export async function openGateway(
   written: Readonly<Record<string, unknown>>,
-  { direction, id, memory = createMemory(), clock, news = [] }: TestGatewayOptions,
+  { direction, id, driverState = createDriverState(), clock, receipts = [] }: TestGatewayOptions,
 ): Promise<TestGateway> {
-  const turnedAway: string[] = [];
-  const made = contextOf(smpp, written, { direction, memory, news, turnedAway, ...(clock && { clock }) });
+  const inputRejected: string[] = [];
+  const made = contextOf(smpp, written, { direction, driverState, receipts, inputRejected, ...(clock && { clock }) });
   const context = { ...made, gateway: { ...made.gateway, id: id ?? made.gateway.id } };
   const session = await smpp.open(context);
   const stop = new AbortController();
-  const arrivals = smpp.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const inboundMessages = smpp.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   let asked: Promise<unknown> = Promise.resolve();
   const next = async () => {
-    const result = arrivals?.next();
+    const result = inboundMessages?.next();
     if (!result) throw new Error('no arrivals');
     asked = result;
     const { value, done } = await result;
     if (done) throw new Error('no more arrivals');
-    memory.open(value);
+    driverState.open(value);
     return value;
   };
   const missing = () => Promise.reject(new Error('the driver has no such function'));
   return {
-    memory,
-    news,
-    turnedAway,
+    driverState,
+    receipts,
+    inputRejected,
     next,
     async take() {
-      const arrival = await next();
-      memory.acknowledge(arrival);
-      await arrival.confirm();
-      memory.confirmed(arrival);
-      return arrival.content?.text ?? '';
+      const inboundMessage = await next();
+      driverState.acknowledge(inboundMessage);
+      await inboundMessage.confirm();
+      driverState.confirmed(inboundMessage);
+      return inboundMessage.content?.text ?? '';
     },
     send: (message, attempt = attemptOf()) => smpp.send?.(session, message, attempt) ?? missing(),
     lookup: (message, attempt = attemptOf()) => smpp.lookup?.(session, message, attempt) ?? missing(),
     async close() {
       stop.abort();
       await asked.catch(() => {});
-      await arrivals?.return?.();
+      await inboundMessages?.return?.();
       await smpp.close(session);
     },
   };

@@ -117,12 +117,12 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpServer> 
     for (const watcher of [...watchers]) watcher();
   };
   const script = options.script ?? (() => undefined);
-  const world: World = { options, mails: [], connections: [], counts: new Map(), script, look };
+  const platform: World = { options, mails: [], connections: [], counts: new Map(), script, look };
   const sockets = new Set<Socket>();
   const tcp = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serve(world, socket);
+    serve(platform, socket);
   });
   tcp.listen(options.port ?? 0, '127.0.0.1');
   await once(tcp, 'listening');
@@ -141,15 +141,15 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpServer> 
     host: '127.0.0.1',
     port: address !== null && typeof address === 'object' ? address.port : 0,
     get script() {
-      return world.script;
+      return platform.script;
     },
     set script(next) {
-      world.script = next;
+      platform.script = next;
     },
-    mails: world.mails,
-    connections: world.connections,
+    mails: platform.mails,
+    connections: platform.connections,
     until,
-    reached: (point, count = 1) => until(() => (world.counts.get(point) ?? 0) >= count),
+    reached: (point, count = 1) => until(() => (platform.counts.get(point) ?? 0) >= count),
     async close() {
       for (const socket of sockets) socket.destroy();
       if (!tcp.listening) return;
@@ -160,9 +160,9 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpServer> 
   };
 }
 
-function serve(world: World, plain: Socket): void {
+function serve(platform: World, plain: Socket): void {
   const connection: SmtpConnection = {
-    number: world.connections.length + 1,
+    number: platform.connections.length + 1,
     commands: [],
     open: true,
     secure: false,
@@ -171,15 +171,15 @@ function serve(world: World, plain: Socket): void {
   };
   const fresh = { held: Buffer.alloc(0), inData: false, busy: false, from: null, recipients: [] };
   const talk: Talk = { plain, connection, socket: plain, ...fresh };
-  world.connections.push(connection);
+  platform.connections.push(connection);
   plain.on('error', () => {});
   plain.on('close', () => {
     connection.open = false;
-    world.look();
+    platform.look();
   });
-  if (world.options.tls?.from === 'start') encrypt(world, talk);
-  else listen(world, talk);
-  void act(world, talk, 'connect', '', '220 mail.test ESMTP');
+  if (platform.options.tls?.from === 'start') encrypt(platform, talk);
+  else listen(platform, talk);
+  void act(platform, talk, 'connect', '', '220 mail.test ESMTP');
 }
 
 function say({ socket }: Talk, text: string): void {
@@ -188,16 +188,16 @@ function say({ socket }: Talk, text: string): void {
 
 /** Asks the script and does as it says. Gives the reply that was in fact sent, undefined when there was none. */
 async function act(
-  world: World,
+  platform: World,
   talk: Talk,
   point: SmtpPoint,
   argument: string,
   usual: string | undefined,
 ): Promise<string | undefined> {
-  const count = (world.counts.get(point) ?? 0) + 1;
-  world.counts.set(point, count);
-  world.look();
-  const action = await world.script({ point, argument, connection: talk.connection.number, count });
+  const count = (platform.counts.get(point) ?? 0) + 1;
+  platform.counts.set(point, count);
+  platform.look();
+  const action = await platform.script({ point, argument, connection: talk.connection.number, count });
   if (action === 'close') talk.plain.destroy();
   // In the middle of the content: reads no more, so that the rest of a large mail stays with the sender.
   if (action === 'hang' && point === 'content') talk.plain.pause();
@@ -210,50 +210,50 @@ async function act(
 
 const good = (reply: string | undefined) => reply !== undefined && /^[23]/.test(reply);
 
-function listen(world: World, talk: Talk): void {
+function listen(platform: World, talk: Talk): void {
   talk.socket.on('error', () => {}); // a client that vanishes is part of the game
   talk.socket.on('data', (chunk: Buffer) => {
     talk.held = Buffer.concat([talk.held, chunk]);
-    void work(world, talk);
+    void work(platform, talk);
   });
 }
 
-function encrypt(world: World, talk: Talk): void {
-  if (!world.options.tls) return;
+function encrypt(platform: World, talk: Talk): void {
+  if (!platform.options.tls) return;
   talk.held = Buffer.alloc(0);
   talk.plain.removeAllListeners('data');
-  talk.socket = new TLSSocket(talk.plain, { isServer: true, secureContext: createSecureContext(world.options.tls) });
+  talk.socket = new TLSSocket(talk.plain, { isServer: true, secureContext: createSecureContext(platform.options.tls) });
   talk.connection.secure = true;
-  listen(world, talk);
+  listen(platform, talk);
 }
 
 /** Works on what came, one command or mail after the other. */
-async function work(world: World, talk: Talk): Promise<void> {
+async function work(platform: World, talk: Talk): Promise<void> {
   if (talk.busy) return;
   talk.busy = true;
-  for (let more = true; more; ) more = talk.inData ? await content(world, talk) : await line(world, talk);
+  for (let more = true; more; ) more = talk.inData ? await content(platform, talk) : await line(platform, talk);
   talk.busy = false;
 }
 
-async function line(world: World, talk: Talk): Promise<boolean> {
+async function line(platform: World, talk: Talk): Promise<boolean> {
   const at = talk.held.indexOf('\n');
   if (at < 0) return false;
   const text = talk.held.subarray(0, at).toString().trimEnd();
   talk.held = talk.held.subarray(at + 1);
   talk.connection.commands.push(text);
-  await command(world, talk, text);
-  world.look();
+  await command(platform, talk, text);
+  platform.look();
   return true;
 }
 
-async function command(world: World, talk: Talk, text: string): Promise<void> {
+async function command(platform: World, talk: Talk, text: string): Promise<void> {
   const verb = text.split(/[ :]/, 1)[0]?.toUpperCase() ?? '';
   const argument = /<([^>]*)>/.exec(text)?.[1] ?? text.slice(verb.length).trim();
-  const answer = (point: SmtpPoint, usual: string) => act(world, talk, point, argument, usual);
-  if (verb === 'EHLO' || verb === 'HELO') await answer(verb, ehlo(world, talk, verb));
+  const answer = (point: SmtpPoint, usual: string) => act(platform, talk, point, argument, usual);
+  if (verb === 'EHLO' || verb === 'HELO') await answer(verb, ehlo(platform, talk, verb));
   else if (verb === 'STARTTLS') {
-    if (good(await answer('STARTTLS', '220 go ahead'))) encrypt(world, talk);
-  } else if (verb === 'AUTH') await answer('AUTH', authReply(world, argument));
+    if (good(await answer('STARTTLS', '220 go ahead'))) encrypt(platform, talk);
+  } else if (verb === 'AUTH') await answer('AUTH', authReply(platform, argument));
   else if (verb === 'MAIL') {
     const nested = talk.from !== null;
     if (good(await answer('MAIL', nested ? '503 5.5.1 nested MAIL' : '250 2.1.0 sender ok'))) talk.from = argument;
@@ -287,22 +287,22 @@ function authReply({ options }: World, argument: string): string {
 }
 
 /** False when more has to come. */
-async function content(world: World, talk: Talk): Promise<boolean> {
+async function content(platform: World, talk: Talk): Promise<boolean> {
   const { held } = talk;
   const whole = held.subarray(0, 3).toString() === '.\r\n' ? Buffer.concat([Buffer.from('\r\n'), held]) : held;
   const end = whole.indexOf(END);
   if (end < 0) {
-    await act(world, talk, 'content', '', undefined);
+    await act(platform, talk, 'content', '', undefined);
     return talk.held.length > held.length;
   }
   talk.held = whole.subarray(end + END.length);
   const raw = unstuffed(whole.subarray(0, end + 2));
   const mail = { from: talk.from ?? '', recipients: talk.recipients, raw, connection: talk.connection.number };
   endTransaction(talk);
-  const number = world.mails.push(mail);
-  const reply = await act(world, talk, 'dot', '', `250 2.0.0 queued as ${number}`);
-  if (reply !== undefined && !good(reply)) world.mails.splice(world.mails.indexOf(mail), 1);
-  world.look();
+  const number = platform.mails.push(mail);
+  const reply = await act(platform, talk, 'dot', '', `250 2.0.0 queued as ${number}`);
+  if (reply !== undefined && !good(reply)) platform.mails.splice(platform.mails.indexOf(mail), 1);
+  platform.look();
   return true;
 }
 

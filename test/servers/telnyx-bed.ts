@@ -13,7 +13,7 @@ import type {
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
 import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
-import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { type Signed, startTelnyx, type TelnyxServer } from './telnyx.js';
 
 export const GATEWAY = '11111111-2222-4333-8444-555555555555';
@@ -24,17 +24,17 @@ export const PDF = Buffer.from('%PDF-1.4 a page %%EOF');
 export interface TelnyxBed {
   readonly server: TelnyxServer;
   readonly clock: ManualClock;
-  readonly memory: TestMemory;
-  readonly news: DeliveryReceipt[];
-  readonly turnedAway: string[];
+  readonly driverState: TestDriverState;
+  readonly receipts: DeliveryReceipt[];
+  readonly inputRejected: string[];
   readonly said: Recorder;
   /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
   close(session: Session): Promise<void>;
   /** Begins to receive on a session. */
   receiving(session: Session): Receiving;
-  /** An attempt of an order that was begun now and has `ms` until its answer is due. */
-  attempt(orderId?: string, ms?: number, firstBegunAt?: number): Attempt & { abort(): void };
+  /** An attempt of a send request that was begun now and has `ms` until its answer is due. */
+  attempt(messageId?: string, ms?: number, firstBegunAt?: number): Attempt & { abort(): void };
   /** A request with what was signed, as the HTTP port hands it over. */
   push(session: Session, signed: Signed, more?: Partial<RawRequest>): Promise<WebhookResult<FaxDocument>>;
   /** Lets the clock go on, in steps of `ms`, until it has come to this. */
@@ -49,7 +49,7 @@ export interface TelnyxBed {
 }
 
 export interface Receiving {
-  /** The next arrival, recorded as open in the memory as the flow does. */
+  /** The next inbound message, recorded as open in the memory as the flow does. */
   next(): Promise<InboundMessage<FaxDocument>>;
   /** The next one, taken and confirmed. */
   take(): Promise<InboundMessage<FaxDocument>>;
@@ -65,9 +65,9 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
   const server = await startTelnyx({ now: () => clock.now() + offMs });
   // Nobody listens at the public address of the bed: pushes are handed over by the tests.
   server.reach = (url) => (url.startsWith(PUBLIC) ? 'http://127.0.0.1:9/' : url);
-  const memory = createMemory();
-  const news: DeliveryReceipt[] = [];
-  const turnedAway: string[] = [];
+  const driverState = createDriverState();
+  const receipts: DeliveryReceipt[] = [];
+  const inputRejected: string[] = [];
   const said = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
   const usual = {
@@ -93,22 +93,22 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
     return watched;
   };
   return {
-    ...{ server, clock, memory, news, turnedAway, said, turn },
+    ...{ server, clock, driverState, receipts, inputRejected, said, turn },
     async open(direction, written = {}) {
-      const sight = { direction, clock, memory, news, turnedAway, log: said.log, webhookUrl: PUBLIC };
+      const sight = { direction, clock, driverState, receipts, inputRejected, log: said.log, webhookUrl: PUBLIC };
       const session = await telnyxFax.open(contextOf(telnyxFax, { ...usual, ...written }, sight));
       undo.push(() => turn(telnyxFax.close(session)));
       return session;
     },
     close: (session) => telnyxFax.close(session),
     receiving(session) {
-      const receiving = receivingOf(session, memory);
+      const receiving = receivingOf(session, driverState);
       undo.push(() => turn(receiving.stop()));
       return receiving;
     },
-    attempt(orderId, ms = 85_000, firstBegunAt = clock.now()) {
+    attempt(messageId, ms = 85_000, firstBegunAt = clock.now()) {
       const end = clock.now() + ms;
-      return { ...attemptOf(orderId), firstAttemptAt, remaining: () => Math.max(0, end - clock.now()) };
+      return { ...attemptOf(messageId), firstAttemptAt, remaining: () => Math.max(0, end - clock.now()) };
     },
     push(session, { headers, body }, more = {}) {
       const signal = new AbortController().signal;
@@ -127,32 +127,32 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
   };
 }
 
-function receivingOf(session: Session, memory: TestMemory): Receiving {
+function receivingOf(session: Session, driverState: TestDriverState): Receiving {
   const stopping = new AbortController();
-  const arrivals = telnyxFax.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
+  const inboundMessages = telnyxFax.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
   let asked: Promise<unknown> = Promise.resolve();
   const next = async () => {
-    if (!arrivals) throw new Error('no receive');
-    const answer = arrivals.next();
+    if (!inboundMessages) throw new Error('no receive');
+    const answer = inboundMessages.next();
     asked = answer.catch(() => {});
     const { value, done } = await answer;
     if (done) throw new Error('the receiving has ended');
-    memory.open(value);
+    driverState.open(value);
     return value;
   };
   return {
     next,
     async take() {
-      const arrival = await next();
-      memory.acknowledge(arrival);
-      await arrival.confirm();
-      memory.confirmed(arrival);
-      return arrival;
+      const inboundMessage = await next();
+      driverState.acknowledge(inboundMessage);
+      await inboundMessage.confirm();
+      driverState.confirmed(inboundMessage);
+      return inboundMessage;
     },
     async stop() {
       stopping.abort();
       await asked;
-      await arrivals?.return?.();
+      await inboundMessages?.return?.();
     },
   };
 }

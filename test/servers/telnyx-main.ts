@@ -1,4 +1,4 @@
-// Owns the Telnyx stand-in for a person: starts it, says how to reach it, and takes orders on standard input.
+// Owns the Telnyx stand-in for a person: starts it, says how to reach it, and takes send requests on standard input.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { startTelnyx } from './telnyx.js';

@@ -318,10 +318,10 @@ export async function startTelnyx(options: TelnyxOptions = {}): Promise<TelnyxSe
     reply.writeHead(200, { 'content-type': 'application/pdf' }).end(fax.document);
   }
 
-  type Order = Readonly<Record<string, string | undefined>>;
+  type SendRequest = Readonly<Record<string, string | undefined>>;
 
-  async function take(order: Order, reply: ServerResponse): Promise<void> {
-    const { connection_id, from, to = '', media_name, media_url, store_media } = order;
+  async function take(sendRequest: SendRequest, reply: ServerResponse): Promise<void> {
+    const { connection_id, from, to = '', media_name, media_url, store_media } = sendRequest;
     const bad = (detail: string) => refuse(reply, 422, '10015', 'Bad Request', detail);
     if (connection_id !== me.connectionId) return bad("'connection_id' is invalid");
     if (from !== me.number) return bad("'from' is not a number of the account");
@@ -329,20 +329,20 @@ export async function startTelnyx(options: TelnyxOptions = {}): Promise<TelnyxSe
     if ((media_name === undefined) === (media_url === undefined)) return bad('either media_name or media_url');
     if (media_name !== undefined && store_media) return bad("'store_media' does not support media_name");
     if (media_name !== undefined && !account.media.has(media_name)) return bad("'media_name' is invalid");
-    show(reply, { data: account.show(await create(order)) }, 202);
+    show(reply, { data: account.show(await create(sendRequest)) }, 202);
   }
 
-  async function create({ to = '', media_name, media_url, ...order }: Order): Promise<Fax> {
+  async function create({ to = '', media_name, media_url, ...sendRequest }: SendRequest): Promise<Fax> {
     const fax = account.add({
       direction: 'outbound',
-      from: order.from ?? '',
+      from: sendRequest.from ?? '',
       to,
       connectionId: me.connectionId,
       createdAt: now(),
       status: 'queued',
-      clientState: order.client_state ?? null,
-      quality: order.quality ?? null,
-      webhookUrl: order.webhook_url ?? null,
+      clientState: sendRequest.client_state ?? null,
+      quality: sendRequest.quality ?? null,
+      webhookUrl: sendRequest.webhook_url ?? null,
       mediaName: media_name ?? null,
       originalUrl: media_url ?? null,
       document: media_name === undefined ? null : (account.media.get(media_name) ?? null),

@@ -7,17 +7,17 @@ import type { Clock } from '../../src/kit/clock.js';
 import { contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
 import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
-import { createMemory, type TestMemory } from '../fixtures/driver-state.js';
+import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { startTwilio, type TwilioOptions, type TwilioServer } from './twilio.js';
 
 export const PUBLIC = 'https://gatepost.example.com/webhooks/11111111-2222-4333-8444-555555555555';
 
 export interface TwilioBed {
   readonly server: TwilioServer;
-  readonly memory: TestMemory;
-  readonly news: DeliveryReceipt[];
+  readonly driverState: TestDriverState;
+  readonly receipts: DeliveryReceipt[];
   /** What the gateways turned away, by reason. */
-  readonly turnedAway: string[];
+  readonly inputRejected: string[];
   readonly said: Recorder;
   /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
@@ -40,7 +40,7 @@ export interface TimedBed extends TwilioBed {
 }
 
 export interface Receiving {
-  /** The next arrival, recorded as open in the memory as the flow does. */
+  /** The next inbound message, recorded as open in the memory as the flow does. */
   next(): Promise<InboundMessage<TextMessage>>;
   /** The next `count`, each taken and confirmed. */
   take(count: number): Promise<InboundMessage<TextMessage>[]>;
@@ -49,9 +49,9 @@ export interface Receiving {
 
 export async function startBed(options: TwilioOptions & { clock?: Clock } = {}): Promise<TwilioBed> {
   const server = await startTwilio(options);
-  const memory = createMemory();
-  const news: DeliveryReceipt[] = [];
-  const turnedAway: string[] = [];
+  const driverState = createDriverState();
+  const receipts: DeliveryReceipt[] = [];
+  const inputRejected: string[] = [];
   const said = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
   const usual = {
@@ -63,19 +63,19 @@ export async function startBed(options: TwilioOptions & { clock?: Clock } = {}):
   };
   return {
     server,
-    memory,
-    news,
-    turnedAway,
+    driverState,
+    receipts,
+    inputRejected,
     said,
     async open(direction, written = {}) {
       const { clock } = options;
-      const sight = { direction, memory, news, turnedAway, log: said.log, webhookUrl: PUBLIC, ...(clock && { clock }) };
+      const sight = { direction, driverState, receipts, inputRejected, log: said.log, webhookUrl: PUBLIC, ...(clock && { clock }) };
       const session = await twilio.open(contextOf(twilio, { ...usual, ...written }, sight));
       undo.push(() => twilio.close(session));
       return session;
     },
     receiving(session) {
-      const receiving = receivingOf(session, memory);
+      const receiving = receivingOf(session, driverState);
       undo.push(receiving.stop);
       return receiving;
     },
@@ -91,17 +91,17 @@ export async function startBed(options: TwilioOptions & { clock?: Clock } = {}):
   };
 }
 
-function receivingOf(session: Session, memory: TestMemory): Receiving {
+function receivingOf(session: Session, driverState: TestDriverState): Receiving {
   const stopping = new AbortController();
-  const arrivals = twilio.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
+  const inboundMessages = twilio.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
   let asked: Promise<unknown> = Promise.resolve();
   const next = async () => {
-    if (!arrivals) throw new Error('no receive');
-    const answer = arrivals.next();
+    if (!inboundMessages) throw new Error('no receive');
+    const answer = inboundMessages.next();
     asked = answer.catch(() => {});
     const { value, done } = await answer;
     if (done) throw new Error('the receiving has ended');
-    memory.open(value);
+    driverState.open(value);
     return value;
   };
   return {
@@ -109,18 +109,18 @@ function receivingOf(session: Session, memory: TestMemory): Receiving {
     async take(count) {
       const taken: InboundMessage<TextMessage>[] = [];
       while (taken.length < count) {
-        const arrival = await next();
-        memory.acknowledge(arrival);
-        await arrival.confirm();
-        memory.confirmed(arrival);
-        taken.push(arrival);
+        const inboundMessage = await next();
+        driverState.acknowledge(inboundMessage);
+        await inboundMessage.confirm();
+        driverState.confirmed(inboundMessage);
+        taken.push(inboundMessage);
       }
       return taken;
     },
     async stop() {
       stopping.abort();
       await asked;
-      await arrivals?.return?.();
+      await inboundMessages?.return?.();
     },
   };
 }

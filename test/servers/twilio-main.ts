@@ -1,4 +1,4 @@
-// Owns the Twilio stand-in for a person: starts it, says how to reach it, and takes orders on standard input.
+// Owns the Twilio stand-in for a person: starts it, says how to reach it, and takes send requests on standard input.
 import { createInterface } from 'node:readline';
 import { startTwilio } from './twilio.js';
 

@@ -1,4 +1,4 @@
-// Owns the message inside an outgoing fax: the order's HTML cleaned as every HTML is, or its text as HTML, with each of its
+// Owns the message inside an outgoing fax: the send request's HTML cleaned as every HTML is, or its text as HTML, with each of its
 // own pictures replaced by a mark that the layouts put the dithered picture in for.
 import type { MessageContentInfo } from '../../simprot/messages.js';
 import { cleanHtml } from '../html/clean.js';
@@ -14,7 +14,7 @@ export interface FaxBody {
   readonly html: string;
   /** The same in words alone, a picture's mark (see `pictureIn`) on a line of its own. */
   readonly text: string;
-  /** The order had text only: its blanks mean what they say. */
+  /** The send request had text only: its blanks mean what they say. */
   readonly plain: boolean;
   /** The files of its pictures, by the number in their marks. */
   readonly pictures: readonly Uint8Array[];
@@ -30,17 +30,17 @@ const MAX_PICTURE_DATA = 27_000_000;
 const CHARACTERS_PER_PAGE = 4_000;
 const MARK = /<img src="data:image\/png;base64,faxpicture(\d{1,3})"([^>]*)>/g;
 
-/** What of an order is faxed. */
+/** What of a send request is faxed. */
 export type Written = Pick<MessageContentInfo, 'BodyHtml' | 'BodyText'>;
 
 /** What `order` asks to be faxed. Never throws for anything in it. */
-export function bodyOf(order: Written): BodyResult {
-  const marked = withMarks(printable(order.BodyHtml));
+export function bodyOf(sendRequest: Written): BodyResult {
+  const marked = withMarks(printable(sendRequest.BodyHtml));
   if (marked.html.length > MAX_HTML) return tooLong(marked.html.length);
   const html = cleanHtml(marked.html, { image: () => undefined }).html;
   const text = html === '' ? '' : htmlToText(withPictures(html, pictureLine));
   if (text.trim() !== '') return { ok: true, body: { html, text, plain: false, pictures: marked.pictures } };
-  return plainBody(printable(order.BodyText));
+  return plainBody(printable(sendRequest.BodyText));
 }
 
 function plainBody(text: string): BodyResult {

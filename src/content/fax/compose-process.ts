@@ -14,7 +14,7 @@ let said: { fields: Record<string, unknown>; message: string }[] = [];
 
 async function answer(message: unknown): Promise<ComposeReply> {
   try {
-    const { order, rules, pictures, chromium, ghostscript, composeMs, ...rest } = composeTask.parse(message);
+    const { sendRequest, rules, pictures, chromium, ghostscript, composeMs, ...rest } = composeTask.parse(message);
     now = rest.now;
     said = [];
     maker ??= createFaxMaker({
@@ -22,7 +22,7 @@ async function answer(message: unknown): Promise<ComposeReply> {
       log: { ...silentLog, warn: (fields, words) => void said.push({ fields: { ...fields }, message: words }) },
       ...{ chromium, ghostscript, composeMs },
     });
-    return { result: await maker.compose(order, rules, never, pictures), said };
+    return { result: await maker.compose(sendRequest, rules, never, pictures), said };
   } catch (error) {
     return { failed: messageOf(error) };
   }

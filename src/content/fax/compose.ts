@@ -1,4 +1,4 @@
-// Owns how an order becomes a fax without anybody waiting for it: the work is done in a process of its own (see child.ts), for
+// Owns how a send request becomes a fax without anybody waiting for it: the work is done in a process of its own (see child.ts), for
 // it reads pictures and markup that strangers may have sent, and its libraries are large and slow to load. What brings the
 // process down costs the pictures at most, or else that one fax.
 import type { Clock } from '../../kit/clock.js';
@@ -49,12 +49,12 @@ export function createFaxComposer(options: FaxComposerOptions): FaxComposer {
   });
   const closing = new AbortController();
   return {
-    async compose(order, rules, signal) {
-      const to = readFaxNumber(order.RemoteAddress ?? '', rules.region);
+    async compose(sendRequest, rules, signal) {
+      const to = readFaxNumber(sendRequest.RemoteAddress ?? '', rules.region);
       if (!to.ok) return to;
       const stop = AbortSignal.any([signal, closing.signal]);
       const how = { now: clock.now(), chromium, ghostscript, composeMs };
-      const task: ComposeTask = { order: whatIsFaxed(order), rules, pictures: true, ...how };
+      const task: ComposeTask = { sendRequest: whatIsFaxed(sendRequest), rules, pictures: true, ...how };
       const tried = (again: ComposeTask) => attempt(again, { child, log }, stop);
       return (await tried(task)) ?? (await tried({ ...task, pictures: false })) ?? UNLAID;
     },
@@ -87,10 +87,10 @@ async function attempt(
   }
 }
 
-/** The members of an order that are on the pages or say where they go. */
-function whatIsFaxed(order: MessageContentInfo): MessageContentInfo {
-  const { GatewayId, MessageId, DeliverySystemId, RemoteAddress, FromField, ToField } = order;
-  const { SubjectField, BodyHtml, BodyText, Culture } = order;
+/** The members of a send request that are on the pages or say where they go. */
+function whatIsFaxed(sendRequest: MessageContentInfo): MessageContentInfo {
+  const { GatewayId, MessageId, DeliverySystemId, RemoteAddress, FromField, ToField } = sendRequest;
+  const { SubjectField, BodyHtml, BodyText, Culture } = sendRequest;
   const whom = { GatewayId, MessageId, DeliverySystemId, RemoteAddress, FromField, ToField };
   return { ...whom, SubjectField, BodyHtml, BodyText, Culture };
 }

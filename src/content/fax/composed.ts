@@ -27,10 +27,10 @@ export type FaxResult = z.infer<typeof faxResult>;
 
 export interface FaxComposer {
   /**
-   * Composes the fax that `order` asks for. Never rejects for anything in the order; only with the signal's reason, or when
+   * Composes the fax that `order` asks for. Never rejects for anything in the send request; only with the signal's reason, or when
    * it is closed.
    */
-  compose(order: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal): Promise<FaxResult>;
+  compose(sendRequest: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal): Promise<FaxResult>;
   /** Waits for what is under way and ends the browser. Twice is fine. */
   close(): Promise<void>;
 }
@@ -40,7 +40,7 @@ const text = z.string().nullish();
 
 export const composeTask = z.object({
   /** The members that are on the pages or say where they go. */
-  order: z.object({
+  sendRequest: z.object({
     ...{ GatewayId: z.string(), MessageId: text, DeliverySystemId: text, RemoteAddress: text },
     ...{ FromField: text, ToField: text, SubjectField: text, BodyHtml: text, BodyText: text, Culture: text },
   }),

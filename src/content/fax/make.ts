@@ -22,7 +22,7 @@ import { typeset } from './typeset.js';
 
 export interface FaxMaker extends FaxComposer {
   /** `pictures`: false leaves them out. */
-  compose(order: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal, pictures?: boolean): Promise<FaxResult>;
+  compose(sendRequest: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal, pictures?: boolean): Promise<FaxResult>;
 }
 
 export interface FaxMakerOptions {
@@ -54,18 +54,18 @@ export function createFaxMaker(options: FaxMakerOptions): FaxMaker {
   const chromium = options.chromium
     ? createChromium({ executable: options.chromium, clock, log, idleMs, env })
     : undefined;
-  const tools: Tools = { clock, log, env, chromium, ghostscript: ghostscript ?? undefined, composeMs };
+  const deps: Deps = { clock, log, env, chromium, ghostscript: ghostscript ?? undefined, composeMs };
   const places = semaphore({ places: PLACES, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   return {
-    async compose(order, rules, signal, pictures = true) {
-      const to = readFaxNumber(order.RemoteAddress ?? '', rules.region);
+    async compose(sendRequest, rules, signal, pictures = true) {
+      const to = readFaxNumber(sendRequest.RemoteAddress ?? '', rules.region);
       if (!to.ok) return to;
       const stop = AbortSignal.any([signal, closing.signal]);
       const leave = await places.enter(1, stop);
       try {
-        const body = bodyOf(order);
-        return body.ok ? await make({ order, rules, to: to.to, body: body.body, pictures }, tools, stop) : body;
+        const body = bodyOf(sendRequest);
+        return body.ok ? await make({ sendRequest, rules, to: to.to, body: body.body, pictures }, deps, stop) : body;
       } finally {
         leave();
       }
@@ -78,7 +78,7 @@ export function createFaxMaker(options: FaxMakerOptions): FaxMaker {
   };
 }
 
-interface Tools {
+interface Deps {
   readonly clock: Clock;
   readonly log: Log;
   readonly env: Environment;
@@ -88,38 +88,38 @@ interface Tools {
 }
 
 interface Wanted {
-  readonly order: MessageContentInfo;
+  readonly sendRequest: MessageContentInfo;
   readonly rules: FaxRulesInput;
   readonly to: string;
   readonly body: FaxBody;
   readonly pictures: boolean;
 }
 
-async function make(wanted: Wanted, tools: Tools, signal: AbortSignal): Promise<FaxResult> {
-  const { order, rules, to } = wanted;
-  const job = jobOf(wanted, tools.clock.now());
-  const pictures = wanted.pictures ? await picturesOf(wanted.body, tools, signal) : [];
-  const laid = await layOut(job, pictures, tools, signal);
+async function make(wanted: Wanted, deps: Deps, signal: AbortSignal): Promise<FaxResult> {
+  const { sendRequest, rules, to } = wanted;
+  const job = jobOf(wanted, deps.clock.now());
+  const pictures = wanted.pictures ? await picturesOf(wanted.body, deps, signal) : [];
+  const laid = await layOut(job, pictures, deps, signal);
   if (!laid.ok) return laid;
   const { pdf, pages } = laid;
   if (pdf.length > MAX_PDF) {
     const problem = `the fax would have ${humanSize(pdf.length)}, at most ${humanSize(MAX_PDF)} are sent`;
     return { ok: false, problem };
   }
-  const tiff = rules.documents === 'tiff' ? await pageImages(pdf, job, tools, signal) : null;
-  const from = faxSenderOf(order.FromField ?? '', rules.region);
-  const subject = subjectOf(order);
-  return { ok: true, fax: { kind: 'fax', to, from, subject, pdf, tiff, pages, reference: referenceOf(order) } };
+  const tiff = rules.documents === 'tiff' ? await pageImages(pdf, job, deps, signal) : null;
+  const from = faxSenderOf(sendRequest.FromField ?? '', rules.region);
+  const subject = subjectOf(sendRequest);
+  return { ok: true, fax: { kind: 'fax', to, from, subject, pdf, tiff, pages, reference: referenceOf(sendRequest) } };
 }
 
-function jobOf({ order, rules, to, body }: Wanted, now: number): FaxJob {
+function jobOf({ sendRequest, rules, to, body }: Wanted, now: number): FaxJob {
   return {
     body,
     paper: paperOf(rules),
     header: headerOf(rules, now),
-    cover: rules.coverPage ? coverOf(order, to, rules, now) : undefined,
-    subject: rules.coverPage ? '' : subjectOf(order),
-    language: /^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$/.exec(order.Culture ?? '')?.[0] ?? '',
+    cover: rules.coverPage ? coverOf(sendRequest, to, rules, now) : undefined,
+    subject: rules.coverPage ? '' : subjectOf(sendRequest),
+    language: /^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$/.exec(sendRequest.Culture ?? '')?.[0] ?? '',
     now,
   };
 }
@@ -129,8 +129,8 @@ function subjectOf({ SubjectField }: MessageContentInfo): string {
 }
 
 /** By the browser where there is one; whatever it cannot do in time, the plain layout can. */
-async function layOut(job: FaxJob, pictures: Pictures, tools: Tools, signal: AbortSignal): Promise<Laid> {
-  const { chromium, log, composeMs } = tools;
+async function layOut(job: FaxJob, pictures: Pictures, deps: Deps, signal: AbortSignal): Promise<Laid> {
+  const { chromium, log, composeMs } = deps;
   if (!chromium) return typeset(job, pictures, signal);
   try {
     return await chromium.layOut(job, pictures, BROWSER_SHARE * composeMs, signal);
@@ -144,8 +144,8 @@ async function layOut(job: FaxJob, pictures: Pictures, tools: Tools, signal: Abo
 type Pictures = readonly (Picture | undefined)[];
 
 /** Those that cannot be read, and those for which there is no time, are undefined. */
-async function picturesOf({ pictures }: FaxBody, tools: Tools, signal: AbortSignal): Promise<Pictures> {
-  const { clock, log, composeMs } = tools;
+async function picturesOf({ pictures }: FaxBody, deps: Deps, signal: AbortSignal): Promise<Pictures> {
+  const { clock, log, composeMs } = deps;
   const end = clock.monotonic() + PICTURES_SHARE * composeMs;
   const read: (Picture | undefined)[] = [];
   try {
@@ -161,8 +161,8 @@ async function picturesOf({ pictures }: FaxBody, tools: Tools, signal: AbortSign
 }
 
 /** null when this machine cannot make them: the gateway then gets the PDF alone. */
-async function pageImages(pdf: Uint8Array, { paper, now }: FaxJob, tools: Tools, signal: AbortSignal) {
-  const { ghostscript, env, clock, log, composeMs } = tools;
+async function pageImages(pdf: Uint8Array, { paper, now }: FaxJob, deps: Deps, signal: AbortSignal) {
+  const { ghostscript, env, clock, log, composeMs } = deps;
   if (!ghostscript) return null;
   const limit = deadline(clock, composeMs, signal);
   try {
@@ -176,7 +176,7 @@ async function pageImages(pdf: Uint8Array, { paper, now }: FaxJob, tools: Tools,
   }
 }
 
-/** The server's proposal, when it has the length of an id; else the order's own. */
+/** The server's proposal, when it has the length of an id; else the send request's own. */
 function referenceOf({ DeliverySystemId, MessageId }: MessageContentInfo): string {
   const proposed = cleanLine(DeliverySystemId ?? '');
   return proposed !== '' && proposed.length <= LIMITS.DeliverySystemId ? proposed : (MessageId ?? '');

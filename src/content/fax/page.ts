@@ -66,11 +66,11 @@ export interface CoverLine {
 }
 
 /** What a cover page says, less the number of pages, which is known last. */
-export function coverOf(order: MessageContentInfo, to: string, rules: FaxRulesInput, now: number): CoverLine[] {
+export function coverOf(sendRequest: MessageContentInfo, to: string, rules: FaxRulesInput, now: number): CoverLine[] {
   const lines = [
-    { name: 'From', value: distinct([order.FromField, rules.header, rules.station]) },
-    { name: 'To', value: distinct([order.ToField, to]) },
-    { name: 'Subject', value: oneLine(order.SubjectField) },
+    { name: 'From', value: distinct([sendRequest.FromField, rules.header, rules.station]) },
+    { name: 'To', value: distinct([sendRequest.ToField, to]) },
+    { name: 'Subject', value: oneLine(sendRequest.SubjectField) },
     { name: 'Date', value: timeText(now) },
   ];
   return lines.filter(({ value }) => value !== '');
@@ -82,7 +82,7 @@ function distinct(values: readonly (string | null | undefined)[]): string {
   return fresh.join(', ');
 }
 
-/** The longest member of an order is 320 characters. */
+/** The longest member of a send request is 320 characters. */
 function oneLine(value: string | null | undefined): string {
   return cutText(cleanLine(value ?? ''), 320);
 }

@@ -1,5 +1,5 @@
 // Owns the two things that are done to a finished PDF without reading it whole: its pages are counted, and its dates are those
-// of the order. Both rely on what Chromium writes: page objects in plain text, dates of a fixed form.
+// of the send request. Both rely on what Chromium writes: page objects in plain text, dates of a fixed form.
 
 /** Page objects, not the tree that holds them. */
 const PAGE = '/Type /Page';

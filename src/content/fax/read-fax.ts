@@ -20,7 +20,7 @@ export interface OcrOptions {
   readonly secondsPerFax: number;
 }
 
-export interface FaxTools {
+export interface FaxDeps {
   readonly reading: PageReading;
   readonly ocr: OcrOptions | false;
   readonly log: Log;
@@ -56,10 +56,10 @@ export async function readFax(
   fax: FaxInput,
   rules: Rules,
   context: ReadContext,
-  tools: FaxTools,
+  deps: FaxDeps,
 ): Promise<ReadMessage> {
   const title = titleOf(callerOf(fax, rules.region), '');
-  return messageOfFax(fax, rules, context, await lookInto(fax, formatOf(fax.raw), title, tools));
+  return messageOfFax(fax, rules, context, await lookInto(fax, formatOf(fax.raw), title, deps));
 }
 
 /** Everything but pages, text and attachments. */
@@ -146,7 +146,7 @@ function formatOf(raw: Uint8Array): Format | undefined {
 
 const NOTHING: PagesRead = { count: null, shown: [], texts: [], pdf: null, notes: [], ocrMissing: null };
 
-async function lookInto(fax: FaxInput, format: Format | undefined, title: string, tools: FaxTools): Promise<PagesRead> {
+async function lookInto(fax: FaxInput, format: Format | undefined, title: string, deps: FaxDeps): Promise<PagesRead> {
   const { raw, receivedAt } = fax;
   const note = (sentence: string): PagesRead => ({ ...NOTHING, notes: [sentence] });
   if (raw.byteLength === 0) return { ...note('The file of the fax is empty.'), count: 0 };
@@ -156,23 +156,23 @@ async function lookInto(fax: FaxInput, format: Format | undefined, title: string
       `The file of the fax (${humanSize(raw.byteLength)}) is too large to be shown; it is attached as it came.`,
     );
   }
-  const ocr = tools.ocr === false ? null : { languages: [...tools.ocr.languages], ms: tools.ocr.secondsPerFax * 1_000 };
+  const ocr = deps.ocr === false ? null : { languages: [...deps.ocr.languages], ms: deps.ocr.secondsPerFax * 1_000 };
   const task: FaxTask = { raw, format: format.kind, ocr, limits: PAGE_LIMITS, title, time: receivedAt };
-  const read = (await tried(task, tools)) ?? (await tried({ ...task, ocr: null, limits: SECOND_LIMITS }, tools));
+  const read = (await tried(task, deps)) ?? (await tried({ ...task, ocr: null, limits: SECOND_LIMITS }, deps));
   if (!read) return note('The pages of the fax cannot be shown: reading them failed. The file is attached as it came.');
   if ('missing' in read) {
     return note(`The pages of the fax cannot be shown: ${read.missing}. The file is attached as it came.`);
   }
   if (ocr !== null && read.task.ocr === null)
     read.pages.notes.push('The text was not recognized: it failed or took too long.');
-  if (read.pages.ocrMissing !== null) tools.ocrMissing(read.pages.ocrMissing);
+  if (read.pages.ocrMissing !== null) deps.ocrMissing(read.pages.ocrMissing);
   return read.pages;
 }
 
 /** Undefined when the process failed, whatever way; `missing` when this machine lacks what every fax needs. */
 async function tried(
   task: FaxTask,
-  { reading, log }: FaxTools,
+  { reading, log }: FaxDeps,
 ): Promise<{ task: FaxTask; pages: PagesRead } | { missing: string } | undefined> {
   const ms = task.limits.picturesMs + (task.ocr?.ms ?? 0) + SLACK_MS;
   try {

@@ -32,15 +32,15 @@ export function createPageReader(options: PageReaderOptions): PageReader {
   };
 }
 
-interface Tools {
+interface Deps {
   readonly clock: Clock;
   readonly scratch: string;
   readonly recognizer: Recognizer;
 }
 
-async function readPages(task: FaxTask, tools: Tools): Promise<PagesRead> {
-  const drawn = await drawPages(task, tools);
-  const read = await readTexts(drawn.sheets, task, tools);
+async function readPages(task: FaxTask, deps: Deps): Promise<PagesRead> {
+  const drawn = await drawPages(task, deps);
+  const read = await readTexts(drawn.sheets, task, deps);
   return {
     count: drawn.count,
     shown: drawn.shown,
@@ -65,7 +65,7 @@ interface Drawn {
 }
 
 /** As many pages as the limits allow; what stops it early becomes a note. */
-async function drawPages(task: FaxTask, { clock, scratch }: Tools): Promise<Drawn> {
+async function drawPages(task: FaxTask, { clock, scratch }: Deps): Promise<Drawn> {
   const { limits } = task;
   const drawn: Drawn = { count: null, sheets: [], shown: [], notes: [] };
   const limit = deadline(clock, limits.picturesMs);
@@ -130,7 +130,7 @@ interface Texts {
 }
 
 /** Page by page until the time is used up. */
-async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recognizer }: Tools): Promise<Texts> {
+async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recognizer }: Deps): Promise<Texts> {
   const places = new Map<number, { words: readonly Word[]; found: Size }>();
   const texts: { page: number; text: string }[] = [];
   if (task.ocr === null) return { texts, places, notes: [], missing: null };

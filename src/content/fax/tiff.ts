@@ -64,7 +64,7 @@ const DATE_TIME = 306;
 const PAGE_NUMBER = 297;
 const ENTRY = 12;
 
-/** Page numbers in place of zeros, and the date of the order: the same fax has the same bytes whenever it is made. */
+/** Page numbers in place of zeros, and the date of the send request: the same fax has the same bytes whenever it is made. */
 function withTags(tiff: Buffer, now: number): Buffer {
   const directories = directoriesOf(tiff);
   for (const [page, directory] of directories.entries()) {

@@ -2,7 +2,7 @@
 // addresses and style values; no script, no handler, no form, no frame, nothing loaded from elsewhere. The result is a
 // fragment of balanced elements of the HTML namespace only, so that a browser reads it as it was written.
 //
-// The order: prescan (bounds, one meaning) -> sanitize-html with our rules -> image data put back.
+// The send request: prescan (bounds, one meaning) -> sanitize-html with our rules -> image data put back.
 import sanitizeHtml from 'sanitize-html';
 import { cleanStyle, isPlainColor } from './css.js';
 import { imageData, safeLink } from './links.js';

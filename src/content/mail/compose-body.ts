@@ -17,7 +17,7 @@ export interface InlineImage {
 export interface Bodies {
   /** CRLF line ends; '' when there is nothing to read. */
   text: string;
-  /** CRLF line ends; '' when the order has no HTML. */
+  /** CRLF line ends; '' when the send request has no HTML. */
   html: string;
   images: InlineImage[];
 }
@@ -27,9 +27,9 @@ const SCRIPT_ADDRESS = /^(?:javascript|vbscript):/i;
 const NAMED_BLANKS = /&(?:tab|newline);?/gi;
 
 /** The bodies that `order` gives. `domain` ends the Content-IDs of its images. */
-export function bodiesOf(order: MessageContentInfo, domain: string): Bodies {
-  const written = cleanText(order.BodyHtml ?? '');
-  const plain = cleanText(order.BodyText ?? '');
+export function bodiesOf(sendRequest: MessageContentInfo, domain: string): Bodies {
+  const written = cleanText(sendRequest.BodyHtml ?? '');
+  const plain = cleanText(sendRequest.BodyText ?? '');
   if (written.trim() === '') return { text: wireLines(plain), html: '', images: [] };
   const { html, images } = harmless(written, domain);
   const text = plain.trim() === '' ? htmlToText(written) : plain;

@@ -1,5 +1,5 @@
-// Owns whom an order goes to: header lists and envelope out of ExtendedFields, or out of RemoteAddress and the three
-// display fields. Every address is checked; one that cannot be mailed to stops the order with its name, because a message
+// Owns whom a send request goes to: header lists and envelope out of ExtendedFields, or out of RemoteAddress and the three
+// display fields. Every address is checked; one that cannot be mailed to stops the send request with its name, because a message
 // that silently reached fewer people than the agent chose is a lost message.
 import { z } from 'zod';
 import { type MessageContentInfo, problemsOf } from '../../simprot/messages.js';
@@ -32,8 +32,8 @@ type Lists = Record<(typeof LISTS)[number], MailAddress[]>;
 type ListsResult = { ok: true; lists: Lists } | { ok: false; problem: string };
 
 /** Reads the recipients of `order`; every address in the result has passed `checkAddress`. */
-export function recipientsOf(order: MessageContentInfo): RecipientsResult {
-  const read = order.ExtendedFields?.trim() ? fromExtended(order, order.ExtendedFields) : fromFields(order);
+export function recipientsOf(sendRequest: MessageContentInfo): RecipientsResult {
+  const read = sendRequest.ExtendedFields?.trim() ? fromExtended(sendRequest, sendRequest.ExtendedFields) : fromFields(sendRequest);
   if (!read.ok) return read;
   const { lists } = read;
   const everybody = [...lists.to, ...lists.cc, ...lists.bcc];
@@ -45,7 +45,7 @@ export function recipientsOf(order: MessageContentInfo): RecipientsResult {
   return { ok: true, recipients: { ...lists, envelope } };
 }
 
-function fromFields(order: MessageContentInfo): ListsResult {
+function fromFields(sendRequest: MessageContentInfo): ListsResult {
   const lists: Lists = { to: [], cc: [], bcc: [], replyTo: [] };
   const remote: MailAddress[] = [];
   const fields = [
@@ -55,7 +55,7 @@ function fromFields(order: MessageContentInfo): ListsResult {
     ['ToBccField', lists.bcc],
   ] as const;
   for (const [field, list] of fields) {
-    const problem = addField(list, field, order[field] ?? '');
+    const problem = addField(list, field, sendRequest[field] ?? '');
     if (problem) return refuse(problem);
   }
   // RemoteAddress is the recipient; the other fields are for display and may not name it.
@@ -79,7 +79,7 @@ function addField(list: MailAddress[], field: string, text: string): string | un
   return undefined;
 }
 
-function fromExtended(order: MessageContentInfo, json: string): ListsResult {
+function fromExtended(sendRequest: MessageContentInfo, json: string): ListsResult {
   if (json.length > MAX_EXTENDED) {
     return refuse(`ExtendedFields has ${json.length} characters; at most ${MAX_EXTENDED} are read`);
   }
@@ -98,7 +98,7 @@ function fromExtended(order: MessageContentInfo, json: string): ListsResult {
     if (problem) return refuse(problem);
   }
   if (lists.to.length + lists.cc.length + lists.bcc.length > 0) return { ok: true, lists };
-  const plain = fromFields(order);
+  const plain = fromFields(sendRequest);
   return plain.ok ? { ok: true, lists: { ...plain.lists, replyTo: lists.replyTo } } : plain;
 }
 

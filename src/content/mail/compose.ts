@@ -1,4 +1,4 @@
-// Owns the making of a mail out of an order. The same order gives the same bytes on every attempt (but for the time in
+// Owns the making of a mail out of a send request. The same send request gives the same bytes on every attempt (but for the time in
 // Date): same Message-ID, same boundaries, so that a receiver can tell a repeated mail from a second one.
 import { createHash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
@@ -11,7 +11,7 @@ import { type Bodies, bodiesOf } from './compose-body.js';
 import { type Recipients, recipientsOf } from './compose-recipients.js';
 
 export interface ComposeOptions {
-  /** What the gateway says about the sender; goes before the order's FromField. */
+  /** What the gateway says about the sender; goes before the send request's FromField. */
   sender: { address?: string | undefined; name?: string | undefined };
   /** Shown as the sender's name when neither sender nor order has one. */
   gatewayName: string | null;
@@ -40,7 +40,7 @@ export interface ComposedMail {
 
 export type ComposeResult =
   | { ok: true; mail: ComposedMail; deliverySystemId: string }
-  /** One sentence for the server and the delivery log: what is wrong with the order or the gateway. */
+  /** One sentence for the server and the delivery log: what is wrong with the send request or the gateway. */
   | { ok: false; problem: string };
 
 /** Most bytes of a composed mail; the usual limit of mail servers, encoding included. */
@@ -55,23 +55,23 @@ const ATOMS = "[A-Za-z0-9!#$%&'*+\\-/=?^_`{|}~]+(?:\\.[A-Za-z0-9!#$%&'*+\\-/=?^_
 /** RFC 5322 3.6.4: dot-atom on the left, dot-atom or no-fold-literal on the right. */
 const MESSAGE_ID = new RegExp(`^${ATOMS}@(?:${ATOMS}|\\[[!-Z^-~]+\\])$`);
 
-/** Composes the mail that `order` asks for. Never rejects for anything in the order. */
-export async function composeMail(order: MessageContentInfo, options: ComposeOptions): Promise<ComposeResult> {
-  const sender = senderOf(order, options);
+/** Composes the mail that `order` asks for. Never rejects for anything in the send request. */
+export async function composeMail(sendRequest: MessageContentInfo, options: ComposeOptions): Promise<ComposeResult> {
+  const sender = senderOf(sendRequest, options);
   if (!sender.ok) return sender;
-  const read = recipientsOf(order);
+  const read = recipientsOf(sendRequest);
   if (!read.ok) return read;
   const recipients = chosen(read.recipients.envelope, options.only);
   if (recipients.length === 0) return { ok: false, problem: 'every recipient of the order has taken the mail already' };
-  const subject = cutText(cleanLine(order.SubjectField ?? ''), MAX_SUBJECT);
-  const size = (order.BodyHtml?.length ?? 0) + (order.BodyText?.length ?? 0);
+  const subject = cutText(cleanLine(sendRequest.SubjectField ?? ''), MAX_SUBJECT);
+  const size = (sendRequest.BodyHtml?.length ?? 0) + (sendRequest.BodyText?.length ?? 0);
   if (size > MAX_MAIL) return { ok: false, problem: tooLarge(size) };
   const domain = options.domain ?? sender.from.address.slice(sender.from.address.lastIndexOf('@') + 1);
-  const bodies = bodiesOf(order, domain);
+  const bodies = bodiesOf(sendRequest, domain);
   if (subject === '' && bodies.text.trim() === '' && bodies.html === '') {
     return { ok: false, problem: 'the order has neither a subject nor a body: there is nothing to send' };
   }
-  const id = messageIdFor(order, domain);
+  const id = messageIdFor(sendRequest, domain);
   const headers = { from: sender.from, recipients: read.recipients, subject, id, thread: options.thread };
   return finish(await build(headers, bodies, options.now), { id, from: sender.from.address, recipients });
 }
@@ -93,10 +93,10 @@ function tooLarge(size: number): string {
 }
 
 function senderOf(
-  order: MessageContentInfo,
+  sendRequest: MessageContentInfo,
   { sender, gatewayName }: ComposeOptions,
 ): { ok: true; from: MailAddress } | { ok: false; problem: string } {
-  const written = parseAddresses(order.FromField ?? '')[0];
+  const written = parseAddresses(sendRequest.FromField ?? '')[0];
   const address = sender.address?.trim() || written?.address;
   if (!address) {
     return { ok: false, problem: 'the order has no sender address in FromField: set From in the gateway' };
@@ -119,11 +119,11 @@ function chosen(envelope: readonly string[], only: readonly string[] | undefined
   return envelope.filter((address) => wanted.has(address.toLowerCase()));
 }
 
-/** The proposed DeliverySystemId when it is a valid Message-ID; else one made of the order, the same at every attempt. */
-function messageIdFor(order: MessageContentInfo, domain: string): string {
-  const proposed = (order.DeliverySystemId ?? '').trim().replace(/^<(.*)>$/, '$1');
+/** The proposed DeliverySystemId when it is a valid Message-ID; else one made of the send request, the same at every attempt. */
+function messageIdFor(sendRequest: MessageContentInfo, domain: string): string {
+  const proposed = (sendRequest.DeliverySystemId ?? '').trim().replace(/^<(.*)>$/, '$1');
   if (proposed.length <= MAX_MESSAGE_ID && MESSAGE_ID.test(proposed)) return proposed;
-  const name = order.MessageId ?? digest(JSON.stringify(order)).slice(0, 32);
+  const name = sendRequest.MessageId ?? digest(JSON.stringify(sendRequest)).slice(0, 32);
   return `${name}@${domain.replace(/^\[(?:IPv6:)?|\]$/gi, '').replaceAll(':', '-')}`;
 }
 

@@ -83,8 +83,8 @@ function threading({ mail, gatewayId, headers, bodyCharset }: FieldsInput) {
 
 /** Where an answer goes: Reply-To, From, Sender, the envelope; the first that is an address, else the first that is anything. */
 function remoteAddress({ mail, parsed }: FieldsInput): string {
-  const order: AddressField[] = ['reply-to', 'from', 'sender', 'return-path'];
-  const found = order.flatMap((name) => parsed.addresses.get(name) ?? []).map((mailbox) => mailbox.address);
+  const sendRequest: AddressField[] = ['reply-to', 'from', 'sender', 'return-path'];
+  const found = sendRequest.flatMap((name) => parsed.addresses.get(name) ?? []).map((mailbox) => mailbox.address);
   const candidates = [...found, cleanLine(mail.envelope?.from ?? '').replace(/[<>]/g, '')].filter(
     (address) => address !== '' && address.length <= LIMITS.RemoteAddress,
   );

@@ -1,4 +1,4 @@
-// Owns an order for a text message: from MessageContentInfo to what a carrier is handed.
+// Owns a send request for a text message: from MessageContentInfo to what a carrier is handed.
 import { type Segmentation, segmentsOf, type TextEncoding } from '../../kit/gsm.js';
 import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
 import { cleanLine, cleanText, cutText } from '../limits.js';
@@ -27,17 +27,17 @@ const LONGEST_TEXT = MOST_SEGMENTS * 153;
 /** Transliteration may shorten a text (it drops what nobody sees), but one this long is not worth its time. */
 const LONGEST_WRITTEN = 4 * LONGEST_TEXT;
 
-export function composeText(order: MessageContentInfo, rules: TextRulesInput): TextResult {
-  const recipient = readRecipient(order.RemoteAddress ?? '', rules.region);
+export function composeText(sendRequest: MessageContentInfo, rules: TextRulesInput): TextResult {
+  const recipient = readRecipient(sendRequest.RemoteAddress ?? '', rules.region);
   if (!recipient.ok) return recipient;
-  const written = writtenText(order);
+  const written = writtenText(sendRequest);
   if (written === '') return { ok: false, problem: 'the order has no text' };
   const text = rules.transliterate && written.length <= LONGEST_WRITTEN ? transliterate(written) : written;
   if (text.length > LONGEST_TEXT) return { ok: false, problem: tooLong(`${text.length} characters`) };
   const size = segmentsOf(text);
   const { encoding, segments } = size;
   if (segments > MOST_SEGMENTS) return { ok: false, problem: tooLong(`${segments} parts${becauseOf(size)}`) };
-  const from = rules.sender ?? senderOf(order.FromField ?? '', rules.region);
+  const from = rules.sender ?? senderOf(sendRequest.FromField ?? '', rules.region);
   const message: ComposedText = {
     kind: 'text',
     to: recipient.to,
@@ -45,7 +45,7 @@ export function composeText(order: MessageContentInfo, rules: TextRulesInput): T
     text,
     encoding,
     segments,
-    reference: reference(order),
+    reference: reference(sendRequest),
   };
   return { ok: true, message };
 }
@@ -65,7 +65,7 @@ function becauseOf({ encoding, forcedBy }: Segmentation): string {
   return `, of 67 characters because of ${shown.join(' ')}${forcedBy.length > shown.length ? ' …' : ''}`;
 }
 
-/** The server's proposal, when it has the length of an id; else the order's own. */
+/** The server's proposal, when it has the length of an id; else the send request's own. */
 function reference({ DeliverySystemId, MessageId }: MessageContentInfo): string {
   const proposed = cleanLine(DeliverySystemId ?? '');
   return proposed !== '' && proposed.length <= LIMITS.DeliverySystemId ? proposed : (MessageId ?? '');

@@ -53,7 +53,7 @@ export function readSender(given: string, region: string | undefined): Sender {
   return PLUS_DIGITS.test(digits) ? as(digits) : as(text, text, false);
 }
 
-/** The recipient of an order; the problem says what would be right. */
+/** The recipient of a send request; the problem says what would be right. */
 export function readRecipient(given: string, region: string | undefined): RecipientResult {
   const text = clean(given);
   if (text === '') return refuse('the order names no recipient: RemoteAddress is empty');

@@ -19,13 +19,13 @@ const noteSchema = z.object({
 });
 export type Note = z.output<typeof noteSchema>;
 
-export async function readNote(memory: DriverState): Promise<Note | undefined> {
-  const parsed = noteSchema.safeParse(await memory.getCheckpoint(NOTE));
+export async function readNote(driverState: DriverState): Promise<Note | undefined> {
+  const parsed = noteSchema.safeParse(await driverState.getCheckpoint(NOTE));
   return parsed.success ? parsed.data : undefined;
 }
 
-export function writeNote(memory: DriverState, note: Note): Promise<void> {
-  return memory.putCheckpoint(NOTE, note);
+export function writeNote(driverState: DriverState, note: Note): Promise<void> {
+  return driverState.putCheckpoint(NOTE, note);
 }
 
 export interface Cursor {
@@ -41,7 +41,7 @@ export interface Cursor {
   advance(seenUpTo: number): Promise<void>;
 }
 
-export function cursorAt(memory: DriverState, { start, settledUpTo }: { start: number; settledUpTo: number }): Cursor {
+export function cursorAt(driverState: DriverState, { start, settledUpTo }: { start: number; settledUpTo: number }): Cursor {
   const pending = new Map<string, number>();
   const settled = new Set<string>();
   let upTo = settledUpTo;
@@ -64,7 +64,7 @@ export function cursorAt(memory: DriverState, { start, settledUpTo }: { start: n
       let next = seenUpTo;
       for (const createdAt of pending.values()) next = Math.min(next, createdAt);
       if (next - upTo < WORTH_MS) return;
-      await writeNote(memory, { start, settledUpTo: next });
+      await writeNote(driverState, { start, settledUpTo: next });
       upTo = next;
     },
   };

@@ -61,7 +61,7 @@ export function textProblems({ StopWords, StartWords, HelpWords }: TextSettings)
   }));
 }
 
-/** `sender`: whom messages come from; undefined: what the order says. */
+/** `sender`: whom messages come from; undefined: what the send request says. */
 export function textRulesOf(settings: TextSettings, sender: string | undefined): TextRules {
   const { Region, Transliterate, OptOutGroup, StopWords, StartWords, HelpWords } = settings;
   const rules = { region: Region, sender, transliterate: Transliterate, optOutGroup: OptOutGroup };

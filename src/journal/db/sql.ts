@@ -21,7 +21,7 @@ export interface ListStatement<Params, Item, Row> {
   readonly buildList: (db: Builder, slot: Slots<Params>, items: Expression<Item>[]) => Compilable<Row>;
 }
 
-/** `statement<{ key: string }>()((db, slot) => db.selectFrom('arrivals').where('key', '=', slot('key')))` */
+/** `statement<{ key: string }>()((db, slot) => db.selectFrom('inbound messages').where('key', '=', slot('key')))` */
 export function statement<Params extends object>() {
   return <Row>(build: Statement<Params, Row>['build']): Statement<Params, Row> => ({ build });
 }

@@ -3,26 +3,26 @@ import { type Generated, sql } from 'kysely';
 import type { InboundState, DeliveryState, OptOut, OutboundState } from '../types/journal.js';
 
 export interface Tables {
-  arrivals: ArrivalsTable;
+  inboundMessages: InboundMessagesTable;
   attachments: AttachmentsTable;
-  orders: OrdersTable;
+  outboundMessages: OutboundMessagesTable;
   delivery_parts: DeliveryPartsTable;
-  early_news: EarlyNewsTable;
+  unmatched_receipts: UnmatchedReceiptsTable;
   opt_outs: OptOutsTable;
-  kept: KeptTable;
+  kept: DriverRecordsTable;
   delivery_log: DeliveryLogTable;
-  ledger: LedgerTable;
-  memory: MemoryTable;
-  facts: FactsTable;
+  reconciliation: ReconciliationTable;
+  memory: DriverCheckpointsTable;
+  facts: JournalMetaTable;
 }
 
-export interface ArrivalsTable {
+export interface InboundMessagesTable {
   id: Generated<number>;
   gateway_id: string;
   key: string;
   fingerprint: string;
   state: InboundState;
-  /** Lower case; null for ignored arrivals, which are never handed over. */
+  /** Lower case; null for ignored inbound messages, which are never handed over. */
   request_id: string | null;
   delivery_system_id: string;
   rfc_message_id: string | null;
@@ -40,7 +40,7 @@ export interface ArrivalsTable {
   refusals: number;
   /** The server's MessageId, lower case. */
   message_id: string | null;
-  seen_at: number;
+  received_at: number;
   /** UTC day of `seen_at`, YYYY-MM-DD. */
   day: string;
   acknowledged_at: number | null;
@@ -49,13 +49,13 @@ export interface ArrivalsTable {
   quarantine_reason: string | null;
   /** The file that holds the raw message while it is or was in quarantine, or was spooled and is not taken yet. */
   raw_sha256: string | null;
-  /** Since when it is not waited for here, because its sender was told to come again later; only open arrivals. */
-  postponed_at: number | null;
+  /** Since when it is not waited for here, because its sender was told to come again later; only open inbound messages. */
+  deferred_at: number | null;
 }
 
 export interface AttachmentsTable {
   id: string;
-  arrival_id: number;
+  inbound_id: number;
   sha256: string;
   name: string;
   type: string;
@@ -63,7 +63,7 @@ export interface AttachmentsTable {
   stored_at: number;
 }
 
-export interface OrdersTable {
+export interface OutboundMessagesTable {
   /** Lower case. */
   message_id: string;
   gateway_id: string;
@@ -72,8 +72,8 @@ export interface OrdersTable {
   delivery_system_id: string | null;
   detail: string | null;
   /** JSON list of recipients, lower case. */
-  taken: string;
-  first_begun_at: number | null;
+  accepted_recipients: string;
+  first_attempt_at: number | null;
   remote_address: string;
   subject: string;
   bytes: number;
@@ -89,7 +89,7 @@ export interface OrdersTable {
   delivery_detail: string | null;
 }
 
-/** A sent order's parts as the counterparty knows them; a mail is one part. Ids may come again after years: the newest counts. */
+/** A sent outbound message's parts as the counterparty knows them; a mail is one part. Ids may come again after years: the newest counts. */
 export interface DeliveryPartsTable {
   id: Generated<number>;
   gateway_id: string;
@@ -106,7 +106,7 @@ export interface DeliveryPartsTable {
 }
 
 /** The furthest news of ids that no order has (yet). */
-export interface EarlyNewsTable {
+export interface UnmatchedReceiptsTable {
   gateway_id: string;
   provider_id: string;
   state: DeliveryState;
@@ -124,7 +124,7 @@ export interface OptOutsTable {
 }
 
 /** Drivers' small records. */
-export interface KeptTable {
+export interface DriverRecordsTable {
   gateway_id: string;
   collection: string;
   key: string;
@@ -139,18 +139,18 @@ export interface DeliveryLogTable {
   gateway_id: string;
   direction: 'I' | 'O';
   step: string;
-  /** Key of the arrival at that time, or MessageId of the order. */
+  /** Key of the inbound message at that time, or MessageId of the outbound message. */
   subject: string;
-  /** The arrival, whatever its key is by now; null for orders and notes. */
-  arrival_id: number | null;
+  /** The inbound message, whatever its key is by now; null for outbound messages and notes. */
+  inbound_id: number | null;
   delivery_system_id: string | null;
   message_id: string | null;
   remote_address: string | null;
   detail: string | null;
 }
 
-/** Counted when it happens, apart from the arrivals, so that a lost row shows as a sum that does not add up. */
-export interface LedgerTable {
+/** Counted when it happens, apart from the inbound messages, so that a lost row shows as a sum that does not add up. */
+export interface ReconciliationTable {
   gateway_id: string;
   day: string;
   seen: number;
@@ -158,7 +158,7 @@ export interface LedgerTable {
 }
 
 /** What drivers want to remember. */
-export interface MemoryTable {
+export interface DriverCheckpointsTable {
   gateway_id: string;
   direction: 'I' | 'O';
   name: string;
@@ -167,11 +167,11 @@ export interface MemoryTable {
 }
 
 /** Single facts about the journal itself: who has it open, when it was last proven writable. */
-export interface FactsTable {
+export interface JournalMetaTable {
   name: string;
   value: string;
 }
 
-/** The arrivals that retention must not touch. Written out, because SQLite uses a partial index only for the very same
+/** The inbound messages that retention must not touch. Written out, because SQLite uses a partial index only for the very same
  *  words; `arrivals_unsettled` is made with it. */
-export const unsettled = sql<boolean>`state in ('open', 'acknowledged', 'quarantined')`;
+export const unsettled = sql<boolean>`state in ('pending', 'acknowledged', 'quarantined')`;

@@ -16,7 +16,7 @@ const LONGEST_VALUE = 1024 * 1024;
 
 const select = statement<Place>()((db, slot) =>
   db
-    .selectFrom('memory')
+    .selectFrom('driver_checkpoints')
     .select('value')
     .where('gateway_id', '=', slot('gatewayId'))
     .where('direction', '=', slot('direction'))
@@ -25,7 +25,7 @@ const select = statement<Place>()((db, slot) =>
 
 const upsert = statement<Place & { value: string }>()((db, slot) =>
   db
-    .insertInto('memory')
+    .insertInto('driver_checkpoints')
     .values({
       gateway_id: slot('gatewayId'),
       direction: slot('direction'),
@@ -44,7 +44,7 @@ export const DISPLAY_NAME = 'displayName';
 export const OPT_OUT_GROUP = 'optOutGroup';
 
 const selectNoted = statement<{ name: string }>()((db, slot) =>
-  db.selectFrom('memory').select(['gateway_id', 'value']).where('name', '=', slot('name')),
+  db.selectFrom('driver_checkpoints').select(['gateway_id', 'value']).where('name', '=', slot('name')),
 );
 
 /** What the gateways are called, by id, as the server last named them. */
@@ -62,7 +62,7 @@ async function noted(reads: Sql, name: string): Promise<ReadonlyMap<string, stri
   return new Map(rows.map(({ gateway_id, value }) => [gateway_id, String(JSON.parse(value))]));
 }
 
-export function memory(reads: Sql, commits: Committer): Pick<Journal, 'read' | 'write'> {
+export function memory(reads: Sql, commits: Committer): Pick<Journal, 'getCheckpoint' | 'putCheckpoint'> {
   return {
     async getCheckpoint(gatewayId, direction, name) {
       const row = await reads.first(select, { gatewayId, direction, name });

@@ -18,7 +18,7 @@ const MOST_RECORDS = 10_000;
 
 const insert = statement<Place & { key: string; value: string; at: number }>()((db, slot) =>
   db
-    .insertInto('kept')
+    .insertInto('driver_records')
     .values({
       gateway_id: slot('gatewayId'),
       collection: slot('collection'),
@@ -31,7 +31,7 @@ const insert = statement<Place & { key: string; value: string; at: number }>()((
 
 const select = statement<Place & { from: string; to: string; limit: number }>()((db, slot) =>
   db
-    .selectFrom('kept')
+    .selectFrom('driver_records')
     .select(['key', 'value', 'at'])
     .where('gateway_id', '=', slot('gatewayId'))
     .where('collection', '=', slot('collection'))
@@ -43,7 +43,7 @@ const select = statement<Place & { from: string; to: string; limit: number }>()(
 
 const remove = listStatement<Place, string>()((db, slot, keys) =>
   db
-    .deleteFrom('kept')
+    .deleteFrom('driver_records')
     .where('gateway_id', '=', slot('gatewayId'))
     .where('collection', '=', slot('collection'))
     .where('key', 'in', keys)

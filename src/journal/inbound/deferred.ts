@@ -1,7 +1,7 @@
-// Owns arrivals whose sender was told to come again later: not waited for until it does, forgotten when it never does.
-// A postponed arrival is out of the ledger on both sides of the sum, so whoever ends that counts it in again.
-import { ARRIVAL, type ArrivalRow, arrivalStep } from './rows.js';
-import type { InboundTools } from './inbound.js';
+// Owns inbound messages whose sender was told to come again later: not waited for until it does, forgotten when it never does.
+// A postponed inbound message is out of the ledger on both sides of the sum, so whoever ends that counts it in again.
+import { INBOUND, type InboundRow, inboundEvent } from './rows.js';
+import type { InboundDeps } from './inbound.js';
 import type { InboundJournal } from '../types/journal.js';
 import { countSeen, uncountSeen } from './reconciliation.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
@@ -9,24 +9,24 @@ import { listStatement, type Sql, statement } from '../db/sql.js';
 // What is kept here whole is ours to hand over, whether its sender comes again or not.
 const toPostponed = statement<{ id: number; at: number }>()((db, slot) =>
   db
-    .updateTable('arrivals')
-    .set({ postponed_at: slot('at') })
+    .updateTable('inbound_messages')
+    .set({ deferred_at: slot('at') })
     .where('id', '=', slot('id'))
-    .where('state', '=', 'open')
-    .where('postponed_at', 'is', null)
+    .where('state', '=', 'pending')
+    .where('deferred_at', 'is', null)
     .where('raw_sha256', 'is', null)
-    .returning(ARRIVAL),
+    .returning(INBOUND),
 );
 
 const notPostponed = statement<{ id: number }>()((db, slot) =>
   db
-    .updateTable('arrivals')
-    .set({ postponed_at: null })
+    .updateTable('inbound_messages')
+    .set({ deferred_at: null })
     .where('id', '=', slot('id'))
-    .where('postponed_at', 'is not', null),
+    .where('deferred_at', 'is not', null),
 );
 
-export function postponing({ commits, clock }: InboundTools): Pick<InboundJournal, 'postponed'> {
+export function postponing({ commits, clock }: InboundDeps): Pick<InboundJournal, 'deferred'> {
   return {
     deferred: (id) =>
       commits.run(async (sql) => {
@@ -34,36 +34,36 @@ export function postponing({ commits, clock }: InboundTools): Pick<InboundJourna
         const row = await sql.first(toPostponed, { id, at });
         if (!row) return;
         await uncountSeen(sql, row);
-        await arrivalStep(sql, row, 'postponed', at, 'its sender was told to come again later');
+        await inboundEvent(sql, row, 'deferred', at, 'its sender was told to come again later');
       }),
   };
 }
 
 /** It came again, or the server has it after all. `row` as it was, or with `postponed_at` as it was. */
-export async function comeBack(sql: Sql, row: ArrivalRow): Promise<void> {
-  if (row.postponed_at === null) return;
+export async function comeBack(sql: Sql, row: InboundRow): Promise<void> {
+  if (row.deferred_at === null) return;
   if ((await sql.run(notPostponed, { id: row.id })) > 0) await countSeen(sql, row);
 }
 
 export const longPostponed = statement<{ before: number; limit: number }>()((db, slot) =>
-  db.selectFrom('arrivals').select('id').where('postponed_at', '<', slot('before')).limit(slot('limit')),
+  db.selectFrom('inbound_messages').select('id').where('deferred_at', '<', slot('before')).limit(slot('limit')),
 );
 
-const removeArrivals = listStatement<{ before: number }, number>()((db, slot, ids) =>
+const removeInboundMessages = listStatement<{ before: number }, number>()((db, slot, ids) =>
   db
-    .deleteFrom('arrivals')
+    .deleteFrom('inbound_messages')
     .where('id', 'in', ids)
-    .where('postponed_at', '<', slot('before'))
-    .where('state', '=', 'open')
+    .where('deferred_at', '<', slot('before'))
+    .where('state', '=', 'pending')
     .returning('id'),
 );
 
 const removeTheirAttachments = listStatement<object, number>()((db, _slot, ids) =>
-  db.deleteFrom('attachments').where('arrival_id', 'in', ids).returning('id'),
+  db.deleteFrom('attachments').where('inbound_id', 'in', ids).returning('id'),
 );
 
 /** Those of `ids` that are still postponed since before then, with their attachments; returns how many rows. */
 export async function removePostponed(sql: Sql, ids: readonly number[], before: number): Promise<number> {
-  const gone = (await sql.allOf(removeArrivals, { before }, ids)).map(({ id }) => id);
+  const gone = (await sql.allOf(removeInboundMessages, { before }, ids)).map(({ id }) => id);
   return gone.length + (await sql.allOf(removeTheirAttachments, {}, gone)).length;
 }

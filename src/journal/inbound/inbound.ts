@@ -1,16 +1,16 @@
-// Owns the straight way of an arrival: open -> acknowledged -> confirmed, and the finding of what is known already.
+// Owns the straight way of an inbound message: open -> acknowledged -> confirmed, and the finding of what is known already.
 // Quarantine has its own file. Every change of state is a conditional UPDATE, so no step can be taken twice or backwards.
 import { type Clock, isoTime } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import { fittingReferences, senderOf, threadOf } from './threading.js';
 import {
-  ARRIVAL,
-  type ArrivalRow,
-  arrivalById,
-  arrivalByKey,
-  arrivalByRequest,
-  arrivalStep,
-  arrivalsByFingerprint,
+  INBOUND,
+  type InboundRow,
+  inboundById,
+  inboundByKey,
+  inboundByRequest,
+  inboundEvent,
+  inboundByFingerprint,
   recordFrom,
 } from './rows.js';
 import { insertAttachment } from '../storage/attachments.js';
@@ -21,7 +21,7 @@ import { countDuplicate, countSeen } from './reconciliation.js';
 import { comeBack } from './deferred.js';
 import { type Database, listStatement, type Sql, statement } from '../db/sql.js';
 
-export interface InboundTools {
+export interface InboundDeps {
   database: Database;
   commits: Committer;
   files: Files;
@@ -49,12 +49,12 @@ const insertOpen = statement<{
   sha256: string | null;
 }>()((db, slot) =>
   db
-    .insertInto('arrivals')
+    .insertInto('inbound_messages')
     .values({
       gateway_id: slot('gatewayId'),
       key: slot('key'),
       fingerprint: slot('fingerprint'),
-      state: 'open',
+      state: 'pending',
       request_id: slot('requestId'),
       delivery_system_id: slot('deliverySystemId'),
       rfc_message_id: slot('rfcMessageId'),
@@ -66,32 +66,32 @@ const insertOpen = statement<{
       bytes: slot('bytes'),
       notes: slot('notes'),
       refusals: 0,
-      seen_at: slot('at'),
+      received_at: slot('at'),
       day: slot('day'),
       raw_sha256: slot('sha256'),
     })
     .onConflict((conflict) => conflict.columns(['key', 'gateway_id']).doNothing())
-    .returning(ARRIVAL),
+    .returning(INBOUND),
 );
 
 const keepRaw = statement<{ id: number; sha256: string }>()((db, slot) =>
   db
-    .updateTable('arrivals')
+    .updateTable('inbound_messages')
     .set({ raw_sha256: slot('sha256') })
     .where('id', '=', slot('id'))
-    .where('state', '=', 'open')
+    .where('state', '=', 'pending')
     .where('raw_sha256', 'is', null),
 );
 
 const insertIgnored = statement<{ gatewayId: string; key: string; fingerprint: string; at: number; day: string }>()(
   (db, slot) =>
     db
-      .insertInto('arrivals')
+      .insertInto('inbound_messages')
       .values({
         gateway_id: slot('gatewayId'),
         key: slot('key'),
         fingerprint: slot('fingerprint'),
-        state: 'ignored',
+        state: 'skipped',
         delivery_system_id: '',
         remote_address: '',
         sender: '',
@@ -100,7 +100,7 @@ const insertIgnored = statement<{ gatewayId: string; key: string; fingerprint: s
         bytes: 0,
         notes: '[]',
         refusals: 0,
-        seen_at: slot('at'),
+        received_at: slot('at'),
         day: slot('day'),
       })
       .onConflict((conflict) => conflict.columns(['key', 'gateway_id']).doNothing()),
@@ -108,61 +108,61 @@ const insertIgnored = statement<{ gatewayId: string; key: string; fingerprint: s
 
 const changeKey = statement<{ gatewayId: string; from: string; to: string }>()((db, slot) =>
   db
-    .updateTable('arrivals')
+    .updateTable('inbound_messages')
     .set({ key: slot('to') })
     .where('gateway_id', '=', slot('gatewayId'))
     .where('key', '=', slot('from'))
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
-          selectFrom('arrivals as other')
+          selectFrom('inbound_messages as other')
             .select('other.id')
             .where('other.key', '=', slot('to'))
             .where('other.gateway_id', '=', slot('gatewayId')),
         ),
       ),
     )
-    .returning(ARRIVAL),
+    .returning(INBOUND),
 );
 
-// The raw message of a quarantined arrival is let go with the ack: the server has the message now.
+// The raw message of a quarantined inbound message is let go with the ack: the server has the message now.
 const toAcknowledged = statement<{ requestId: string; messageId: string | null; at: number }>()((db, slot) =>
   db
-    .updateTable('arrivals')
+    .updateTable('inbound_messages')
     .set({ state: 'acknowledged', message_id: slot('messageId'), acknowledged_at: slot('at'), raw_sha256: null })
     .where('request_id', '=', slot('requestId'))
-    .where('state', 'in', ['open', 'quarantined'])
-    .returning(ARRIVAL),
+    .where('state', 'in', ['pending', 'quarantined'])
+    .returning(INBOUND),
 );
 
 const toConfirmed = listStatement<{ at: number }, number>()((db, slot, ids) =>
   db
-    .updateTable('arrivals')
+    .updateTable('inbound_messages')
     .set({ state: 'confirmed', confirmed_at: slot('at') })
     .where('id', 'in', ids)
     .where('state', '=', 'acknowledged')
-    .returning(ARRIVAL),
+    .returning(INBOUND),
 );
 
 const countRefusal = statement<{ id: number }>()((db, slot) =>
   db
-    .updateTable('arrivals')
-    .set(({ eb }) => ({ refusals: eb('refusals', '+', 1) }))
+    .updateTable('inbound_messages')
+    .set(({ eb }) => ({ refusals: eb('rejections', '+', 1) }))
     .where('id', '=', slot('id'))
-    .where('state', '=', 'open')
-    .returning(ARRIVAL),
+    .where('state', '=', 'pending')
+    .returning(INBOUND),
 );
 
 type Verbs = Pick<
   InboundJournal,
-  'ignore' | 'byFingerprint' | 'rekey' | 'open' | 'spool' | 'handed' | 'acknowledge' | 'refused' | 'confirmed'
+  'skip' | 'byFingerprint' | 'rekey' | 'pending' | 'spool' | 'dispatched' | 'acknowledge' | 'rejected' | 'confirmed'
 >;
 
-export function inbound(tools: InboundTools): Verbs {
-  const { database, commits, clock } = tools;
+export function inbound(deps: InboundDeps): Verbs {
+  const { database, commits, clock } = deps;
   return {
     byFingerprint: (gatewayId, fingerprints) =>
-      database.reads.allOf(arrivalsByFingerprint, { gatewayId }, fingerprints),
+      database.reads.allOf(inboundByFingerprint, { gatewayId }, fingerprints),
     async skip(gatewayId, entries) {
       const at = clock.now();
       const day = isoTime(at).slice(0, 10);
@@ -173,74 +173,74 @@ export function inbound(tools: InboundTools): Verbs {
     rekey: (gatewayId, changes) =>
       inSlices(commits, changes, async (sql, { from, to }) => {
         const row = await sql.first(changeKey, { gatewayId, from, to });
-        if (row && row.state !== 'ignored') await arrivalStep(sql, row, 'rekeyed', clock.now(), `was ${from}`);
+        if (row && row.state !== 'skipped') await inboundEvent(sql, row, 'rekeyed', clock.now(), `was ${from}`);
       }),
-    open: (arrival) => put(tools, arrival, null),
-    spool: (arrival, raw) => put(tools, arrival, raw),
-    dispatched: (arrivalId, attempt) =>
+    open: (inboundMessage) => put(deps, inboundMessage, null),
+    spool: (inboundMessage, raw) => put(deps, inboundMessage, raw),
+    dispatched: (inboundId, attempt) =>
       commits.run(async (sql) => {
-        const row = await required(sql, arrivalId);
-        await arrivalStep(sql, row, 'handed', clock.now(), attempt === 1 ? null : `attempt ${attempt}`);
+        const row = await required(sql, inboundId);
+        await inboundEvent(sql, row, 'dispatched', clock.now(), attempt === 1 ? null : `attempt ${attempt}`);
       }),
     acknowledge: (requestId, { messageId, at }) =>
       commits.run(async (sql) => {
         const params = { requestId: requestId.toLowerCase(), messageId: messageId?.toLowerCase() ?? null, at };
         const row = await sql.first(toAcknowledged, params);
         if (row) await comeBack(sql, row);
-        if (row) await arrivalStep(sql, row, 'acknowledged', clock.now());
-        const result = row ?? (await sql.first(arrivalByRequest, params));
+        if (row) await inboundEvent(sql, row, 'acknowledged', clock.now());
+        const result = row ?? (await sql.first(inboundByRequest, params));
         return result ? recordFrom(result) : null;
       }),
-    rejected: (arrivalId, detail) =>
+    rejected: (inboundId, detail) =>
       commits.run(async (sql) => {
-        const row = await sql.first(countRefusal, { id: arrivalId });
-        if (!row) return (await required(sql, arrivalId)).refusals;
-        await arrivalStep(sql, row, 'refused', clock.now(), detail);
+        const row = await sql.first(countRefusal, { id: inboundId });
+        if (!row) return (await required(sql, inboundId)).refusals;
+        await inboundEvent(sql, row, 'rejected', clock.now(), detail);
         return row.refusals;
       }),
-    confirmed: (arrivalIds) =>
+    confirmed: (inboundIds) =>
       commits.run(async (sql) => {
         const at = clock.now();
-        for (const row of await sql.allOf(toConfirmed, { at }, arrivalIds))
-          await arrivalStep(sql, row, 'confirmed', at);
-      }, arrivalIds.length),
+        for (const row of await sql.allOf(toConfirmed, { at }, inboundIds))
+          await inboundEvent(sql, row, 'confirmed', at);
+      }, inboundIds.length),
   };
 }
 
 /** `raw`: the whole message, when it is to be kept with the row. */
-async function put(tools: InboundTools, arrival: NewInboundMessage, raw: Uint8Array | null): Promise<InboundRecord> {
-  const { database, commits, files } = tools;
-  const { gatewayId, key } = arrival;
-  const contents = arrival.attachments.map(({ bytes }) => bytes);
+async function put(deps: InboundDeps, inboundMessage: NewInboundMessage, raw: Uint8Array | null): Promise<InboundRecord> {
+  const { database, commits, files } = deps;
+  const { gatewayId, key } = inboundMessage;
+  const contents = inboundMessage.attachments.map(({ bytes }) => bytes);
   if (raw) contents.push(raw);
   // One that is known needs no files, unless its message is to be kept now, or was kept before its attachments were made;
   // asking first saves writing them.
-  const row = contents.length > 0 && (await database.reads.first(arrivalByKey, { gatewayId, key }));
+  const row = contents.length > 0 && (await database.reads.first(inboundByKey, { gatewayId, key }));
   const needed = !row || (raw ? lacksRaw(row) : isSpooled(row)) ? contents : [];
-  return files.store(needed, (hashes) => commits.run((sql) => openRow(sql, tools, { arrival, hashes, raw })));
+  return files.store(needed, (hashes) => commits.run((sql) => openRow(sql, deps, { inboundMessage, hashes, raw })));
 }
 
-const lacksRaw = ({ state, raw_sha256 }: ArrivalRow) => state === 'open' && raw_sha256 === null;
-const isSpooled = ({ state, raw_sha256 }: ArrivalRow) => state === 'open' && raw_sha256 !== null;
+const lacksRaw = ({ state, raw_sha256 }: InboundRow) => state === 'pending' && raw_sha256 === null;
+const isSpooled = ({ state, raw_sha256 }: InboundRow) => state === 'pending' && raw_sha256 !== null;
 
 interface Opening {
-  arrival: NewInboundMessage;
+  inboundMessage: NewInboundMessage;
   /** Of the attachments, then of `raw`. */
   hashes: readonly string[];
   raw: Uint8Array | null;
 }
 
-async function openRow(sql: Sql, { clock, guid }: InboundTools, opening: Opening): Promise<InboundRecord> {
-  const { arrival, hashes, raw } = opening;
+async function openRow(sql: Sql, { clock, guid }: InboundDeps, opening: Opening): Promise<InboundRecord> {
+  const { inboundMessage, hashes, raw } = opening;
   const at = clock.now();
-  const sha256 = raw ? (hashes[arrival.attachments.length] ?? null) : null;
-  const row = await sql.first(insertOpen, { ...valuesOf(arrival, guid(), at), sha256 });
+  const sha256 = raw ? (hashes[inboundMessage.attachments.length] ?? null) : null;
+  const row = await sql.first(insertOpen, { ...valuesOf(inboundMessage, guid(), at), sha256 });
   if (!row) return openAgain(sql, { ...opening, sha256, at });
-  if (raw && sha256 === null) throw new Error(`no file for the message ${arrival.key}`);
+  if (raw && sha256 === null) throw new Error(`no file for the message ${inboundMessage.key}`);
   await insertAttachments(sql, row.id, { ...opening, at });
   await countSeen(sql, row);
-  const notes = arrival.notes.join(' ');
-  await arrivalStep(sql, row, 'received', at, notes === '' ? null : notes);
+  const notes = inboundMessage.notes.join(' ');
+  await inboundEvent(sql, row, 'received', at, notes === '' ? null : notes);
   return recordFrom(row);
 }
 
@@ -248,53 +248,53 @@ async function openRow(sql: Sql, { clock, guid }: InboundTools, opening: Opening
  *  another try after an interruption. */
 async function openAgain(
   sql: Sql,
-  { arrival, hashes, raw, sha256, at }: Opening & { sha256: string | null; at: number },
+  { inboundMessage, hashes, raw, sha256, at }: Opening & { sha256: string | null; at: number },
 ): Promise<InboundRecord> {
-  const { gatewayId, key } = arrival;
-  const row = await sql.first(arrivalByKey, { gatewayId, key });
+  const { gatewayId, key } = inboundMessage;
+  const row = await sql.first(inboundByKey, { gatewayId, key });
   if (!row) throw new Error(`arrival ${key} of ${gatewayId} is neither new nor known`);
   if (row.state === 'acknowledged' || row.state === 'confirmed') await countDuplicate(sql, row);
   await comeBack(sql, row);
   if (sha256 !== null) await sql.run(keepRaw, { id: row.id, sha256 });
-  if (!raw && hashes.length > 0 && isSpooled(row)) await insertAttachments(sql, row.id, { arrival, hashes, at });
+  if (!raw && hashes.length > 0 && isSpooled(row)) await insertAttachments(sql, row.id, { inboundMessage, hashes, at });
   return recordFrom(row);
 }
 
 async function insertAttachments(
   sql: Sql,
-  arrivalId: number,
-  { arrival, hashes, at }: Pick<Opening, 'arrival' | 'hashes'> & { at: number },
+  inboundId: number,
+  { inboundMessage, hashes, at }: Pick<Opening, 'arrival' | 'hashes'> & { at: number },
 ): Promise<void> {
-  for (const [index, attachment] of arrival.attachments.entries()) {
+  for (const [index, attachment] of inboundMessage.attachments.entries()) {
     const sha256 = hashes[index];
     if (sha256 === undefined) throw new Error(`no file for attachment ${attachment.id}`);
-    await insertAttachment(sql, { arrivalId, attachment, sha256, at });
+    await insertAttachment(sql, { inboundId, attachment, sha256, at });
   }
 }
 
-function valuesOf(arrival: NewInboundMessage, requestId: string, at: number) {
-  const references = arrival.references === null ? '' : fittingReferences(arrival.references);
+function valuesOf(inboundMessage: NewInboundMessage, requestId: string, at: number) {
+  const references = inboundMessage.references === null ? '' : fittingReferences(inboundMessage.references);
   return {
-    gatewayId: arrival.gatewayId,
-    key: arrival.key,
-    fingerprint: arrival.fingerprint,
+    gatewayId: inboundMessage.gatewayId,
+    key: inboundMessage.key,
+    fingerprint: inboundMessage.fingerprint,
     requestId: requestId.toLowerCase(),
-    deliverySystemId: arrival.deliverySystemId,
-    rfcMessageId: arrival.rfcMessageId,
+    deliverySystemId: inboundMessage.deliverySystemId,
+    rfcMessageId: inboundMessage.rfcMessageId,
     references: references === '' ? null : references,
-    remoteAddress: arrival.remoteAddress,
-    sender: senderOf(arrival.remoteAddress),
-    subject: arrival.subject,
-    thread: threadOf(arrival.subject),
-    bytes: arrival.bytes,
-    notes: JSON.stringify(arrival.notes),
+    remoteAddress: inboundMessage.remoteAddress,
+    sender: senderOf(inboundMessage.remoteAddress),
+    subject: inboundMessage.subject,
+    thread: threadOf(inboundMessage.subject),
+    bytes: inboundMessage.bytes,
+    notes: JSON.stringify(inboundMessage.notes),
     at,
     day: isoTime(at).slice(0, 10),
   };
 }
 
-async function required(sql: Sql, id: number): Promise<ArrivalRow> {
-  const row = await sql.first(arrivalById, { id });
+async function required(sql: Sql, id: number): Promise<InboundRow> {
+  const row = await sql.first(inboundById, { id });
   if (!row) throw new GatepostError('journal/unknown-arrival', `the journal holds no arrival ${id}`);
   return row;
 }

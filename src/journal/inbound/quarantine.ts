@@ -1,7 +1,7 @@
 // Owns quarantine: where a message waits that the server keeps refusing or that could not be read. Whole, visible, retryable.
-import { ARRIVAL, arrivalStep, recordFrom } from './rows.js';
+import { INBOUND, inboundEvent, recordFrom } from './rows.js';
 import type { Files } from '../storage/blobs.js';
-import type { InboundTools } from './inbound.js';
+import type { InboundDeps } from './inbound.js';
 import type { InboundJournal, QuarantinedMessage } from '../types/journal.js';
 import { comeBack } from './deferred.js';
 import { type Sql, statement } from '../db/sql.js';
@@ -10,7 +10,7 @@ import { unsettled } from '../db/tables.js';
 const toQuarantined = statement<{ id: number; reason: string; sha256: string; at: number; bytes: number }>()(
   (db, slot) =>
     db
-      .updateTable('arrivals')
+      .updateTable('inbound_messages')
       .set({
         state: 'quarantined',
         quarantined_at: slot('at'),
@@ -19,28 +19,28 @@ const toQuarantined = statement<{ id: number; reason: string; sha256: string; at
         bytes: slot('bytes'),
       })
       .where('id', '=', slot('id'))
-      .where('state', '=', 'open')
-      .returning(ARRIVAL),
+      .where('state', '=', 'pending')
+      .returning(INBOUND),
 );
 
 const toOpen = statement<{ id: number }>()((db, slot) =>
   db
-    .updateTable('arrivals')
-    .set({ state: 'open', refusals: 0 })
+    .updateTable('inbound_messages')
+    .set({ state: 'pending', refusals: 0 })
     .where('id', '=', slot('id'))
     .where('state', '=', 'quarantined')
-    .returning(ARRIVAL),
+    .returning(INBOUND),
 );
 
-const COLUMNS = [...ARRIVAL, 'quarantine_reason', 'quarantined_at', 'bytes'] as const;
+const COLUMNS = [...INBOUND, 'quarantine_reason', 'quarantined_at', 'bytes'] as const;
 
 const inQuarantine = statement<object>()((db) =>
-  db.selectFrom('arrivals').select(COLUMNS).where('state', '=', 'quarantined').where(unsettled),
+  db.selectFrom('inbound_messages').select(COLUMNS).where('state', '=', 'quarantined').where(unsettled),
 );
 
 const inQuarantineOf = statement<{ gatewayId: string }>()((db, slot) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select(COLUMNS)
     .where('state', '=', 'quarantined')
     .where(unsettled)
@@ -48,14 +48,14 @@ const inQuarantineOf = statement<{ gatewayId: string }>()((db, slot) =>
 );
 
 const rawOf = statement<{ id: number }>()((db, slot) =>
-  db.selectFrom('arrivals').select('raw_sha256').where('id', '=', slot('id')),
+  db.selectFrom('inbound_messages').select('raw_sha256').where('id', '=', slot('id')),
 );
 
 const releasedOf = statement<{ gatewayId: string }>()((db, slot) =>
   db
-    .selectFrom('arrivals')
-    .select(ARRIVAL)
-    .where('state', '=', 'open')
+    .selectFrom('inbound_messages')
+    .select(INBOUND)
+    .where('state', '=', 'pending')
     .where(unsettled)
     .where('raw_sha256', 'is not', null)
     .where('gateway_id', '=', slot('gatewayId'))
@@ -69,7 +69,7 @@ export async function quarantined(reads: Sql, gatewayId?: string): Promise<Quara
   return rows
     .sort((one, other) => one.id - other.id)
     .map((row) => ({
-      arrival: recordFrom(row),
+      inboundMessage: recordFrom(row),
       reason: row.quarantine_reason ?? '',
       at: row.quarantined_at ?? 0,
       bytes: row.bytes,
@@ -82,9 +82,9 @@ export async function quarantinedRaw(reads: Sql, files: Files, id: number): Prom
   return row?.raw_sha256 ? files.read(row.raw_sha256) : null;
 }
 
-type Verbs = Pick<InboundJournal, 'quarantine' | 'quarantinedRaw' | 'release' | 'released'>;
+type Verbs = Pick<InboundJournal, 'quarantine' | 'quarantinedRaw' | 'requeue' | 'requeued'>;
 
-export function quarantine({ database, commits, files, clock }: InboundTools): Verbs {
+export function quarantine({ database, commits, files, clock }: InboundDeps): Verbs {
   const { reads } = database;
   return {
     quarantine: (id, reason, raw) =>
@@ -93,7 +93,7 @@ export function quarantine({ database, commits, files, clock }: InboundTools): V
           const at = clock.now();
           const row = await sql.first(toQuarantined, { id, reason, sha256, at, bytes: raw.length });
           if (row) await comeBack(sql, row);
-          if (row) await arrivalStep(sql, row, 'quarantined', at, reason);
+          if (row) await inboundEvent(sql, row, 'quarantined', at, reason);
         }),
       ),
     quarantinedRaw: (id) => quarantinedRaw(reads, files, id),
@@ -105,7 +105,7 @@ export function quarantine({ database, commits, files, clock }: InboundTools): V
       commits.run(async (sql) => {
         const row = await sql.first(toOpen, { id });
         if (!row) return null;
-        await arrivalStep(sql, row, 'released', clock.now());
+        await inboundEvent(sql, row, 'requeued', clock.now());
         return recordFrom(row);
       }),
   };

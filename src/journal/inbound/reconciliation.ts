@@ -1,25 +1,25 @@
-// Owns the completeness ledger and what is waiting. "Seen" is counted when an arrival is opened, apart from the arrivals
-// themselves; what became of it is counted from the arrivals. So a row that got lost shows as a sum that does not add up.
+// Owns the completeness ledger and what is waiting. "Seen" is counted when an inbound message is opened, apart from the inbound messages
+// themselves; what became of it is counted from the inbound messages. So a row that got lost shows as a sum that does not add up.
 import { isoTime } from '../../kit/clock.js';
-import type { ArrivalRow } from './rows.js';
+import type { InboundRow } from './rows.js';
 import type { InboundState, GatewayBacklog, ReconciliationRow } from '../types/journal.js';
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
 
-type Day = Pick<ArrivalRow, 'gateway_id' | 'day'>;
+type Day = Pick<InboundRow, 'gateway_id' | 'day'>;
 
 const addSeen = statement<Day>()((db, slot) =>
   db
-    .insertInto('ledger')
+    .insertInto('reconciliation')
     .values({ gateway_id: slot('gateway_id'), day: slot('day'), seen: 1, duplicates: 0 })
     .onConflict((conflict) =>
-      conflict.columns(['day', 'gateway_id']).doUpdateSet(({ eb }) => ({ seen: eb('ledger.seen', '+', 1) })),
+      conflict.columns(['day', 'gateway_id']).doUpdateSet(({ eb }) => ({ seen: eb('reconciliation.received', '+', 1) })),
     ),
 );
 
 const addDuplicate = statement<Day>()((db, slot) =>
   db
-    .updateTable('ledger')
+    .updateTable('reconciliation')
     .set(({ eb }) => ({ duplicates: eb('duplicates', '+', 1) }))
     .where('day', '=', slot('day'))
     .where('gateway_id', '=', slot('gateway_id')),
@@ -27,18 +27,18 @@ const addDuplicate = statement<Day>()((db, slot) =>
 
 const takeSeen = statement<Day & { count: number }>()((db, slot) =>
   db
-    .updateTable('ledger')
-    .set(({ eb }) => ({ seen: eb('seen', '-', slot('count')) }))
+    .updateTable('reconciliation')
+    .set(({ eb }) => ({ seen: eb('received', '-', slot('count')) }))
     .where('day', '=', slot('day'))
     .where('gateway_id', '=', slot('gateway_id')),
 );
 
 const removeEmpty = statement<Day>()((db, slot) =>
   db
-    .deleteFrom('ledger')
+    .deleteFrom('reconciliation')
     .where('day', '=', slot('day'))
     .where('gateway_id', '=', slot('gateway_id'))
-    .where('seen', '<=', 0),
+    .where('received', '<=', 0),
 );
 
 export async function countSeen(sql: Sql, day: Day): Promise<void> {
@@ -54,7 +54,7 @@ export async function countDuplicate(sql: Sql, day: Day): Promise<void> {
   await sql.run(addDuplicate, { gateway_id: day.gateway_id, day: day.day });
 }
 
-/** Retention has removed `count` arrivals of that day: they leave both sides of the sum. */
+/** Retention has removed `count` inbound messages of that day: they leave both sides of the sum. */
 export async function forgetSeen(sql: Sql, day: Day, count: number): Promise<void> {
   const of = { gateway_id: day.gateway_id, day: day.day };
   await sql.run(takeSeen, { ...of, count });
@@ -62,22 +62,22 @@ export async function forgetSeen(sql: Sql, day: Day, count: number): Promise<voi
 }
 
 const counted = statement<{ since: string }>()((db, slot) =>
-  db.selectFrom('ledger').selectAll().where('day', '>=', slot('since')).orderBy('day').orderBy('gateway_id'),
+  db.selectFrom('reconciliation').selectAll().where('day', '>=', slot('since')).orderBy('day').orderBy('gateway_id'),
 );
 
 const became = statement<{ since: string }>()((db, slot) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select(['gateway_id', 'day', 'state'])
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('day', '>=', slot('since'))
-    .where('state', '<>', 'ignored')
-    .where('postponed_at', 'is', null)
+    .where('state', '<>', 'skipped')
+    .where('deferred_at', 'is', null)
     .groupBy(['day', 'gateway_id', 'state']),
 );
 
-const COLUMN: Record<InboundState, 'delivered' | 'waiting' | 'quarantined' | null> = {
-  open: 'waiting',
+const COLUMN: Record<InboundState, 'delivered' | 'backlog' | 'quarantined' | null> = {
+  open: 'backlog',
   acknowledged: 'delivered',
   confirmed: 'delivered',
   quarantined: 'quarantined',
@@ -85,7 +85,7 @@ const COLUMN: Record<InboundState, 'delivered' | 'waiting' | 'quarantined' | nul
 };
 
 /** By day, then gateway; the day that `since` (ms) falls on is the first. */
-export async function ledger(reads: Sql, since: number): Promise<ReconciliationRow[]> {
+export async function reconciliation(reads: Sql, since: number): Promise<ReconciliationRow[]> {
   const from = { since: isoTime(since).slice(0, 10) };
   const rows = new Map<string, ReconciliationRow>();
   for (const { gateway_id, day, seen, duplicates } of await reads.all(counted, from)) {
@@ -108,11 +108,11 @@ function emptyRow(gatewayId: string, day: string): ReconciliationRow {
 
 const unsettledCounts = statement<object>()((db) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select(['gateway_id', 'state'])
-    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('seen_at').as('oldest')])
+    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.min('received_at').as('oldest')])
     .where(unsettled)
-    .where('postponed_at', 'is', null)
+    .where('deferred_at', 'is', null)
     .groupBy(['gateway_id', 'state'])
     .orderBy('gateway_id'),
 );
@@ -123,7 +123,7 @@ export async function waiting(reads: Sql): Promise<GatewayBacklog[]> {
   for (const { gateway_id: gatewayId, state, count, oldest } of await reads.all(unsettledCounts, {})) {
     const row = gateways.get(gatewayId) ?? { gatewayId, pending: 0, unconfirmed: 0, quarantined: 0, oldestPendingAt: null };
     gateways.set(gatewayId, row);
-    if (state === 'open') {
+    if (state === 'pending') {
       row.pending = count;
       row.oldestPendingAt = oldest;
     }

@@ -1,25 +1,25 @@
-// Owns the rows of arrivals as the verbs see them: which columns, which record, which step in the delivery log.
+// Owns the rows of inbound messages as the verbs see them: which columns, which record, which step in the delivery log.
 import type { InboundRecord, InboundState } from '../types/journal.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
-import { writeStep } from '../log/events.js';
+import { writeEvent } from '../log/events.js';
 
-/** What every verb reads and returns of an arrival. */
-export const ARRIVAL = [
+/** What every verb reads and returns of an inbound message. */
+export const INBOUND = [
   'id',
   'gateway_id',
   'key',
   'state',
   'request_id',
   'delivery_system_id',
-  'refusals',
+  'rejections',
   'message_id',
   'remote_address',
   'day',
   'raw_sha256',
-  'postponed_at',
+  'deferred_at',
 ] as const;
 
-export interface ArrivalRow {
+export interface InboundRow {
   id: number;
   gateway_id: string;
   key: string;
@@ -31,11 +31,11 @@ export interface ArrivalRow {
   remote_address: string;
   day: string;
   raw_sha256: string | null;
-  postponed_at: number | null;
+  deferred_at: number | null;
 }
 
-/** Ignored arrivals have no requestId: theirs is ''. */
-export function recordFrom(row: ArrivalRow): InboundRecord {
+/** Ignored inbound messages have no requestId: theirs is ''. */
+export function recordFrom(row: InboundRow): InboundRecord {
   return {
     id: row.id,
     gatewayId: row.gateway_id,
@@ -53,24 +53,24 @@ export async function known(
   gatewayId: string,
   keys: readonly string[],
 ): Promise<Map<string, InboundRecord>> {
-  const rows = await reads.allOf(arrivalsByKey, { gatewayId }, keys);
+  const rows = await reads.allOf(inboundMessagesByKey, { gatewayId }, keys);
   return new Map(rows.map((row) => [row.key, recordFrom(row)]));
 }
 
-export async function arrivalStep(
+export async function inboundEvent(
   sql: Sql,
-  row: ArrivalRow,
+  row: InboundRow,
   step: string,
   at: number,
   detail: string | null = null,
 ): Promise<void> {
-  await writeStep(sql, {
+  await writeEvent(sql, {
     at,
     gatewayId: row.gateway_id,
     direction: 'I',
     event,
     subject: row.key,
-    arrivalId: row.id,
+    inboundId: row.id,
     deliverySystemId: row.delivery_system_id,
     messageId: row.message_id,
     remoteAddress: row.remote_address,
@@ -78,25 +78,25 @@ export async function arrivalStep(
   });
 }
 
-export const arrivalById = statement<{ id: number }>()((db, slot) =>
-  db.selectFrom('arrivals').select(ARRIVAL).where('id', '=', slot('id')),
+export const inboundById = statement<{ id: number }>()((db, slot) =>
+  db.selectFrom('inbound_messages').select(INBOUND).where('id', '=', slot('id')),
 );
 
-export const arrivalByKey = statement<{ gatewayId: string; key: string }>()((db, slot) =>
-  db.selectFrom('arrivals').select(ARRIVAL).where('key', '=', slot('key')).where('gateway_id', '=', slot('gatewayId')),
+export const inboundByKey = statement<{ gatewayId: string; key: string }>()((db, slot) =>
+  db.selectFrom('inbound_messages').select(INBOUND).where('key', '=', slot('key')).where('gateway_id', '=', slot('gatewayId')),
 );
 
-export const arrivalByRequest = statement<{ requestId: string }>()((db, slot) =>
-  db.selectFrom('arrivals').select(ARRIVAL).where('request_id', '=', slot('requestId')),
+export const inboundByRequest = statement<{ requestId: string }>()((db, slot) =>
+  db.selectFrom('inbound_messages').select(INBOUND).where('request_id', '=', slot('requestId')),
 );
 
-const arrivalsByKey = listStatement<{ gatewayId: string }, string>()((db, slot, keys) =>
-  db.selectFrom('arrivals').select(ARRIVAL).where('key', 'in', keys).where('gateway_id', '=', slot('gatewayId')),
+const inboundMessagesByKey = listStatement<{ gatewayId: string }, string>()((db, slot, keys) =>
+  db.selectFrom('inbound_messages').select(INBOUND).where('key', 'in', keys).where('gateway_id', '=', slot('gatewayId')),
 );
 
-export const arrivalsByFingerprint = listStatement<{ gatewayId: string }, string>()((db, slot, fingerprints) =>
+export const inboundByFingerprint = listStatement<{ gatewayId: string }, string>()((db, slot, fingerprints) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select(['fingerprint', 'key', 'state'])
     .where('fingerprint', 'in', fingerprints)
     .where('gateway_id', '=', slot('gatewayId')),

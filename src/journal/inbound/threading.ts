@@ -1,4 +1,4 @@
-// Owns what an answer belongs to: the newest message from that address, by subject and else by time. The MSG of an order
+// Owns what an answer belongs to: the newest message from that address, by subject and else by time. The MSG of an outbound message
 // carries neither In-Reply-To nor References, so the connector has to remember them.
 import { type Sql, statement } from '../db/sql.js';
 
@@ -53,7 +53,7 @@ interface Asked {
 
 const bySubject = statement<Asked>()((db, slot) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select(['rfc_message_id', 'reply_references'])
     .where('sender', '=', slot('sender'))
     .where('thread', '=', slot('thread'))
@@ -64,12 +64,12 @@ const bySubject = statement<Asked>()((db, slot) =>
 
 const byTime = statement<Asked>()((db, slot) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select(['rfc_message_id', 'reply_references'])
     .where('sender', '=', slot('sender'))
-    .where('seen_at', '>=', slot('since'))
+    .where('received_at', '>=', slot('since'))
     .where('rfc_message_id', 'is not', null)
-    .orderBy('seen_at', 'desc')
+    .orderBy('received_at', 'desc')
     .orderBy('id', 'desc')
     .limit(1),
 );

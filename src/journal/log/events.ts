@@ -7,12 +7,12 @@ const LONGEST_DETAIL = 1_000;
 
 /** A step, as the verbs write it. */
 export interface Step extends Omit<LogEntry, 'id'> {
-  /** Null for orders and notes. */
-  arrivalId: number | null;
+  /** Null for outbound messages and notes. */
+  inboundId: number | null;
 }
 
 /** A row of `delivery_log`. */
-export interface StepRow {
+export interface EventRow {
   id: number;
   at: number;
   gateway_id: string;
@@ -25,14 +25,14 @@ export interface StepRow {
   detail: string | null;
 }
 
-const insertStep = statement<Step>()((db, slot) =>
+const insertEvent = statement<Step>()((db, slot) =>
   db.insertInto('delivery_log').values({
     at: slot('at'),
     gateway_id: slot('gatewayId'),
     direction: slot('direction'),
-    step: slot('step'),
+    step: slot('event'),
     subject: slot('subject'),
-    arrival_id: slot('arrivalId'),
+    inbound_id: slot('arrivalId'),
     delivery_system_id: slot('deliverySystemId'),
     message_id: slot('messageId'),
     remote_address: slot('remoteAddress'),
@@ -40,8 +40,8 @@ const insertStep = statement<Step>()((db, slot) =>
   }),
 );
 
-export async function writeStep(sql: Sql, step: Step): Promise<void> {
-  await sql.run(insertStep, { ...step, detail: step.detail === null ? null : oneLine(step.detail) });
+export async function writeEvent(sql: Sql, step: Step): Promise<void> {
+  await sql.run(insertEvent, { ...step, detail: step.detail === null ? null : oneLine(step.detail) });
 }
 
 /** Folds all white space and cuts to what the log keeps, never through a surrogate pair. */
@@ -54,7 +54,7 @@ export function oneLine(text: string): string {
   return `${folded.slice(0, LONGEST_DETAIL - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
-export function entryFrom(row: StepRow): LogEntry {
+export function entryFrom(row: EventRow): LogEntry {
   return {
     id: row.id,
     at: row.at,

@@ -4,7 +4,7 @@ import type { Clock } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
 import type { DeliveryLog, LogEntry, LogFilter } from '../types/journal.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
-import { entryFrom, type StepRow, writeStep } from './events.js';
+import { entryFrom, type EventRow, writeEvent } from './events.js';
 
 /** More rows than anybody reads; a larger `limit` is cut to it. */
 const MOST_ENTRIES = 10_000;
@@ -13,13 +13,13 @@ export function remarks(commits: Committer, clock: Clock): Pick<DeliveryLog, 'no
   return {
     note: (gatewayId, direction, subject, detail) =>
       commits.run((writes) =>
-        writeStep(writes, {
+        writeEvent(writes, {
           at: clock.now(),
           gatewayId,
           direction,
           event: 'note',
           subject,
-          arrivalId: null,
+          inboundId: null,
           deliverySystemId: null,
           messageId: null,
           remoteAddress: null,
@@ -45,12 +45,12 @@ export async function entries(reads: Sql, filter: LogFilter): Promise<LogEntry[]
   return filter.after === undefined ? found.reverse() : found;
 }
 
-const FILTERS = ['gatewayId', 'step', 'since', 'until', 'after'] as const;
-const entryStatements = new Map<string, Statement<EntryQuery, StepRow>>();
+const FILTERS = ['gatewayId', 'event', 'since', 'until', 'after'] as const;
+const entryStatements = new Map<string, Statement<EntryQuery, EventRow>>();
 
 /** One statement for each set of filters given. A filter that is absent stays out of the SQL, because a condition that
  *  is always true would still lure the database to its index and away from reading in order. */
-function entryStatement(filter: LogFilter): Statement<EntryQuery, StepRow> {
+function entryStatement(filter: LogFilter): Statement<EntryQuery, EventRow> {
   const given = (name: keyof LogFilter) => filter[name] !== undefined;
   const name = FILTERS.map(given).join();
   const known = entryStatements.get(name);
@@ -68,7 +68,7 @@ const newestStatement = (given: Given) =>
       .selectFrom('delivery_log')
       .selectAll()
       .$if(given('gatewayId'), (query) => query.where('gateway_id', '=', slot('gatewayId')))
-      .$if(given('step'), (query) => query.where('step', '=', slot('step')))
+      .$if(given('event'), (query) => query.where('event', '=', slot('event')))
       .$if(given('since'), (query) => query.where('at', '>=', slot('since')))
       .$if(given('until'), (query) => query.where('at', '<=', slot('until')))
       .orderBy('at', 'desc')
@@ -85,7 +85,7 @@ const followingStatement = (given: Given) =>
       .selectAll()
       .where('id', '>', slot('after'))
       .$if(given('gatewayId'), (query) => query.where(sql<string>`gateway_id || ''`, '=', slot('gatewayId')))
-      .$if(given('step'), (query) => query.where(sql<string>`step || ''`, '=', slot('step')))
+      .$if(given('event'), (query) => query.where(sql<string>`step || ''`, '=', slot('event')))
       .$if(given('since'), (query) => query.where(sql<number>`at + 0`, '>=', slot('since')))
       .$if(given('until'), (query) => query.where(sql<number>`at + 0`, '<=', slot('until')))
       .orderBy('id', 'asc')

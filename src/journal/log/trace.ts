@@ -1,21 +1,21 @@
 // Owns "what became of this one?": finds a message by any id people may hold in their hands and tells its whole story.
 import { isoTime } from '../../kit/clock.js';
-import { ordersByPart, type Part, partsOf } from '../receipts/receipts.js';
+import { outboundByPart, type Part, partsOf } from '../receipts/receipts.js';
 import { deliveryWords } from '../receipts/delivery-state.js';
 import type { MessageTrace } from '../types/journal.js';
-import { orderIdOf } from '../outbound/rows.js';
+import { messageIdOf } from '../outbound/rows.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
 import { entryFrom } from './events.js';
 
 /** Shorter beginnings of ids fit too many. */
 const SHORTEST_PREFIX = 8;
 /** Stories told at once: a beginning that fits more of them is not much of an id. */
-const MOST_STORIES = 10;
+const MOST_TRACES = 10;
 /** Steps told of one message. */
-const MOST_STEPS = 1_000;
+const MOST_EVENTS = 1_000;
 
-const ARRIVAL_IDS = ['request_id', 'message_id', 'delivery_system_id', 'rfc_message_id', 'key'] as const;
-const ORDER_IDS = ['message_id', 'delivery_system_id'] as const;
+const INBOUND_IDS = ['request_id', 'message_id', 'delivery_system_id', 'rfc_message_id', 'key'] as const;
+const OUTBOUND_IDS = ['message_id', 'delivery_system_id'] as const;
 
 interface Range {
   from: string;
@@ -24,11 +24,11 @@ interface Range {
   limit: number;
 }
 
-const arrivalsBy = ARRIVAL_IDS.map((column) => ({
+const inboundBy = INBOUND_IDS.map((column) => ({
   column,
   query: statement<Range>()((db, slot) =>
     db
-      .selectFrom('arrivals')
+      .selectFrom('inbound_messages')
       .selectAll()
       .where(column, '>=', slot('from'))
       .where(column, '<=', slot('to'))
@@ -36,11 +36,11 @@ const arrivalsBy = ARRIVAL_IDS.map((column) => ({
   ),
 }));
 
-const ordersBy = ORDER_IDS.map((column) => ({
+const outboundBy = OUTBOUND_IDS.map((column) => ({
   column,
   query: statement<Range>()((db, slot) =>
     db
-      .selectFrom('orders')
+      .selectFrom('outbound_messages')
       .selectAll()
       .where(column, '>=', slot('from'))
       .where(column, '<=', slot('to'))
@@ -48,55 +48,55 @@ const ordersBy = ORDER_IDS.map((column) => ({
   ),
 }));
 
-const stepsOfArrival = statement<{ id: number; limit: number }>()((db, slot) =>
-  db.selectFrom('delivery_log').selectAll().where('arrival_id', '=', slot('id')).orderBy('id').limit(slot('limit')),
+const eventsOfInbound = statement<{ id: number; limit: number }>()((db, slot) =>
+  db.selectFrom('delivery_log').selectAll().where('inbound_id', '=', slot('id')).orderBy('id').limit(slot('limit')),
 );
 
-const stepsOfOrder = statement<{ messageId: string; limit: number }>()((db, slot) =>
+const eventsOfOutbound = statement<{ messageId: string; limit: number }>()((db, slot) =>
   db
     .selectFrom('delivery_log')
     .selectAll()
     .where('subject', '=', slot('messageId'))
-    .where('arrival_id', 'is', null)
+    .where('inbound_id', 'is', null)
     .where('direction', '=', 'O')
     .orderBy('id')
     .limit(slot('limit')),
 );
 
-type ArrivalFound = RowOf<(typeof arrivalsBy)[number]['query']>;
-type OrderFound = RowOf<(typeof ordersBy)[number]['query']>;
+type InboundFound = RowOf<(typeof inboundBy)[number]['query']>;
+type OutboundFound = RowOf<(typeof outboundBy)[number]['query']>;
 type RowOf<S> = S extends Statement<Range, infer Row> ? Row : never;
 
 /** By the whole id first; only when that finds nothing, by a beginning of at least 8 characters. At most 10 stories. */
-export async function stories(reads: Sql, id: string): Promise<MessageTrace[]> {
+export async function traces(reads: Sql, id: string): Promise<MessageTrace[]> {
   const text = withoutBrackets(id.trim());
   if (text === '') return [];
-  const exact = await find(reads, (asked) => ({ from: asked, to: asked, limit: MOST_STORIES }), text);
+  const exact = await find(reads, (asked) => ({ from: asked, to: asked, limit: MOST_TRACES }), text);
   if (exact.length > 0 || text.length < SHORTEST_PREFIX) return exact;
-  return find(reads, (asked) => ({ from: asked, to: `${asked}\u{10FFFF}`, limit: MOST_STORIES }), text);
+  return find(reads, (asked) => ({ from: asked, to: `${asked}\u{10FFFF}`, limit: MOST_TRACES }), text);
 }
 
 async function find(reads: Sql, range: (asked: string) => Range, id: string): Promise<MessageTrace[]> {
-  const arrivals = new Map<number, ArrivalFound>();
-  for (const { column, query } of arrivalsBy) {
-    const asked = column === 'request_id' || column === 'message_id' ? orderIdOf(id) : id;
-    for (const row of await reads.all(query, range(asked))) arrivals.set(row.id, row);
+  const inboundMessages = new Map<number, InboundFound>();
+  for (const { column, query } of inboundBy) {
+    const asked = column === 'request_id' || column === 'message_id' ? messageIdOf(id) : id;
+    for (const row of await reads.all(query, range(asked))) inboundMessages.set(row.id, row);
   }
-  const orders = new Map<string, OrderFound>();
-  for (const { column, query } of ordersBy) {
-    const asked = column === 'message_id' ? orderIdOf(id) : id;
-    for (const row of await reads.all(query, range(asked))) orders.set(row.message_id, row);
+  const outboundMessages = new Map<string, OutboundFound>();
+  for (const { column, query } of outboundBy) {
+    const asked = column === 'message_id' ? messageIdOf(id) : id;
+    for (const row of await reads.all(query, range(asked))) outboundMessages.set(row.message_id, row);
   }
-  for (const row of await reads.all(ordersByPart, range(id))) orders.set(row.message_id, row);
+  for (const row of await reads.all(outboundByPart, range(id))) outboundMessages.set(row.message_id, row);
   const told = [
-    ...[...arrivals.values()].map((row) => () => arrivalStory(reads, row)),
-    ...[...orders.values()].map((row) => () => orderStory(reads, row)),
+    ...[...inboundMessages.values()].map((row) => () => inboundTrace(reads, row)),
+    ...[...outboundMessages.values()].map((row) => () => outboundTrace(reads, row)),
   ];
-  return Promise.all(told.slice(0, MOST_STORIES).map((tell) => tell()));
+  return Promise.all(told.slice(0, MOST_TRACES).map((tell) => tell()));
 }
 
-async function arrivalStory(reads: Sql, row: ArrivalFound): Promise<MessageTrace> {
-  const steps = await reads.all(stepsOfArrival, { id: row.id, limit: MOST_STEPS });
+async function inboundTrace(reads: Sql, row: InboundFound): Promise<MessageTrace> {
+  const steps = await reads.all(eventsOfInbound, { id: row.id, limit: MOST_EVENTS });
   return {
     is: 'arrival',
     gatewayId: row.gateway_id,
@@ -109,20 +109,20 @@ async function arrivalStory(reads: Sql, row: ArrivalFound): Promise<MessageTrace
       ['MessageId', row.message_id],
       ['From', row.remote_address],
       ['Subject', row.subject],
-      ['Seen', isoTime(row.seen_at)],
-      ['Postponed', row.postponed_at === null ? null : isoTime(row.postponed_at)],
+      ['Seen', isoTime(row.received_at)],
+      ['Postponed', row.deferred_at === null ? null : isoTime(row.deferred_at)],
       ['Quarantined because', row.state === 'quarantined' ? row.quarantine_reason : null],
     ]),
     entries: steps.map(entryFrom),
   };
 }
 
-async function orderStory(reads: Sql, row: OrderFound): Promise<MessageTrace> {
-  const steps = await reads.all(stepsOfOrder, { messageId: row.message_id, limit: MOST_STEPS });
+async function outboundTrace(reads: Sql, row: OutboundFound): Promise<MessageTrace> {
+  const steps = await reads.all(eventsOfOutbound, { messageId: row.message_id, limit: MOST_EVENTS });
   const parts = await partsOf(reads, row.message_id);
   const { delivery_state: delivery, delivery_detail: words } = row;
   return {
-    is: 'order',
+    is: 'outboundMessage',
     gatewayId: row.gateway_id,
     state: row.state,
     ids: labelled([

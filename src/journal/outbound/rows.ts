@@ -1,36 +1,36 @@
-// Owns the rows of orders as the verbs see them: which columns, which record, which step in the delivery log.
+// Owns the rows of outbound messages as the verbs see them: which columns, which record, which step in the delivery log.
 import type { DeliveryState, OutboundRecord, OutboundState } from '../types/journal.js';
 import { type Sql, statement } from '../db/sql.js';
-import { writeStep } from '../log/events.js';
+import { writeEvent } from '../log/events.js';
 
-/** What every verb reads and returns of an order. */
-export const ORDER = [
+/** What every verb reads and returns of an outbound message. */
+export const OUTBOUND = [
   'message_id',
   'gateway_id',
   'state',
   'attempts',
   'delivery_system_id',
   'detail',
-  'taken',
-  'first_begun_at',
+  'accepted_recipients',
+  'first_attempt_at',
   'remote_address',
   'owner',
 ] as const;
 
-export interface OrderRow {
+export interface OutboundRow {
   message_id: string;
   gateway_id: string;
   state: OutboundState;
   attempts: number;
   delivery_system_id: string | null;
   detail: string | null;
-  taken: string;
-  first_begun_at: number | null;
+  accepted_recipients: string;
+  first_attempt_at: number | null;
   remote_address: string;
   owner: string | null;
 }
 
-export function orderFrom(row: OrderRow): OutboundRecord {
+export function outboundRecordFrom(row: OutboundRow): OutboundRecord {
   return {
     messageId: row.message_id,
     gatewayId: row.gateway_id,
@@ -39,30 +39,30 @@ export function orderFrom(row: OrderRow): OutboundRecord {
     deliverySystemId: row.delivery_system_id,
     detail: row.detail,
     acceptedRecipients: takenOf(row),
-    firstAttemptAt: row.first_begun_at,
+    firstAttemptAt: row.first_attempt_at,
   };
 }
 
 /** Recipients that have taken it, as written by `settle`. */
-export function takenOf({ taken }: Pick<OrderRow, 'taken'>): string[] {
+export function takenOf({ taken }: Pick<OutboundRow, 'accepted_recipients'>): string[] {
   const list: unknown = JSON.parse(taken);
   return Array.isArray(list) ? list.map(String) : [];
 }
 
-export async function orderStep(
+export async function outboundEvent(
   sql: Sql,
-  row: OrderRow,
+  row: OutboundRow,
   step: string,
   at: number,
   detail: string | null = null,
 ): Promise<void> {
-  await writeStep(sql, {
+  await writeEvent(sql, {
     at,
     gatewayId: row.gateway_id,
     direction: 'O',
     event,
     subject: row.message_id,
-    arrivalId: null,
+    inboundId: null,
     deliverySystemId: row.delivery_system_id,
     messageId: row.message_id,
     remoteAddress: row.remote_address,
@@ -71,20 +71,20 @@ export async function orderStep(
 }
 
 /** GUIDs are compared case-insensitively and written in lower case. */
-export function orderIdOf(messageId: string): string {
+export function messageIdOf(messageId: string): string {
   return messageId.trim().toLowerCase();
 }
 
-export async function orderOf(reads: Sql, messageId: string): Promise<OutboundRecord | null> {
-  const row = await reads.first(orderById, { messageId: orderIdOf(messageId) });
-  return row ? orderFrom(row) : null;
+export async function outboundMessageOf(reads: Sql, messageId: string): Promise<OutboundRecord | null> {
+  const row = await reads.first(outboundById, { messageId: messageIdOf(messageId) });
+  return row ? outboundRecordFrom(row) : null;
 }
 
-export const orderById = statement<{ messageId: string }>()((db, slot) =>
-  db.selectFrom('orders').select(ORDER).where('message_id', '=', slot('messageId')),
+export const outboundById = statement<{ messageId: string }>()((db, slot) =>
+  db.selectFrom('outbound_messages').select(OUTBOUND).where('message_id', '=', slot('messageId')),
 );
 
-/** How an order leaves the state `from`, provided that it is still in it. */
+/** How an outbound message leaves the state `from`, provided that it is still in it. */
 interface Settlement {
   messageId: string;
   attempt: number;
@@ -92,19 +92,19 @@ interface Settlement {
   to: OutboundState;
   deliverySystemId: string | null;
   detail: string | null;
-  taken: string;
+  accepted_recipients: string;
   deliveryState: DeliveryState | null;
   at: number;
 }
 
 export const toSettled = statement<Settlement>()((db, slot) =>
   db
-    .updateTable('orders')
+    .updateTable('outbound_messages')
     .set({
       state: slot('to'),
       delivery_system_id: slot('deliverySystemId'),
       detail: slot('detail'),
-      taken: slot('taken'),
+      accepted_recipients: slot('accepted_recipients'),
       delivery_state: slot('deliveryState'),
       owner: null,
       changed_at: slot('at'),
@@ -112,5 +112,5 @@ export const toSettled = statement<Settlement>()((db, slot) =>
     .where('message_id', '=', slot('messageId'))
     .where('attempts', '=', slot('attempt'))
     .where('state', '=', slot('from'))
-    .returning(ORDER),
+    .returning(OUTBOUND),
 );

@@ -1,4 +1,4 @@
-// Owns what delivery states mean: their ranks, how an order's state follows from its parts', and their words. Pure.
+// Owns what delivery states mean: their ranks, how an outbound message's state follows from its parts', and their words. Pure.
 import type { DeliveryState } from '../types/journal.js';
 
 const RANK: Record<DeliveryState, number> = { accepted: 0, sent: 1, delivered: 2, undelivered: 2 };

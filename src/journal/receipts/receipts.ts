@@ -1,15 +1,15 @@
-// Owns how far sent orders have come: the ids under which the counterparty knows their parts, what it reports of them, and
-// the fold into one state of the order. States only rise: accepted -> sent -> delivered | undelivered.
+// Owns how far sent outbound messages have come: the ids under which the counterparty knows their parts, what it reports of them, and
+// the fold into one state of the outbound message. States only rise: accepted -> sent -> delivered | undelivered.
 import type { Clock } from '../../kit/clock.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
 import { fold, isFurther, worded } from './delivery-state.js';
 import { keepEarly, takeEarly, writeStrange } from './unmatched.js';
 import type { Delivery, DeliveryReceipt, DeliveryState, ReceiptJournal, RecordedOutcome } from '../types/journal.js';
-import { type OrderRow, orderById, orderIdOf, orderStep, toSettled } from '../outbound/rows.js';
+import { type OutboundRow, outboundById, messageIdOf, outboundEvent, toSettled } from '../outbound/rows.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
 
-/** No id is longer than the keys of arrivals; what is, was never ours and is not stored. */
+/** No id is longer than the keys of inbound messages; what is, was never ours and is not stored. */
 const LONGEST_ID = 500;
 
 interface NewPart {
@@ -55,9 +55,9 @@ const statesOf = statement<{ messageId: string }>()((db, slot) =>
   db.selectFrom('delivery_parts').select('state').distinct().where('message_id', '=', slot('messageId')),
 );
 
-const moveOrder = statement<{ messageId: string; state: DeliveryState; detail: string | null }>()((db, slot) =>
+const moveOutbound = statement<{ messageId: string; state: DeliveryState; detail: string | null }>()((db, slot) =>
   db
-    .updateTable('orders')
+    .updateTable('outbound_messages')
     .set({ delivery_state: slot('state'), delivery_detail: slot('detail') })
     .where('message_id', '=', slot('messageId'))
     .where(({ eb, or }) => or([eb('delivery_state', 'is', null), eb('delivery_state', '<>', slot('state'))])),
@@ -68,8 +68,8 @@ export function deliveries(commits: Committer, reads: Sql, clock: Clock): Receip
     delivery: (gatewayId, id) => deliveryOf(reads, gatewayId, id),
     noteProgress: (messageId, detail) =>
       commits.run(async (sql) => {
-        const order = await sql.first(orderById, { messageId: orderIdOf(messageId) });
-        if (order) await orderStep(sql, order, 'receipt', clock.now(), detail);
+        const outboundMessage = await sql.first(outboundById, { messageId: messageIdOf(messageId) });
+        if (outboundMessage) await outboundEvent(sql, outboundMessage, 'receipt', clock.now(), detail);
       }),
     applyReceipts: (gatewayId, items) => inSlices(commits, items, (sql, item) => hear(sql, gatewayId, item, clock.now())),
   };
@@ -79,40 +79,40 @@ type Sent = Extract<RecordedOutcome, { kind: 'sent' }>;
 /** Either is known to the counterparty under ids from now on. */
 type Traceable = Sent | Extract<RecordedOutcome, { kind: 'unknown' }>;
 
-/** How far an order is at the moment of settling. */
+/** How far an outbound message is at the moment of settling. */
 export function firstState({ state }: Sent): DeliveryState {
   return state ?? 'accepted';
 }
 
-/** Part of `settle`: from here on news of these ids belong to the order. What came too early is heard now. */
-export async function registerParts(sql: Sql, order: OrderRow, outcome: Traceable, at: number): Promise<void> {
+/** Part of `settle`: from here on news of these ids belong to the outbound message. What came too early is heard now. */
+export async function registerParts(sql: Sql, outboundMessage: OutboundRow, outcome: Traceable, at: number): Promise<void> {
   const { ids = [] } = outcome;
   const state = outcome.kind === 'sent' ? firstState(outcome) : 'accepted';
   const providerIds = [...new Set(ids.length > 0 || outcome.kind === 'unknown' ? ids : [outcome.deliverySystemId])];
-  const { gateway_id: gatewayId, message_id: messageId } = order;
+  const { gateway_id: gatewayId, message_id: messageId } = outboundMessage;
   const parts = providerIds.length;
   for (const [index, providerId] of providerIds.entries())
     await sql.run(insertPart, { gatewayId, providerId, messageId, part: index + 1, parts, state, at });
-  if (state !== 'accepted') await orderStep(sql, order, 'receipt', at, state);
+  if (state !== 'accepted') await outboundEvent(sql, outboundMessage, 'receipt', at, state);
   for (const early of await takeEarly(sql, gatewayId, providerIds)) await hear(sql, gatewayId, early, at);
 }
 
 async function hear(sql: Sql, gatewayId: string, given: DeliveryReceipt, now: number): Promise<void> {
-  const news = { ...given, detail: given.detail === null ? null : oneLine(given.detail) };
-  if (news.id.length > LONGEST_ID) return writeStrange(sql, gatewayId, news, now);
-  const part = await sql.first(newestPart, { gatewayId, providerId: news.id });
-  if (!part) return news.progress ? undefined : keepEarly(sql, gatewayId, news, now);
-  if (!isFurther(news.state, part.state)) return news.progress ? remark(sql, part, news, now) : undefined;
-  await sql.run(movePart, { id: part.id, state: news.state, at: news.at, detail: news.detail });
-  const order = await sql.first(orderById, { messageId: part.message_id });
-  if (!order) return;
+  const receipts = { ...given, detail: given.detail === null ? null : oneLine(given.detail) };
+  if (receipts.id.length > LONGEST_ID) return writeStrange(sql, gatewayId, receipts, now);
+  const part = await sql.first(newestPart, { gatewayId, providerId: receipts.id });
+  if (!part) return receipts.progress ? undefined : keepEarly(sql, gatewayId, receipts, now);
+  if (!isFurther(receipts.state, part.state)) return receipts.progress ? remark(sql, part, receipts, now) : undefined;
+  await sql.run(movePart, { id: part.id, state: receipts.state, at: receipts.at, detail: receipts.detail });
+  const outboundMessage = await sql.first(outboundById, { messageId: part.message_id });
+  if (!outboundMessage) return;
   const which = part.parts > 1 ? ` (part ${part.part} of ${part.parts})` : '';
-  await orderStep(sql, order, 'receipt', now, worded(`${news.state}${which}`, news.detail));
+  await outboundEvent(sql, outboundMessage, 'receipt', now, worded(`${receipts.state}${which}`, receipts.detail));
   const state = fold(await sql.all(statesOf, { messageId: part.message_id }));
-  // The words belong to the order's state only when they were said about that very state.
-  const detail = state === news.state ? news.detail : null;
-  await sql.run(moveOrder, { messageId: part.message_id, state, detail });
-  if (order.state === 'unknown') await resolve(sql, order, state, detail, now);
+  // The words belong to the outbound message's state only when they were said about that very state.
+  const detail = state === receipts.state ? receipts.detail : null;
+  await sql.run(moveOutbound, { messageId: part.message_id, state, detail });
+  if (outboundMessage.state === 'unknown') await resolve(sql, outboundMessage, state, detail, now);
 }
 
 /** Progress of a part that has not ended. */
@@ -123,14 +123,14 @@ async function remark(
   now: number,
 ): Promise<void> {
   if (part.state === 'delivered' || part.state === 'undelivered' || detail === null) return;
-  const order = await sql.first(orderById, { messageId: part.message_id });
-  if (order) await orderStep(sql, order, 'receipt', now, detail);
+  const outboundMessage = await sql.first(outboundById, { messageId: part.message_id });
+  if (outboundMessage) await outboundEvent(sql, outboundMessage, 'receipt', now, detail);
 }
 
 /** Nobody could say whether it went out; now the counterparty says so itself. */
 async function resolve(
   sql: Sql,
-  order: OrderRow,
+  outboundMessage: OutboundRow,
   state: DeliveryState,
   detail: string | null,
   at: number,
@@ -138,22 +138,22 @@ async function resolve(
   if (state === 'accepted') return;
   const sent = state !== 'undelivered';
   const settled = await sql.first(toSettled, {
-    messageId: order.message_id,
-    attempt: order.attempts,
+    messageId: outboundMessage.message_id,
+    attempt: outboundMessage.attempts,
     from: 'unknown',
     to: sent ? 'sent' : 'failed',
-    deliverySystemId: order.delivery_system_id,
+    deliverySystemId: outboundMessage.delivery_system_id,
     detail,
-    taken: order.taken,
+    taken: outboundMessage.taken,
     deliveryState: state,
     at,
   });
-  if (settled) await orderStep(sql, settled, sent ? 'sent' : 'rejected', at, detail);
+  if (settled) await outboundEvent(sql, settled, sent ? 'sent' : 'rejected', at, detail);
 }
 
-const orderDelivery = statement<{ messageId: string }>()((db, slot) =>
+const outboundDelivery = statement<{ messageId: string }>()((db, slot) =>
   db
-    .selectFrom('orders')
+    .selectFrom('outbound_messages')
     .select([
       'message_id',
       'delivery_system_id',
@@ -169,7 +169,7 @@ const orderDelivery = statement<{ messageId: string }>()((db, slot) =>
 
 async function deliveryOf(reads: Sql, gatewayId: string, id: string): Promise<Delivery | null> {
   const part = await reads.first(newestPart, { gatewayId, providerId: id });
-  const row = part && (await reads.first(orderDelivery, { messageId: part.message_id }));
+  const row = part && (await reads.first(outboundDelivery, { messageId: part.message_id }));
   if (!row) return null;
   return {
     messageId: row.message_id,
@@ -181,17 +181,17 @@ async function deliveryOf(reads: Sql, gatewayId: string, id: string): Promise<De
   };
 }
 
-// ---------------------------------------------------------------- for the story of an order
+// ---------------------------------------------------------------- for the story of an outbound message
 
 export interface Part {
   provider_id: string;
   state: DeliveryState;
 }
 
-/** Parts told of one order: the longest text message has 255. */
+/** Parts told of one outbound message: the longest text message has 255. */
 const MOST_PARTS = 255;
 
-const partsOfOrder = statement<{ messageId: string; limit: number }>()((db, slot) =>
+const partsOfOutbound = statement<{ messageId: string; limit: number }>()((db, slot) =>
   db
     .selectFrom('delivery_parts')
     .select(['provider_id', 'state'])
@@ -201,14 +201,14 @@ const partsOfOrder = statement<{ messageId: string; limit: number }>()((db, slot
 );
 
 export function partsOf(reads: Sql, messageId: string): Promise<Part[]> {
-  return reads.all(partsOfOrder, { messageId, limit: MOST_PARTS });
+  return reads.all(partsOfOutbound, { messageId, limit: MOST_PARTS });
 }
 
-export const ordersByPart = statement<{ from: string; to: string; limit: number }>()((db, slot) =>
+export const outboundByPart = statement<{ from: string; to: string; limit: number }>()((db, slot) =>
   db
     .selectFrom('delivery_parts')
-    .innerJoin('orders', 'orders.message_id', 'delivery_parts.message_id')
-    .selectAll('orders')
+    .innerJoin('outbound_messages', 'outbound_messages.message_id', 'delivery_parts.message_id')
+    .selectAll('outbound_messages')
     .where('delivery_parts.provider_id', '>=', slot('from'))
     .where('delivery_parts.provider_id', '<=', slot('to'))
     .limit(slot('limit')),

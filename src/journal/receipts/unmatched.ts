@@ -1,8 +1,8 @@
-// Owns news of ids that no order has: they wait a day for the order to be settled, and are then only shown.
+// Owns news of ids that no order has: they wait a day for the outbound message to be settled, and are then only shown.
 import { isFurther, worded } from './delivery-state.js';
 import type { DeliveryReceipt, DeliveryState } from '../types/journal.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
-import { writeStep } from '../log/events.js';
+import { writeEvent } from '../log/events.js';
 
 /** How long news wait for their order to be settled, ms. An answer is owed in less than two minutes. */
 export const EARLY_MS = 24 * 60 * 60 * 1000;
@@ -21,7 +21,7 @@ interface Early {
 
 const insertEarly = statement<Early>()((db, slot) =>
   db
-    .insertInto('early_news')
+    .insertInto('unmatched_receipts')
     .values({
       gateway_id: slot('gatewayId'),
       provider_id: slot('providerId'),
@@ -36,7 +36,7 @@ const insertEarly = statement<Early>()((db, slot) =>
 
 const earlyOf = statement<{ gatewayId: string; providerId: string }>()((db, slot) =>
   db
-    .selectFrom('early_news')
+    .selectFrom('unmatched_receipts')
     .select('state')
     .where('provider_id', '=', slot('providerId'))
     .where('gateway_id', '=', slot('gatewayId')),
@@ -44,7 +44,7 @@ const earlyOf = statement<{ gatewayId: string; providerId: string }>()((db, slot
 
 const moveEarly = statement<Omit<Early, 'cameAt'>>()((db, slot) =>
   db
-    .updateTable('early_news')
+    .updateTable('unmatched_receipts')
     .set({ state: slot('state'), at: slot('at'), detail: slot('detail') })
     .where('provider_id', '=', slot('providerId'))
     .where('gateway_id', '=', slot('gatewayId')),
@@ -52,15 +52,15 @@ const moveEarly = statement<Omit<Early, 'cameAt'>>()((db, slot) =>
 
 const take = listStatement<{ gatewayId: string }, string>()((db, slot, ids) =>
   db
-    .deleteFrom('early_news')
+    .deleteFrom('unmatched_receipts')
     .where('provider_id', 'in', ids)
     .where('gateway_id', '=', slot('gatewayId'))
     .returning(['provider_id', 'state', 'at', 'detail']),
 );
 
 /** One row for each id, the furthest news of it, so that repetition costs no room. */
-export async function keepEarly(sql: Sql, gatewayId: string, news: DeliveryReceipt, now: number): Promise<void> {
-  const { id: providerId, state, at, detail } = news;
+export async function keepEarly(sql: Sql, gatewayId: string, receipts: DeliveryReceipt, now: number): Promise<void> {
+  const { id: providerId, state, at, detail } = receipts;
   if (await sql.first(insertEarly, { gatewayId, providerId, state, at, detail, cameAt: now })) return;
   const kept = await sql.first(earlyOf, { gatewayId, providerId });
   if (!kept || !isFurther(state, kept.state)) return;
@@ -70,7 +70,7 @@ export async function keepEarly(sql: Sql, gatewayId: string, news: DeliveryRecei
 /** News of these ids are no longer early. */
 export async function takeEarly(sql: Sql, gatewayId: string, ids: readonly string[]): Promise<DeliveryReceipt[]> {
   const rows = await sql.allOf(take, { gatewayId }, ids);
-  return rows.map(({ provider_id: id, ...news }) => ({ id, ...news }));
+  return rows.map(({ provider_id: id, ...receipts }) => ({ id, ...receipts }));
 }
 
 /** News of nobody's id: all that can be done is to show them. */
@@ -80,13 +80,13 @@ export async function writeStrange(
   { id, state, detail }: Pick<DeliveryReceipt, 'id' | 'state' | 'detail'>,
   now: number,
 ): Promise<void> {
-  await writeStep(sql, {
+  await writeEvent(sql, {
     at: now,
     gatewayId,
     direction: 'O',
     event: 'receipt',
     subject: id.slice(0, LONGEST_SUBJECT),
-    arrivalId: null,
+    inboundId: null,
     deliverySystemId: null,
     messageId: null,
     remoteAddress: null,
@@ -96,7 +96,7 @@ export async function writeStrange(
 
 export const oldEarly = statement<{ before: number; limit: number }>()((db, slot) =>
   db
-    .selectFrom('early_news')
+    .selectFrom('unmatched_receipts')
     .select(['gateway_id', 'provider_id'])
     .where('came_at', '<', slot('before'))
     .limit(slot('limit')),
@@ -104,7 +104,7 @@ export const oldEarly = statement<{ before: number; limit: number }>()((db, slot
 
 const removeEarly = statement<{ gatewayId: string; providerId: string }>()((db, slot) =>
   db
-    .deleteFrom('early_news')
+    .deleteFrom('unmatched_receipts')
     .where('provider_id', '=', slot('providerId'))
     .where('gateway_id', '=', slot('gatewayId'))
     .returning(['state', 'detail']),
@@ -118,9 +118,9 @@ export async function giveUpEarly(
 ): Promise<number> {
   let gone = 0;
   for (const { gateway_id: gatewayId, provider_id: id } of rows) {
-    const news = await sql.first(removeEarly, { gatewayId, providerId: id });
-    if (!news) continue;
-    await writeStrange(sql, gatewayId, { id, ...news }, now);
+    const receipts = await sql.first(removeEarly, { gatewayId, providerId: id });
+    if (!receipts) continue;
+    await writeStrange(sql, gatewayId, { id, ...receipts }, now);
     gone += 1;
   }
   return gone;

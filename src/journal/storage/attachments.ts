@@ -1,4 +1,4 @@
-// Owns the attachments of arrivals: which id stands for which file.
+// Owns the attachments of inbound messages: which id stands for which file.
 import type { Log } from '../../kit/log.js';
 import type { Files } from './blobs.js';
 import type { InboundJournal, NewAttachment } from '../types/journal.js';
@@ -6,7 +6,7 @@ import { listStatement, type Sql, statement } from '../db/sql.js';
 
 interface AttachmentValues {
   id: string;
-  arrivalId: number;
+  inboundId: number;
   sha256: string;
   name: string;
   type: string;
@@ -21,7 +21,7 @@ const insert = statement<AttachmentValues>()((db, slot) =>
     .onConflict((conflict) => conflict.column('id').doNothing())
     .values({
       id: slot('id'),
-      arrival_id: slot('arrivalId'),
+      inbound_id: slot('arrivalId'),
       sha256: slot('sha256'),
       name: slot('name'),
       type: slot('type'),
@@ -38,16 +38,16 @@ const filesOfAttachments = listStatement<object, string>()((db, _slot, hashes) =
   db.selectFrom('attachments').select('sha256').distinct().where('sha256', 'in', hashes),
 );
 
-const filesOfArrivals = listStatement<object, string>()((db, _slot, hashes) =>
-  db.selectFrom('arrivals').select('raw_sha256').where('raw_sha256', 'in', hashes),
+const filesOfInboundMessages = listStatement<object, string>()((db, _slot, hashes) =>
+  db.selectFrom('inbound_messages').select('raw_sha256').where('raw_sha256', 'in', hashes),
 );
 
 export async function insertAttachment(
   sql: Sql,
-  { arrivalId, attachment, sha256, at }: { arrivalId: number; attachment: NewAttachment; sha256: string; at: number },
+  { inboundId, attachment, sha256, at }: { inboundId: number; attachment: NewAttachment; sha256: string; at: number },
 ): Promise<void> {
   const { id, name, type, bytes } = attachment;
-  await sql.run(insert, { id, arrivalId, sha256, name, type, size: bytes.length, at });
+  await sql.run(insert, { id, inboundId, sha256, name, type, size: bytes.length, at });
 }
 
 export function attachments(reads: Sql, files: Files, log: Log): Pick<InboundJournal, 'attachment'> {
@@ -66,6 +66,6 @@ export function attachments(reads: Sql, files: Files, log: Log): Pick<InboundJou
 /** Those of the files that a row refers to. */
 export async function referredFiles(reads: Sql, hashes: readonly string[]): Promise<ReadonlySet<string>> {
   const found = new Set((await reads.allOf(filesOfAttachments, {}, hashes)).map(({ sha256 }) => sha256));
-  for (const { raw_sha256 } of await reads.allOf(filesOfArrivals, {}, hashes)) if (raw_sha256) found.add(raw_sha256);
+  for (const { raw_sha256 } of await reads.allOf(filesOfInboundMessages, {}, hashes)) if (raw_sha256) found.add(raw_sha256);
   return found;
 }

@@ -11,7 +11,7 @@ import { forgetSeen } from '../inbound/reconciliation.js';
 import { longPostponed, removePostponed } from '../inbound/deferred.js';
 import { type Database, listStatement, type Sql, type Statement, statement } from '../db/sql.js';
 
-export interface RetentionTools {
+export interface RetentionDeps {
   database: Database;
   commits: Committer;
   files: Files;
@@ -30,31 +30,31 @@ const nextSteps = statement<{ after: number; limit: number }>()((db, slot) =>
   db.selectFrom('delivery_log').select(['id', 'at']).where('id', '>', slot('after')).orderBy('id').limit(slot('limit')),
 );
 
-const removeSteps = listStatement<object, number>()((db, _slot, ids) =>
+const removeEvents = listStatement<object, number>()((db, _slot, ids) =>
   db
     .deleteFrom('delivery_log')
     .where('id', 'in', ids)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
-          selectFrom('arrivals')
-            .select('arrivals.id')
-            .whereRef('arrivals.id', '=', 'delivery_log.arrival_id')
-            .where('arrivals.state', 'in', ['open', 'acknowledged', 'quarantined']),
+          selectFrom('inbound_messages')
+            .select('inbound_messages.id')
+            .whereRef('inbound_messages.id', '=', 'delivery_log.arrival_id')
+            .where('inbound_messages.state', 'in', ['pending', 'acknowledged', 'quarantined']),
         ),
       ),
     )
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
-          selectFrom('orders')
-            .select('orders.message_id')
-            .whereRef('orders.message_id', '=', 'delivery_log.subject')
+          selectFrom('outbound_messages')
+            .select('outbound_messages.message_id')
+            .whereRef('outbound_messages.message_id', '=', 'delivery_log.subject')
             .where('delivery_log.arrival_id', 'is', null)
             .where(({ eb, or, ref }) =>
               or([
-                eb('orders.state', 'in', ['accepted', 'begun', 'unknown']),
-                eb('orders.asked', '>', ref('orders.answered')),
+                eb('outbound_messages.state', 'in', ['accepted', 'sending', 'unknown']),
+                eb('outbound_messages.asked', '>', ref('outbound_messages.answered')),
               ]),
             ),
         ),
@@ -63,9 +63,9 @@ const removeSteps = listStatement<object, number>()((db, _slot, ids) =>
     .returning('id'),
 );
 
-const oldOrders = statement<{ before: number; limit: number }>()((db, slot) =>
+const oldOutbound = statement<{ before: number; limit: number }>()((db, slot) =>
   db
-    .selectFrom('orders')
+    .selectFrom('outbound_messages')
     .select('message_id')
     .where('changed_at', '<', slot('before'))
     .where('asked_at', '<', slot('before'))
@@ -74,9 +74,9 @@ const oldOrders = statement<{ before: number; limit: number }>()((db, slot) =>
     .limit(slot('limit')),
 );
 
-const removeOrders = listStatement<object, string>()((db, _slot, ids) =>
+const removeOutbound = listStatement<object, string>()((db, _slot, ids) =>
   db
-    .deleteFrom('orders')
+    .deleteFrom('outbound_messages')
     .where('message_id', 'in', ids)
     .where('state', 'in', ['sent', 'failed', 'partial'])
     .whereRef('asked', '<=', 'answered')
@@ -86,10 +86,10 @@ const removeOrders = listStatement<object, string>()((db, _slot, ids) =>
 const oldAttachments = statement<{ before: number; limit: number }>()((db, slot) =>
   db
     .selectFrom('attachments')
-    .innerJoin('arrivals', 'arrivals.id', 'attachments.arrival_id')
+    .innerJoin('inbound_messages', 'inbound_messages.id', 'attachments.arrival_id')
     .select('attachments.id')
     .where('attachments.stored_at', '<', slot('before'))
-    .where('arrivals.state', '=', 'confirmed')
+    .where('inbound_messages.state', '=', 'confirmed')
     .limit(slot('limit')),
 );
 
@@ -100,14 +100,14 @@ const removeAttachments = listStatement<object, string>()((db, _slot, ids) =>
 // Ignored keys are no receipts: they name mails that are still in the mailbox and must not flood in after some years.
 const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
   db
-    .selectFrom('arrivals')
+    .selectFrom('inbound_messages')
     .select('id')
     .where('confirmed_at', '<', slot('before'))
     .where('state', '=', 'confirmed')
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
-          selectFrom('attachments').select('attachments.id').whereRef('attachments.arrival_id', '=', 'arrivals.id'),
+          selectFrom('attachments').select('attachments.id').whereRef('attachments.arrival_id', '=', 'inbound_messages.id'),
         ),
       ),
     )
@@ -115,40 +115,40 @@ const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
 );
 
 const removeReceipts = listStatement<object, number>()((db, _slot, ids) =>
-  db.deleteFrom('arrivals').where('id', 'in', ids).where('state', '=', 'confirmed').returning(['gateway_id', 'day']),
+  db.deleteFrom('inbound_messages').where('id', 'in', ids).where('state', '=', 'confirmed').returning(['gateway_id', 'day']),
 );
 
 /** `removed` counts rows and files. */
-export function retention(tools: RetentionTools): Pick<Journal, 'sweep'> {
-  const { clock, files, database, goOn } = tools;
+export function retention(deps: RetentionDeps): Pick<Journal, 'sweep'> {
+  const { clock, files, database, goOn } = deps;
   return {
     async sweep(kept: Retention) {
       const before = (days: number) => clock.now() - days * DAY_MS;
-      // Before the log, which keeps the steps of arrivals that are still there.
-      let removed = await sweepSlices(tools, longPostponed, before(kept.logDays), (sql, rows) =>
+      // Before the log, which keeps the steps of inbound messages that are still there.
+      let removed = await sweepSlices(deps, longPostponed, before(kept.logDays), (sql, rows) =>
         removePostponed(
           sql,
           rows.map(({ id }) => id),
           before(kept.logDays),
         ),
       );
-      removed += await sweepSteps(tools, before(kept.logDays));
-      removed += await sweepSlices(tools, oldOrders, before(kept.orderDays), removeOrderRows);
-      removed += await sweepSlices(tools, oldEarly, clock.now() - EARLY_MS, (sql, rows) =>
+      removed += await sweepEvents(deps, before(kept.logDays));
+      removed += await sweepSlices(deps, oldOutbound, before(kept.orderDays), removeOutboundRows);
+      removed += await sweepSlices(deps, oldEarly, clock.now() - EARLY_MS, (sql, rows) =>
         giveUpEarly(sql, rows, clock.now()),
       );
-      removed += await sweepSlices(tools, oldAttachments, before(kept.attachmentDays), async (sql, rows) => {
+      removed += await sweepSlices(deps, oldAttachments, before(kept.attachmentDays), async (sql, rows) => {
         const ids = rows.map(({ id }) => id);
         return (await sql.allOf(removeAttachments, {}, ids)).length;
       });
-      removed += await sweepSlices(tools, oldReceipts, before(RECEIPTS_TIMES * kept.logDays), removeReceiptRows);
+      removed += await sweepSlices(deps, oldReceipts, before(RECEIPTS_TIMES * kept.logDays), removeReceiptRows);
       removed += await files.sweep((hashes) => referredFiles(database.reads, hashes), goOn);
       return { removed };
     },
   };
 }
 
-async function sweepSteps({ database, commits, goOn }: RetentionTools, before: number): Promise<number> {
+async function sweepEvents({ database, commits, goOn }: RetentionDeps, before: number): Promise<number> {
   let removed = 0;
   let after = 0;
   while (goOn()) {
@@ -156,7 +156,7 @@ async function sweepSteps({ database, commits, goOn }: RetentionTools, before: n
     const old = steps.filter(({ at }) => at < before).map(({ id }) => id);
     if (old.length === 0) break;
     after = steps.at(-1)?.id ?? after;
-    removed += (await commits.run((sql) => sql.allOf(removeSteps, {}, old), old.length)).length;
+    removed += (await commits.run((sql) => sql.allOf(removeEvents, {}, old), old.length)).length;
     await yieldToEventLoop();
   }
   return removed;
@@ -164,7 +164,7 @@ async function sweepSteps({ database, commits, goOn }: RetentionTools, before: n
 
 /** Removes slice after slice until there is nothing more to find, or nothing of what was found could be removed. */
 async function sweepSlices<Row>(
-  { database, commits, goOn }: RetentionTools,
+  { database, commits, goOn }: RetentionDeps,
   find: Statement<{ before: number; limit: number }, Row>,
   before: number,
   remove: (sql: Sql, rows: readonly Row[]) => Promise<number>,
@@ -181,9 +181,9 @@ async function sweepSlices<Row>(
   return removed;
 }
 
-async function removeOrderRows(sql: Sql, rows: readonly { message_id: string }[]): Promise<number> {
+async function removeOutboundRows(sql: Sql, rows: readonly { message_id: string }[]): Promise<number> {
   const ids = rows.map(({ message_id }) => message_id);
-  const gone = (await sql.allOf(removeOrders, {}, ids)).map(({ message_id }) => message_id);
+  const gone = (await sql.allOf(removeOutbound, {}, ids)).map(({ message_id }) => message_id);
   return gone.length + (await forgetParts(sql, gone));
 }
 

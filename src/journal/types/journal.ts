@@ -1,11 +1,11 @@
-// Owns the verbs of the journal and their invariants: the durable record of arrivals, orders and what happened to them.
+// Owns the verbs of the journal and their invariants: the durable record of inbound messages, outbound messages and what happened to them.
 // Each verb is one transaction; it has happened durably when its promise resolves, and not at all when it rejects.
 // Verbs that are asked for at the same moment share one commit (group commit).
 
-/** (GatewayId, Direction) is the key of a gateway everywhere; arrivals are always I and orders always O. */
+/** (GatewayId, Direction) is the key of a gateway everywhere; inbound messages are always I and outbound messages always O. */
 export type GatewayId = string;
 
-// ---------------------------------------------------------------- arrivals
+// ---------------------------------------------------------------- inbound messages
 
 /**
  * open -> acknowledged -> confirmed          the straight way
@@ -15,7 +15,7 @@ export type GatewayId = string;
  * An open one may be postponed: its sender was told to come again later, and until it does nobody waits for it here.
  * No other step exists, and none leads back.
  */
-export type InboundState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
+export type InboundState = 'pending' | 'acknowledged' | 'confirmed' | 'quarantined' | 'skipped';
 
 export interface NewInboundMessage {
   gatewayId: GatewayId;
@@ -48,7 +48,7 @@ export interface InboundRecord {
   gatewayId: GatewayId;
   key: string;
   state: InboundState;
-  /** GUID, the same on every attempt to hand it over; '' for ignored arrivals, which are never handed over. */
+  /** GUID, the same on every attempt to hand it over; '' for ignored inbound messages, which are never handed over. */
   requestId: string;
   deliverySystemId: string;
   /** How often the server has refused it. */
@@ -60,11 +60,11 @@ export interface InboundRecord {
 export interface KnownKey {
   key: string;
   state: InboundState;
-  arrival: InboundRecord;
+  inboundMessage: InboundRecord;
 }
 
 export interface QuarantinedMessage {
-  arrival: InboundRecord;
+  inboundMessage: InboundRecord;
   reason: string;
   at: number;
   bytes: number;
@@ -79,36 +79,36 @@ export interface InboundJournal {
     gatewayId: GatewayId,
     fingerprints: readonly string[],
   ): Promise<readonly { fingerprint: string; key: string; state: InboundState }[]>;
-  /** Gives arrivals new keys, history kept; a new key that already exists leaves both as they are. In slices, as `ignore`. */
+  /** Gives inbound messages new keys, history kept; a new key that already exists leaves both as they are. In slices, as `ignore`. */
   rekey(gatewayId: GatewayId, changes: readonly { from: string; to: string }[]): Promise<void>;
-  /** Inserts the arrival as open with a fresh requestId, its attachments durably stored first; or returns the record
+  /** Inserts the inbound message as open with a fresh requestId, its attachments durably stored first; or returns the record
    *  that the key already has, unchanged. So one key has one requestId and one DeliverySystemId for ever. Opening a key that
    *  the server has taken already counts as a duplicate; opening an open one again is only another try. */
-  open(arrival: NewInboundMessage): Promise<InboundRecord>;
+  open(inboundMessage: NewInboundMessage): Promise<InboundRecord>;
   /** As `open`, the whole message kept with it in the same transaction: for a counterparty that cannot wait. `released` lists it
    *  until it is taken. After this resolves the message is either taken or here, whole: an open one of that key that was not
    *  kept yet is kept from now on. Attachments may come later, with the `open` of its key: reading a fax takes longer than its
    *  sender waits. */
-  spool(arrival: NewInboundMessage, raw: Uint8Array): Promise<InboundRecord>;
+  spool(inboundMessage: NewInboundMessage, raw: Uint8Array): Promise<InboundRecord>;
   /** One attempt to hand it over has begun (delivery log only). */
-  dispatched(arrivalId: number, attempt: number): Promise<void>;
+  dispatched(inboundId: number, attempt: number): Promise<void>;
   /** The server has taken the message with this requestId: open or quarantined -> acknowledged. Null when the requestId is
    *  unknown; a repeat changes nothing and returns the record. After this resolves, and only then, may it be confirmed. */
   acknowledge(requestId: string, ack: { messageId: string | null; at: number }): Promise<InboundRecord | null>;
-  /** The server said "false"; counts and returns the new number of refusals. Only an open arrival counts them. */
-  rejected(arrivalId: number, detail: string): Promise<number>;
-  /** The sender of an open arrival was told to come again later. Until it does, `waiting` and `ledger` leave the arrival out
+  /** The server said "false"; counts and returns the new number of refusals. Only an open inbound message counts them. */
+  rejected(inboundId: number, detail: string): Promise<number>;
+  /** The sender of an open inbound message was told to come again later. Until it does, `waiting` and `ledger` leave the inbound message out
    *  on both sides of the sum; `open` of its key, or an ack that came late, takes it back in. Those that we hold ourselves
    *  (released, spooled) are never postponed. Kept for `logDays`. */
-  deferred(arrivalId: number): Promise<void>;
+  deferred(inboundId: number): Promise<void>;
   /** acknowledged -> confirmed, for all of them in one go. Others are left as they are. */
-  confirmed(arrivalIds: readonly number[]): Promise<void>;
+  confirmed(inboundIds: readonly number[]): Promise<void>;
   /** open -> quarantined, the raw message kept whole with it until the server has taken it. */
-  quarantine(arrivalId: number, reason: string, raw: Uint8Array): Promise<void>;
+  quarantine(inboundId: number, reason: string, raw: Uint8Array): Promise<void>;
   quarantined(gatewayId?: GatewayId): Promise<readonly QuarantinedMessage[]>;
-  quarantinedRaw(arrivalId: number): Promise<Uint8Array | null>;
+  quarantinedRaw(inboundId: number): Promise<Uint8Array | null>;
   /** quarantined -> open with refusals back to 0: a person asked for another try. */
-  requeue(arrivalId: number): Promise<InboundRecord | null>;
+  requeue(inboundId: number): Promise<InboundRecord | null>;
   /** Those released or spooled and not taken yet: open, with their raw message still kept. Also after a restart. */
   requeued(gatewayId: GatewayId): Promise<readonly InboundRecord[]>;
   /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
@@ -145,15 +145,15 @@ export interface ReconciliationRow {
   duplicates: number;
 }
 
-// ---------------------------------------------------------------- orders
+// ---------------------------------------------------------------- outbound messages
 
 /**
  * accepted -> begun -> sent | partial | failed | unknown
- * failed, partial -> accepted        the server repeats the order: a fresh attempt (partial: for the others only)
+ * failed, partial -> accepted        the server repeats the outbound message: a fresh attempt (partial: for the others only)
  * unknown -> sent | failed | accepted   resolved by lookup, by news, by policy or by a person
  * A begun order whose process died is unknown; `recover` finds those.
  */
-export type OutboundState = 'accepted' | 'begun' | 'sent' | 'partial' | 'failed' | 'unknown';
+export type OutboundState = 'accepted' | 'sending' | 'sent' | 'partial' | 'failed' | 'unknown';
 
 export interface NewOutboundMessage {
   messageId: string;
@@ -181,15 +181,15 @@ export interface OutboundRecord {
 
 /** What to do with an SE_MESSAGE_SENDING, decided in one transaction. */
 export type Acceptance =
-  | { kind: 'new'; order: OutboundRecord }
+  | { kind: 'new'; outboundMessage: OutboundRecord }
   /** Failed, partial or never begun before: a fresh attempt (partial: `order.taken` are served already). */
-  | { kind: 'again'; order: OutboundRecord }
+  | { kind: 'again'; outboundMessage: OutboundRecord }
   /** This process is sending it right now. */
-  | { kind: 'joins'; order: OutboundRecord }
+  | { kind: 'joins'; outboundMessage: OutboundRecord }
   /** Sent already: answer at once with the recorded result. */
-  | { kind: 'answered'; order: OutboundRecord }
+  | { kind: 'answered'; outboundMessage: OutboundRecord }
   /** An attempt began whose outcome is unknown. */
-  | { kind: 'uncertain'; order: OutboundRecord };
+  | { kind: 'uncertain'; outboundMessage: OutboundRecord };
 
 /** As the driver contract's Outcome; kept apart because journal and driver do not know each other. */
 export type RecordedOutcome =
@@ -206,9 +206,9 @@ export type RecordedOutcome =
   | { kind: 'unknown'; detail: string; ids?: readonly string[] };
 
 export interface OutboundJournal {
-  /** Every SE_MESSAGE_SENDING goes through here once; one answer is now owed for it (`asked` counts up). An order that is
+  /** Every SE_MESSAGE_SENDING goes through here once; one answer is now owed for it (`asked` counts up). An outbound message that is
    *  accepted or begun by this process joins; by a dead process it is never mistaken for one of ours. */
-  accept(order: NewOutboundMessage): Promise<Acceptance>;
+  accept(outboundMessage: NewOutboundMessage): Promise<Acceptance>;
   /** accepted | failed | partial | unknown -> begun; returns the number of the attempt. Nothing may leave before this resolves.
    *  Rejects with `journal/not-to-begin` when it is begun or sent already, or accepted by another instance: of two that
    *  want to send only one may. */
@@ -219,7 +219,7 @@ export interface OutboundJournal {
   recordOutcome(messageId: string, attempt: number, outcome: RecordedOutcome): Promise<OutboundRecord>;
   /** One owed answer has been written to the wire. `error` is the Data of ES_MESSAGE_SENT, null for success. */
   answered(messageId: string, error: string | null): Promise<void>;
-  /** Called once at start: orders begun by a process that is gone become unknown, accepted ones failed. Returns those
+  /** Called once at start: outbound messages begun by a process that is gone become unknown, accepted ones failed. Returns those
    *  that owe an answer and were asked for after `askedSince` (ms); older debts are written off, with a note in the log. */
   reclaimAbandoned(askedSince: number): Promise<readonly OutboundRecord[]>;
   outboundMessage(messageId: string): Promise<OutboundRecord | null>;
@@ -228,9 +228,9 @@ export interface OutboundJournal {
 // ---------------------------------------------------------------- delivery states
 
 /**
- * How far a sent order has come, by what the counterparty reported later. Ranks only rise, and an end stays:
+ * How far a sent outbound message has come, by what the counterparty reported later. Ranks only rise, and an end stays:
  * accepted -> sent -> delivered | undelivered
- * Of an order in several parts: undelivered as soon as one part is, delivered only when all parts are.
+ * Of an outbound message in several parts: undelivered as soon as one part is, delivered only when all parts are.
  */
 export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
 
@@ -240,17 +240,17 @@ export interface DeliveryReceipt {
   state: DeliveryState;
   at: number;
   detail: string | null;
-  /** A line of the delivery log even though the state stays (a dial, a page). Never kept for an order to come. */
+  /** A line of the delivery log even though the state stays (a dial, a page). Never kept for an outbound message to come. */
   progress?: boolean;
 }
 
-/** A sent order as its counterparty's news concern it. */
+/** A sent outbound message as its counterparty's news concern it. */
 export interface Delivery {
   messageId: string;
   deliverySystemId: string | null;
   remoteAddress: string;
   subject: string;
-  /** `unknown` is an order whose outcome nobody knows yet. */
+  /** `unknown` is an outbound message whose outcome nobody knows yet. */
   state: DeliveryState | 'unknown';
   detail: string | null;
 }
@@ -258,12 +258,12 @@ export interface Delivery {
 export interface ReceiptJournal {
   /** Late, repeated and out-of-order news change nothing they should not; of two different ends the first stays. News that
    *  come before the outcome is settled wait for it (for a day). News of nobody's id are only counted in the delivery log:
-   *  step `receipt`, subject = id. Ids are compared as they are. An order whose
+   *  step `receipt`, subject = id. Ids are compared as they are. An outbound message whose
    *  outcome is unknown is settled by them: sent, or failed. In slices, as `ignore`. */
   applyReceipts(gatewayId: GatewayId, items: readonly DeliveryReceipt[]): Promise<void>;
-  /** The order that news of this id are about; null when it is nobody's. */
+  /** The outbound message that news of this id are about; null when it is nobody's. */
   delivery(gatewayId: GatewayId, id: string): Promise<Delivery | null>;
-  /** A remark on how an order that is being sent gets on (a dial, a page): a line of the delivery log, step `receipt`. */
+  /** A remark on how an outbound message that is being sent gets on (a dial, a page): a line of the delivery log, step `receipt`. */
   noteProgress(messageId: string, detail: string): Promise<void>;
 }
 
@@ -317,7 +317,7 @@ export interface LogEntry {
   /** received, handed, refused, postponed, acknowledged, confirmed, quarantined, released, ignored, rekeyed / ordered, begun,
    *  sent, deferred, rejected, partial, unknown, answered, receipt, note */
   event: string;
-  /** Key of the arrival or MessageId of the order. */
+  /** Key of the inbound message or MessageId of the outbound message. */
   subject: string;
   deliverySystemId: string | null;
   messageId: string | null;
@@ -339,7 +339,7 @@ export interface LogFilter {
 
 export interface MessageTrace {
   /** What the id turned out to be. */
-  is: 'arrival' | 'order';
+  is: 'arrival' | 'outboundMessage';
   gatewayId: GatewayId;
   state: InboundState | OutboundState;
   ids: { label: string; value: string }[];
@@ -359,7 +359,7 @@ export interface DeliveryLog {
 // ---------------------------------------------------------------- the whole
 
 export interface Retention {
-  /** Days the delivery log (and postponed arrivals), settled orders and attachments are kept. Receipts of arrivals (key, fingerprint, ids) are kept for ten
+  /** Days the delivery log (and postponed inbound messages), settled outbound messages and attachments are kept. Receipts of inbound messages (key, fingerprint, ids) are kept for ten
    *  times as long, because they are what stops a mail from coming twice; ignored keys are kept for ever. */
   logDays: number;
   orderDays: number;

@@ -25,7 +25,7 @@ export interface GatewayProblem {
   local: boolean;
 }
 
-export type GatewayConfigResult = { ok: true; definition: GatewayConfig } | { ok: false; problems: GatewayProblem[] };
+export type GatewayConfigResult = { ok: true; config: GatewayConfig } | { ok: false; problems: GatewayProblem[] };
 
 export interface GatewayConfigDeps {
   drivers: DriverTable;
@@ -44,20 +44,20 @@ const BUILT_IN = [
   'BridgeConnect',
 ];
 
-export async function resolveGateway(info: GatewayInfo, tools: GatewayConfigDeps): Promise<GatewayConfigResult> {
+export async function resolveGateway(info: GatewayInfo, deps: GatewayConfigDeps): Promise<GatewayConfigResult> {
   const device = parseDevice(info.Device);
   if (!device.ok) return bad(null, device.message);
-  const load = tools.drivers[device.type.toLowerCase()];
-  if (!load) return bad(null, await unknownDevice(device.type, tools.drivers));
+  const load = deps.drivers[device.type.toLowerCase()];
+  if (!load) return bad(null, await unknownDevice(device.type, deps.drivers));
   const driver = await load();
   const misfit = misfitOf(info, driver);
   // Its settings are looked at all the same: whoever corrects a definition wants to hear everything at once.
   const problems: GatewayProblem[] = misfit ? [{ setting: null, message: misfit, local: false }] : [];
-  const input = resolveSecrets(device.settings, driver.settings, tools, problems);
+  const input = resolveSecrets(device.settings, driver.settings, deps, problems);
   const result = driver.settings.parse(input);
   if (!result.ok) problems.push(...result.problems.map((problem) => ({ ...problem, local: false })));
   if (!result.ok || problems.length > 0) return { ok: false, problems };
-  return { ok: true, definition: { info, driver, settings: result.settings } };
+  return { ok: true, config: { info, driver, settings: result.settings } };
 }
 
 function bad(setting: string | null, message: string): GatewayConfigResult {
@@ -88,7 +88,7 @@ function misfitOf(info: GatewayInfo, driver: AnyDriver): string | null {
 function resolveSecrets(
   settings: Readonly<Record<string, unknown>>,
   schema: SettingsSchema<unknown>,
-  tools: GatewayConfigDeps,
+  deps: GatewayConfigDeps,
   problems: GatewayProblem[],
   within = '',
 ): Record<string, unknown> {
@@ -96,9 +96,9 @@ function resolveSecrets(
     const meta = metaOfWritten(schema, as);
     const name = within + as;
     if (meta?.holds && isRecord(value))
-      return [as, resolveSecrets(value, meta.holds.settings, tools, problems, `${name}.`)] as const;
+      return [as, resolveSecrets(value, meta.holds.settings, deps, problems, `${name}.`)] as const;
     if (typeof value !== 'string') return [as, value] as const;
-    return [as, resolveOne(name, value, meta, tools, problems)] as const;
+    return [as, resolveOne(name, value, meta, deps, problems)] as const;
   });
   return Object.fromEntries(resolved);
 }

@@ -20,7 +20,7 @@ export interface Pushed {
 }
 
 export interface RunningGateway {
-  readonly definition: GatewayConfig;
+  readonly config: GatewayConfig;
   /** A request at the gateway's webhook. Rejects when it could not be put into the journal. */
   webhook(request: RawRequest): Promise<Pushed>;
   view(): GatewayView;
@@ -43,8 +43,8 @@ export interface SendResult {
 }
 
 export interface OutboundGateway extends RunningGateway {
-  /** Carries an order to its answer; never rejects, never takes longer than the answer limit counted from `since` (monotonic ms). */
-  deliver(order: MessageContentInfo & { MessageId: string }, since: number): Promise<SendResult>;
+  /** Carries an outbound message to its answer; never rejects, never takes longer than the answer limit counted from `since` (monotonic ms). */
+  deliver(sendRequest: MessageContentInfo & { MessageId: string }, since: number): Promise<SendResult>;
 }
 
 export interface GatewayDeps {
@@ -53,7 +53,7 @@ export interface GatewayDeps {
   random: Random;
   log: Log;
   redactor: Redactor;
-  meters: Metrics;
+  metrics: Metrics;
   dataDir: string;
   /** Where the counterparty of a gateway reaches its webhook. */
   webhookUrl(gatewayId: string): string;
@@ -80,7 +80,7 @@ export interface InboundLimits {
 }
 
 export interface OutboundDeps extends GatewayDeps {
-  /** Ms after which an order is answered at the latest. */
+  /** Ms after which an outbound message is answered at the latest. */
   answerMs: number;
   fax: FaxComposer;
   /** Hands a notice to an inbound gateway; false when none with this Id runs here. */

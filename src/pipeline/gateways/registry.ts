@@ -41,8 +41,8 @@ const faceOf = (info: GatewayInfo) => JSON.stringify([info.Device, info.Channel,
 
 type Slot = { is: 'running'; face: string; unit: RunningGateway } | { is: 'skipped'; face: string; view: GatewayView };
 
-export function gatewayRegistry(tools: GatewayRegistryDeps): GatewayRegistry {
-  const { log, clock, redactor } = tools;
+export function gatewayRegistry(deps: GatewayRegistryDeps): GatewayRegistry {
+  const { log, clock, redactor } = deps;
   const slots = new Map<string, Slot>();
   const inbound = new Map<string, InboundGateway>();
   const outbound = new Map<string, OutboundGateway>();
@@ -74,7 +74,7 @@ export function gatewayRegistry(tools: GatewayRegistryDeps): GatewayRegistry {
 
   async function begin(key: string, info: GatewayInfo): Promise<void> {
     const own = logOf(log, info);
-    const result = await resolveGateway(info, tools).catch((error) => ({
+    const result = await resolveGateway(info, deps).catch((error) => ({
       ok: false as const,
       problems: [{ setting: null, message: messageOf(error), local: true }],
     }));
@@ -86,31 +86,31 @@ export function gatewayRegistry(tools: GatewayRegistryDeps): GatewayRegistry {
     }
     // For whoever reads the journal from the command line; nothing here depends on it.
     note(info, 'displayName', info.DisplayName ?? info.Id);
-    if (info.Channel === 'SMS') note(info, 'optOutGroup', rulesOf(result.definition).optOutGroup ?? '');
+    if (info.Channel === 'SMS') note(info, 'optOutGroup', rulesOf(result.config).optOutGroup ?? '');
     if (info.Direction === 'I') {
-      const otherHalf = () => outbound.get(info.Id)?.definition;
-      const unit = startInbound(result.definition, { ...tools, log: own, notify, otherDirection });
+      const otherHalf = () => outbound.get(info.Id)?.config;
+      const unit = startInbound(result.config, { ...deps, log: own, notify, otherDirection });
       inbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     } else {
-      const unit = startOutbound(result.definition, { ...tools, log: own, notify });
+      const unit = startOutbound(result.config, { ...deps, log: own, notify });
       outbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     }
   }
 
   function note({ Id, Direction }: GatewayInfo, name: string, value: string): void {
-    void tools.journal.putCheckpoint(Id, Direction, name, value).catch(() => undefined);
+    void deps.journal.putCheckpoint(Id, Direction, name, value).catch(() => undefined);
   }
 
   async function end(key: string, slot: Slot, why: string): Promise<void> {
     slots.delete(key);
     if (slot.is === 'skipped') return;
-    const { info } = slot.unit.definition;
+    const { info } = slot.unit.config;
     logOf(log, info).info({ why }, 'gateway is stopped by the server’s list');
     (info.Direction === 'O' ? outbound : inbound).delete(info.Id);
     await slot.unit
-      .drain(tools.drainMs)
+      .drain(deps.drainMs)
       .catch((error) => logOf(log, info).warn({ error: messageOf(error) }, 'gateway did not stop cleanly'));
   }
 
@@ -120,7 +120,7 @@ export function gatewayRegistry(tools: GatewayRegistryDeps): GatewayRegistry {
     async webhook(gatewayId, request) {
       let reply: WebhookReply = { status: 404 };
       for (const unit of [inbound.get(gatewayId), outbound.get(gatewayId)]) {
-        if (!unit?.definition.driver.webhook) continue;
+        if (!unit?.config.driver.webhook) continue;
         const pushed = await unit.webhook(request);
         if (!pushed.otherDirection) return pushed.reply;
         reply = pushed.reply;

@@ -33,20 +33,20 @@ export interface Hooks {
   /** The counterparty renumbered, and the journal has the new keys. */
   rekeyed?(changes: readonly { from: string; to: string }[]): void;
   /** News of sent messages, to be put into the journal; straight into it when absent. */
-  reportReceipts?(news: readonly DeliveryReceipt[]): Promise<void>;
+  reportReceipts?(receipts: readonly DeliveryReceipt[]): Promise<void>;
 }
 
 /** `use` runs on the open session; when it returns or throws while `signal` is not aborted, the session counts as broken. */
 export function superviseSession(
-  definition: GatewayConfig,
-  tools: GatewayDeps,
+  config: GatewayConfig,
+  deps: GatewayDeps,
   signal: AbortSignal,
   use: (session: unknown, signal: AbortSignal) => Promise<void>,
   hooks: Hooks = {},
 ): SessionSupervisor {
-  const { driver, info } = definition;
-  const { clock, log } = tools;
-  const context = contextOf(definition, tools, hooks);
+  const { driver, info } = config;
+  const { clock, log } = deps;
+  const context = contextOf(config, deps, hooks);
   let state: GatewayView['state'] = 'starting';
   let problem: string | null = null;
   let since = clock.now();
@@ -103,7 +103,7 @@ export function superviseSession(
       // Each series of failures has its own back-off: a session that survived a while starts a new series.
       await retry(oneSession, {
         clock,
-        random: tools.random,
+        random: deps.random,
         signal,
         backoff: REOPEN,
         worthIt: (error) => !(error instanceof BrokenSession && error.lastedMs >= SURVIVED_MS),
@@ -115,8 +115,8 @@ export function superviseSession(
   }
 
   function failed(error: unknown): void {
-    tools.meters.sessionFailed(info.Id);
-    become('failing', tools.redactor.redact(wordsOf(error)));
+    deps.metrics.sessionFailed(info.Id);
+    become('failing', deps.redactor.redact(wordsOf(error)));
   }
 
   const loop = run().finally(() => {
@@ -188,24 +188,24 @@ function wordsOf(error: unknown): string {
 
 export function contextOf(
   { info, settings }: GatewayConfig,
-  tools: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'meters'>,
+  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'meters'>,
   { rekeyed, reportReceipts }: Hooks = {},
 ): GatewayContext<unknown> {
   return {
     gateway: { id: info.Id, displayName: info.DisplayName ?? info.Id, direction: info.Direction },
     settings,
-    clock: tools.clock,
-    random: tools.random,
-    log: tools.log,
-    driverState: memoryOf(tools.journal, info.Id, info.Direction, rekeyed),
-    dataDir: tools.dataDir,
-    webhookUrl: tools.webhookUrl(info.Id),
-    reportReceipts: reportReceipts ?? ((news) => tools.journal.applyReceipts(info.Id, news)),
-    inputRejected: (reason) => tools.meters.inputRejected(info.Id, reason),
+    clock: deps.clock,
+    random: deps.random,
+    log: deps.log,
+    driverState: driverStateOf(deps.journal, info.Id, info.Direction, rekeyed),
+    dataDir: deps.dataDir,
+    webhookUrl: deps.webhookUrl(info.Id),
+    reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),
+    inputRejected: (reason) => deps.metrics.inputRejected(info.Id, reason),
   };
 }
 
-function memoryOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: Hooks['rekeyed']): DriverState {
+function driverStateOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: Hooks['rekeyed']): DriverState {
   return {
     async statesOf(keys) {
       const records = await journal.recordsOf(id, keys);

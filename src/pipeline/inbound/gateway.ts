@@ -20,37 +20,37 @@ import { contentOf, noticeKey, rawOf } from './spool-codec.js';
 import { applyConsent, rulesOf } from '../gateways/text-rules.js';
 import type { InboundDeps, InboundGateway, Pushed } from '../gateways/gateway.js';
 
-/** Arrivals in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
+/** Inbound messages in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
 const PARKING_FACTOR = 4;
-/** Taken arrivals whose confirm is still on its way to the mailbox, at most this many windows of them. */
+/** Taken inbound messages whose confirm is still on its way to the mailbox, at most this many windows of them. */
 const UNCONFIRMED_FACTOR = 8;
 /** How long a counterparty that waits on the line is kept waiting for the link to come up, ms. */
 const LINE_PATIENCE_MS = 5_000;
 
-export function startInbound(definition: GatewayConfig, tools: InboundDeps): InboundGateway {
-  const { clock, log, limits, meters } = tools;
-  const id = definition.info.Id;
+export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundGateway {
+  const { clock, log, limits, metrics } = deps;
+  const id = config.info.Id;
   const flights = new Map<string, InFlight>();
-  const rules = rulesOf(definition);
+  const rules = rulesOf(config);
   const group = rules.optOutGroup ?? id;
-  const faxRules = faxRulesOf(definition);
+  const faxRules = faxRulesOf(config);
   // Results of what was sent may come in here: mails of a provider. Whom to tell stands where the sending is defined.
-  const reporting = () => lateResults(tools.otherDirection() ?? definition, tools);
+  const reporting = () => lateResults(deps.otherDirection() ?? config, deps);
   const places = semaphore({ places: limits.window, weight: limits.windowBytes });
   const parking = semaphore({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes });
   const unconfirmed = semaphore({ places: limits.window * UNCONFIRMED_FACTOR, weight: 0 });
   const reading = stopper();
   const stopped = stopper();
 
-  const keeper: SessionSupervisor = superviseSession(definition, tools, reading.signal, receiveAll, {
+  const keeper: SessionSupervisor = superviseSession(config, deps, reading.signal, receiveAll, {
     rekeyed,
-    reportReceipts: (news) => reporting().receipts(news),
+    reportReceipts: (receipts) => reporting().receipts(receipts),
   });
 
   async function receiveAll(session: unknown, signal: AbortSignal): Promise<void> {
-    const { receive } = definition.driver;
+    const { receive } = config.driver;
     if (!receive) return;
-    for await (const arrival of receive(session, signal)) await admit(arrival, signal);
+    for await (const inboundMessage of receive(session, signal)) await admit(inboundMessage, signal);
   }
 
   /** Those under way go on under their new keys, or the next session could never show them again. */
@@ -65,13 +65,13 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
   }
 
   /** Waits for room, so that a full window stops the driver; the work itself goes on beside it. */
-  async function admit(arrival: InboundHandle, signal: AbortSignal): Promise<void> {
-    const running = flights.get(arrival.key);
-    // The session was reopened and shows the same arrival again: go on with the handle that is alive.
-    if (running) return running.replaceHandle(arrival);
-    const leave = await places.enter(arrival.bytes, signal);
-    const flight = inFlight(arrival, clock.monotonic(), leave);
-    flights.set(arrival.key, flight);
+  async function admit(inboundMessage: InboundHandle, signal: AbortSignal): Promise<void> {
+    const running = flights.get(inboundMessage.key);
+    // The session was reopened and shows the same inbound message again: go on with the handle that is alive.
+    if (running) return running.replaceHandle(inboundMessage);
+    const leave = await places.enter(inboundMessage.bytes, signal);
+    const flight = inFlight(inboundMessage, clock.monotonic(), leave);
+    flights.set(inboundMessage.key, flight);
     void carry(flight).finally(() => {
       flight.release();
       if (flights.get(flight.key) === flight) flights.delete(flight.key);
@@ -83,12 +83,12 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
    * settled when they went in, so there is nothing to confirm or refuse.
    */
   async function handReleased(): Promise<void> {
-    for (const record of await tools.journal.requeued(id)) {
+    for (const record of await deps.journal.requeued(id)) {
       if (flights.has(record.key) || reading.signal.aborted) continue;
-      const raw = await tools.journal.quarantinedRaw(record.id);
+      const raw = await deps.journal.quarantinedRaw(record.id);
       if (raw)
         await admit(
-          releasedArrival(record.key, contentOf(definition, { key: record.key, raw }, clock.now()), raw.length),
+          releasedInboundMessage(record.key, contentOf(config, { key: record.key, raw }, clock.now()), raw.length),
           reading.signal,
         );
     }
@@ -96,9 +96,9 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
 
   /** What a counterparty pushes is in the journal before it hears "taken"; from there it goes the way of all others. */
   async function webhook(request: RawRequest): Promise<Pushed> {
-    if (!definition.driver.webhook) return { reply: { status: 404 } };
-    const session = await sessionFor(keeper, tools.clock, request.signal);
-    const { reply, messages = [], receipts = [], otherDirection = false } = await definition.driver.webhook(session, request);
+    if (!config.driver.webhook) return { reply: { status: 404 } };
+    const session = await sessionFor(keeper, deps.clock, request.signal);
+    const { reply, messages = [], receipts = [], otherDirection = false } = await config.driver.webhook(session, request);
     for (const pushed of messages)
       await spool({ ...pushed, bytes: 0, confirm: async () => {}, reject: async () => {} });
     if (receipts.length > 0) await reporting().receipts(receipts);
@@ -109,23 +109,23 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
     return { reply, otherDirection };
   }
 
-  async function spool(arrival: InboundHandle): Promise<void> {
-    const known = await tools.journal.recordsOf(id, [arrival.key]);
+  async function spool(inboundMessage: InboundHandle): Promise<void> {
+    const known = await deps.journal.recordsOf(id, [inboundMessage.key]);
     // One that is open is spooled all the same: before it is in the journal whole, nobody may hear "taken".
-    if (!arrival.content || (known.get(arrival.key)?.state ?? 'open') !== 'open') return;
-    const raw = rawOf(arrival.content);
-    const read = await readSoon(arrival.key, arrival.content);
-    await tools.journal.spool(
-      openingOf(id, { key: arrival.key, message: { ...arrival, bytes: raw.length } }, read),
+    if (!inboundMessage.content || (known.get(inboundMessage.key)?.state ?? 'open') !== 'open') return;
+    const raw = rawOf(inboundMessage.content);
+    const read = await readSoon(inboundMessage.key, inboundMessage.content);
+    await deps.journal.spool(
+      openingOf(id, { key: inboundMessage.key, message: { ...inboundMessage, bytes: raw.length } }, read),
       raw,
     );
   }
 
-  /** Carries one arrival to its end; only a journal or disk that fails makes it try again. Never rejects. */
+  /** Carries one inbound message to its end; only a journal or disk that fails makes it try again. Never rejects. */
   function carry(flight: InFlight): Promise<void> {
-    return retry(() => oneArrival(flight), {
+    return retry(() => oneInboundMessage(flight), {
       clock,
-      random: tools.random,
+      random: deps.random,
       signal: stopped.signal,
       backoff: limits.backoff,
       worthIt: () => !flight.message.defer,
@@ -140,22 +140,22 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
     });
   }
 
-  async function oneArrival(flight: InFlight): Promise<void> {
+  async function oneInboundMessage(flight: InFlight): Promise<void> {
     const { content } = flight.message;
     // A driver asks about its keys before it downloads, so a content means: new, or open still. `open` has the last word.
     if (!content) return knownOnly(flight);
     const read = await readContent(flight.key, content);
-    const record = await tools.journal.open(openingOf(id, flight, read));
+    const record = await deps.journal.open(openingOf(id, flight, read));
     if (record.state !== 'open') return settled(flight, record);
     const message: ReceivingMessage = { ...read.message, GatewayId: id, RequestId: record.requestId };
     const end = await handOver(flight, record, message);
     const seconds = (clock.monotonic() - flight.since) / 1000;
     if (end === 'postponed') return;
     if (end === 'quarantined') {
-      meters.inboundMessage(id, 'quarantined', seconds);
+      metrics.inboundMessage(id, 'quarantined', seconds);
       return flight.message.reject('the contact center refused it');
     }
-    meters.inboundMessage(id, 'acknowledged', seconds);
+    metrics.inboundMessage(id, 'acknowledged', seconds);
     // What waits for the mailbox only is no burden on the server any more: others may be handed over meanwhile.
     const confirming = await unconfirmed.enter(0, stopped.signal);
     flight.release();
@@ -163,7 +163,7 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
   }
 
   async function knownOnly(flight: InFlight): Promise<void> {
-    const known = (await tools.journal.recordsOf(id, [flight.key])).get(flight.key);
+    const known = (await deps.journal.recordsOf(id, [flight.key])).get(flight.key);
     if (known && known.state !== 'open') return settled(flight, known);
     log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
   }
@@ -171,26 +171,26 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
   /** For a sender that waits. A fax takes longer to read than that; what is made of its pages is stored when it is opened. */
   async function readSoon(key: string, content: Content | Notice): Promise<ReadMessage> {
     if (content.kind !== 'fax') return readContent(key, content);
-    return tools.reader.glanceFax(content, faxRules, { gatewayId: id, link: tools.link });
+    return deps.reader.glanceFax(content, faxRules, { gatewayId: id, link: deps.link });
   }
 
   /** A notice of ours: kept like a push, so that it survives us, and handed over like any message. */
   async function notify(notice: Notice): Promise<void> {
-    const arrival = { key: noticeKey(notice), content: notice, fingerprint: '', bytes: 0 };
-    await spool({ ...arrival, confirm: async () => {}, reject: async () => {} });
+    const inboundMessage = { key: noticeKey(notice), content: notice, fingerprint: '', bytes: 0 };
+    await spool({ ...inboundMessage, confirm: async () => {}, reject: async () => {} });
     await handReleased();
   }
 
   async function readContent(key: string, content: Content | Notice): Promise<ReadMessage> {
-    const context = { gatewayId: id, link: tools.link };
+    const context = { gatewayId: id, link: deps.link };
     if (content.kind === 'notice') return readNotice(content);
-    if (content.kind === 'mail') return tools.reader.readMail(content, context);
-    if (content.kind === 'fax') return tools.reader.readFax(content, faxRules, context);
-    const read = await tools.reader.readText(content, rules, context);
+    if (content.kind === 'mail') return deps.reader.readMail(content, context);
+    if (content.kind === 'fax') return deps.reader.readFax(content, faxRules, context);
+    const read = await deps.reader.readText(content, rules, context);
     if (read.consent === null || read.consent === 'help') return read;
     // Once: a STOP or START that is read again, after a restart say, must not undo a later word of the sender.
-    const known = await tools.journal.recordsOf(id, [key]);
-    if (!known.has(key)) await applyConsent(tools, group, read, clock.now());
+    const known = await deps.journal.recordsOf(id, [key]);
+    if (!known.has(key)) await applyConsent(deps, group, read, clock.now());
     return read;
   }
 
@@ -198,12 +198,12 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
   async function settled(flight: InFlight, record: InboundRecord): Promise<void> {
     if (record.state === 'ignored') return;
     if (record.state === 'quarantined') return flight.message.reject('it is in quarantine');
-    meters.inboundMessage(id, 'duplicate', 0);
+    metrics.inboundMessage(id, 'duplicate', 0);
     await confirm(flight, record);
   }
 
   async function handOver(flight: InFlight, record: InboundRecord, message: ReceivingMessage): Promise<End> {
-    const hush = tools.acks.register(record.requestId, flight.resolve);
+    const hush = deps.acks.register(record.requestId, flight.resolve);
     try {
       for (let attempt = 1; ; attempt++) {
         const end = await oneAttempt(flight, record, message, attempt);
@@ -231,44 +231,44 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
   }
 
   async function lineIsUp(flight: InFlight): Promise<boolean> {
-    if (tools.line.up) return true;
+    if (deps.line.up) return true;
     if (!flight.message.defer) {
-      await tools.line.untilUp(stopped.signal);
+      await deps.line.untilUp(stopped.signal);
       return true;
     }
     const patience = new AbortController();
     const cancel = clock.schedule(LINE_PATIENCE_MS, () => patience.abort());
-    await tools.line.untilUp(AbortSignal.any([stopped.signal, patience.signal])).catch(() => undefined);
+    await deps.line.untilUp(AbortSignal.any([stopped.signal, patience.signal])).catch(() => undefined);
     cancel();
-    return tools.line.up;
+    return deps.line.up;
   }
 
   async function ask(flight: InFlight, record: InboundRecord, message: ReceivingMessage, attempt: number) {
     // The first attempt follows its "received" at once; only repeats are news.
-    if (attempt > 1) await tools.journal.dispatched(record.id, attempt);
+    if (attempt > 1) await deps.journal.dispatched(record.id, attempt);
     const answer = flight.result(clock, limits.ackMs, stopped.signal);
     try {
-      await tools.line.send(MSG.receiving, message);
+      await deps.line.send(MSG.receiving, message);
     } catch (error) {
-      flight.resolve(notSent(error, tools.line.up), messageOf(error));
+      flight.resolve(notSent(error, deps.line.up), messageOf(error));
     }
     return answer;
   }
 
   async function countRefusal(flight: InFlight, record: InboundRecord): Promise<number> {
-    const refusals = await tools.journal.rejected(record.id, flight.detail);
-    meters.inboundMessage(id, 'refused', (clock.monotonic() - flight.since) / 1000);
+    const refusals = await deps.journal.rejected(record.id, flight.detail);
+    metrics.inboundMessage(id, 'refused', (clock.monotonic() - flight.since) / 1000);
     log.warn({ key: flight.key, refusals, detail: flight.detail }, 'the server refused a message');
     if (refusals < limits.rejections) return refusals;
     const raw = rawOf(flight.message.content);
-    await tools.journal.quarantine(record.id, `refused ${refusals} times by the server`, raw);
+    await deps.journal.quarantine(record.id, `refused ${refusals} times by the server`, raw);
     log.error({ key: flight.key, refusals }, 'a message went to quarantine: kept whole, see `gatepost quarantine`');
     return refusals;
   }
 
   /** Waits longer each time, out of the way of those behind it as long as there is parking room. */
   async function park(flight: InFlight, attempt: number): Promise<void> {
-    const pause = equalJitter(limits.backoff, attempt, tools.random);
+    const pause = equalJitter(limits.backoff, attempt, deps.random);
     const unpark = parking.tryEnter(flight.message.bytes);
     if (unpark) flight.release();
     try {
@@ -293,21 +293,21 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
 
   /** Before it is in the journal there is nothing to note. */
   async function notePostponed(flight: InFlight): Promise<void> {
-    const record = (await tools.journal.recordsOf(id, [flight.key])).get(flight.key);
-    if (record) await tools.journal.deferred(record.id);
+    const record = (await deps.journal.recordsOf(id, [flight.key])).get(flight.key);
+    if (record) await deps.journal.deferred(record.id);
   }
 
   /**
-   * A failing confirm is repeated until it works, the session shows the arrival afresh, or the gateway stops; the journal
+   * A failing confirm is repeated until it works, the session shows the inbound message afresh, or the gateway stops; the journal
    * has the ack. A handle that was shown meanwhile (a client that sent the same mail again) is confirmed as well.
    */
   async function confirm(flight: InFlight, record: InboundRecord): Promise<void> {
     for (let confirmed: InboundHandle | undefined; confirmed !== flight.message; ) {
       confirmed = await confirmNewest(flight);
-      await tools.journal.confirmed([record.id]);
+      await deps.journal.confirmed([record.id]);
     }
     flights.delete(flight.key);
-    meters.confirmed(id);
+    metrics.confirmed(id);
   }
 
   function confirmNewest(flight: InFlight): Promise<InboundHandle> {
@@ -318,7 +318,7 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
     };
     return retry(once, {
       clock,
-      random: tools.random,
+      random: deps.random,
       signal: stopped.signal,
       backoff: { first: 1_000, longest: 60_000 },
       onFailure: (error) =>
@@ -327,7 +327,7 @@ export function startInbound(definition: GatewayConfig, tools: InboundDeps): Inb
   }
 
   return {
-    definition,
+    config,
     dispatchRequeued,
     notify,
     webhook,
@@ -366,7 +366,7 @@ const answerWords = {
   down: 'the connection to the contact center was lost',
 } as const;
 
-function releasedArrival(key: string, content: Content | Notice, bytes: number): InboundHandle {
+function releasedInboundMessage(key: string, content: Content | Notice, bytes: number): InboundHandle {
   return { key, fingerprint: '', content, bytes, confirm: async () => {}, reject: async () => {} };
 }
 

@@ -1,18 +1,18 @@
-// Owns one arrival on its way: which handle is alive, what the server said about it, and its place in the window.
+// Owns one inbound message on its way: which handle is alive, what the server said about it, and its place in the window.
 
 import type { Notice } from '../../content/reader.js';
 import type { AnyInboundMessage, Content } from '../../driver/contract.js';
 import type { Clock } from '../../kit/clock.js';
 import type { AckResult } from '../server/ack-tracker.js';
 
-/** An arrival of a driver, or a notice of ours that goes the same way. */
+/** An inbound message of a driver, or a notice of ours that goes the same way. */
 export type InboundHandle = Omit<AnyInboundMessage, 'content'> & { readonly content: Content | Notice | null };
 
 /** Without a reason of its own every abort would make an exception with its stack. */
 const TAKEN = new Error('the server has taken it');
 
 export interface InFlight {
-  /** The arrival's key; a new one when the counterparty renumbered. */
+  /** The inbound message's key; a new one when the counterparty renumbered. */
   key: string;
   /** Monotonic ms of the driver's yield. */
   readonly since: number;
@@ -22,7 +22,7 @@ export interface InFlight {
   readonly accepted: AbortSignal;
   /** The server's words of its last answer. */
   readonly detail: string;
-  replaceHandle(arrival: InboundHandle): void;
+  replaceHandle(inboundMessage: InboundHandle): void;
   /** Told by the ack book. */
   resolve(answer: AckResult, detail: string): void;
   /** The next answer, `silent` after `ms`; rejects when `signal` aborts. */
@@ -33,7 +33,7 @@ export interface InFlight {
 }
 
 export function inFlight(first: InboundHandle, since: number, leaveFirst: () => void): InFlight {
-  let arrival = first;
+  let inboundMessage = first;
   let leave = leaveFirst;
   let detail = '';
   let listener: ((answer: AckResult) => void) | undefined;
@@ -42,14 +42,14 @@ export function inFlight(first: InboundHandle, since: number, leaveFirst: () => 
     key: first.key,
     since,
     get message() {
-      return arrival;
+      return inboundMessage;
     },
     accepted: taken.signal,
     get detail() {
       return detail;
     },
     replaceHandle(next) {
-      arrival = next;
+      inboundMessage = next;
     },
     resolve(answer, words) {
       detail = words;

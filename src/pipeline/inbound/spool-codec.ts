@@ -9,8 +9,8 @@ type StoredFax = Omit<FaxDocument, 'raw'> & { raw: string };
 /** Keys of notices begin like this; those of drivers never do. */
 const NOTICE = 'gatepost:report:';
 
-/** One order is reported once, however often its end is heard. */
-export function noticeKey({ messageId }: Pick<Notice, 'orderId'>): string {
+/** One outbound message is reported once, however often its end is heard. */
+export function noticeKey({ messageId }: Pick<Notice, 'messageId'>): string {
   return `${NOTICE}${messageId}`;
 }
 

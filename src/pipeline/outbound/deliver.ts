@@ -1,4 +1,4 @@
-// Owns one order on its way out: compose -> journal.begin -> driver.send -> journal.settle, again while that can help
+// Owns one outbound message on its way out: compose -> journal.begin -> driver.send -> journal.settle, again while that can help
 // and the time allows.
 import { composeMail } from '../../content/mail/compose.js';
 import { composeText } from '../../content/sms/compose.js';
@@ -41,7 +41,7 @@ interface ComposeFailure {
   temporary?: boolean;
 }
 
-/** Where an order stands between two tries. */
+/** Where an outbound message stands between two tries. */
 interface RetryState {
   parcel: Composed;
   /** Why it may have gone out already; null when it surely has not. */
@@ -51,7 +51,7 @@ interface RetryState {
 }
 
 export interface DeliverDeps extends OutboundDeps {
-  definition: GatewayConfig;
+  config: GatewayConfig;
   keeper: SessionSupervisor;
   /** The sends that may run at once. */
   sends: Semaphore;
@@ -60,24 +60,24 @@ export interface DeliverDeps extends OutboundDeps {
 
 /** Carries an accepted order to its end before `due`. Rejects only when the journal fails. */
 export async function deliver(
-  order: SendRequest,
+  sendRequest: SendRequest,
   acceptance: Acceptance,
   due: Deadline,
-  tools: DeliverDeps,
+  deps: DeliverDeps,
 ): Promise<End> {
-  const { journal, clock, random, log, definition, keeper } = tools;
-  const { driver, settings } = definition;
+  const { journal, clock, random, log, config, keeper } = deps;
+  const { driver, settings } = config;
 
-  const rules = rulesOf(definition);
-  const optOutGroup = rules.optOutGroup ?? definition.info.Id;
+  const rules = rulesOf(config);
+  const optOutGroup = rules.optOutGroup ?? config.info.Id;
   // The same at every try, also by another process: a mail that is sent again is the same mail, to the byte.
-  const composedAt = acceptance.order.firstAttemptAt ?? clock.now();
+  const composedAt = acceptance.sendRequest.firstAttemptAt ?? clock.now();
 
   async function run(): Promise<End> {
-    const parcel = await parcelFor(acceptance.order.acceptedRecipients);
+    const parcel = await parcelFor(acceptance.sendRequest.acceptedRecipients);
     if ('problem' in parcel) return refuse(parcel);
     const doubt =
-      acceptance.kind === 'uncertain' ? (acceptance.order.detail ?? 'an earlier attempt has no known outcome') : null;
+      acceptance.kind === 'uncertain' ? (acceptance.sendRequest.detail ?? 'an earlier attempt has no known outcome') : null;
     let standing: RetryState = { parcel, doubt, resends: 0, tries: 0 };
     for (;;) {
       const next = standing.doubt === null ? await tryOnce(standing) : await resolveDoubt(standing, standing.doubt);
@@ -90,18 +90,18 @@ export async function deliver(
   async function parcelFor(taken: readonly string[]): Promise<Composed | ComposeFailure> {
     if (driver.channel === 'SMS') return textParcel();
     if (driver.channel === 'Fax') return faxParcel();
-    const thread = await journal.threadFor(order.RemoteAddress ?? '', order.SubjectField ?? '');
+    const thread = await journal.threadFor(sendRequest.RemoteAddress ?? '', sendRequest.SubjectField ?? '');
     const sender = driver.sender?.(settings) ?? {};
-    const gatewayName = definition.info.DisplayName ?? null;
-    const result = await composeMail(order, { sender, gatewayName, thread, now: composedAt });
+    const gatewayName = config.info.DisplayName ?? null;
+    const result = await composeMail(sendRequest, { sender, gatewayName, thread, now: composedAt });
     if (!result.ok) return { problem: result.problem };
     const recipients = result.mail.recipients.filter((recipient) => !taken.includes(recipient.toLowerCase()));
     return { message: { ...result.mail, recipients }, deliverySystemId: result.deliverySystemId };
   }
 
-  /** Who has opted out costs nothing: the order ends before anything leaves. */
+  /** Who has opted out costs nothing: the outbound message ends before anything leaves. */
   async function textParcel(): Promise<Composed | ComposeFailure> {
-    const result = composeText(order, rules);
+    const result = composeText(sendRequest, rules);
     if (!result.ok) return { problem: result.problem };
     const optOut = await journal.optedOut(optOutGroup, result.message.to);
     if (optOut)
@@ -111,7 +111,7 @@ export async function deliver(
 
   async function faxParcel(): Promise<Composed | ComposeFailure> {
     try {
-      const result = await tools.fax.compose(order, faxRulesOf(definition), due.signal);
+      const result = await deps.fax.compose(sendRequest, faxRulesOf(config), due.signal);
       if (!result.ok) return { problem: result.problem };
       return { message: result.fax, deliverySystemId: result.fax.reference };
     } catch (error) {
@@ -119,11 +119,11 @@ export async function deliver(
     }
   }
 
-  /** Nothing was sent, and unless the reason is temporary, the order itself is at fault and a repeat would not help. */
+  /** Nothing was sent, and unless the reason is temporary, the outbound message itself is at fault and a repeat would not help. */
   async function refuse({ problem, temporary = false }: ComposeFailure): Promise<End> {
     const kind = temporary ? 'deferred' : 'rejected';
-    const number = await journal.beginAttempt(order.MessageId, order.DeliverySystemId ?? order.MessageId);
-    await journal.recordOutcome(order.MessageId, number, { kind, detail: problem });
+    const number = await journal.beginAttempt(sendRequest.MessageId, sendRequest.DeliverySystemId ?? sendRequest.MessageId);
+    await journal.recordOutcome(sendRequest.MessageId, number, { kind, detail: problem });
     return failed(kind, problem);
   }
 
@@ -202,7 +202,7 @@ export async function deliver(
   }
 
   async function latest(): Promise<OutboundRecord> {
-    return (await journal.outboundMessage(order.MessageId)) ?? acceptance.order;
+    return (await journal.outboundMessage(sendRequest.MessageId)) ?? acceptance.sendRequest;
   }
 
   /** One try, journaled before and after. */
@@ -211,9 +211,9 @@ export async function deliver(
       (open) => ({ open }),
       () => null,
     );
-    const number = await journal.beginAttempt(order.MessageId, parcel.deliverySystemId);
+    const number = await journal.beginAttempt(sendRequest.MessageId, parcel.deliverySystemId);
     const outcome = session ? await sendOnce(session.open, parcel, attemptOf(number)) : unavailable();
-    const clean = named(redacted(outcome, tools.redactor.redact), parcel);
+    const clean = named(redacted(outcome, deps.redactor.redact), parcel);
     const record = await settle(number, clean);
     await hearOut(clean);
     return { outcome: clean, record };
@@ -221,14 +221,14 @@ export async function deliver(
 
   /** What the counterparty said of it while it was being settled has been waiting for that. */
   async function hearOut(outcome: Outcome): Promise<void> {
-    if (outcome.kind === 'unknown') return tools.reporting.answered(outcome.ids ?? []);
+    if (outcome.kind === 'unknown') return deps.reporting.answered(outcome.ids ?? []);
     const ended = outcome.kind !== 'sent' || outcome.state === 'delivered' || outcome.state === 'undelivered';
-    if (!ended) await tools.reporting.answered(outcome.ids ?? [outcome.deliverySystemId]);
+    if (!ended) await deps.reporting.answered(outcome.ids ?? [outcome.deliverySystemId]);
   }
 
   /**
    * A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column; a fax under its
-   * order's reference, because the numbers of jobs come round again. Their news still name the counterparty's own ids.
+   * outbound message's reference, because the numbers of jobs come round again. Their news still name the counterparty's own ids.
    */
   function named(outcome: Outcome, { message, deliverySystemId }: Composed): Outcome {
     if (message.kind === 'text' || !('deliverySystemId' in outcome)) return outcome;
@@ -242,20 +242,20 @@ export async function deliver(
   }
 
   function attemptOf(number: number): Attempt {
-    const firstBegunAt = acceptance.order.firstAttemptAt ?? clock.now();
-    return { messageId: order.MessageId, number, firstAttemptAt, signal: due.signal, remaining: due.remaining, note };
+    const firstBegunAt = acceptance.sendRequest.firstAttemptAt ?? clock.now();
+    return { messageId: sendRequest.MessageId, number, firstAttemptAt, signal: due.signal, remaining: due.remaining, note };
   }
 
   function note(detail: string): void {
     journal
-      .noteProgress(order.MessageId, tools.redactor.redact(detail))
-      .catch((error) => log.warn({ messageId: order.MessageId, error: messageOf(error) }, 'progress was not noted'));
+      .noteProgress(sendRequest.MessageId, deps.redactor.redact(detail))
+      .catch((error) => log.warn({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'progress was not noted'));
   }
 
   async function sendOnce(session: unknown, parcel: Composed, attempt: Attempt): Promise<Outcome> {
     if (!driver.send) return { kind: 'rejected', detail: `${driver.device} cannot send` };
     const { send } = driver;
-    const leave = await tools.sends.enter(1, due.signal).catch(() => undefined);
+    const leave = await deps.sends.enter(1, due.signal).catch(() => undefined);
     if (!leave) return { kind: 'deferred', detail: 'other orders of this gateway took all the time there was' };
     const sending = send(session, parcel.message, attempt).catch(thrown).finally(leave);
     const grace = graceOf(due);
@@ -264,9 +264,9 @@ export async function deliver(
     } catch {
       // A word that comes after all still counts: the server's repeat will be answered with it.
       void sending
-        .then((late) => settle(attempt.number, named(redacted(late, tools.redactor.redact), parcel)))
+        .then((late) => settle(attempt.number, named(redacted(late, deps.redactor.redact), parcel)))
         .catch((error) =>
-          log.error({ messageId: order.MessageId, error: messageOf(error) }, 'a late outcome was not journaled'),
+          log.error({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'a late outcome was not journaled'),
         );
       return { kind: 'unknown', detail: 'the counterparty did not say in time whether it took the message' };
     } finally {
@@ -294,7 +294,7 @@ export async function deliver(
 
   /** The outcome is a fact already; a journal that cannot write now is asked again a few times. */
   function settle(number: number, outcome: Outcome): Promise<OutboundRecord> {
-    return retry(() => journal.recordOutcome(order.MessageId, number, outcome), {
+    return retry(() => journal.recordOutcome(sendRequest.MessageId, number, outcome), {
       clock,
       random,
       // Also while stopping: an outcome that is known must not be forgotten.
@@ -303,7 +303,7 @@ export async function deliver(
       backoff: { first: 100, longest: 2_000 },
       onFailure: (error) =>
         log.error(
-          { messageId: order.MessageId, error: messageOf(error) },
+          { messageId: sendRequest.MessageId, error: messageOf(error) },
           'the journal cannot take an outcome; trying again',
         ),
     });
@@ -322,7 +322,7 @@ export async function deliver(
       );
       return found === 'not found' ? undefined : found;
     } catch (error) {
-      log.warn({ messageId: order.MessageId, error: messageOf(error) }, 'looking up an uncertain order failed');
+      log.warn({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'looking up an uncertain order failed');
       return undefined;
     } finally {
       asking.dispose();

@@ -1,4 +1,4 @@
-// Owns the outbound line of one gateway: every order gets one answer in time; one MessageId is carried by one delivery
+// Owns the outbound line of one gateway: every outbound message gets one answer in time; one MessageId is carried by one delivery
 // at a time, and a repeat joins it.
 import type { RawRequest } from '../../driver/contract.js';
 import type { Acceptance } from '../../journal/types/journal.js';
@@ -15,67 +15,67 @@ import { superviseSession, sessionFor } from '../gateways/session-supervisor.js'
 import type { SendResult, OutboundDeps, OutboundGateway, Pushed } from '../gateways/gateway.js';
 
 /**
- * Orders that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
- * begun, hence uncertain; where uncertain orders are sent again that costs nothing, elsewhere none are begun ahead.
+ * Outbound messages that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
+ * begun, hence uncertain; where uncertain outbound messages are sent again that costs nothing, elsewhere none are begun ahead.
  */
 const AHEAD_FACTOR = 10;
 /** Sends at once when a driver does not say otherwise. */
 const DEFAULT_CONCURRENCY = 5;
 
-export function startOutbound(definition: GatewayConfig, tools: OutboundDeps): OutboundGateway {
-  const { clock, log, journal, meters, redactor } = tools;
-  const { driver, settings, info } = definition;
+export function startOutbound(config: GatewayConfig, deps: OutboundDeps): OutboundGateway {
+  const { clock, log, journal, metrics, redactor } = deps;
+  const { driver, settings, info } = config;
   const stopping = stopper();
   const cutting = stopper();
   const places = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
   const sends = semaphore({ places, weight: Number.POSITIVE_INFINITY });
   const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
   const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
-  const orders = semaphore({ places: places * ahead, weight: Number.POSITIVE_INFINITY });
+  const sendRequests = semaphore({ places: places * ahead, weight: Number.POSITIVE_INFINITY });
   const running = new Map<string, { since: number; answer: Promise<SendResult> }>();
-  const reporting = lateResults(definition, tools);
-  const keeper = superviseSession(definition, tools, stopping.signal, (_session, signal) => untilAborted(signal), {
+  const reporting = lateResults(config, deps);
+  const keeper = superviseSession(config, deps, stopping.signal, (_session, signal) => untilAborted(signal), {
     reportReceipts: reporting.receipts,
   });
 
-  const left = (since: number) => Math.max(0, tools.answerMs - (clock.monotonic() - since));
+  const left = (since: number) => Math.max(0, deps.answerMs - (clock.monotonic() - since));
   const count = (result: OutboundResult, since: number) =>
-    meters.outboundMessage(info.Id, result, (clock.monotonic() - since) / 1000);
+    metrics.outboundMessage(info.Id, result, (clock.monotonic() - since) / 1000);
 
-  async function deliver(order: SendRequest, since: number): Promise<SendResult> {
+  async function deliver(sendRequest: SendRequest, since: number): Promise<SendResult> {
     try {
-      const acceptance = await journal.accept(intakeOf(order, clock.now()));
-      return await decide(order, await orphaned(acceptance), since);
+      const acceptance = await journal.accept(intakeOf(sendRequest, clock.now()));
+      return await decide(sendRequest, await orphaned(acceptance), since);
     } catch (error) {
-      log.error({ messageId: order.MessageId, error: messageOf(error) }, 'the journal cannot take an order');
+      log.error({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'the journal cannot take an order');
       return failed('deferred', `not sent: the connector's journal cannot take the order: ${messageOf(error)}`);
     }
   }
 
   /** Begun here, but no delivery of ours carries it any more: the journal could not take its outcome. */
   async function orphaned(acceptance: Acceptance): Promise<Acceptance> {
-    const { messageId, attempts } = acceptance.order;
+    const { messageId, attempts } = acceptance.sendRequest;
     if (acceptance.kind !== 'joins' || running.has(messageId)) return acceptance;
-    const order = await journal.recordOutcome(messageId, attempts, {
+    const sendRequest = await journal.recordOutcome(messageId, attempts, {
       kind: 'unknown',
       detail: 'its outcome was never recorded',
     });
-    return { kind: 'uncertain', order };
+    return { kind: 'uncertain', sendRequest };
   }
 
-  function decide(order: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
-    const inFlight = running.get(order.MessageId);
+  function decide(sendRequest: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
+    const inFlight = running.get(sendRequest.MessageId);
     if (inFlight) return join(inFlight.answer, since);
     if (acceptance.kind === 'answered') {
       count('repeated', since);
-      return Promise.resolve({ error: null, deliverySystemId: acceptance.order.deliverySystemId });
+      return Promise.resolve({ error: null, deliverySystemId: acceptance.sendRequest.deliverySystemId });
     }
-    const answer = carry(order, acceptance, since).finally(() => running.delete(order.MessageId));
-    running.set(order.MessageId, { since, answer });
+    const answer = carry(sendRequest, acceptance, since).finally(() => running.delete(sendRequest.MessageId));
+    running.set(sendRequest.MessageId, { since, answer });
     return answer;
   }
 
-  /** A repeat of an order in flight gets the same result, but inside its own time. */
+  /** A repeat of an outbound message in flight gets the same result, but inside its own time. */
   async function join(answer: Promise<SendResult>, since: number): Promise<SendResult> {
     const due = deadline(clock, left(since));
     try {
@@ -87,10 +87,10 @@ export function startOutbound(definition: GatewayConfig, tools: OutboundDeps): O
     }
   }
 
-  async function carry(order: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
+  async function carry(sendRequest: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
     const due = deadline(clock, left(since), cutting.signal);
-    const end = await inTurn(order, acceptance, due).catch((error): End => {
-      log.error({ messageId: order.MessageId, error: messageOf(error) }, 'an order ended in an unforeseen way');
+    const end = await inTurn(sendRequest, acceptance, due).catch((error): End => {
+      log.error({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'an order ended in an unforeseen way');
       return failed('unknown', `delivery uncertain: ${redactor.redact(messageOf(error))}`);
     });
     due.dispose();
@@ -98,20 +98,20 @@ export function startOutbound(definition: GatewayConfig, tools: OutboundDeps): O
     return { error: end.error, deliverySystemId: end.deliverySystemId };
   }
 
-  async function inTurn(order: SendRequest, acceptance: Acceptance, due: Deadline): Promise<End> {
-    const leave = await orders.enter(1, due.signal).catch(() => undefined);
-    if (!leave) return overtaken(order);
+  async function inTurn(sendRequest: SendRequest, acceptance: Acceptance, due: Deadline): Promise<End> {
+    const leave = await sendRequests.enter(1, due.signal).catch(() => undefined);
+    if (!leave) return overtaken(sendRequest);
     try {
-      return await deliver(order, acceptance, due, { ...tools, definition, keeper, sends, reporting });
+      return await deliver(sendRequest, acceptance, due, { ...deps, config, keeper, sends, reporting });
     } finally {
       leave();
     }
   }
 
-  async function overtaken(order: SendRequest): Promise<End> {
-    const detail = `not sent: ${orders.used} orders of this gateway were ahead and took all the time there was`;
-    const attempt = await journal.beginAttempt(order.MessageId, order.DeliverySystemId ?? order.MessageId);
-    await journal.recordOutcome(order.MessageId, attempt, { kind: 'deferred', detail });
+  async function overtaken(sendRequest: SendRequest): Promise<End> {
+    const detail = `not sent: ${sendRequests.used} orders of this gateway were ahead and took all the time there was`;
+    const attempt = await journal.beginAttempt(sendRequest.MessageId, sendRequest.DeliverySystemId ?? sendRequest.MessageId);
+    await journal.recordOutcome(sendRequest.MessageId, attempt, { kind: 'deferred', detail });
     return failed('deferred', detail);
   }
 
@@ -126,7 +126,7 @@ export function startOutbound(definition: GatewayConfig, tools: OutboundDeps): O
   }
 
   return {
-    definition,
+    config,
     deliver,
     webhook,
     view: () => ({
@@ -150,13 +150,13 @@ export function startOutbound(definition: GatewayConfig, tools: OutboundDeps): O
   };
 }
 
-function intakeOf(order: SendRequest, at: number) {
+function intakeOf(sendRequest: SendRequest, at: number) {
   return {
-    messageId: order.MessageId,
-    gatewayId: order.GatewayId,
-    remoteAddress: order.RemoteAddress ?? '',
-    subject: order.SubjectField ?? '',
-    bytes: (order.BodyHtml?.length ?? 0) + (order.BodyText?.length ?? 0),
+    messageId: sendRequest.MessageId,
+    gatewayId: sendRequest.GatewayId,
+    remoteAddress: sendRequest.RemoteAddress ?? '',
+    subject: sendRequest.SubjectField ?? '',
+    bytes: (sendRequest.BodyHtml?.length ?? 0) + (sendRequest.BodyText?.length ?? 0),
     at,
   };
 }

@@ -5,7 +5,7 @@ import { messageOf } from '../../kit/errors.js';
 import type { OutboundResult } from '../metrics.js';
 import type { SendResult } from '../gateways/gateway.js';
 
-/** How an order ended here, and the answer that goes with it. */
+/** How an outbound message ended here, and the answer that goes with it. */
 export interface End extends SendResult {
   result: OutboundResult;
 }

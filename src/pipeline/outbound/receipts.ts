@@ -19,23 +19,23 @@ export function faxRulesOf({ driver, settings }: GatewayConfig): FaxRules {
   return driver.faxRules?.(settings) ?? NO_RULES;
 }
 
-type Tools = Pick<OutboundDeps, 'log' | 'clock' | 'notify'> & { journal: Pick<ReceiptJournal, 'news' | 'delivery'> };
+type Deps = Pick<OutboundDeps, 'log' | 'clock' | 'notify'> & { journal: Pick<ReceiptJournal, 'receipts' | 'delivery'> };
 
 export interface LateResults {
   /** Puts news into the journal; the notices about ends among them are there before. */
-  receipts(news: readonly DeliveryReceipt[]): Promise<void>;
-  /** An order has just been answered without its end, known under these ids: what has ended meanwhile is told. */
+  receipts(receipts: readonly DeliveryReceipt[]): Promise<void>;
+  /** An outbound message has just been answered without its end, known under these ids: what has ended meanwhile is told. */
   answered(ids: readonly string[]): Promise<void>;
 }
 
 /** `heard` is all there is for gateways that name nobody to report to. */
-export function lateResults({ driver, settings, info }: GatewayConfig, { journal, log, clock, notify }: Tools): LateResults {
+export function lateResults({ driver, settings, info }: GatewayConfig, { journal, log, clock, notify }: Deps): LateResults {
   const reportTo = driver.reportTo?.(settings);
 
   async function tell(delivery: Delivery, end: { state: string; detail: string | null; at: number }): Promise<void> {
-    const { messageId: orderId, remoteAddress, subject } = delivery;
-    const deliverySystemId = delivery.deliverySystemId ?? orderId;
-    const about = { orderId, deliverySystemId, remoteAddress, subject, channel: driver.channel };
+    const { messageId: messageId, remoteAddress, subject } = delivery;
+    const deliverySystemId = delivery.deliverySystemId ?? messageId;
+    const about = { messageId, deliverySystemId, remoteAddress, subject, channel: driver.channel };
     const { detail, at } = end;
     const told = await notify(reportTo ?? '', {
       kind: 'notice',
@@ -46,19 +46,19 @@ export function lateResults({ driver, settings, info }: GatewayConfig, { journal
     });
     if (!told)
       log.warn(
-        { reportTo, messageId: orderId, state: end.state, detail },
+        { reportTo, messageId: messageId, state: end.state, detail },
         'ReportTo names no inbound gateway that runs here, so the result is in the delivery log only',
       );
   }
 
   return {
-    async receipts(news) {
-      // First the notice: should we end between the two, the end is heard again, and one order is reported once.
-      for (const item of reportTo ? news.filter(isEnd) : []) {
+    async receipts(receipts) {
+      // First the notice: should we end between the two, the end is heard again, and one outbound message is reported once.
+      for (const item of reportTo ? receipts.filter(isEnd) : []) {
         const delivery = await journal.delivery(info.Id, item.id);
         if (delivery && !isEnd(delivery)) await tell(delivery, item);
       }
-      await journal.applyReceipts(info.Id, news);
+      await journal.applyReceipts(info.Id, receipts);
     },
     async answered(ids) {
       if (!reportTo) return;

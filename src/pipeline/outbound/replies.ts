@@ -18,7 +18,7 @@ export interface RepliesDeps {
   line: ServerLink;
   gateways: Pick<GatewayRegistry, 'outbound' | 'views'>;
   journal: Pick<Journal, 'answered' | 'recover'>;
-  meters: Metrics;
+  metrics: Metrics;
   /** Aborts when the service ends and no answer can be written any more. */
   signal: AbortSignal;
 }
@@ -30,21 +30,21 @@ export interface Replies {
   answerLeftovers(): Promise<void>;
 }
 
-export function replies({ clock, log, line, gateways, journal, meters, signal }: RepliesDeps): Replies {
-  async function onOrder(content: unknown): Promise<void> {
+export function replies({ clock, log, line, gateways, journal, metrics, signal }: RepliesDeps): Replies {
+  async function onSendRequest(content: unknown): Promise<void> {
     const since = clock.monotonic();
     const result = messageContentInfo.safeParse(content);
     const messageId = idOf(content, 'MessageId');
     if (!result.success || !messageId)
       return unreadable(content, messageId, result.success ? 'MessageId is missing' : problemsOf(result.error));
-    const order: SendRequest = { ...result.data, MessageId: messageId };
-    const unit = gateways.outbound(order.GatewayId);
-    const answer = unit ? await unit.deliver(order, since) : nobody(order.GatewayId);
-    await reply(order, answer, since, unit !== undefined);
+    const sendRequest: SendRequest = { ...result.data, MessageId: messageId };
+    const unit = gateways.outbound(sendRequest.GatewayId);
+    const answer = unit ? await unit.deliver(sendRequest, since) : nobody(sendRequest.GatewayId);
+    await reply(sendRequest, answer, since, unit !== undefined);
   }
 
   async function unreadable(content: unknown, messageId: string | null, problem: string): Promise<void> {
-    meters.unhandledMessage(MSG.sending);
+    metrics.unhandledMessage(MSG.sending);
     log.error(
       { messageId, problem },
       messageId
@@ -52,9 +52,9 @@ export function replies({ clock, log, line, gateways, journal, meters, signal }:
         : 'an order without a usable MessageId cannot be answered',
     );
     if (!messageId) return;
-    const order = { MessageId: messageId, GatewayId: idOf(content, 'GatewayId') };
+    const sendRequest = { MessageId: messageId, GatewayId: idOf(content, 'GatewayId') };
     await reply(
-      order,
+      sendRequest,
       { error: `the order cannot be read: ${problem}`, deliverySystemId: null },
       clock.monotonic(),
       false,
@@ -71,25 +71,25 @@ export function replies({ clock, log, line, gateways, journal, meters, signal }:
 
   /** Writes the one answer; waits for the link, but not longer than the server does. */
   async function reply(
-    order: { MessageId: string; GatewayId: string | null },
+    sendRequest: { MessageId: string; GatewayId: string | null },
     answer: SendResult,
     since: number,
     journaled: boolean,
   ): Promise<void> {
     const due = deadline(clock, Math.max(0, SEND_LIMIT_MS - (clock.monotonic() - since)), signal);
     const command: CommandInfo = {
-      Id: order.MessageId,
-      RefId: order.GatewayId,
+      Id: sendRequest.MessageId,
+      RefId: sendRequest.GatewayId,
       Reference: answer.error === null ? answer.deliverySystemId : null,
       Data: answer.error,
       TimeStamp: isoTime(clock.now()),
     };
     try {
       await write(command, due.signal);
-      if (journaled) await journal.answered(order.MessageId, answer.error);
+      if (journaled) await journal.answered(sendRequest.MessageId, answer.error);
     } catch (error) {
       log.error(
-        { messageId: order.MessageId, error: messageOf(error) },
+        { messageId: sendRequest.MessageId, error: messageOf(error) },
         'an answer could not be given in time; the server will repeat the order',
       );
     } finally {
@@ -118,14 +118,14 @@ export function replies({ clock, log, line, gateways, journal, meters, signal }:
     await Promise.all(owing.map(answerLeftover));
   }
 
-  function answerLeftover(order: OutboundRecord): Promise<void> {
-    const sent = order.state === 'sent';
+  function answerLeftover(sendRequest: OutboundRecord): Promise<void> {
+    const sent = sendRequest.state === 'sent';
     const words =
-      order.state === 'unknown'
+      sendRequest.state === 'unknown'
         ? 'delivery uncertain: the connector was stopped while it was sending'
-        : `not sent: ${order.detail ?? 'the connector was stopped before it could send'}`;
-    const answer = { error: sent ? null : words, deliverySystemId: sent ? order.deliverySystemId : null };
-    return reply({ MessageId: order.messageId, GatewayId: order.gatewayId }, answer, clock.monotonic(), true);
+        : `not sent: ${sendRequest.detail ?? 'the connector was stopped before it could send'}`;
+    const answer = { error: sent ? null : words, deliverySystemId: sent ? sendRequest.deliverySystemId : null };
+    return reply({ MessageId: sendRequest.messageId, GatewayId: sendRequest.gatewayId }, answer, clock.monotonic(), true);
   }
 
   return { onSendRequest, answerLeftovers };

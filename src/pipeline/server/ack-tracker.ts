@@ -1,4 +1,4 @@
-// Owns the flow's view of the server: send a MSG, know whether the link is up, and pair acknowledgements with arrivals.
+// Owns the flow's view of the server: send a MSG, know whether the link is up, and pair acknowledgements with inbound messages.
 import type { InboundJournal } from '../../journal/types/journal.js';
 import type { Clock, Random } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
@@ -15,10 +15,10 @@ export interface ServerLink {
   send(code: string, content: unknown): Promise<void>;
 }
 
-/** What the server said about one arrival; `silent` when it said nothing in time. */
+/** What the server said about one inbound message; `silent` when it said nothing in time. */
 export type AckResult = 'taken' | 'refused' | 'silent' | 'down';
 
-/** Pairs SE_MESSAGE_RECEIVED with the arrivals in flight; a late answer to an earlier attempt counts as well. */
+/** Pairs SE_MESSAGE_RECEIVED with the inbound messages in flight; a late answer to an earlier attempt counts as well. */
 export interface AckTracker {
   /** `hear` is told every answer to this requestId until the returned function is called. */
   register(requestId: string, hear: (answer: AckResult, detail: string) => void): () => void;

@@ -1,4 +1,4 @@
-// Owns what each MSG of the server sets in motion: lists, acknowledgements, orders. Everything else is ignored and counted.
+// Owns what each MSG of the server sets in motion: lists, acknowledgements, outbound messages. Everything else is ignored and counted.
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { commandInfo, MSG, problemsOf } from '../../simprot/messages.js';
@@ -11,8 +11,8 @@ export interface DispatchDeps {
   log: Log;
   acks: AckTracker;
   listing: GatewaySync;
-  orders: Replies;
-  meters: Metrics;
+  sendRequests: Replies;
+  metrics: Metrics;
 }
 
 /** Returns the handler of the server's MSGs. It never throws. */
@@ -20,13 +20,13 @@ export function dispatch({
   log,
   acks,
   listing,
-  orders,
-  meters,
+  sendRequests,
+  metrics,
 }: DispatchDeps): (frame: { code: string; content: unknown }) => void {
   async function onReceived(content: unknown): Promise<void> {
     const command = commandInfo.safeParse(content);
     if (command.success) return acks.received(command.data);
-    meters.unhandledMessage(MSG.received);
+    metrics.unhandledMessage(MSG.received);
     log.warn(
       { problem: problemsOf(command.error) },
       'SE_MESSAGE_RECEIVED cannot be read; the message is handed over again later',
@@ -34,10 +34,10 @@ export function dispatch({
   }
 
   async function handle(code: string, content: unknown): Promise<void> {
-    if (code === MSG.sending) return orders.onSendRequest(content);
+    if (code === MSG.sending) return sendRequests.onSendRequest(content);
     if (code === MSG.received) return onReceived(content);
     if (code === MSG.gateways) return listing.onList(content);
-    meters.unhandledMessage(code);
+    metrics.unhandledMessage(code);
   }
 
   return ({ code, content }) => {
