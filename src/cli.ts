@@ -2,7 +2,6 @@
 // Owns the command line: commands, options, help. Each command's work is in src/commands, loaded when it is asked for.
 import { createRequire } from 'node:module';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Platform } from './service.js';
 import type { GatewayNames } from './commands/log.js';
 import { optOutCommand } from './commands/optout-cli.js';
 import { errorText, processOutput as output } from './commands/output.js';
@@ -12,6 +11,7 @@ import type { JournalReader } from './journal/open.js';
 import { systemClock, systemRandom } from './kit/clock.js';
 import { createLog, type LogLevel } from './kit/log.js';
 import { redactor } from './kit/redact.js';
+import type { Platform } from './service.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
@@ -76,7 +76,10 @@ async function platformOf(config: Config, level: LogLevel = config.log.level): P
 }
 
 async function gatewayConfigDeps(config: Config) {
-  const [platform, { secretsFrom }] = await Promise.all([platformOf(config, 'silent'), import('./pipeline/gateways/secrets.js')]);
+  const [platform, { secretsFrom }] = await Promise.all([
+    platformOf(config, 'silent'),
+    import('./pipeline/gateways/secrets.js'),
+  ]);
   return { ...platform, secrets: secretsFrom({ env, folder: config.secretsDir }) };
 }
 

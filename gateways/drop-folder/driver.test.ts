@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { InboundMessage } from '../../src/driver/contract.js';
 import { attemptOf, contextOf, mailBytes, outboundMail, tempDir } from '../../test/conformance/context.js';
-import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState, type TestDriverState } from '../../test/fixtures/driver-state.js';
+import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { dropFolder } from './driver.js';
 import { pathOf } from './outbound.js';
 

@@ -4,9 +4,9 @@
 import { rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
-  type InboundMessage,
   codeOf,
   type GatewayContext,
+  type InboundMessage,
   type InboundState,
   messageOf,
   type RawMail,
@@ -114,7 +114,7 @@ async function inboundMessageOf(
     await refuse(path, folders.refused, name, 'it is in quarantine');
     return undefined;
   }
-  const known = state === 'acknowledged' || state === 'confirmed' || state === 'ignored';
+  const known = state === 'acknowledged' || state === 'confirmed' || state === 'skipped';
   const content = known ? null : await contentOf(inbox, path, name);
   const { AfterReceive, MaxMessageBytes } = context.settings;
   const confirm = async () => {
@@ -123,7 +123,7 @@ async function inboundMessageOf(
     else await unlink(path).catch(ignoreGone);
     inbox.numbers.done(name);
   };
-  if (state === 'confirmed' || state === 'ignored') {
+  if (state === 'confirmed' || state === 'skipped') {
     await confirm();
     return undefined;
   }

@@ -2,7 +2,13 @@
 // the Message-ID, so writing the same mail again replaces the file that is still there and never makes a second one.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Attempt, messageOf, type ComposedMail, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
+import {
+  type Attempt,
+  type ComposedMail,
+  messageOf,
+  type Outcome,
+  type RecipientRejection,
+} from '../../src/driver/contract.js';
 import { draftOf, exists, syncFolder, writeWhole } from './files.js';
 
 export interface Outbox {

@@ -1,15 +1,15 @@
 // Owns FaxMail: faxes through a fax service that is reached by mail. It is built on a driver for mailboxes and one for mail
 // servers, which it is handed: they open, check, receive and send; here is only what makes a fax of a mail and back.
 import {
-  type InboundMessage,
   type Attempt,
   type CheckStep,
+  type ComposedFax,
   type Driver,
   type FaxDocument,
   GatepostError,
   type GatewayContext,
+  type InboundMessage,
   messageOf,
-  type ComposedFax,
   type Outcome,
 } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
@@ -97,7 +97,10 @@ function addressStep(settings: FaxMailSettings): CheckStep {
   return { name: `Address of a fax to ${SHOWN}`, ok: true, detail: number.ok ? addressFor(address, number.text) : '' };
 }
 
-async function* receive({ driver, mail, context }: Session, signal: AbortSignal): AsyncGenerator<InboundMessage<FaxDocument>> {
+async function* receive(
+  { driver, mail, context }: Session,
+  signal: AbortSignal,
+): AsyncGenerator<InboundMessage<FaxDocument>> {
   if (driver.receive) yield* unpack(driver.receive(mail, signal), context, signal);
 }
 

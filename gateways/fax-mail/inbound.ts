@@ -1,9 +1,9 @@
 // Owns receiving: each mail of the mailbox becomes the fax it holds. One with several faxes becomes several messages, of
 // which the last has the mail's own key and is handed over after the others, so that a mail counts as taken when all are.
 import {
-  type InboundMessage,
   type FaxDocument,
   type GatewayContext,
+  type InboundMessage,
   type InboundState,
   messageOf,
   type RawMail,
@@ -88,7 +88,8 @@ async function* siblings(
   });
 }
 
-const isOver = (state: InboundState | undefined) => state === 'confirmed' || state === 'ignored' || state === 'quarantined';
+const isOver = (state: InboundState | undefined) =>
+  state === 'confirmed' || state === 'skipped' || state === 'quarantined';
 
 type Describe = (file: FaxFile, number: number) => FaxDocument;
 

@@ -2,7 +2,7 @@
 // everything; what cannot be read says so and never throws.
 import { Readable } from 'node:stream';
 import { type Attachment, type ParsedMail, simpleParser } from 'mailparser';
-import { yieldToEventLoop, messageOf, type RawMail } from '../../src/driver/contract.js';
+import { messageOf, type RawMail, yieldToEventLoop } from '../../src/driver/contract.js';
 
 export interface FaxFile {
   readonly name: string;

@@ -1,7 +1,7 @@
 // What becomes of the provider's mails: documents by what they are, several in one, none at all, results of sent faxes,
 // and mails that mean harm.
 import { describe, expect, it } from 'vitest';
-import type { InboundMessage, DeliveryReceipt, Driver, FaxDocument, RawMail } from '../../src/driver/contract.js';
+import type { DeliveryReceipt, Driver, FaxDocument, InboundMessage, RawMail } from '../../src/driver/contract.js';
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { contextOf } from '../../test/conformance/context.js';
 import { createDriverState, type TestDriverState } from '../../test/fixtures/driver-state.js';
@@ -20,7 +20,7 @@ function boxOf(mails: readonly (Buffer | RawMail)[], events: string[]): Driver {
     for (const [at, mail] of mails.entries()) {
       const content = Buffer.isBuffer(mail) ? { kind: 'mail' as const, raw: mail, receivedAt: 1_000 } : mail;
       const say = (word: string) => async () => void events.push(`${word} ${at}`);
-      const verdicts = { confirm: say('confirm'), refuse: say('refuse') };
+      const verdicts = { confirm: say('confirm'), reject: say('reject') };
       yield { key: `box;UID=${at}`, fingerprint: `f${at}`, content, bytes: content.raw.byteLength, ...verdicts };
     }
   }
@@ -43,7 +43,11 @@ interface Run {
   readonly stop: AbortController;
 }
 
-async function run(mails: readonly (Buffer | RawMail)[], written: object = {}, driverState = createDriverState()): Promise<Run> {
+async function run(
+  mails: readonly (Buffer | RawMail)[],
+  written: object = {},
+  driverState = createDriverState(),
+): Promise<Run> {
   const events: string[] = [];
   const receipts: DeliveryReceipt[] = [];
   const driver = faxMail({ mailbox: boxOf(mails, events) });

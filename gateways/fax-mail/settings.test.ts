@@ -1,9 +1,9 @@
 // What an administrator hears of wrong settings, those of the held devices included, and that no secret is ever shown.
 import { describe, expect, it } from 'vitest';
 import { secretsAmong } from '../../src/driver/settings.js';
+import { redactor } from '../../src/kit/redact.js';
 import { resolveGateway } from '../../src/pipeline/gateways/config.js';
 import { secretsFrom } from '../../src/pipeline/gateways/secrets.js';
-import { redactor } from '../../src/kit/redact.js';
 import { contextOf } from '../../test/conformance/context.js';
 import { recorder } from '../../test/conformance/watch.js';
 import { freePort } from '../../test/servers/process.js';

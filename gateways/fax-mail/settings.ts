@@ -1,7 +1,6 @@
 // Owns the settings of FaxMail, which hold those of a mailbox and of a mail server, and what they come to together with
 // what is known of the provider.
 import type { Driver } from '../../src/driver/contract.js';
-import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 import {
   isRecord,
   type Nestable,
@@ -12,6 +11,7 @@ import {
   settingsSchema,
   z,
 } from '../../src/driver/settings.js';
+import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 import { templateProblem } from './address.js';
 import { NUMBER_FORMATS, type NumberFormat, PROVIDER_NAMES, providers, type Rules } from './providers.js';
 import { headerTemplate } from './rules.js';

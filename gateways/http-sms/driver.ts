@@ -3,12 +3,12 @@
 // gateway's answer tells.
 import {
   type Attempt,
+  type ComposedText,
   type Driver,
   deadline,
   GatepostError,
   type GatewayContext,
   messageOf,
-  type ComposedText,
   type Outcome,
   type TextMessage,
 } from '../../src/driver/contract.js';

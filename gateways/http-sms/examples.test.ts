@@ -1,7 +1,7 @@
 // The README's other two examples, run as they stand there, against a gateway of that shape.
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DeliveryReceipt, ComposedText, RawRequest, WebhookResult } from '../../src/driver/contract.js';
+import type { ComposedText, DeliveryReceipt, RawRequest, WebhookResult } from '../../src/driver/contract.js';
 import { attemptOf, contextOf, outboundText } from '../../test/conformance/context.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
@@ -38,7 +38,8 @@ function push(session: HttpSmsSession, body: string, headers: Record<string, str
   return httpSms.webhook?.(session, request) ?? Promise.reject(new Error('takes no pushes'));
 }
 
-const states = (receipts: readonly DeliveryReceipt[] = []) => receipts.map(({ id, state, detail }) => [id, state, detail]);
+const states = (receipts: readonly DeliveryReceipt[] = []) =>
+  receipts.map(({ id, state, detail }) => [id, state, detail]);
 
 describe('a REST service that speaks JSON', () => {
   const own = { Token: 'the-bearer-token', Secret: 'the signing key' };

@@ -1,7 +1,7 @@
 // Pictures of pushed messages: fetched within bounds, from hosts that are named.
 import { afterEach, describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { json, message, push } from '../../test/servers/http-sms-push.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { type HttpSmsSession, httpSms } from './driver.js';
@@ -34,7 +34,7 @@ describe('pictures of a pushed message', () => {
   it('are not fetched again for a message that the journal has', async () => {
     const gateway = await media();
     const driverState = createDriverState();
-    driverState.set('id a', 'open');
+    driverState.set('id a', 'pending');
     const body = message({ media: `${gateway.url}/a.png` });
     const { reply, messages } = await push({ ...json, MediaHosts: ['127.0.0.1'] }, { body, driverState });
     expect([reply.status, messages]).toEqual([200, [{ key: 'id a', fingerprint: '', content: null }]]);

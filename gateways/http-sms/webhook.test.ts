@@ -153,7 +153,7 @@ describe('a push is refused in clear words, and counted', () => {
     const inputRejected: string[] = [];
     const { reply, messages = [], receipts = [] } = await push(written, { ...what, inputRejected });
     expect(reply).toEqual({ status, body: words, headers: { 'content-type': 'text/plain; charset=utf-8' } });
-    expect({ inboundMessages, receipts, inputRejected }).toEqual({ inboundMessages: [], receipts: [], inputRejected: [reason] });
+    expect({ messages, receipts, inputRejected }).toEqual({ messages: [], receipts: [], inputRejected: [reason] });
   });
 
   it('within moments, however it is made', async () => {
@@ -199,7 +199,11 @@ describe('one bad item among others', () => {
       ReceiptFrom: { List: 'json:events', Id: 'json:id', State: 'json:state', States: { ok: 'delivered' } },
     };
     const events = [{ id: 'm1', state: 'ok' }, { state: 'ok' }, { id: 'm2', state: 'ok' }];
-    const { reply, receipts } = await push(written, { path: '/receipt', body: JSON.stringify({ events }), direction: 'O' });
+    const { reply, receipts } = await push(written, {
+      path: '/receipt',
+      body: JSON.stringify({ events }),
+      direction: 'O',
+    });
     expect(receipts?.map(({ id }) => id)).toEqual(['m1', 'm2']);
     expect(reply.status).toBe(400);
   });

@@ -44,7 +44,11 @@ export async function pushed(context: Context, request: RawRequest, closed: Abor
   }
 }
 
-function refusal({ log, inputRejected }: Context, faults: readonly BadPush[], taken: Partial<Taken> = {}): WebhookReply {
+function refusal(
+  { log, inputRejected }: Context,
+  faults: readonly BadPush[],
+  taken: Partial<Taken> = {},
+): WebhookReply {
   for (const { reason } of faults) inputRejected(reason);
   const { messages = [], receipts = [] } = taken;
   const count = messages.length + receipts.length;
@@ -65,22 +69,23 @@ async function translate(
   if (path !== '' && path !== '/receipt') throw new BadPush(`there is nothing at ${path.slice(0, 100)}`, 'unwanted');
   if (path === '/receipt' && !ReceiptFrom) throw new BadPush('receipts are not described (ReceiptFrom)', 'unwanted');
   const receive = path === '' && context.gateway.direction === 'I' ? ReceiveFrom : undefined;
-  const { messages, receipts } = sorted(request, receive, ReceiptFrom);
+  const { messages, receipts: receiptItems } = sorted(request, receive, ReceiptFrom);
   if (messages.length > 0) allowed(request, receive?.Method);
-  if (receipts.length > 0) allowed(request, ReceiptFrom?.Method);
+  if (receiptItems.length > 0) allowed(request, ReceiptFrom?.Method);
   const faults: BadPush[] = [];
   const inboundMessages: Taken['messages'][number][] = [];
   const fetching = fetchingFor(context.clock, request.signal, closed);
   try {
     for (const item of messages)
-      if (receive) inboundMessages.push(...(await orFault(faults, () => inboundMessageOf(context, item, receive, fetching))));
+      if (receive)
+        inboundMessages.push(...(await orFault(faults, () => inboundMessageOf(context, item, receive, fetching))));
   } finally {
     fetching.dispose();
   }
   // The whole push comes again because of one bad item. Of the others only those are taken that are known by their ids then.
   const kept = faults.length > 0 && receive?.Id === undefined ? [] : inboundMessages;
   const receipts: DeliveryReceipt[] = [];
-  for (const item of receipts)
+  for (const item of receiptItems)
     if (ReceiptFrom) receipts.push(...(await orFault(faults, () => receiptsOf(context, item, ReceiptFrom))).flat());
   return { messages: kept, receipts, faults };
 }
@@ -142,7 +147,8 @@ async function inboundMessageOf(context: Context, item: Item, from: ReceiveFrom,
   // Without an id a repeat cannot be told from a customer who says the same twice, and losing is worse than doubling.
   const key = providerId === null ? `push ${now} ${random()}` : `id ${shortened(providerId)}`;
   const pictures = item.json(from.Media);
-  if (pictures !== undefined && (await driverState.statesOf([key])).has(key)) return { key, fingerprint: '', content: null };
+  if (pictures !== undefined && (await driverState.statesOf([key])).has(key))
+    return { key, fingerprint: '', content: null };
   const text = item.text(from.Text, item.at(from.Charset));
   const { media, notes } = await mediaOf(pictures, settings.MediaHosts ?? [], fetching);
   if (text === undefined && media.length + notes.length === 0) throw new BadPush(`there is no text at ${from.Text}`);

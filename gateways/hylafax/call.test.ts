@@ -2,7 +2,7 @@
 import PDFDocument from 'pdfkit';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { InboundMessage, DeliveryReceipt, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
+import type { ComposedFax, DeliveryReceipt, FaxDocument, InboundMessage } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
@@ -63,7 +63,10 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
         problem: null,
         notes: [],
       });
-      expect(inboundMessage.content?.facts).toContainEqual({ name: 'Speed', value: expect.stringMatching(/^\d+ bit\/s$/) });
+      expect(inboundMessage.content?.facts).toContainEqual({
+        name: 'Speed',
+        value: expect.stringMatching(/^\d+ bit\/s$/),
+      });
       expect(inboundMessage.content?.facts).toContainEqual({ name: 'Modem', value: modems[1].name });
       expect(await likeness(page.dots, Buffer.from(inboundMessage.content?.raw ?? []))).toBeGreaterThan(0.97);
 

@@ -1,5 +1,5 @@
 // Owns the HylaFax driver: faxes out through the queue of a HylaFAX server, and in from the faxes that its modems received.
-import type { Driver, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
+import type { ComposedFax, Driver, FaxDocument } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { check } from './check.js';
 import { receive } from './receive.js';

@@ -1,5 +1,11 @@
 // Owns receiving: looks into recvq when something happened or time has passed, and hands on each fax that is complete.
-import { type InboundMessage, type FaxDocument, GatepostError, type InboundState, sleep } from '../../src/driver/contract.js';
+import {
+  type FaxDocument,
+  GatepostError,
+  type InboundMessage,
+  type InboundState,
+  sleep,
+} from '../../src/driver/contract.js';
 import { type Call, readCalls, receptionOf } from './calls.js';
 import { documentOf, isOthers } from './document.js';
 import { listReceived, type Received } from './recvq.js';
@@ -70,7 +76,7 @@ async function look(
   const states = await session.context.driverState.statesOf(open.map(({ key }) => key));
   return open.flatMap((fax) => {
     const state = states.get(fax.key);
-    if (state === undefined || state === 'open' || state === 'acknowledged') return [{ fax, state }];
+    if (state === undefined || state === 'pending' || state === 'acknowledged') return [{ fax, state }];
     desk.done.add(fax.key);
     return [];
   });

@@ -43,7 +43,11 @@ export interface Records {
   open(): Promise<JobRecord[]>;
 }
 
-export function records({ driverState, clock, log }: Pick<GatewayContext<unknown>, 'driverState' | 'clock' | 'log'>): Records {
+export function records({
+  driverState,
+  clock,
+  log,
+}: Pick<GatewayContext<unknown>, 'driverState' | 'clock' | 'log'>): Records {
   const keyOf = ({ sendRequest, job }: JobRecord) => `${tagOf(sendRequest)} ${job}`;
   const read = async (collection: string, prefix: string) =>
     (await driverState.listRecords(collection, prefix, MOST)).flatMap(({ key, value }) => {
@@ -81,7 +85,9 @@ export function records({ driverState, clock, log }: Pick<GatewayContext<unknown
     withdrawn: (record) =>
       quietly(
         `the note of job ${record.job} could not be removed`,
-        driverState.deleteRecords(SUBMITTED, [keyOf(record)]).then(() => driverState.deleteRecords(BEGUN, [keyOf(record)])),
+        driverState
+          .deleteRecords(SUBMITTED, [keyOf(record)])
+          .then(() => driverState.deleteRecords(BEGUN, [keyOf(record)])),
       ),
     async open() {
       await sweep(BEGUN);

@@ -1,5 +1,5 @@
 // Owns sending: a fax is submitted once, and then waited for as long as its time allows. Point of no return: see submit.ts.
-import { type Attempt, deadline, type ComposedFax, type Outcome } from '../../src/driver/contract.js';
+import { type Attempt, type ComposedFax, deadline, type Outcome } from '../../src/driver/contract.js';
 import { lastCallOf, readCalls } from './calls.js';
 import { endOf, type Job, listJobs, tagOf } from './jobs.js';
 import type { JobRecord } from './records.js';

@@ -3,17 +3,17 @@ import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
-  type InboundMessage,
+  type ComposedFax,
   type DeliveryReceipt,
   type FaxDocument,
+  type InboundMessage,
   messageOf,
-  type ComposedFax,
 } from '../../src/driver/contract.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { faxWords, outboundFax } from '../../test/conformance/fax-words.js';
-import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
@@ -181,6 +181,8 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
       { id: job, state: 'undelivered', detail: expect.stringMatching(/aborted by request/i) },
     ]);
     expect(server.jobs('sendq')).toEqual([]);
-    expect(server.jobs('doneq').filter((id) => server.read(`doneq/q${id}`).includes(attempt().messageId))).toEqual([job]);
+    expect(server.jobs('doneq').filter((id) => server.read(`doneq/q${id}`).includes(attempt().messageId))).toEqual([
+      job,
+    ]);
   });
 });

@@ -1,6 +1,7 @@
 // Owns what an administrator may write in `HylaFax { ... }`.
-import { faxSettings } from '../../src/driver/shared/fax-settings.js';
+
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 

@@ -1,6 +1,6 @@
 // Owns handing a document to HylaFAX. Point of no return: the first byte of JSUBM. Up to then the job is a draft that hfaxd
 // throws away with the connection; from then on only its answer tells, or the queues.
-import { type Attempt, NotSent, type ComposedFax } from '../../src/driver/contract.js';
+import { type Attempt, type ComposedFax, NotSent } from '../../src/driver/contract.js';
 import { tagOf } from './jobs.js';
 import type { JobRecord } from './records.js';
 import type { Session } from './session.js';

@@ -3,7 +3,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { until } from '../../test/fixtures/wait-for.js';
-import { attemptNumber, faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST, untilReceipts } from '../../test/servers/hylafax-bed.js';
+import {
+  attemptNumber,
+  faxOf,
+  type HylafaxBed,
+  hylafaxBed,
+  SEND_REQUEST,
+  untilReceipts,
+} from '../../test/servers/hylafax-bed.js';
 import type { ScriptJob } from '../../test/servers/hylafax-script.js';
 
 let bed: HylafaxBed;

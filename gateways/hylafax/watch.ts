@@ -115,7 +115,8 @@ export function watch({ context, converse, records, open, closed }: WatchOptions
     const calls = (await converse(closed, readCalls, 'useful')) ?? [];
     for (const [id, entry] of gone) {
       const last = lastCallOf(calls, id, tagOf(entry.record.sendRequest));
-      if (!last) log.warn({ job: id, sendRequest: entry.record.sendRequest }, "a job is in none of HylaFAX's queues any more");
+      if (!last)
+        log.warn({ job: id, sendRequest: entry.record.sendRequest }, "a job is in none of HylaFAX's queues any more");
       await conclude(id, entry, last ? { is: 'ended', end: endOfCall(last, entry.record.pages) } : { is: 'gone' });
     }
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type HandOptions, mailOf, openHand } from '../../test/servers/imap-hand.js';
@@ -229,11 +229,17 @@ describe.runIf(!missing)(`confirming to a server that can less${title}`, () => {
   test('a mail marked as deleted by an earlier confirm is not offered again', async () => {
     await dovecot.deliver(other, mailOf('one'));
     const driverState = createDriverState();
-    const first = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, driverState });
+    const first = await openHand(imapHost, dovecot, other, {
+      settings: { ...all, AfterReceive: 'Delete' },
+      driverState,
+    });
     await first.settle(await first.next());
     await first.close();
     await dovecot.deliver(other, mailOf('two'));
-    const second = await openHand(imapHost, dovecot, other, { settings: { ...all, AfterReceive: 'Delete' }, driverState });
+    const second = await openHand(imapHost, dovecot, other, {
+      settings: { ...all, AfterReceive: 'Delete' },
+      driverState,
+    });
     expect((await second.next()).key).toMatch(/UID=2$/);
     await second.close();
   });

@@ -1,6 +1,6 @@
 // Owns the one loop of a receiving mailbox: list what is new, ask the memory, download in chunks, offer, look at what
 // became of the offered, note the watermark, wait for news. Each UID is offered once per session.
-import { type InboundMessage, codeOf, type InboundState } from '../../src/driver/contract.js';
+import { codeOf, type InboundMessage, type InboundState } from '../../src/driver/contract.js';
 import { knownInboundMessage, newInboundMessage, putAside } from './arrivals.js';
 import { absolve, blame, condemn, isDamaged, isDoubted, loadDoubts } from './doubts.js';
 import { keyOf, pages } from './identity.js';
@@ -79,10 +79,14 @@ async function* offer(
 }
 
 function isWanted(state: InboundState | undefined): boolean {
-  return state === undefined || state === 'open';
+  return state === undefined || state === 'pending';
 }
 
-async function* downloaded(session: Session, uids: readonly number[], signal: AbortSignal): AsyncGenerator<InboundMessage[]> {
+async function* downloaded(
+  session: Session,
+  uids: readonly number[],
+  signal: AbortSignal,
+): AsyncGenerator<InboundMessage[]> {
   const damaged = new Set(uids.filter((uid) => isDamaged(session, uid)));
   for (const uid of damaged) reportStuck(session, uid, 'the connection breaks over it');
   const sound = uids.filter((uid) => !damaged.has(uid));
@@ -121,7 +125,11 @@ async function downloadOrBlame(session: Session, chunk: Chunk, signal: AbortSign
 }
 
 /** The size only matters where a mail that was not taken whole could be deleted. */
-async function knownInboundMessages(session: Session, uids: readonly number[], signal: AbortSignal): Promise<InboundMessage[]> {
+async function knownInboundMessages(
+  session: Session,
+  uids: readonly number[],
+  signal: AbortSignal,
+): Promise<InboundMessage[]> {
   const deletes = session.context.settings.AfterReceive === 'Delete';
   const facts = deletes ? await readFacts(session, uids, signal) : [];
   const sizes = new Map(facts.map(({ uid, size }) => [uid, size]));
@@ -148,7 +156,7 @@ function reportGone({ context, place, pending }: Session, uids: readonly number[
 /** The watermark moves over those mails that are done and that the journal, too, has as settled. */
 async function moveWatermark(session: Session, note: Note): Promise<Note> {
   for (const [uid, state] of await lookAfter(session, ['done']))
-    if (state === 'confirmed' || state === 'ignored') session.pending.delete(uid);
+    if (state === 'confirmed' || state === 'skipped') session.pending.delete(uid);
   const next = moved(session, note);
   if (next !== note) await writeNote(session, next);
   return next;
@@ -158,7 +166,7 @@ async function moveWatermark(session: Session, note: Note): Promise<Note> {
 async function due(session: Session): Promise<number[]> {
   const failed = (await lookAfter(session, ['failed'])).filter(([, state]) => state === 'acknowledged');
   const aside = (await lookAfter(session, ['aside'])).filter(
-    ([, state]) => state === 'acknowledged' || state === 'open',
+    ([, state]) => state === 'acknowledged' || state === 'pending',
   );
   const stuck = (await lookAfter(session, ['stuck'])).filter(([uid]) => !isDamaged(session, uid));
   return [...failed, ...aside, ...stuck].map(([uid]) => uid).sort((a, b) => a - b);

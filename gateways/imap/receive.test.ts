@@ -1,8 +1,8 @@
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
@@ -86,7 +86,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     expect(proxy.sent()).not.toContain('BODY.PEEK[]');
     await dovecot.deliver(user, mailOf('new'));
     expect(subjectOf(await next)).toBe('new');
-    expect(hand.driverState.keys('ignored')).toHaveLength(30);
+    expect(hand.driverState.keys('skipped')).toHaveLength(30);
     await hand.close();
     await proxy.close();
   });
@@ -97,7 +97,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await dovecot.fill(user, 6, (at) => ({ raw: mailOf(`d${at}`), at: day + (at - 3) * DAY }));
     const hand = await open(user, { settings: { Since: '2026-11-10' } });
     expect((await hand.take(3)).map(subjectOf)).toEqual(['d3', 'd4', 'd5']);
-    expect(hand.driverState.keys('ignored')).toHaveLength(3);
+    expect(hand.driverState.keys('skipped')).toHaveLength(3);
     await hand.close();
   });
 
@@ -125,7 +125,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await dovecot.deliver(user, mailOf('new'));
     const second = await open(user, { driverState });
     expect(subjectOf(await second.next())).toBe('new');
-    expect(driverState.keys('ignored')).toHaveLength(3);
+    expect(driverState.keys('skipped')).toHaveLength(3);
     await second.close();
   });
 

@@ -105,7 +105,7 @@ async function rematchPage(session: Session, before: Note, uids: readonly number
 }
 
 /** When fewer mails are left than there are records, the unsettled ones go first: nothing is skipped. */
-const SEND_REQUEST: readonly InboundState[] = ['open', 'acknowledged', 'quarantined', 'confirmed', 'ignored'];
+const SEND_REQUEST: readonly InboundState[] = ['pending', 'acknowledged', 'quarantined', 'confirmed', 'skipped'];
 
 function candidates(
   { place }: Session,
@@ -118,7 +118,9 @@ function candidates(
     const old = key && key.mailbox === mailbox && key.uidValidity !== place.uidValidity;
     return old ? [{ ...record, ...key, latest: key.uidValidity === before.uidValidity ? 0 : 1 }] : [];
   });
-  usable.sort((a, b) => a.latest - b.latest || SEND_REQUEST.indexOf(a.state) - SEND_REQUEST.indexOf(b.state) || a.uid - b.uid);
+  usable.sort(
+    (a, b) => a.latest - b.latest || SEND_REQUEST.indexOf(a.state) - SEND_REQUEST.indexOf(b.state) || a.uid - b.uid,
+  );
   const offers = new Map<string, string[]>();
   for (const { fingerprint, key } of usable) {
     const list = offers.get(fingerprint);

@@ -1,7 +1,7 @@
 // Owns Smpp: text messages to and from an SMSC by SMPP 3.4. The two directions of an account share its connections
 // (link.ts). Point of no return: submit_sm handed to the socket (submit.ts). What comes in is answered positively only
 // after the server's ack, or, for parts of long messages, after they are kept durably (inbox.ts).
-import type { Driver, GatewayContext, ComposedText, TextMessage } from '../../src/driver/contract.js';
+import type { ComposedText, Driver, GatewayContext, TextMessage } from '../../src/driver/contract.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { checkSteps } from './check.js';
 import { companyOf } from './company.js';

@@ -1,7 +1,13 @@
 // Owns texts on their way in. A message of one part is answered by confirm or refuse, and "not now" when neither comes;
 // a part of a long one is answered as soon as it is kept durably, and from then on is ours.
 import { createHash } from 'node:crypto';
-import { type InboundMessage, GatepostError, type GatewayContext, type TextMessage, sleep } from '../../src/driver/contract.js';
+import {
+  GatepostError,
+  type GatewayContext,
+  type InboundMessage,
+  sleep,
+  type TextMessage,
+} from '../../src/driver/contract.js';
 import { answersOf, type Pushed } from './answers.js';
 import { type Assembly, assemblyOf, PAGE } from './assembly.js';
 import { STATUS } from './codes.js';
@@ -139,7 +145,9 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
       .map((push) => ({ push, piece: pieceOf(push.pdu) }));
     const whole = batch.filter(({ piece }) => !piece.part);
     const known = await knownOf(batch, whole);
-    const inboundMessages = whole.flatMap(({ push, piece }) => singles.inboundMessage(push, piece, known.get(push.hash) ?? []) ?? []);
+    const inboundMessages = whole.flatMap(
+      ({ push, piece }) => singles.inboundMessage(push, piece, known.get(push.hash) ?? []) ?? [],
+    );
     const parts = batch.filter(({ piece }) => piece.part);
     if (parts.length > 0) {
       inboundMessages.push(...(await assembled(await keepParts(parts))));
@@ -157,7 +165,7 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
     return inboundMessages;
   }
 
-  async function sleep(signal: AbortSignal): Promise<void> {
+  async function nextRound(signal: AbortSignal): Promise<void> {
     const ms = Math.max(0, Math.min(LONGEST_PAUSE_MS, dueAt - clock.now()));
     if (waiting.length === 0 && !isAwake && !signal.aborted && ms > 0) {
       nap = new AbortController();
@@ -190,7 +198,7 @@ export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
         for (const inboundMessage of await round()) yield inboundMessage;
         if (failure !== undefined && waiting.length === 0)
           throw new GatepostError('smpp/link-lost', `the link to the SMSC is lost: ${failure}`);
-        await sleep(signal);
+        await nextRound(signal);
       }
     },
     close,

@@ -137,7 +137,10 @@ describe('a lookup', () => {
       return undefined;
     };
     expect((await gateway.send(HELLO, trying)).kind).toBe('unknown');
-    await until('the answer to be kept', async () => (await gateway.driverState.listRecords('answered', '', 9)).length === 1);
+    await until(
+      'the answer to be kept',
+      async () => (await gateway.driverState.listRecords('answered', '', 9)).length === 1,
+    );
     expect(await gateway.lookup(HELLO)).toMatchObject({ kind: 'sent', deliverySystemId: HELLO.reference, ids: [] });
     expect(queries).toBe(0);
   });

@@ -3,10 +3,10 @@
 // journal; their age ends them.
 import {
   type Attempt,
+  type ComposedText,
   type DeliveryState,
   type GatewayContext,
   messageOf,
-  type ComposedText,
   type Outcome,
   raceSignal,
 } from '../../src/driver/contract.js';

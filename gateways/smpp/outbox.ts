@@ -1,9 +1,9 @@
 // Owns the way out of one gateway: sends, the ids that the SMSC gave, and their receipts.
 import {
   type Attempt,
+  type ComposedText,
   type GatewayContext,
   messageOf,
-  type ComposedText,
   type Outcome,
 } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';

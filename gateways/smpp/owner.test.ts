@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/driver/contract.js';
 import { outboundText } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
@@ -52,7 +52,10 @@ describe('a receipt', () => {
     const first = idOf(await one.send(outboundText('of the first')));
     const ids = [idOf(await two.send(outboundText('one'))), idOf(await two.send(outboundText('two')))];
     await Promise.all([one.close(), two.close()]);
-    const again = [await open('1', { driverState: one.driverState }), await open('2', { driverState: two.driverState })];
+    const again = [
+      await open('1', { driverState: one.driverState }),
+      await open('2', { driverState: two.driverState }),
+    ];
     for (const id of [decimal(ids[0] ?? ''), ids[1] ?? '', first]) expect(await receipt(id)).toBe(0);
     expect(again.map(({ receipts }) => receipts.map(({ id }) => id))).toEqual([[first], ids]);
   });
@@ -63,7 +66,10 @@ describe('a receipt', () => {
     const id = idOf(await old.send(outboundText('alone')));
     const young = await open('1');
     await Promise.all([old.close(), young.close()]);
-    const again = [await open('1', { driverState: young.driverState }), await open('2', { driverState: old.driverState })];
+    const again = [
+      await open('1', { driverState: young.driverState }),
+      await open('2', { driverState: old.driverState }),
+    ];
     expect(await receipt(id)).toBe(0);
     expect(again.map(({ receipts }) => receipts.length)).toEqual([0, 1]);
   });
@@ -97,7 +103,7 @@ describe('a receipt', () => {
     const { open, receipt } = await account('O');
     let broken = false;
     const driverState = createDriverState();
-    const kept: typeof driverState.listRecords = (...asked) =>
+    const listRecords: typeof driverState.listRecords = (...asked) =>
       broken ? Promise.reject(new Error('disk full')) : driverState.listRecords(...asked);
     await open('1');
     await open('2', { driverState: { ...driverState, listRecords } });

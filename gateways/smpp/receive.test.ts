@@ -1,7 +1,7 @@
 // What Smpp promises on the way in, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';

@@ -1,9 +1,9 @@
 // Owns messages of one part: from the deliver_sm to an inbound message, and from the inbound message's confirm, refuse or postpone to the
 // answer. A message that is sent again before it was answered is the same inbound message, and every sending of it is answered.
 import {
-  type InboundMessage,
   GatepostError,
   type GatewayContext,
+  type InboundMessage,
   type InboundState,
   type TextMessage,
 } from '../../src/driver/contract.js';
@@ -109,12 +109,16 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
     return known.find(({ key, state }) => {
       if (open.has(key)) return false;
       const seen = Number.parseInt(key.split('.')[1] ?? '', 36);
-      if (state === 'open') return true;
+      if (state === 'pending') return true;
       return (state === 'acknowledged' || state === 'quarantined') && now - seen <= RESEND_WITHIN_MS;
     });
   }
 
-  function inboundMessage(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined {
+  function inboundMessage(
+    push: Pushed,
+    piece: Piece,
+    known: readonly Known[],
+  ): InboundMessage<TextMessage> | undefined {
     const again = sentAgain(push);
     const content = textOf(push, piece);
     if (!content) {
@@ -138,7 +142,7 @@ export function singlesOf({ clock, log, inputRejected }: Context, answers: Answe
     const entry = begin(push, old?.key ?? `${push.hash}.${clock.now().toString(36)}.${count}`);
     // The contact center has it: the SMSC need not wait until that is asked for again.
     if (old?.state === 'acknowledged' && tell(entry, STATUS.ok)) settle(entry);
-    return inboundMessageOf(entry, old && old.state !== 'open' ? null : content);
+    return inboundMessageOf(entry, old && old.state !== 'pending' ? null : content);
   }
 
   function textOf({ at }: Pushed, { bytes, coding, from, to, note }: Piece): TextMessage | undefined {

@@ -1,7 +1,7 @@
 // What is kept of long messages when the process or the journal ends at an unlucky moment, and what is forgotten.
 import { describe, expect, it } from 'vitest';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { startSmsc } from '../../test/servers/smsc.js';
@@ -20,7 +20,9 @@ describe('a part whose place among the waiting could not be noted', () => {
       {
         ...driverState,
         putRecords: (collection, records) =>
-          collection === 'waiting' ? Promise.reject(new Error('disk full')) : driverState.putRecords(collection, records),
+          collection === 'waiting'
+            ? Promise.reject(new Error('disk full'))
+            : driverState.putRecords(collection, records),
       },
       TIMEOUT,
     );
@@ -42,7 +44,8 @@ describe('a place among the waiting without any part', () => {
     const gateway = await openGateway(settings, { direction: 'I', driverState, clock: manualClock() });
     try {
       void gateway.next().catch(() => {}); // nothing comes; the loop turns
-      const left = async () => (await Promise.all(['waiting', 'ready'].map((name) => driverState.listRecords(name, '', 9)))).flat();
+      const left = async () =>
+        (await Promise.all(['waiting', 'ready'].map((name) => driverState.listRecords(name, '', 9)))).flat();
       await until('nothing left', async () => (await left()).length === 0);
     } finally {
       await gateway.close();

@@ -1,7 +1,7 @@
 // Owns the mails whose clients are waiting on the line: who waits for which, what they are told, and when at the latest.
 // Knows nothing of SMTP. A client is told "taken" only by the flow's confirm, or when the journal says that the very
 // same mail was confirmed before.
-import type { InboundMessage, Clock, DriverState, RawMail } from '../../src/driver/contract.js';
+import type { Clock, DriverState, InboundMessage, RawMail } from '../../src/driver/contract.js';
 import { type Identified, mailKeys } from './keys.js';
 
 export type Verdict =
@@ -79,7 +79,7 @@ export function openIntake(clock: Clock, driverState: DriverState, ackMs: number
 async function place(room: Room, mail: Submission, key: string): Promise<Offer | Verdict> {
   const state = (await room.driverState.statesOf([key])).get(key);
   if (room.closed) return CLOSING;
-  if (state === 'confirmed' || state === 'ignored') return { kind: 'taken' };
+  if (state === 'confirmed' || state === 'skipped') return { kind: 'taken' };
   if (state === 'quarantined') return { kind: 'refused', reason: 'this mail was refused before' };
   const there = room.pending.get(key);
   if (there) return there;

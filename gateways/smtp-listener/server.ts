@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
-import { yieldToEventLoop, codeOf, GatepostError, type GatewayContext, messageOf } from '../../src/driver/contract.js';
+import { codeOf, GatepostError, type GatewayContext, messageOf, yieldToEventLoop } from '../../src/driver/contract.js';
 import type { Intake, Verdict } from './intake.js';
 import { digestOf, isUnique } from './keys.js';
 import { receivedLine } from './received.js';

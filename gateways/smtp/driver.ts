@@ -3,10 +3,10 @@
 // cannot have taken it; from then on only its reply tells, and without one the outcome is unknown.
 import {
   type Attempt,
+  type ComposedMail,
   type Driver,
   GatepostError,
   type GatewayContext,
-  type ComposedMail,
   type Outcome,
 } from '../../src/driver/contract.js';
 import { type Pace, pace } from '../../src/driver/shared/pace.js';

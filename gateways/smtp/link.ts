@@ -8,7 +8,7 @@ import { isAbsolute, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import SMTPConnection, { type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
-import { GatepostError, messageOf, type ComposedMail } from '../../src/driver/contract.js';
+import { type ComposedMail, GatepostError, messageOf } from '../../src/driver/contract.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
 
 /** A slice of the mail on its way into the socket. */

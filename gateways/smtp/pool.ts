@@ -1,5 +1,5 @@
 // Owns which connections are open: at most MaxConnections, kept a while between mails, never repeating anything.
-import { type Cancel, type Clock, sleep, semaphore } from '../../src/driver/contract.js';
+import { type Cancel, type Clock, semaphore, sleep } from '../../src/driver/contract.js';
 import type { Link } from './link.js';
 
 /** Ms an unused connection is kept. Servers give up after 5 minutes (RFC 5321 4.5.3.2.7), many relays much earlier. */

@@ -1,7 +1,7 @@
 // Owns the judgement: what a dialogue with the mail server means for the send request. Pure.
 // The reply code decides (RFC 5321 4.2.1: 4yz try again, 5yz do not); nodemailer's own error codes only say in which
 // step it happened.
-import { messageOf, type ComposedMail, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
+import { type ComposedMail, messageOf, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
 import type { Dialogue } from './link.js';
 
 /** Replies that are about our login or encryption and not about the mail: it can go out once that is put right (RFC 4954 6). */

@@ -1,5 +1,5 @@
 // Owns the identity of a received fax and its form as an inbound message, whichever way it came in.
-import type { InboundMessage, FaxDocument, InboundState } from '../../src/driver/contract.js';
+import type { FaxDocument, InboundMessage, InboundState } from '../../src/driver/contract.js';
 import type { Fax } from './faxes.js';
 import { duration } from './states.js';
 
@@ -10,7 +10,7 @@ export function keyOf(id: string): string {
 
 /** States in which the journal has nothing left to do for a fax. */
 export function isSettled(state: InboundState | undefined): boolean {
-  return state === 'confirmed' || state === 'quarantined' || state === 'ignored';
+  return state === 'confirmed' || state === 'quarantined' || state === 'skipped';
 }
 
 /** `lost`: why there is no document, when there will never be one. */
@@ -40,7 +40,11 @@ export function documentOf(fax: Fax, raw: Uint8Array, receivedAt: number, lost: 
 }
 
 /** `settled`: called when the journal has the ack, or the fax is in quarantine. Telnyx itself needs no word. */
-export function inboundMessageOf(id: string, content: FaxDocument | null, settled: () => void): InboundMessage<FaxDocument> {
+export function inboundMessageOf(
+  id: string,
+  content: FaxDocument | null,
+  settled: () => void,
+): InboundMessage<FaxDocument> {
   return {
     key: keyOf(id),
     fingerprint: '',

@@ -1,6 +1,6 @@
 // Owns the TelnyxFax driver: faxes by way of Telnyx, in by looking and by being pushed, out with the end of the call where
 // it comes in time.
-import type { Driver, FaxDocument, ComposedFax } from '../../src/driver/contract.js';
+import type { ComposedFax, Driver, FaxDocument } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { check } from './check.js';
 import { receive } from './poll.js';

@@ -1,9 +1,9 @@
 // Owns receiving by looking: the list of received faxes is read as far back as the cursor and an overlap reach, and what
 // the journal does not know is fetched and yielded, oldest first.
-import { type InboundMessage, codeOf, type FaxDocument, GatepostError } from '../../src/driver/contract.js';
+import { codeOf, type FaxDocument, GatepostError, type InboundMessage } from '../../src/driver/contract.js';
 import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
 import { reasonOf, statusOf } from './api.js';
-import { inboundMessageOf, documentOf, isSettled, keyOf } from './arrivals.js';
+import { documentOf, inboundMessageOf, isSettled, keyOf } from './arrivals.js';
 import { type Fax, pages } from './faxes.js';
 import { fetchDocument, isLost } from './media.js';
 import type { Session } from './session.js';

@@ -123,7 +123,8 @@ describe('received faxes', () => {
     const first = receiving.next();
     await bed.jump(1_000);
     const pushed = bed.server.receive({ document: PDF });
-    for (const inboundMessage of (await bed.push(session, about(pushed))).messages ?? []) bed.driverState.open(inboundMessage);
+    for (const inboundMessage of (await bed.push(session, about(pushed))).messages ?? [])
+      bed.driverState.open(inboundMessage);
     await bed.jump(1_000);
     const listed = bed.server.receive({ document: PDF });
     expect((await bed.turn(first)).key).toBe(`fax:${listed.id}`);

@@ -21,7 +21,9 @@ async function started(written: Record<string, unknown> = {}) {
   const session = await bed.open('I', written);
   const receiving = bed.receiving(session);
   const first = receiving.next();
-  await bed.fact(() => bed.driverState.notes.size > 0 && JSON.stringify([...bed.driverState.notes]).includes('settledUpTo":1'));
+  await bed.fact(
+    () => bed.driverState.notes.size > 0 && JSON.stringify([...bed.driverState.notes]).includes('settledUpTo":1'),
+  );
   return { session, receiving, first };
 }
 
@@ -50,7 +52,7 @@ describe('looking', () => {
     await bed.jump(1_000);
     const fresh = bed.server.receive({ document: PDF });
     expect((await bed.turn(first)).key).toBe(`fax:${fresh.id}`);
-    expect(bed.driverState.keys('ignored')).toHaveLength(1);
+    expect(bed.driverState.keys('skipped')).toHaveLength(1);
   });
 
   it('a call that is going on at the first start is waited for, however long it takes', async () => {

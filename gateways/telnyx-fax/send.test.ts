@@ -193,7 +193,8 @@ describe('a call that takes longer than the answer', () => {
     await bed.turn(send(session, outboundFax('one'), bed.attempt(A)));
     await bed.turn(
       (async () => {
-        while ((await bed.driverState.listRecords('sent', '', 1)).length > 0) await new Promise((resolve) => setImmediate(resolve));
+        while ((await bed.driverState.listRecords('sent', '', 1)).length > 0)
+          await new Promise((resolve) => setImmediate(resolve));
       })(),
       10 * 60_000,
     );

@@ -1,6 +1,6 @@
 // Owns sending. Point of no return: the POST that send requests the fax. Uploading the document before it send requests nothing; once the
 // connection for that POST stands, only Telnyx's answer tells, or the list of faxes, where the mark of the send request is found.
-import { type Attempt, deadline, messageOf, type ComposedFax, type Outcome, sleep } from '../../src/driver/contract.js';
+import { type Attempt, type ComposedFax, deadline, messageOf, type Outcome, sleep } from '../../src/driver/contract.js';
 import { type Answer, isGood, Refused, reasonOf, surelyUnread } from './api.js';
 import { type Document, MAX_PAGES } from './document.js';
 import { type Fax, faxIn, fetchFax, pages } from './faxes.js';
@@ -105,7 +105,12 @@ async function place(
 
 const QUALITIES = { Standard: 'normal', Fine: 'high', Superfine: 'very_high' } as const;
 
-function sendRequestOf({ context: { settings }, hookUrl }: Session, { to }: ComposedFax, mark: string, { fields }: Document) {
+function sendRequestOf(
+  { context: { settings }, hookUrl }: Session,
+  { to }: ComposedFax,
+  mark: string,
+  { fields }: Document,
+) {
   return {
     connection_id: settings.ConnectionId,
     from: settings.Number,

@@ -56,7 +56,12 @@ it('a fax that is pushed twice and stands in the list as well reaches the contac
 it('a call that outlasts its answer: accepted, its steps and its end in the story, and a notice about the end', async () => {
   const { hub, clock, journal } = await start();
   telnyx.fate = () => ['media.processed'];
-  const sendRequest = { MessageId: SEND_REQUEST, GatewayId: FAX, RemoteAddress: '222 333 444', Direction: 'O' as const };
+  const sendRequest = {
+    MessageId: SEND_REQUEST,
+    GatewayId: FAX,
+    RemoteAddress: '222 333 444',
+    Direction: 'O' as const,
+  };
   hub.sendRequest({ ...sendRequest, SubjectField: 'Offer 12', BodyText: 'Our offer' });
   await fact(() => telnyx.account.faxes.length === 1);
   const [fax] = telnyx.account.faxes;

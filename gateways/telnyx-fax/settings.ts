@@ -1,6 +1,7 @@
 // Owns what an administrator may write in `TelnyxFax { ... }`.
-import { faxSettings } from '../../src/driver/shared/fax-settings.js';
+
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 
 /** A raw Ed25519 key has 32 bytes, 44 characters in base64. */
 const PUBLIC_KEY = /^[A-Za-z0-9+/]{43}=$/;

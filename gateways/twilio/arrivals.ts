@@ -10,7 +10,7 @@ export function keyOf(sid: string): string {
 
 /** States in which the journal has nothing left to do for a message. */
 export function isSettled(state: InboundState | undefined): boolean {
-  return state === 'confirmed' || state === 'quarantined' || state === 'ignored';
+  return state === 'confirmed' || state === 'quarantined' || state === 'skipped';
 }
 
 export function textOf(
@@ -23,7 +23,11 @@ export function textOf(
 }
 
 /** `settled`: called when the journal has the ack, or the message is in quarantine. Twilio itself needs no word. */
-export function inboundMessageOf(sid: string, content: TextMessage | null, settled: () => void): InboundMessage<TextMessage> {
+export function inboundMessageOf(
+  sid: string,
+  content: TextMessage | null,
+  settled: () => void,
+): InboundMessage<TextMessage> {
   return {
     key: keyOf(sid),
     fingerprint: '',

@@ -1,6 +1,6 @@
 // Owns the Twilio driver: text messages by way of Twilio, in by looking and by being pushed, out with the carrier's word
 // where it comes in time.
-import type { Driver, ComposedText, TextMessage } from '../../src/driver/contract.js';
+import type { ComposedText, Driver, TextMessage } from '../../src/driver/contract.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { check } from './check.js';
 import { receive } from './poll.js';

@@ -1,6 +1,13 @@
 // Owns receiving by looking: the list of received messages is read newest first as far back as the cursor and an overlap
 // reach, and what the journal does not know is yielded oldest first.
-import { type InboundMessage, codeOf, deadline, GatepostError, type TextMessage, sleep } from '../../src/driver/contract.js';
+import {
+  codeOf,
+  deadline,
+  GatepostError,
+  type InboundMessage,
+  sleep,
+  type TextMessage,
+} from '../../src/driver/contract.js';
 import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
 import { pages, type Sms } from './api.js';
 import { inboundMessageOf, isSettled, keyOf, textOf } from './arrivals.js';

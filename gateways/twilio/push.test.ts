@@ -44,7 +44,7 @@ describe('a pushed message', () => {
   it('that is known already, whichever way it came, is "taken" and not fetched again', async () => {
     const { server, session, push, driverState } = await set();
     const message = server.receive({ media: [png] });
-    driverState.set(`sms:${message.sid}`, 'open');
+    driverState.set(`sms:${message.sid}`, 'pending');
     const before = server.requests.length;
     expect(await push(session, server.pushed(message))).toMatchObject({ reply: { status: 200 } });
     expect((await push(session, server.pushed(message))).messages).toBeUndefined();

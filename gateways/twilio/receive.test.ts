@@ -56,7 +56,7 @@ describe('the very first start', () => {
       from: '+420777123456',
       notes: [],
     });
-    expect(bed.driverState.keys('ignored')).toHaveLength(2);
+    expect(bed.driverState.keys('skipped')).toHaveLength(2);
     bed.server.receive({ text: 'newer' });
     expect(await takeOn(bed, receiving, 1)).toEqual(['newer']);
   });
@@ -71,7 +71,7 @@ describe('the very first start', () => {
     bed.server.trouble = () => undefined;
     const again = bed.receiving(await bed.open('I'));
     expect(await takeOn(bed, again, 1)).toEqual(['came meanwhile']);
-    expect(bed.driverState.keys('ignored')).toHaveLength(1);
+    expect(bed.driverState.keys('skipped')).toHaveLength(1);
   });
 });
 

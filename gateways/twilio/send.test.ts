@@ -290,7 +290,8 @@ describe('"did that one go out?"', () => {
     await bed.turn(sending(session, outboundText('Hello', TO), attempt(bed, 'c')));
     bed.server.receive({ from: bed.server.number, to: TO, text: 'Hello 🐎' });
     await session.close();
-    for (const { key } of await bed.driverState.listRecords('sent', '', 10)) await bed.driverState.deleteRecords('sent', [key]);
+    for (const { key } of await bed.driverState.listRecords('sent', '', 10))
+      await bed.driverState.deleteRecords('sent', [key]);
     const afresh = await bed.open('O', { AwaitDeliverySeconds: 0 });
     await doubt(bed, afresh, false, given);
     expect(await bed.turn(lookingUp(afresh, hello, given))).toBe('not found');

@@ -1,6 +1,13 @@
 // Owns sending. Point of no return: the first byte of the POST that creates the message (wire.ts calls `committed` right
 // before it). Until then nothing can have gone out; from then on only Twilio's answer tells, or the message list.
-import { type Attempt, deadline, messageOf, type ComposedText, type Outcome, sleep } from '../../src/driver/contract.js';
+import {
+  type Attempt,
+  type ComposedText,
+  deadline,
+  messageOf,
+  type Outcome,
+  sleep,
+} from '../../src/driver/contract.js';
 import { type Call, pages, type Sms, smsOf } from './api.js';
 import { judge, type Progress, progressOf, refusalOf } from './codes.js';
 import { fetchSms } from './follow.js';

@@ -1,8 +1,8 @@
 // Owns `gatepost check FILE`: every problem of a gateways file with file, line, gateway, setting and what would be right.
 import { readFileSync } from 'node:fs';
-import { type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
 import { type DeviceEntry, type GatewayEntry, readGateways } from '../embedded-server/gateways.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
+import { type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
 import type { Output } from './output.js';
 
 interface Finding {

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { type ConfigKey, configKeys } from '../config.js';
 import type { AnyDriver } from '../driver/contract.js';
-import type { DriverTable } from '../pipeline/gateways/config.js';
 import { GatepostError } from '../kit/errors.js';
+import type { DriverTable } from '../pipeline/gateways/config.js';
 import type { Output } from './output.js';
 
 interface Page {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, test } from 'vitest';
+import { CLI } from '../../test/e2e/connector.js';
 import { barPages, drawn, need, picturesOf, tiffOf } from '../../test/fixtures/received-faxes.js';
 import { GHOSTSCRIPT, POPPLER, without, wordsOf } from '../../test/fixtures/sent-faxes.js';
-import { CLI } from '../../test/e2e/connector.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fax-commands-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -63,7 +63,12 @@ describe('gatepost render-fax', () => {
     ['an order with a member of the wrong kind', '{"BodyText":7}', [], 'the order cannot be read: '],
     ['no text', '{}', [], 'the order has no text: there is nothing to fax'],
     ['a number that is none', sendRequest({ RemoteAddress: 'ann' }), [], '"ann" is not a fax number: '],
-    ['thousands of pages', sendRequest({ BodyText: 'x\n'.repeat(90_000) }), ['--plain'], 'the fax would have about 1,9'],
+    [
+      'thousands of pages',
+      sendRequest({ BodyText: 'x\n'.repeat(90_000) }),
+      ['--plain'],
+      'the fax would have about 1,9',
+    ],
   ])('refuses %s in one sentence, with what to do, and gives no document', (_what, input, args, sentence) => {
     const { code, bytes, said } = render(input, ...args);
     const [first = '', advice, ...more] = said.trimEnd().split('\n');

@@ -1,12 +1,12 @@
 // Owns asking a remote server for its gateways once, without taking part in anything: it logs in under no PeerAddress,
 // so that no order comes its way.
 import { hostname } from 'node:os';
-import { channelsOf, tlsOf } from '../service.js';
 import type { Config } from '../config.js';
 import type { Clock, Random } from '../kit/clock.js';
 import { deadline } from '../kit/deadline.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import { channelsOf, tlsOf } from '../service.js';
 import { createClient } from '../simprot/client.js';
 import { type GatewayInfo, gatewayInfo, MSG } from '../simprot/messages.js';
 

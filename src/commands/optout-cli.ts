@@ -1,6 +1,6 @@
 // Owns the options and help of `gatepost optout`; its work is in optout.ts, loaded when it is asked for.
 import { type Command, Option } from 'commander';
-import type { OptOutOptions, OptOutDeps } from './optout.js';
+import type { OptOutDeps, OptOutOptions } from './optout.js';
 
 type Options = OptOutOptions & { config?: string };
 type At = (options: Options, work: (deps: OptOutDeps) => Promise<number>) => Promise<void>;

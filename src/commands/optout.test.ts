@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { type JournalReader, openJournal, openJournalReader } from '../journal/open.js';
+import type { Journal } from '../journal/types/journal.js';
+import { silentLog } from '../kit/log.js';
+import { controlFolder, controlQueue } from '../pipeline/control-queue.js';
 import { type OptOutDeps, optOutAdd, optOutList, optOutRemove } from './optout.js';
 import { errorText } from './output.js';
-import { controlFolder, controlQueue } from '../pipeline/control-queue.js';
-import type { Journal } from '../journal/types/journal.js';
-import { type JournalReader, openJournal, openJournalReader } from '../journal/open.js';
-import { silentLog } from '../kit/log.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 
 const ANN = '+420601234567';
 const TWILIO = '11111111-1111-4111-8111-111111111111';
@@ -44,7 +44,13 @@ afterEach(async () => {
 /** What a running service does with the requests. */
 async function serve() {
   const { clock } = deps;
-  const running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: async () => {} }, clock, log: silentLog });
+  const running = controlQueue({
+    dataDir,
+    journal,
+    gateways: { dispatchRequeued: async () => {} },
+    clock,
+    log: silentLog,
+  });
   while (readdirSync(controlFolder(dataDir)).length > 0) await new Promise((resolve) => setImmediate(resolve));
   await running.stop();
 }

@@ -1,9 +1,10 @@
 // Owns `gatepost optout`: see who does not want messages, enter somebody, take somebody out. The journal belongs to the
 // running connector, so changes are asked of it.
-import { type OptOutRequest, requestOptOut } from '../pipeline/control-queue.js';
+
 import type { JournalReader } from '../journal/open.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
+import { type OptOutRequest, requestOptOut } from '../pipeline/control-queue.js';
 import type { GatewayNames } from './log.js';
 import { logTime, type Output, oneLine, table } from './output.js';
 

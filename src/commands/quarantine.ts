@@ -1,10 +1,11 @@
 // Owns `gatepost quarantine`: see what waits there, look at one message whole, ask for another try.
-import { requestRelease } from '../pipeline/control-queue.js';
-import { documentOf } from '../pipeline/inbound/spool-codec.js';
-import type { QuarantinedMessage } from '../journal/types/journal.js';
+
 import type { JournalReader } from '../journal/open.js';
+import type { QuarantinedMessage } from '../journal/types/journal.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
+import { requestRelease } from '../pipeline/control-queue.js';
+import { documentOf } from '../pipeline/inbound/spool-codec.js';
 import type { GatewayNames } from './log.js';
 import { logTime, type Output, oneLine, table } from './output.js';
 

@@ -1,14 +1,20 @@
 // Owns `gatepost start` and `gatepost frontdesk`: run until told to stop, and say on the way what a person wants to know.
-import { deskTls, type Service, startService, type Platform } from '../service.js';
+
 import type { Config } from '../config.js';
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
+import { deskTls, type Platform, type Service, startService } from '../service.js';
 import type { Output } from './output.js';
 
 /** How long the welcome waits for the first list of gateways, ms; the service itself waits for ever. */
 const WELCOME_MS = 10_000;
 
-export async function startCommand(config: Config, platform: Platform, output: Output, stop: AbortSignal): Promise<number> {
+export async function startCommand(
+  config: Config,
+  platform: Platform,
+  output: Output,
+  stop: AbortSignal,
+): Promise<number> {
   const service = await startService(config, platform);
   platform.log.info({ http: service.http.url, config: config.file ?? 'defaults' }, 'gatepost has started');
   void welcome(config, service, platform, output, stop);
@@ -59,7 +65,8 @@ async function welcome(
   stop: AbortSignal,
 ): Promise<void> {
   if (!output.isTerminal && config.server.mode === 'remote') return;
-  for (let waited = 0; !service.listed() && waited < WELCOME_MS && !stop.aborted; waited += 100) await sleep(clock, 100);
+  for (let waited = 0; !service.listed() && waited < WELCOME_MS && !stop.aborted; waited += 100)
+    await sleep(clock, 100);
   // The gateways' own first lines come right after the list.
   await sleep(clock, 300);
   if (stop.aborted) return;

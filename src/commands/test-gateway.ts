@@ -1,12 +1,17 @@
 // Owns `gatepost test GATEWAY`: the driver's own check, step by step, with evidence; changes nothing anywhere.
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.js';
-import type { GatewayContext, DriverState } from '../driver/contract.js';
-import { type GatewayConfig, type GatewayConfigDeps, resolveGateway, problemLine } from '../pipeline/gateways/config.js';
+import type { DriverState, GatewayContext } from '../driver/contract.js';
 import { readGateways } from '../embedded-server/gateways.js';
 import type { Clock, Random } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import {
+  type GatewayConfig,
+  type GatewayConfigDeps,
+  problemLine,
+  resolveGateway,
+} from '../pipeline/gateways/config.js';
 import type { GatewayInfo } from '../simprot/messages.js';
 import { fetchGateways } from './fetch-gateways.js';
 import { type Output, oneLine } from './output.js';
@@ -48,7 +53,7 @@ export async function testCommand(
 }
 
 async function runSteps(
-  config: GatewayConfig,
+  gateway: GatewayConfig,
   config: Config,
   deps: TestDeps,
   { out, say, isTerminal }: Output,
@@ -56,24 +61,24 @@ async function runSteps(
   out('  ✓ settings: complete and understood\n');
   const context: GatewayContext<unknown> = {
     gateway: {
-      id: config.info.Id,
-      displayName: config.info.DisplayName ?? '',
-      direction: config.info.Direction,
+      id: gateway.info.Id,
+      displayName: gateway.info.DisplayName ?? '',
+      direction: gateway.info.Direction,
     },
-    settings: config.settings,
+    settings: gateway.settings,
     clock: deps.clock,
     random: deps.random,
     log: deps.log,
     driverState: noDriverState,
     dataDir: config.dataDir,
-    webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${config.info.Id}` : null,
+    webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${gateway.info.Id}` : null,
     reportReceipts: async () => {},
     inputRejected: () => {},
   };
   const signal = new AbortController().signal;
   let ok = true;
   if (isTerminal) say('  … connecting\r');
-  for await (const step of config.driver.check(context, signal)) {
+  for await (const step of gateway.driver.check(context, signal)) {
     ok = step.ok;
     out(`  ${step.ok ? '✓' : '✗'} ${step.name}: ${oneLine(deps.redactor.redact(step.detail))}\n`);
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkAddress, cleanName, formatAddress, parseAddresses } from './mail/addresses.js';
 import { cpuMs } from '../../test/fixtures/html-probes.js';
+import { checkAddress, cleanName, formatAddress, parseAddresses } from './mail/addresses.js';
 
 describe('addresses in text', () => {
   it('are read with their names, groups flattened', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { MessageContentInfo } from '../simprot/messages.js';
 import { composeMail } from './mail/compose.js';
 import { recipientsOf } from './mail/compose-recipients.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
 
 const sendRequest = (changes: Partial<MessageContentInfo>): MessageContentInfo => ({
   GatewayId: '0d2a6b1e-0000-4000-8000-000000000001',

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
+import type { MessageContentInfo } from '../simprot/messages.js';
 import { type ComposeOptions, composeMail } from './mail/compose.js';
 import { shortId } from './threading.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
 
 const NOW = Date.UTC(2026, 10, 22, 10, 15, 30);
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';

@@ -8,18 +8,8 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRecognizer, type Recognized, type Recognizer } from './fax/ocr.js';
-import { createPageReading } from './fax/page-reading.js';
-import { PDF_PROGRAMS, pdfPages } from './fax/pdf-pages.js';
-import { PAGE_LIMITS, readFax } from './fax/read-fax.js';
-import { createPageReader } from './fax/read-pages.js';
-import type { FaxTask } from './fax/task.js';
-import { createReader } from './read.js';
-import type { FaxInput, ReadMessage } from './reader.js';
-import { systemClock } from '../kit/clock.js';
-import { silentLog } from '../kit/log.js';
+import { brokenPromises, context } from '../../test/fixtures/mail.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { longestTurnAtBest } from '../../test/fixtures/turns.js';
 import {
   barPages,
   declaring,
@@ -32,7 +22,17 @@ import {
   TAG,
   tiffOf,
 } from '../../test/fixtures/received-faxes.js';
-import { brokenPromises, context } from '../../test/fixtures/mail.js';
+import { longestTurnAtBest } from '../../test/fixtures/turns.js';
+import { systemClock } from '../kit/clock.js';
+import { silentLog } from '../kit/log.js';
+import { createRecognizer, type Recognized, type Recognizer } from './fax/ocr.js';
+import { createPageReading } from './fax/page-reading.js';
+import { PDF_PROGRAMS, pdfPages } from './fax/pdf-pages.js';
+import { PAGE_LIMITS, readFax } from './fax/read-fax.js';
+import { createPageReader } from './fax/read-pages.js';
+import type { FaxTask } from './fax/task.js';
+import { createReader } from './read.js';
+import type { FaxInput, ReadMessage } from './reader.js';
 
 /** Failures of the process; none of these files may cause one. */
 const failures: object[] = [];

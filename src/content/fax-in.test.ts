@@ -6,12 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { callerOf } from './fax/caller.js';
-import { pagesWords } from './fax/shown.js';
-import { createReader } from './read.js';
-import type { FaxInput, ReadMessage } from './reader.js';
-import { systemClock } from '../kit/clock.js';
-import { silentLog } from '../kit/log.js';
+import { brokenPromises, context, names, ownText } from '../../test/fixtures/mail.js';
 import {
   barPages,
   darkness,
@@ -25,7 +20,12 @@ import {
   tiffOf,
   WIDTH,
 } from '../../test/fixtures/received-faxes.js';
-import { brokenPromises, context, names, ownText } from '../../test/fixtures/mail.js';
+import { systemClock } from '../kit/clock.js';
+import { silentLog } from '../kit/log.js';
+import { callerOf } from './fax/caller.js';
+import { pagesWords } from './fax/shown.js';
+import { createReader } from './read.js';
+import type { FaxInput, ReadMessage } from './reader.js';
 
 const reader = createReader({ clock: systemClock, log: silentLog, ocr: false });
 afterAll(() => reader.close());

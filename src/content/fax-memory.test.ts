@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { barPages, faxOf, tiffOf } from '../../test/fixtures/received-faxes.js';
-import { dataUri, sendRequestOf, picture, RULES } from '../../test/fixtures/sent-faxes.js';
+import { dataUri, picture, RULES, sendRequestOf } from '../../test/fixtures/sent-faxes.js';
 
 /** Node says where each module is that is imported; what those require is in its cache. */
 const HOOK = `export const resolve = async (name, context, next) => {

@@ -6,16 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { lockedContext } from './fax/browser-page.js';
-import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
-import { paperOf } from './fax/page.js';
-import { type FaxJob, sheetOf } from './fax/sheet.js';
-import type { FaxRulesInput } from './reader.js';
-import { systemClock } from '../kit/clock.js';
-import { type Log, silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
 import {
   blackness,
   CHROMIUM,
@@ -23,15 +14,24 @@ import {
   faxIn,
   GHOSTSCRIPT,
   NOW,
-  sendRequestOf,
   POPPLER,
   pagesOf,
   picture,
   problemIn,
   RULES,
+  sendRequestOf,
   without,
   wordsOf,
 } from '../../test/fixtures/sent-faxes.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { systemClock } from '../kit/clock.js';
+import { type Log, silentLog } from '../kit/log.js';
+import type { MessageContentInfo } from '../simprot/messages.js';
+import { lockedContext } from './fax/browser-page.js';
+import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
+import { paperOf } from './fax/page.js';
+import { type FaxJob, sheetOf } from './fax/sheet.js';
+import type { FaxRulesInput } from './reader.js';
 
 const never = new AbortController().signal;
 const folder = mkdtempSync(join(tmpdir(), 'fax-browser-test-'));
@@ -337,7 +337,9 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const before = browsers().length;
     const own = manualClock(NOW);
     const mine = maker({ clock: own, idleMs: 30_000 });
-    const sendRequests = [1, 2, 3].map((number) => mine.compose(sendRequestOf({ BodyText: `fax ${number}` }), RULES, never));
+    const sendRequests = [1, 2, 3].map((number) =>
+      mine.compose(sendRequestOf({ BodyText: `fax ${number}` }), RULES, never),
+    );
     expect((await Promise.all(sendRequests)).map((result) => faxIn(result).pages)).toEqual([1, 1, 1]);
     const [pid = 0, ...more] = browsers().slice(before);
     expect([more.length, isAlive(pid), own.armed]).toEqual([0, true, 1]);

@@ -6,27 +6,27 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { createFaxComposer, type FaxComposer, type FaxComposerOptions } from './fax/compose.js';
-import { createFaxMaker } from './fax/make.js';
-import { systemClock } from '../kit/clock.js';
-import { type Log, silentLog } from '../kit/log.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { longestTurnAtBest } from '../../test/fixtures/turns.js';
-import { until } from '../../test/fixtures/wait-for.js';
 import {
   CHROMIUM,
   dataUri,
   faxIn,
   GHOSTSCRIPT,
   NOW,
-  sendRequestOf,
   POPPLER,
   picture,
   problemIn,
   RULES,
+  sendRequestOf,
   without,
   wordsOf,
 } from '../../test/fixtures/sent-faxes.js';
+import { longestTurnAtBest } from '../../test/fixtures/turns.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { systemClock } from '../kit/clock.js';
+import { type Log, silentLog } from '../kit/log.js';
+import { createFaxComposer, type FaxComposer, type FaxComposerOptions } from './fax/compose.js';
+import { createFaxMaker } from './fax/make.js';
 
 const never = new AbortController().signal;
 const folder = mkdtempSync(join(tmpdir(), 'fax-process-test-'));
@@ -97,14 +97,18 @@ describe('a fax that is laid out in a process of its own', () => {
     const broken = join(folder, 'gs');
     writeFileSync(broken, '#!/bin/sh\necho no such device; exit 3\n', { mode: 0o755 });
     const composing = composer({ log, ghostscript: broken });
-    const fax = faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never));
+    const fax = faxIn(
+      await composing.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never),
+    );
     expect(fax.tiff).toBeNull();
     expect(said.join()).toMatch(/^no page images could be made .*no such device/);
   });
 
   test('needs no process to be refused for its number', async () => {
     const composing = composer({ module: join(folder, 'none.mjs') });
-    expect(problemIn(await composing.compose(sendRequestOf({ RemoteAddress: 'ann' }), RULES, never))).toContain('"ann"');
+    expect(problemIn(await composing.compose(sendRequestOf({ RemoteAddress: 'ann' }), RULES, never))).toContain(
+      '"ann"',
+    );
   });
 
   test('sees no secret of the service', async () => {

@@ -4,13 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
-import type { FaxRulesInput } from './reader.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import {
+  blackness,
+  dataUri,
+  faxIn,
+  GHOSTSCRIPT,
+  NOW,
+  picture,
+  RULES,
+  sendRequestOf,
+  without,
+} from '../../test/fixtures/sent-faxes.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import { type Log, silentLog } from '../kit/log.js';
 import type { MessageContentInfo } from '../simprot/messages.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
-import { blackness, dataUri, faxIn, GHOSTSCRIPT, NOW, sendRequestOf, picture, RULES, without } from '../../test/fixtures/sent-faxes.js';
+import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
+import type { FaxRulesInput } from './reader.js';
 
 const never = new AbortController().signal;
 const opened: FaxMaker[] = [];
@@ -64,7 +74,13 @@ const workFolders = () => readdirSync(folder).filter((name) => name.startsWith('
 describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => {
   const ghostscript = GHOSTSCRIPT ?? '';
   const tiffOf = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
-    faxIn(await maker({ ghostscript }).compose(sendRequestOf(sendRequest), { ...RULES, documents: 'tiff', ...rules }, never));
+    faxIn(
+      await maker({ ghostscript }).compose(
+        sendRequestOf(sendRequest),
+        { ...RULES, documents: 'tiff', ...rules },
+        never,
+      ),
+    );
 
   test.each([
     ['A4', 'Standard', 98, 1146],
@@ -134,7 +150,9 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
     expect(faxIn(await maker().compose(sendRequestOf({ BodyText: 'x' }), rules, never)).tiff).toBeNull();
     const { log, said } = warnings();
     const broken = program('gs-broken', 'echo no such device; exit 3');
-    const fax = faxIn(await maker({ ghostscript: broken.file, log }).compose(sendRequestOf({ BodyText: 'x' }), rules, never));
+    const fax = faxIn(
+      await maker({ ghostscript: broken.file, log }).compose(sendRequestOf({ BodyText: 'x' }), rules, never),
+    );
     expect([fax.pages, fax.tiff]).toEqual([1, null]);
     expect(said.join()).toMatch(/leaves as a PDF alone.*code 3: no such device/);
     expect(workFolders()).toEqual([]);

@@ -4,29 +4,29 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import {
+  dataUri,
+  faxIn,
+  NOW,
+  POPPLER,
+  pagesOf,
+  picture,
+  problemIn,
+  RULES,
+  sendRequestOf,
+  without,
+  wordsOf,
+} from '../../test/fixtures/sent-faxes.js';
+import { systemClock } from '../kit/clock.js';
+import { silentLog } from '../kit/log.js';
+import type { MessageContentInfo } from '../simprot/messages.js';
 import { type Face, STANDARD_FACE } from './fax/fonts.js';
 import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
 import { paperOf } from './fax/page.js';
 import type { FaxJob } from './fax/sheet.js';
 import { typeset } from './fax/typeset.js';
 import type { FaxRulesInput } from './reader.js';
-import { systemClock } from '../kit/clock.js';
-import { silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import {
-  dataUri,
-  faxIn,
-  NOW,
-  sendRequestOf,
-  POPPLER,
-  pagesOf,
-  picture,
-  problemIn,
-  RULES,
-  without,
-  wordsOf,
-} from '../../test/fixtures/sent-faxes.js';
 
 const never = new AbortController().signal;
 const opened: FaxMaker[] = [];
@@ -73,7 +73,10 @@ describe('what is composed', () => {
   });
 
   test('the same send request at the same time gives the same bytes', async () => {
-    const sendRequest = { BodyHtml: `<p>Dobrý den</p><img src="${dataUri(await picture(50, 50, 128))}">`, SubjectField: 'S' };
+    const sendRequest = {
+      BodyHtml: `<p>Dobrý den</p><img src="${dataUri(await picture(50, 50, 128))}">`,
+      SubjectField: 'S',
+    };
     const [one, other] = [faxIn(await compose(sendRequest)), faxIn(await compose(sendRequest))];
     expect(Buffer.from(one.pdf).equals(other.pdf)).toBe(true);
   });
@@ -201,7 +204,12 @@ describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, ()
   });
 
   test('a cover page says from whom, to whom, what about, when and how many pages', async () => {
-    const sendRequest = { BodyText: 'The message', FromField: 'Jana Malá', ToField: 'Petr Novák', SubjectField: 'Offer' };
+    const sendRequest = {
+      BodyText: 'The message',
+      FromField: 'Jana Malá',
+      ToField: 'Petr Novák',
+      SubjectField: 'Offer',
+    };
     const fax = faxIn(await compose(sendRequest, { coverPage: true, station: '+420222000111' }));
     expect(fax.pages).toBe(2);
     const lines = wordsOf(fax.pdf, 1)

@@ -1,9 +1,9 @@
 // The inputs that made HTML libraries stall, overflow or throw, each within the second that a message may take.
 import { expect, it } from 'vitest';
-import { cleanHtml } from './html/clean.js';
-import { MAX_HTML } from './prescan.js';
-import { htmlToText, textToHtml } from './html/text.js';
 import { cpuMs, dangers } from '../../test/fixtures/html-probes.js';
+import { cleanHtml } from './html/clean.js';
+import { htmlToText, textToHtml } from './html/text.js';
+import { MAX_HTML } from './prescan.js';
 
 const noImages = { image: () => undefined };
 const END = 'the end';

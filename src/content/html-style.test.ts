@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { cleanStyle } from './html/css.js';
 import { cpuMs } from '../../test/fixtures/html-probes.js';
+import { cleanStyle } from './html/css.js';
 
 it.each([
   'color:#0066cc',

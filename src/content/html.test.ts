@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cleanHtml } from './html/clean.js';
 import { ATTACKS, dangers } from '../../test/fixtures/html-probes.js';
+import { cleanHtml } from './html/clean.js';
 
 const noImages = { image: () => undefined };
 const clean = (html: string) => cleanHtml(html, noImages).html;

@@ -1,9 +1,9 @@
 // What the header fields of a mail become.
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { brokenPromises, context, GATEWAY, mailOf, octets, PLAIN, read, readLines } from '../../test/fixtures/mail.js';
 import { readMailNow } from './mail/read-mail.js';
 import { shortId } from './threading.js';
-import { brokenPromises, context, GATEWAY, mailOf, octets, PLAIN, read, readLines } from '../../test/fixtures/mail.js';
 
 const without = (name: string) => PLAIN.filter((line) => !line.startsWith(`${name}:`));
 const hash = (text: string) => createHash('sha256').update(text).digest('base64url');

@@ -1,9 +1,9 @@
 // Damaged mails: whatever is cut off or changed, a message comes of it, within all limits.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { base64Part, brokenPromises, multipart, PNG, part, read } from '../../test/fixtures/mail.js';
 import { boundaryBefore, cutList, cutText } from './limits.js';
 import { decodeQuotedPrintable } from './mail/transfer.js';
-import { base64Part, brokenPromises, multipart, PNG, part, read } from '../../test/fixtures/mail.js';
 
 const inner = multipart(
   'multipart/alternative',

@@ -2,12 +2,12 @@
 // The worker thread runs the compiled files (npm test builds them first).
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, describe, expect, test } from 'vitest';
+import { brokenPromises, context, mailOf, names, octets, ownText, PLAIN } from '../../test/fixtures/mail.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { sleep, systemClock } from '../kit/clock.js';
+import { silentLog } from '../kit/log.js';
 import { createReader } from './read.js';
 import type { ReadMessage } from './reader.js';
-import { systemClock, sleep } from '../kit/clock.js';
-import { silentLog } from '../kit/log.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { brokenPromises, context, mailOf, names, octets, ownText, PLAIN } from '../../test/fixtures/mail.js';
 
 const reader = createReader({ clock: systemClock, log: silentLog });
 afterAll(() => reader.close());

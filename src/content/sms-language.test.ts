@@ -1,8 +1,8 @@
 // The language hint: right where it speaks, and silent where a text does not tell.
 import { describe, expect, test } from 'vitest';
+import { SENTENCES, UNCLEAR } from '../../test/fixtures/sms-language-sentences.js';
 import { languageHint } from './sms/language.js';
 import { CYRILLIC, KINDRED, LATIN, SPOKEN } from './sms/language-data.js';
-import { SENTENCES, UNCLEAR } from '../../test/fixtures/sms-language-sentences.js';
 
 /** A country where it is spoken, and one where a language is spoken that is easily taken for it. */
 const COUNTRIES: Readonly<Record<string, readonly [home: string, other: string]>> = {

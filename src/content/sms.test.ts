@@ -1,17 +1,17 @@
 // Text messages to MessageContentInfo and back.
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { brokenPromises, context, GATEWAY, PNG, RECEIVED } from '../../test/fixtures/mail.js';
+import { systemClock } from '../kit/clock.js';
+import { isGsm } from '../kit/gsm.js';
+import { silentLog } from '../kit/log.js';
+import type { MessageContentInfo } from '../simprot/messages.js';
 import { createReader } from './read.js';
 import type { TextInput, TextRulesInput } from './reader.js';
 import { composeText } from './sms/compose.js';
 import { consentOf, USUAL_KEYWORDS } from './sms/keywords.js';
 import { readText } from './sms/read-text.js';
 import { transliterate } from './sms/transliterate.js';
-import { systemClock } from '../kit/clock.js';
-import { isGsm } from '../kit/gsm.js';
-import { silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
-import { brokenPromises, context, GATEWAY, PNG, RECEIVED } from '../../test/fixtures/mail.js';
 
 const RULES: TextRulesInput = { region: 'CZ', sender: undefined, transliterate: false };
 

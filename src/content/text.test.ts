@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { htmlToText, textToHtml } from './html/text.js';
 import { cpuMs, dangers } from '../../test/fixtures/html-probes.js';
+import { htmlToText, textToHtml } from './html/text.js';
 
 describe('HTML as text', () => {
   it('keeps paragraphs, lines, lists, headings and rules apart', () => {

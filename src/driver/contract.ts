@@ -10,11 +10,11 @@
 // 5. A driver asks the memory which keys are known before it downloads anything.
 import type { Clock, Random } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
-import type { Content, FaxRules, ComposedMail, ComposedMessage, RawMail, TextMessage, TextRules } from './messages.js';
+import type { ComposedMail, ComposedMessage, Content, FaxRules, RawMail, TextMessage, TextRules } from './messages.js';
 import type { SettingsSchema } from './settings.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
-export { yieldToEventLoop, sleep } from '../kit/clock.js';
+export { sleep, yieldToEventLoop } from '../kit/clock.js';
 export { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
 export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 export type { Log } from '../kit/log.js';
@@ -122,7 +122,7 @@ export interface DeliveryReceipt {
 }
 
 /** What became of a key so far. `ignored`: was there before the gateway's first start and is not wanted. */
-export type InboundState = 'open' | 'acknowledged' | 'confirmed' | 'quarantined' | 'ignored';
+export type InboundState = 'pending' | 'acknowledged' | 'confirmed' | 'quarantined' | 'skipped';
 
 /** What the journal knows about this one gateway. */
 export interface DriverState {

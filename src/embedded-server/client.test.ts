@@ -1,13 +1,13 @@
 // The product's own connector against the product's own embedded server: the two sides of simprot/ fit each other.
 import { expect, test } from 'vitest';
-import { silentLog } from '../kit/log.js';
-import { createClient } from '../simprot/client.js';
-import type { TlsSettings } from '../simprot/connect.js';
-import type { Frame } from '../simprot/codec.js';
-import { until } from '../../test/fixtures/wait-for.js';
-import { makeCertificate } from '../../test/servers/certificate.js';
 import { type Bed, bed, later, mail } from '../../test/fixtures/desk.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { makeCertificate } from '../../test/servers/certificate.js';
+import { silentLog } from '../kit/log.js';
+import { createClient } from '../simprot/client.js';
+import type { Frame } from '../simprot/codec.js';
+import type { TlsSettings } from '../simprot/connect.js';
 
 function clientOf({ desk, clock }: Bed, changes: { password?: string; tls?: TlsSettings; encoding?: 'msgpack' } = {}) {
   const frames: Frame[] = [];

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Desk, deskInbox, deskOutbox, deskRead, deskReply, deskSend } from './desk.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { type Bed, bed, GATEWAYS, IN, mail, OUT, tempFolder } from '../../test/fixtures/desk.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { type Desk, deskInbox, deskOutbox, deskRead, deskReply, deskSend } from './desk.js';
 
 /** A desk command beside the embedded server: its own handle on the store, its output kept. */
 function deskOf({ storePath, clock }: Pick<Bed, 'storePath' | 'clock'>, changes: Partial<Desk> = {}) {
@@ -116,7 +116,12 @@ test('a reply goes to the sender through the only outbound gateway and its outco
     FromField: 'Info',
   });
   const [sendRequest] = all.store.reading.list('O', 1);
-  all.connector.send('ES_MESSAGE_SENT', { Id: sendRequest?.MessageId, RefId: OUT, Reference: 'out-1@relay', Data: null });
+  all.connector.send('ES_MESSAGE_SENT', {
+    Id: sendRequest?.MessageId,
+    RefId: OUT,
+    Reference: 'out-1@relay',
+    Data: null,
+  });
   expect(await finish(all, command)).toBe(0);
   expect(text()).toMatch(
     /^Order [0-9a-f]{8} to eva@example.com is queued\.\n.* queued\n.* handed to host-1 \(try 1 of 4\)\n.* sent as out-1@relay$/,

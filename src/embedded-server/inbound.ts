@@ -1,5 +1,5 @@
 // Owns the door for inbound messages: what is refused and why, what is stored, and the one answer to each request.
-import { yieldToEventLoop, type Clock, isoTime } from '../kit/clock.js';
+import { type Clock, isoTime, yieldToEventLoop } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import {

@@ -132,7 +132,8 @@ export function sendRequests(database: Sqlite, log: Events, rules: RetryRules): 
     },
     answer(answer, at) {
       const sendRequest = stateRow.parse(sql.state.get(answer.messageId));
-      if (!sendRequest?.peer_address || !answer.peers.includes(sendRequest.peer_address.toLowerCase())) return 'unknown';
+      if (!sendRequest?.peer_address || !answer.peers.includes(sendRequest.peer_address.toLowerCase()))
+        return 'unknown';
       const { connector, messageId, gatewayId } = answer;
       const asked = askedRow.parse(sql.asked.get({ messageId, connector }));
       const ownFault = asked.asked > 0 && asked.answered >= asked.asked;

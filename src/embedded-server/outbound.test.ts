@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { startFrontDesk } from './server.js';
-import { until } from '../../test/fixtures/wait-for.js';
 import { type Bed, bed, IN, later, OTHER_OUT, OUT } from '../../test/fixtures/desk.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { startFrontDesk } from './server.js';
 
 const sendRequest = (store: Bed['store'], at: number, gatewayId = OUT) =>
   store.write(({ sendRequests }) =>

@@ -1,11 +1,11 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { startFrontDesk } from './server.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
 import { type Bed, bed, GATEWAYS, IN, later, OTHER_IN, OUT } from '../../test/fixtures/desk.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
+import { until } from '../../test/fixtures/wait-for.js';
+import { startFrontDesk } from './server.js';
 
 const ids = (content: unknown) => (Array.isArray(content) ? content.map((gateway) => gateway.Id) : content);
 

@@ -2,8 +2,8 @@ import { closeSync, copyFileSync, mkdirSync, openSync, rmSync, writeFileSync, wr
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { expect, test } from 'vitest';
-import { openStore } from './store.js';
 import { later, tempFolder } from '../../test/fixtures/desk.js';
+import { openStore } from './store.js';
 
 const make = async (create: boolean, prepare: (path: string) => void) => {
   const path = join(await tempFolder(), 'deep', 'store.db');

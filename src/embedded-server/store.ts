@@ -3,7 +3,7 @@
 import { closeSqlite, openSqlite, type Sqlite, type SqliteOptions, sqliteError, transaction } from '../kit/sqlite.js';
 import { type Events, events } from './events.js';
 import { type Inbox, inbox } from './inbox.js';
-import { type SendRequests, sendRequests, type RetryRules } from './orders.js';
+import { type RetryRules, type SendRequests, sendRequests } from './orders.js';
 import { type Reading, reading } from './reading.js';
 import { migrate } from './schema.js';
 

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { linkSigner, loadLinkKey } from './links.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { linkSigner, loadLinkKey } from './links.js';
 
 const HOUR = 3_600_000;
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { gateway, openPort } from '../../test/fixtures/http-port.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { silentLog } from '../kit/log.js';
 import type { Metrics } from '../pipeline/metrics.js';
 import { createMetrics } from './metrics.js';
-import { silentLog } from '../kit/log.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { gateway, openPort } from '../../test/fixtures/http-port.js';
 
 let port: Awaited<ReturnType<typeof openPort>>;
 beforeEach(async () => {
@@ -26,15 +26,23 @@ async function scrape(): Promise<Map<string, number>> {
   return values;
 }
 
-const waiting = { gatewayId: 'in', open: 1, unconfirmed: 2, quarantined: 3, oldestOpenAt: null };
-const day = { gatewayId: 'in', day: '2026-11-22', seen: 10, delivered: 7, waiting: 1, quarantined: 2, duplicates: 4 };
+const waiting = { gatewayId: 'in', pending: 1, unconfirmed: 2, quarantined: 3, oldestPendingAt: null };
+const day = {
+  gatewayId: 'in',
+  day: '2026-11-22',
+  received: 10,
+  delivered: 7,
+  waiting: 1,
+  quarantined: 2,
+  duplicates: 4,
+};
 
 describe('/metrics', () => {
   test('counts what the flow reports, per gateway and result', async () => {
     const metrics: Metrics = port.metrics;
     metrics.inboundMessage('in', 'acknowledged', 0.3);
     metrics.inboundMessage('in', 'acknowledged', 70);
-    metrics.inboundMessage('in', 'refused', 5);
+    metrics.inboundMessage('in', 'rejected', 5);
     metrics.confirmed('in');
     metrics.outboundMessage('out', 'sent', 1.2);
     metrics.outboundMessage('out', 'deferred', 86);
@@ -101,7 +109,7 @@ describe('/metrics', () => {
   });
 
   test('shows what the journal holds, also for a gateway that the server no longer lists', async () => {
-    port.platform.waiting = async () => [waiting, { ...waiting, gatewayId: 'gone', quarantined: 9 }];
+    port.platform.backlog = async () => [waiting, { ...waiting, gatewayId: 'gone', quarantined: 9 }];
     const values = await scrape();
     expect(values.get('gatepost_open_arrivals{gateway="in",name="Support"}')).toBe(1);
     expect(values.get('gatepost_unconfirmed{gateway="in",name="Support"}')).toBe(2);
@@ -123,7 +131,7 @@ describe('/metrics', () => {
   test('reads the journal once for scrapes that come close together, from the start of yesterday', async () => {
     const since: number[] = [];
     let asked = 0;
-    port.platform.waiting = async () => {
+    port.platform.backlog = async () => {
       asked += 1;
       return [];
     };
@@ -136,19 +144,19 @@ describe('/metrics', () => {
   });
 
   test('is answered when the journal fails: its gauges are left out, and the miss is counted', async () => {
-    port.platform.waiting = () => Promise.reject(new Error('database is locked'));
+    port.platform.backlog = () => Promise.reject(new Error('database is locked'));
     port.platform.reconciliation = async () => [day];
     const values = await scrape();
     expect([...values.keys()].filter((series) => /quarantined\{|unconfirmed|open_arrivals/.test(series))).toEqual([]);
     expect(values.get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
     expect(values.get('gatepost_journal_read_failures_total')).toBe(1);
     expect(values.get('gatepost_server_session_up')).toBe(1);
-    port.platform.waiting = async () => [waiting];
+    port.platform.backlog = async () => [waiting];
     expect((await scrape()).get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(3);
   });
 
   test('is answered within five seconds when the journal hangs', async () => {
-    port.platform.waiting = () => new Promise(() => {});
+    port.platform.backlog = () => new Promise(() => {});
     const page = scrape();
     await port.clock.untilArmed(1);
     await port.clock.advance(5_000);
@@ -157,8 +165,8 @@ describe('/metrics', () => {
   });
 
   test('keeps a bounded number of MSG codes, whatever the server sends', async () => {
-    for (let n = 0; n < 500; n++) port.metrics.ignoredMsg(`SE_ODD_${n}`);
-    for (const odd of ['', 'a"b\n', '\u0000', 'X'.repeat(5_000)]) port.metrics.ignoredMsg(odd);
+    for (let n = 0; n < 500; n++) port.metrics.unhandledMessage(`SE_ODD_${n}`);
+    for (const odd of ['', 'a"b\n', '\u0000', 'X'.repeat(5_000)]) port.metrics.unhandledMessage(odd);
     const codes = [...(await scrape())].filter(([series]) => series.startsWith('gatepost_ignored_msgs_total'));
     expect(codes).toHaveLength(51);
     expect(Object.fromEntries(codes)).toMatchObject({
@@ -185,7 +193,7 @@ describe('/metrics', () => {
 
   test('works before there is anything to look at, and two sets of meters do not meet', async () => {
     const [one, other] = [0, 1].map(() => createMetrics({ clock: manualClock(), log: silentLog }));
-    one?.broken('in');
+    one?.sessionFailed('in');
     expect(await one?.scrape()).toContain('gatepost_gateway_broken_total{gateway="in"} 1');
     expect(await other?.scrape()).not.toContain('gatepost_gateway_broken_total{');
   });

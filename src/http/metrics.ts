@@ -6,7 +6,14 @@ import { cached } from '../kit/cached.js';
 import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { INBOUND_RESULTS, type Counters, createCounters, createGauges, type Gauges, OUTBOUND_RESULTS } from './series.js';
+import {
+  type Counters,
+  createCounters,
+  createGauges,
+  type Gauges,
+  INBOUND_RESULTS,
+  OUTBOUND_RESULTS,
+} from './series.js';
 import type { GatewayView, ServerView } from './views.js';
 
 /** The server may send any word as a code; Prometheus keeps every label value it has ever seen. */
@@ -26,7 +33,7 @@ export interface MetricSources {
   server(): ServerView;
   gateways(): readonly GatewayView[];
   journal: {
-    waiting(): Promise<readonly GatewayBacklog[]>;
+    backlog(): Promise<readonly GatewayBacklog[]>;
     reconciliation(since: number): Promise<readonly ReconciliationRow[]>;
   };
 }
@@ -36,9 +43,9 @@ export interface PrometheusMetrics {
   inboundMessage(gatewayId: string, result: (typeof INBOUND_RESULTS)[number], seconds: number): void;
   confirmed(gatewayId: string): void;
   outboundMessage(gatewayId: string, result: (typeof OUTBOUND_RESULTS)[number], seconds: number): void;
-  broken(gatewayId: string): void;
+  sessionFailed(gatewayId: string): void;
   inputRejected(gatewayId: string, reason: string): void;
-  ignoredMsg(code: string): void;
+  unhandledMessage(code: string): void;
   /** Hands in what the gauges look at; until then the session is 0 and the others are absent. The flow needs its meters
    *  before it can be looked at itself. */
   watch(sources: MetricSources): void;
@@ -64,9 +71,10 @@ export function createMetrics({ clock, log }: { clock: Clock; log: Log }): Prome
       counters.outboundMessages.inc({ gateway, result });
       counters.answerSeconds.observe({ gateway }, seconds);
     },
-    broken: (gateway) => counters.broken.inc({ gateway }),
-    inputRejected: (gateway, reason) => counters.inputRejected.inc({ gateway, reason: WORD.test(reason) ? reason : 'other' }),
-    ignoredMsg(code) {
+    sessionFailed: (gateway) => counters.broken.inc({ gateway }),
+    inputRejected: (gateway, reason) =>
+      counters.inputRejected.inc({ gateway, reason: WORD.test(reason) ? reason : 'other' }),
+    unhandledMessage(code) {
       if (CODE.test(code) && codes.size < MOST_CODES) codes.add(code);
       counters.ignored.inc({ code: codes.has(code) ? code : 'other' });
     },
@@ -94,10 +102,12 @@ interface Watch {
 function watching({ sources, gauges, counters, clock, log }: Watch): () => Promise<void> {
   const { journal } = sources;
   const reading = { clock, withinMs: JOURNAL_PATIENCE_MS, what: 'reading the journal for metrics' };
-  const waiting = cached({ ...reading, keepMs: BACKLOG_CACHE_MS }, () => journal.waiting());
-  const reconciliation = cached({ ...reading, keepMs: RECONCILIATION_CACHE_MS }, () => journal.reconciliation(startOfYesterday(clock.now())));
+  const backlog = cached({ ...reading, keepMs: BACKLOG_CACHE_MS }, () => journal.backlog());
+  const reconciliation = cached({ ...reading, keepMs: RECONCILIATION_CACHE_MS }, () =>
+    journal.reconciliation(startOfYesterday(clock.now())),
+  );
   return async () => {
-    const [rows, sums] = await Promise.allSettled([waiting(), reconciliation()]);
+    const [rows, sums] = await Promise.allSettled([backlog(), reconciliation()]);
     const failed = [rows, sums].find((result) => result.status === 'rejected');
     if (failed) {
       counters.journalMisses.inc();
@@ -142,9 +152,9 @@ interface Journaled {
 }
 
 function setWaiting(rows: readonly GatewayBacklog[], { gauges, receiving, labels }: Journaled): void {
-  const none = { open: 0, unconfirmed: 0, quarantined: 0 };
+  const none = { pending: 0, unconfirmed: 0, quarantined: 0 };
   for (const row of [...receiving.map((gatewayId) => ({ gatewayId, ...none })), ...rows]) {
-    gauges.open.set(labels(row.gatewayId), row.open);
+    gauges.open.set(labels(row.gatewayId), row.pending);
     gauges.quarantined.set(labels(row.gatewayId), row.quarantined);
     gauges.unconfirmed.set(labels(row.gatewayId), row.unconfirmed);
   }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Readiness } from './probes.js';
-import { GatepostError } from '../kit/errors.js';
 import { gateway, openPort } from '../../test/fixtures/http-port.js';
+import { GatepostError } from '../kit/errors.js';
+import type { Readiness } from './probes.js';
 
 let port: Awaited<ReturnType<typeof openPort>>;
 beforeEach(async () => {
@@ -142,7 +142,9 @@ describe('/ready', () => {
   });
 
   test('as text is aligned lines for people, one per gateway, whatever its name holds', async () => {
-    port.platform.gateways.push(gateway({ id: 'b', displayName: 'Bill\ning', state: 'failing', problem: 'no\r\nentry' }));
+    port.platform.gateways.push(
+      gateway({ id: 'b', displayName: 'Bill\ning', state: 'failing', problem: 'no\r\nentry' }),
+    );
     const text = await (await port.get('/ready?format=text')).text();
     expect(text.split('\n')).toEqual([
       'status    ready, degraded',

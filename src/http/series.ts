@@ -4,7 +4,7 @@
 // alert can be read by people; counters do not, because a renamed gateway would begin a new series.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-export const INBOUND_RESULTS = ['acknowledged', 'duplicate', 'refused', 'quarantined'] as const;
+export const INBOUND_RESULTS = ['acknowledged', 'duplicate', 'rejected', 'quarantined'] as const;
 export const OUTBOUND_RESULTS = ['sent', 'partial', 'deferred', 'rejected', 'unknown', 'repeated'] as const;
 
 /** What the server allows between SE_MESSAGE_SENDING and ES_MESSAGE_SENT. */

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { listenError, startHttp } from './server.js';
 import { keptLog, openPort, stored } from '../../test/fixtures/http-port.js';
+import { listenError, startHttp } from './server.js';
 
 let port: Awaited<ReturnType<typeof openPort>>;
 beforeEach(async () => {

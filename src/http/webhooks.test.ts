@@ -2,9 +2,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { keptLog, openPort } from '../../test/fixtures/http-port.js';
 import { startHttp } from './server.js';
 import type { WebhookRequest, WebhookSources } from './webhooks.js';
-import { keptLog, openPort } from '../../test/fixtures/http-port.js';
 
 const ID = '11111111-1111-4111-8111-111111111111';
 const PUBLIC = 'https://sms.example.test/gate/webhooks';

@@ -1,9 +1,9 @@
 // Group commit: one transaction for what is asked for at the same moment, and nobody hears of success before it is durable.
 import { expect, test } from 'vitest';
+import { inboundMessage, later, place } from '../../test/fixtures/journal.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { committer } from './db/group-commit.js';
 import type { Database, Sql, Verdict, Work } from './db/sql.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { inboundMessage, later, place } from '../../test/fixtures/journal.js';
 
 const unused = async () => {
   throw new Error('not asked for in this test');
@@ -122,7 +122,10 @@ test('a verb that fails, fails alone and leaves nothing behind', async () => {
     journal.open(inboundMessage('after')),
   ]);
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-  expect([...(await journal.recordsOf('in', ['before', 'broken', 'after'])).keys()].sort()).toEqual(['after', 'before']);
+  expect([...(await journal.recordsOf('in', ['before', 'broken', 'after'])).keys()].sort()).toEqual([
+    'after',
+    'before',
+  ]);
   expect(rows("select * from delivery_log where subject = 'broken'")).toEqual([]);
   expect(rows('select seen from reconciliation')).toEqual([{ seen: 3 }]);
 });

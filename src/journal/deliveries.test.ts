@@ -1,8 +1,8 @@
 // Delivery states: whatever order, repetition and delay the counterparty's news come in, a message only moves forward.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DeliveryReceipt, DeliveryState, Journal, RecordedOutcome, MessageTrace } from './types/journal.js';
 import { DAY, only, outboundMessage, place } from '../../test/fixtures/journal.js';
+import type { DeliveryReceipt, DeliveryState, Journal, MessageTrace, RecordedOutcome } from './types/journal.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
@@ -22,7 +22,7 @@ const send = (journal: Journal, id: string, more: Partial<Sent> = {}) =>
 
 const labelOf = (trace: MessageTrace, label: string) => trace.ids.find((id) => id.label === label)?.value;
 const delivery = async (journal: Journal, id: string) => labelOf(only(await journal.traces(id)), 'Delivery');
-const receipts = async (journal: Journal, id: string) =>
+const receiptLines = async (journal: Journal, id: string) =>
   only(await journal.traces(id)).entries.flatMap(({ event, detail }) => (event === 'receipt' ? [detail] : []));
 
 describe('an outbound message that was sent', () => {
@@ -30,10 +30,13 @@ describe('an outbound message that was sent', () => {
     const journal = await place().open();
     await send(journal, 'a');
     expect(await delivery(journal, 'a')).toBe('accepted');
-    expect(await receipts(journal, 'a')).toEqual([]);
-    await journal.applyReceipts('out', [receipts('a@shop.example', 'sent'), receipts('a@shop.example', 'delivered', 'stat:DELIVRD')]);
+    expect(await receiptLines(journal, 'a')).toEqual([]);
+    await journal.applyReceipts('out', [
+      receipts('a@shop.example', 'sent'),
+      receipts('a@shop.example', 'delivered', 'stat:DELIVRD'),
+    ]);
     expect(await delivery(journal, 'a')).toBe('delivered: stat:DELIVRD');
-    expect(await receipts(journal, 'a')).toEqual(['sent', 'delivered: stat:DELIVRD']);
+    expect(await receiptLines(journal, 'a')).toEqual(['sent', 'delivered: stat:DELIVRD']);
     expect(labelOf(only(await journal.traces('a')), 'Provider id')).toBeUndefined();
   });
 
@@ -42,17 +45,21 @@ describe('an outbound message that was sent', () => {
     await send(journal, 'a', { state: 'delivered', ids: ['SM1'] });
     await journal.applyReceipts('out', [receipts('SM1', 'sent'), receipts('SM1', 'delivered', 'again')]);
     expect(await delivery(journal, 'a')).toBe('delivered');
-    expect(await receipts(journal, 'a')).toEqual(['delivered']);
+    expect(await receiptLines(journal, 'a')).toEqual(['delivered']);
   });
 
   test('never moves backwards and never leaves an end, and only what changes is logged', async () => {
     const journal = await place().open();
     await send(journal, 'a', { ids: ['SM1'] });
     await journal.applyReceipts('out', [receipts('SM1', 'undelivered', '30003 unreachable handset')]);
-    await journal.applyReceipts('out', [receipts('SM1', 'accepted'), receipts('SM1', 'sent'), receipts('SM1', 'delivered', 'too late')]);
+    await journal.applyReceipts('out', [
+      receipts('SM1', 'accepted'),
+      receipts('SM1', 'sent'),
+      receipts('SM1', 'delivered', 'too late'),
+    ]);
     await journal.applyReceipts('out', [receipts('SM1', 'undelivered', 'once more')]);
     expect(await delivery(journal, 'a')).toBe('undelivered: 30003 unreachable handset');
-    expect(await receipts(journal, 'a')).toEqual(['undelivered: 30003 unreachable handset']);
+    expect(await receiptLines(journal, 'a')).toEqual(['undelivered: 30003 unreachable handset']);
   });
 
   test('is found by the id that the counterparty gave, and by its beginning', async () => {
@@ -98,7 +105,9 @@ describe('an outbound message whose outcome is unknown, but which the counterpar
     expect(await state(journal)).toBe(settled);
     expect((await journal.outboundMessage('a'))?.detail).toBe(words);
     expect(await delivery(journal, 'a')).toBe(`${end}: ${words}`);
-    await journal.applyReceipts('out', [receipts('job 7', end === 'delivered' ? 'undelivered' : 'delivered', 'other words')]);
+    await journal.applyReceipts('out', [
+      receipts('job 7', end === 'delivered' ? 'undelivered' : 'delivered', 'other words'),
+    ]);
     expect(await state(journal)).toBe(settled);
   });
 
@@ -146,7 +155,7 @@ describe('progress', () => {
     await send(journal, 'a', { ids: ['job 7'] });
     const dial = (n: number) => ({ ...receipts('job 7', 'accepted', `dial ${n}: busy`), progress: true });
     await journal.applyReceipts('out', [dial(1), dial(2), receipts('job 7', 'delivered', 'ok'), dial(3)]);
-    expect(await receipts(journal, 'a')).toEqual(['dial 1: busy', 'dial 2: busy', 'delivered: ok']);
+    expect(await receiptLines(journal, 'a')).toEqual(['dial 1: busy', 'dial 2: busy', 'delivered: ok']);
     expect(await delivery(journal, 'a')).toBe('delivered: ok');
   });
 
@@ -163,7 +172,7 @@ describe('progress', () => {
     await journal.accept(outboundMessage('a'));
     await journal.noteProgress('a', 'dial 1: busy');
     await journal.noteProgress('nobody', 'dial 1: busy');
-    expect(await receipts(journal, 'a')).toEqual(['dial 1: busy']);
+    expect(await receiptLines(journal, 'a')).toEqual(['dial 1: busy']);
   });
 });
 
@@ -189,7 +198,7 @@ describe('an outbound message in several parts', () => {
     expect(await delivery(journal, 'a')).toBe('sent (2 of 3 parts delivered)');
     await journal.applyReceipts('out', [receipts('3', 'delivered', 'ok')]);
     expect(await delivery(journal, 'a')).toBe('delivered (3 of 3 parts): ok');
-    expect((await receipts(journal, 'a')).at(-1)).toBe('delivered (part 3 of 3): ok');
+    expect((await receiptLines(journal, 'a')).at(-1)).toBe('delivered (part 3 of 3): ok');
   });
 
   test('is undelivered as soon as one part is, with the words about that part', async () => {
@@ -205,7 +214,11 @@ describe('news of an id that no order has', () => {
   test('wait for the outbound message to be settled, the furthest of each id', async () => {
     const { open, rows } = place();
     const journal = await open();
-    await journal.applyReceipts('out', [receipts('1', 'sent'), receipts('1', 'delivered', 'ok'), receipts('1', 'sent')]);
+    await journal.applyReceipts('out', [
+      receipts('1', 'sent'),
+      receipts('1', 'delivered', 'ok'),
+      receipts('1', 'sent'),
+    ]);
     await journal.close();
     const next = await open();
     await next.applyReceipts('out', [receipts('2', 'sent')]);

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { DAY, inboundMessage, only, place, taken } from '../../test/fixtures/journal.js';
 import { files } from './storage/blobs.js';
-import { inboundMessage, DAY, only, place, taken } from '../../test/fixtures/journal.js';
 
 const KEEP = { logDays: 1_000, orderDays: 1_000, attachmentDays: 1_000 };
 const nothing = async () => new Set<string>();

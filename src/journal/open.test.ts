@@ -13,12 +13,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { Migrator } from 'kysely';
 import { describe, expect, test } from 'vitest';
-import { migrations, sqliteDialect } from './db/migrations/index.js';
-import { openJournal, openJournalReader } from './open.js';
-import { kyselyOver, sqliteDatabase } from './db/sqlite.js';
-import { silentLog } from '../kit/log.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { inboundMessage, later, only, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { silentLog } from '../kit/log.js';
+import { migrations, sqliteDialect } from './db/migrations/index.js';
+import { kyselyOver, sqliteDatabase } from './db/sqlite.js';
+import { openJournal, openJournalReader } from './open.js';
 
 const options = () => ({ clock: manualClock(), log: silentLog });
 

@@ -1,7 +1,7 @@
 // The registry of who does not want messages, and the small records of drivers.
 import { describe, expect, test } from 'vitest';
-import { openJournalReader } from './open.js';
 import { later, place } from '../../test/fixtures/journal.js';
+import { openJournalReader } from './open.js';
 
 const ANN = { group: 'shop', address: '+420601234567', at: 5, source: 'keyword', detail: 'STOP\r\nplease' } as const;
 

@@ -1,7 +1,7 @@
 // The verbs of outbound messages: one answer owed for each time it was asked for, and nothing sent twice.
 import { describe, expect, test } from 'vitest';
-import type { RecordedOutcome } from './types/journal.js';
 import { only, outboundMessage, place } from '../../test/fixtures/journal.js';
+import type { RecordedOutcome } from './types/journal.js';
 
 const SENT: RecordedOutcome = { kind: 'sent', deliverySystemId: 'sent-1@shop.example' };
 const UNKNOWN: RecordedOutcome = { kind: 'unknown', detail: 'connection lost after the final dot' };
@@ -41,7 +41,9 @@ describe('accepting', () => {
 
   test('two that ask at the same moment get one "new"', async () => {
     const journal = await place().open();
-    const kinds = await Promise.all(Array.from({ length: 5 }, async () => (await journal.accept(outboundMessage('A'))).kind));
+    const kinds = await Promise.all(
+      Array.from({ length: 5 }, async () => (await journal.accept(outboundMessage('A'))).kind),
+    );
     expect(kinds).toEqual(['new', 'joins', 'joins', 'joins', 'joins']);
   });
 
@@ -92,7 +94,10 @@ describe('accepting', () => {
   test('a repeat of an unknown outcome is uncertain', async () => {
     const { journal } = await begun();
     await journal.recordOutcome('A', 1, UNKNOWN);
-    expect(await journal.accept(outboundMessage('A'))).toMatchObject({ kind: 'uncertain', outboundMessage: { state: 'unknown' } });
+    expect(await journal.accept(outboundMessage('A'))).toMatchObject({
+      kind: 'uncertain',
+      outboundMessage: { state: 'unknown' },
+    });
   });
 
   test('the same MessageId through another gateway is the same outbound message, and the log says so', async () => {

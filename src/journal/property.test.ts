@@ -1,27 +1,27 @@
 // Random verbs in random order, with restarts between them: no state outside the diagrams, and the ledger always adds up.
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { InboundState, Journal, OutboundState } from './types/journal.js';
 import { inboundMessage, outboundMessage, place } from '../../test/fixtures/journal.js';
+import type { InboundState, Journal, OutboundState } from './types/journal.js';
 
 const KEYS = ['k0', 'k1', 'k2'];
 const IDS = ['o0', 'o1'];
 
 const INBOUND_TRANSITIONS: Record<InboundState, InboundState[]> = {
-  open: ['acknowledged', 'quarantined'],
+  pending: ['acknowledged', 'quarantined'],
   acknowledged: ['confirmed'],
   confirmed: [],
-  quarantined: ['open', 'acknowledged'],
-  ignored: [],
+  quarantined: ['pending', 'acknowledged'],
+  skipped: [],
 };
 
 const OUTBOUND_TRANSITIONS: Record<OutboundState, OutboundState[]> = {
-  accepted: ['begun', 'failed', 'partial'],
-  begun: ['sent', 'partial', 'failed', 'unknown'],
+  accepted: ['sending', 'failed', 'partial'],
+  sending: ['sent', 'partial', 'failed', 'unknown'],
   sent: [],
-  partial: ['accepted', 'begun'],
-  failed: ['accepted', 'begun'],
-  unknown: ['begun', 'sent', 'partial', 'failed'],
+  partial: ['accepted', 'sending'],
+  failed: ['accepted', 'sending'],
+  unknown: ['sending', 'sent', 'partial', 'failed'],
 };
 
 type Step = { verb: string; which: number; what: number };
@@ -146,10 +146,12 @@ test('no sequence of verbs leaves the diagrams, and the ledger always adds up', 
         allowed(before.outboundMessages, after.outboundMessages, OUTBOUND_TRANSITIONS);
         const days = await journal.reconciliation(0);
         for (const day of days) expect(day.received).toBe(day.delivered + day.waiting + day.quarantined);
-        const [{ away } = { away: 0 }] = rows('select count(*) as away from inbound_messages where postponed_at is not null');
+        const [{ away } = { away: 0 }] = rows(
+          'select count(*) as away from inbound_messages where postponed_at is not null',
+        );
         const unsettled = await journal.backlog();
         expect(sum(days.map(({ waiting }) => waiting))).toBe(sum(unsettled.map(({ pending }) => pending)));
-        const open = [...after.inboundMessages.values()].filter((state) => state === 'open').length;
+        const open = [...after.inboundMessages.values()].filter((state) => state === 'pending').length;
         expect(sum(unsettled.map((gateway) => gateway.pending)) + Number(away)).toBe(open);
         before = after;
       }

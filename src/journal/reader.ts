@@ -1,20 +1,20 @@
 // Owns reading a journal: the questions that change nothing, for the process that writes it and for any other.
 import { dirname, join } from 'node:path';
 import { closeSqlite, openSqlite } from '../kit/sqlite.js';
-import { known } from './inbound/rows.js';
-import { files } from './storage/blobs.js';
-import type { Journal } from './types/journal.js';
-import { reconciliation, waiting } from './inbound/reconciliation.js';
-import { entries } from './log/log.js';
-import { gatewayNames, optOutGroups } from './driver-state/checkpoints.js';
-import { optOuts } from './outbound/opt-outs.js';
-import { outboundMessageOf } from './outbound/rows.js';
 import { openingFault, pathOf, STORE } from './db/location.js';
-import { quarantined, quarantinedRaw } from './inbound/quarantine.js';
 import { requireCurrent } from './db/schema.js';
 import type { Sql } from './db/sql.js';
 import { sqliteDatabase } from './db/sqlite.js';
+import { gatewayNames, optOutGroups } from './driver-state/checkpoints.js';
+import { quarantined, quarantinedRaw } from './inbound/quarantine.js';
+import { reconciliation, waiting } from './inbound/reconciliation.js';
+import { known } from './inbound/rows.js';
+import { entries } from './log/log.js';
 import { traces } from './log/trace.js';
+import { optOuts } from './outbound/opt-outs.js';
+import { outboundMessageOf } from './outbound/rows.js';
+import { files } from './storage/blobs.js';
+import type { Journal } from './types/journal.js';
 
 export type Readings = Pick<
   Journal,

@@ -1,6 +1,6 @@
 // Retention: what is old goes, what is not settled stays, with its story.
 import { expect, test } from 'vitest';
-import { inboundMessage, DAY, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
+import { DAY, inboundMessage, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
 
 const DAYS = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
@@ -73,9 +73,10 @@ test('what is open, unconfirmed, quarantined, without outcome or owed an answer 
   expect(String(await journal.quarantinedRaw(id))).toBe('raw');
   for (const link of ['link-open', 'link-unconfirmed', 'link-quarantined'])
     expect(await journal.attachment(link)).not.toBeNull();
-  for (const outboundMessage of ['owing', 'accepted', 'begun', 'unknown']) expect(await journal.outboundMessage(outboundMessage)).not.toBeNull();
+  for (const outboundMessage of ['owing', 'accepted', 'begun', 'unknown'])
+    expect(await journal.outboundMessage(outboundMessage)).not.toBeNull();
   const [row] = await journal.reconciliation(0);
-  expect(row).toMatchObject({ seen: 3, delivered: 1, waiting: 1, quarantined: 1 });
+  expect(row).toMatchObject({ received: 3, delivered: 1, waiting: 1, quarantined: 1 });
 });
 
 test('thousands of rows go in slices, and the ledger still adds up afterwards', async () => {
@@ -88,9 +89,9 @@ test('thousands of rows go in slices, and the ledger still adds up afterwards', 
   await journal.open(inboundMessage('meanwhile'));
   expect(await sweeping).toEqual({ removed: 1_650 * 3 + 1_650 });
   const rows = await journal.reconciliation(0);
-  expect(rows.map(({ received, delivered, waiting }) => ({ seen, delivered, waiting }))).toEqual([
-    { seen: 50, delivered: 50, waiting: 0 },
-    { seen: 1, delivered: 0, waiting: 1 },
+  expect(rows.map(({ received, delivered, waiting }) => ({ received, delivered, waiting }))).toEqual([
+    { received: 50, delivered: 50, waiting: 0 },
+    { received: 1, delivered: 0, waiting: 1 },
   ]);
 });
 

@@ -1,6 +1,6 @@
 // Counterparties that cannot wait, and those that were told to come again.
 import { describe, expect, test } from 'vitest';
-import { inboundMessage, DAY, only, place, taken } from '../../test/fixtures/journal.js';
+import { DAY, inboundMessage, only, place, taken } from '../../test/fixtures/journal.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 const raw = (text: string) => Buffer.from(text);
@@ -30,14 +30,21 @@ describe('a spooled message', () => {
   test('counts once however often it is pushed, and its first form stays', async () => {
     const { open, clock } = place();
     const journal = await open();
-    const [first, ...others] = await Promise.all([1, 2, 3].map((n) => journal.spool(inboundMessage('1'), raw(`push ${n}`))));
+    const [first, ...others] = await Promise.all(
+      [1, 2, 3].map((n) => journal.spool(inboundMessage('1'), raw(`push ${n}`))),
+    );
     expect(others).toEqual([first, first]);
     expect(await journal.open(inboundMessage('1', { subject: 'read again' }))).toEqual(first);
     expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ seen: 1, waiting: 1, duplicates: 0 });
     await journal.acknowledge(String(first?.requestId), { messageId: null, at: 1 });
     expect(await journal.spool(inboundMessage('1'), raw('push 4'))).toMatchObject({ state: 'acknowledged' });
     expect(await journal.quarantinedRaw(first?.id ?? 0)).toBeNull();
-    expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ seen: 1, delivered: 1, waiting: 0, duplicates: 1 });
+    expect(only(await journal.reconciliation(clock.now()))).toMatchObject({
+      seen: 1,
+      delivered: 1,
+      waiting: 0,
+      duplicates: 1,
+    });
   });
 
   test('gets the attachments that are made only when it is opened, and keeps those it has', async () => {
@@ -49,7 +56,9 @@ describe('a spooled message', () => {
     await journal.open(inboundMessage('1', { attachments: made('other pages') }));
     expect(await journal.attachment('link-1')).toMatchObject({ size: 5 });
     await journal.acknowledge(record.requestId, { messageId: 'm', at: 1 });
-    await journal.open(inboundMessage('1', { attachments: [{ id: 'link-2', name: 'a', type: 'b', bytes: raw('late') }] }));
+    await journal.open(
+      inboundMessage('1', { attachments: [{ id: 'link-2', name: 'a', type: 'b', bytes: raw('late') }] }),
+    );
     expect(await journal.attachment('link-2')).toBeNull();
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { silentLog } from './log.js';
 import { loop } from './loop.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
 
 function counting(round: (n: number) => Promise<number>) {
   const clock = manualClock();

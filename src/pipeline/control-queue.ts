@@ -51,8 +51,8 @@ export function requestOptOut(dataDir: string, request: OptOutRequest): void {
 
 export interface ControlQueueDeps {
   dataDir: string;
-  journal: Pick<Journal, 'release' | 'optOut' | 'optIn' | 'optedOut'>;
-  gateways: Pick<GatewayRegistry, 'handReleased'>;
+  journal: Pick<Journal, 'requeue' | 'optOut' | 'optIn' | 'optedOut'>;
+  gateways: Pick<GatewayRegistry, 'dispatchRequeued'>;
   clock: Clock;
   log: Log;
 }

@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import type { AnyDriver } from '../driver/contract.js';
 import { nested, setting, settingsSchema, z } from '../driver/settings.js';
+import { redactor } from '../kit/redact.js';
 import { resolveGateway } from './gateways/config.js';
 import { secretsFrom } from './gateways/secrets.js';
-import { redactor } from '../kit/redact.js';
 
 const word = () => z.string().min(3, 'is too short');
 const inner = {

@@ -1,22 +1,22 @@
 // Faxes through the whole connector: a call that ends in time, one that does not, what comes of it later, and who is told.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { faxWords } from '../../test/conformance/fax-words.js';
+import { fact } from '../../test/fixtures/connector.js';
+import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
+import { until } from '../../test/fixtures/wait-for.js';
 import type {
   AnyDriver,
   Attempt,
+  ComposedFax,
   DeliveryReceipt,
   Driver,
   FaxDocument,
   GatewayContext,
-  ComposedFax,
   Outcome,
 } from '../driver/contract.js';
-import { type FaxSettings, faxRulesOf, faxSettings, reportToOf } from '../driver/shared/fax-settings.js';
 import { settingsSchema } from '../driver/settings.js';
+import { type FaxSettings, faxRulesOf, faxSettings, reportToOf } from '../driver/shared/fax-settings.js';
 import type { GatewayInfo } from '../simprot/messages.js';
-import { faxWords } from '../../test/conformance/fax-words.js';
-import { until } from '../../test/fixtures/wait-for.js';
-import { fact } from '../../test/fixtures/connector.js';
-import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
 
 const FAX = '44444444-4444-4444-8444-444444444444';
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
@@ -135,7 +135,7 @@ const overdue = async () => {
 const receipts = (state: DeliveryReceipt['state'], detail: string) =>
   faxes.report([{ id: 'job 7', state, at: bed.clock.now(), detail }]);
 const story = async () => (await bed.journal((journal) => journal.traces(ID)))[0];
-const steps = async () => (await story())?.entries.map(({ step, detail }) => `${step}: ${detail}`) ?? [];
+const steps = async () => (await story())?.entries.map(({ event, detail }) => `${event}: ${detail}`) ?? [];
 
 describe('an outbound message for a fax', () => {
   it('is composed as PDF and answered with the truth when the call ends in time', async () => {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { requestRelease } from './control-queue.js';
 import { type Bed, fact, IN, startBed } from '../../test/fixtures/connector.js';
 import { mail } from '../../test/fixtures/fake-driver.js';
+import { requestRelease } from './control-queue.js';
 
 let bed: Bed;
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 // Owns the figures the two straight lines report. Who collects them is not the flow's business.
 
-export type InboundResult = 'acknowledged' | 'duplicate' | 'refused' | 'quarantined';
+export type InboundResult = 'acknowledged' | 'duplicate' | 'rejected' | 'quarantined';
 export type OutboundResult = 'sent' | 'partial' | 'deferred' | 'rejected' | 'unknown' | 'repeated';
 
 /** Gateways are named by id; whoever shows the figures knows their display names. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Outcome } from '../driver/contract.js';
 import { type Bed, fact, OUT, sendRequest, startBed } from '../../test/fixtures/connector.js';
+import type { Outcome } from '../driver/contract.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 let bed: Bed;

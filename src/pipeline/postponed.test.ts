@@ -3,17 +3,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { fact, gateway, IN } from '../../test/fixtures/connector.js';
+import { mail, standIn } from '../../test/fixtures/fake-driver.js';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createReader } from '../content/read.js';
 import type { AnyDriver, InboundMessage } from '../driver/contract.js';
-import { startInbound } from './inbound/gateway.js';
-import { ackTracker, type ServerLink } from './server/ack-tracker.js';
-import { noMetrics } from './metrics.js';
 import { openJournal } from '../journal/open.js';
 import { silentLog } from '../kit/log.js';
 import { redactor } from '../kit/redact.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { fact, gateway, IN } from '../../test/fixtures/connector.js';
-import { mail, standIn } from '../../test/fixtures/fake-driver.js';
+import { startInbound } from './inbound/gateway.js';
+import { noMetrics } from './metrics.js';
+import { ackTracker, type ServerLink } from './server/ack-tracker.js';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -100,8 +100,8 @@ async function startUnit() {
   return { unit, journal, clock, link, come };
 }
 
-const openOf = async (journal: { waiting(): Promise<readonly { open: number }[]> }) =>
-  (await journal.waiting()).reduce((sum, { open }) => sum + open, 0);
+const openOf = async (journal: { backlog(): Promise<readonly { pending: number }[]> }) =>
+  (await journal.backlog()).reduce((sum, { pending }) => sum + pending, 0);
 
 describe('a sender that was told to come again later', () => {
   it('is not waited for until it does, and is then taken under the same requestId', async () => {

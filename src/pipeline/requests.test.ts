@@ -3,14 +3,14 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { controlFolder, requestOptOut, controlQueue } from './control-queue.js';
-import type { Journal } from '../journal/types/journal.js';
+import { fact } from '../../test/fixtures/connector.js';
+import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { openJournal } from '../journal/open.js';
+import type { Journal } from '../journal/types/journal.js';
 import { createLog, silentLog } from '../kit/log.js';
 import type { Loop } from '../kit/loop.js';
 import { redactor } from '../kit/redact.js';
-import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
-import { fact } from '../../test/fixtures/connector.js';
+import { controlFolder, controlQueue, requestOptOut } from './control-queue.js';
 
 const ANN = '+420601234567';
 let dataDir: string;

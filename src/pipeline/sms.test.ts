@@ -1,8 +1,8 @@
 // Text messages through the whole connector: what is pushed, what is ordered, who wants none, how far they came.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { OptOut } from '../journal/types/journal.js';
 import { fact } from '../../test/fixtures/connector.js';
 import { ANN, SMS, type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
+import type { OptOut } from '../journal/types/journal.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 const ID2 = 'aaaaaaaa-0000-4000-8000-000000000002';

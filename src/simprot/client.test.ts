@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Client, type ClientOptions, type ClientState, createClient } from './client.js';
-import type { Frame } from './codec.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
+import { listLog } from '../../test/fixtures/simprot-peer.js';
 import { type Certificate, makeCertificate } from '../../test/servers/certificate.js';
 import { type Hub, type HubOptions, hubFrame, startHub } from '../../test/servers/hub.js';
-import { listLog } from '../../test/fixtures/simprot-peer.js';
+import { type Client, type ClientOptions, type ClientState, createClient } from './client.js';
+import type { Frame } from './codec.js';
 
 const cleanup: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

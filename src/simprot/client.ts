@@ -5,11 +5,11 @@ import { deadline, raceSignal } from '../kit/deadline.js';
 import { type Deferred, deferred } from '../kit/deferred.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import { connectError, connect, isTlsFault, type TlsSettings } from './connect.js';
+import type { Encoding, Frame } from './codec.js';
+import { connect, connectError, isTlsFault, type TlsSettings } from './connect.js';
 import { DEFAULT_MAX_BODY_BYTES } from './frame.js';
 import type { Login } from './messages.js';
 import { type ConnectorOptions, connectorSession, type Session } from './session.js';
-import type { Encoding, Frame } from './codec.js';
 
 /**
  * down    -> dialing   when it is started, and when its wait is over

@@ -26,7 +26,7 @@ export interface Target {
 export function connect(target: Target, signal: AbortSignal): Promise<Socket> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const socket = connect(target);
+    const socket = socketTo(target);
     const event = target.tls ? 'secureConnect' : 'connect';
     const forget = () => {
       signal.removeEventListener('abort', onAbort);
@@ -49,7 +49,7 @@ export function connect(target: Target, signal: AbortSignal): Promise<Socket> {
   });
 }
 
-function connect({ host, port, tls }: Target): Socket {
+function socketTo({ host, port, tls }: Target): Socket {
   if (!tls) return tcpConnect({ host, port });
   const { rejectUnauthorized = true, ca, cert, key, servername } = tls;
   const given = Object.fromEntries(Object.entries({ ca, cert, key, servername }).filter(([, value]) => value));

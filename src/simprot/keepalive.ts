@@ -1,8 +1,8 @@
 // Owns the keep-alive of a session: when a ping is due, and when silence means that the peer is dead.
-import { yieldToEventLoop, type Clock, sleep } from '../kit/clock.js';
+import { type Clock, sleep, yieldToEventLoop } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import type { Link } from './link.js';
 import type { Frame } from './codec.js';
+import type { Link } from './link.js';
 
 /** So many keep-alive periods without a frame mean that the peer is dead. */
 const SILENT_PERIODS = 3;

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
-import { encodeFrame, frameDecoder } from './frame.js';
 import { decodeBody, type Encoding, encodeBody, type Frame } from './codec.js';
+import { encodeFrame, frameDecoder } from './frame.js';
 
 export interface LinkOptions {
   /** Who is at the other end, for sentences. */

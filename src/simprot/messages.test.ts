@@ -1,13 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  commandInfo,
-  dateTime,
-  gatewayInfo,
-  guid,
-  login,
-  messageContentInfo,
-  problemsOf,
-} from './messages.js';
+import { commandInfo, dateTime, gatewayInfo, guid, login, messageContentInfo, problemsOf } from './messages.js';
 
 const ID = '0b0e9f6e-9c1d-4a39-8f6f-0d6f2b1c3a4d';
 

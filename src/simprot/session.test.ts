@@ -1,17 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { listLog, socketPair } from '../../test/fixtures/simprot-peer.js';
+import { hubFrame } from '../../test/servers/hub.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import {
-  type ConnectorOptions,
-  connectorSession,
-  type ServerOptions,
-  type Session,
-  serverSession,
-} from './session.js';
 import type { Frame } from './codec.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { hubFrame } from '../../test/servers/hub.js';
-import { listLog, socketPair } from '../../test/fixtures/simprot-peer.js';
+import { type ConnectorOptions, connectorSession, type ServerOptions, type Session, serverSession } from './session.js';
 
 const LOGIN = {
   Account: 'gate',

@@ -5,10 +5,10 @@ import type { Clock } from '../kit/clock.js';
 import { type Deferred, deferred } from '../kit/deferred.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import type { Encoding, Frame } from './codec.js';
+import { createKeepalive, type Keepalive } from './keepalive.js';
 import { createLink, type Link } from './link.js';
 import { type Login, loginAnswer, login as loginSchema, MSG, problemsOf } from './messages.js';
-import { createKeepalive, type Keepalive } from './keepalive.js';
-import type { Encoding, Frame } from './codec.js';
 
 export interface SessionOptions {
   clock: Clock;

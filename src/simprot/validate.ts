@@ -56,7 +56,8 @@ export function checkMessagePack(body: Buffer): void {
       continue;
     }
     const step = readToken(body, at);
-    if (top.keyed && top.left % 2 === 0 && !step.name) throw new InvalidContent('a map has a key that is no text or number');
+    if (top.keyed && top.left % 2 === 0 && !step.name)
+      throw new InvalidContent('a map has a key that is no text or number');
     if (++values > MAX_VALUES) throw new InvalidContent(`it holds more than ${MAX_VALUES} values`);
     top.left -= 1;
     at = step.next;
@@ -103,8 +104,10 @@ function container(next: number, inside: number, keyed: boolean): Step {
 function timestamp(body: Buffer, at: number, length: number): Step {
   const type = body[at];
   if (type === undefined) throw cutShort();
-  if (type !== TIMESTAMP) throw new InvalidContent(`it holds an extension of type ${type}; only timestamps (255) are known`);
-  if (length !== 4 && length !== 8 && length !== 12) throw new InvalidContent(`it holds a timestamp of ${length} bytes`);
+  if (type !== TIMESTAMP)
+    throw new InvalidContent(`it holds an extension of type ${type}; only timestamps (255) are known`);
+  if (length !== 4 && length !== 8 && length !== 12)
+    throw new InvalidContent(`it holds a timestamp of ${length} bytes`);
   return leaf(body, at + 1 + length, false);
 }
 

@@ -12,10 +12,10 @@ import { accountOf, submitJob } from './smsc-words.js';
 const options = z.object({ port: z.number(), window: z.number() });
 const { port, window } = options.parse(JSON.parse(process.argv[2] ?? ''));
 
-// A journal that has never heard of anything: the test's memory would look through all it has every time.
-const memory = { ...createDriverState(), byFingerprint: async () => [] };
+// A journal that has never heard of anything: the test's driverState would look through all it has every time.
+const driverState = { ...createDriverState(), byFingerprint: async () => [] };
 const open = (direction: 'I' | 'O') =>
-  smpp.open(contextOf(smpp, accountOf(direction, port, window), { direction, memory }));
+  smpp.open(contextOf(smpp, accountOf(direction, port, window), { direction, driverState }));
 const sender = await open('O');
 const receiver = await open('I');
 void confirmAll();

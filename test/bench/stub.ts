@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { frame, onFrames } from './frames.js';
 import { nowMs } from './machine.js';
 import { benchText } from './sms-texts.js';
-import { type Command, command, type SendRequestBatch, type Report } from './stub-words.js';
+import { type Command, command, type Report, type SendRequestBatch } from './stub-words.js';
 
 const mail = z.object({ DeliverySystemId: z.string(), GatewayId: z.string(), RequestId: z.string() });
 const answer = z.object({ Id: z.string(), Data: z.string().nullish() });

@@ -1,6 +1,13 @@
 // Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
 import { afterEach } from 'vitest';
-import type { InboundMessage, Content, DeliveryReceipt, Driver, ComposedMessage, Outcome } from '../../src/driver/contract.js';
+import type {
+  ComposedMessage,
+  Content,
+  DeliveryReceipt,
+  Driver,
+  InboundMessage,
+  Outcome,
+} from '../../src/driver/contract.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { attemptOf, contextOf } from './context.js';
 import type { Counterparty } from './harness.js';
@@ -19,7 +26,7 @@ export interface Table<Settings, C extends Counterparty, In extends Content, Out
   readonly clock: WatchedClock;
   readonly said: Recorder;
   /** What the driver reported of sent messages. */
-  readonly news: readonly DeliveryReceipt[];
+  readonly receipts: readonly DeliveryReceipt[];
   context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings>>;
   /** Opens a session, closed after the test if the test did not. */
   open(): Promise<Open<In, Out>>;
@@ -52,16 +59,23 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
       const driverState = createDriverState();
       const clock = watchedClock();
       const said = recorder();
-      const news: DeliveryReceipt[] = [];
+      const receipts: DeliveryReceipt[] = [];
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
-        contextOf(driver, written, { direction, clock, driverState, log: said.log, news, ...(dataDir && { dataDir }) });
+        contextOf(driver, written, {
+          direction,
+          clock,
+          driverState,
+          log: said.log,
+          receipts,
+          ...(dataDir && { dataDir }),
+        });
       const open = async () => {
         const opened = await openSession(driver, context(), driverState);
         undo.push(opened.close);
         return opened;
       };
-      return { counterparty, driverState, clock, said, news, context, open };
+      return { counterparty, driverState, clock, said, receipts, context, open };
     },
   };
 }

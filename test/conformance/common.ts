@@ -1,11 +1,11 @@
 // Owns the cases that hold for every driver: what it says about itself, and what holds whichever way mails go.
 import { expect, it } from 'vitest';
 import {
+  type ComposedMessage,
   type Content,
   type Driver,
   GatepostError,
   messageOf,
-  type ComposedMessage,
 } from '../../src/driver/contract.js';
 import { secretsAmong } from '../../src/driver/settings.js';
 import { until } from '../fixtures/wait-for.js';

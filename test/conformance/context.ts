@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
   Attempt,
-  Content,
-  DeliveryReceipt,
-  Driver,
-  GatewayContext,
-  DriverState,
   ComposedMail,
   ComposedMessage,
   ComposedText,
+  Content,
+  DeliveryReceipt,
+  Driver,
+  DriverState,
+  GatewayContext,
 } from '../../src/driver/contract.js';
 import { segmentsOf } from '../../src/driver/shared/text.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';

@@ -2,7 +2,7 @@
 // reader of either format minds.
 import PDFDocument from 'pdfkit';
 import sharp from 'sharp';
-import type { FaxDocument, ComposedFax } from '../../src/driver/contract.js';
+import type { ComposedFax, FaxDocument } from '../../src/driver/contract.js';
 import type { Words } from './words.js';
 
 export interface OfferedFax {

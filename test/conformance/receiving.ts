@@ -1,6 +1,6 @@
 // Owns the cases for drivers that receive.
 import { expect, it } from 'vitest';
-import { type Content, messageOf, type ComposedMessage } from '../../src/driver/contract.js';
+import { type ComposedMessage, type Content, messageOf } from '../../src/driver/contract.js';
 import { until } from '../fixtures/wait-for.js';
 import { type Bench, openThings } from './bench.js';
 import type { Offering } from './harness.js';

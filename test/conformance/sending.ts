@@ -1,6 +1,6 @@
 // Owns the cases for drivers that send.
 import { expect, it } from 'vitest';
-import type { Content, ComposedMessage } from '../../src/driver/contract.js';
+import type { ComposedMessage, Content } from '../../src/driver/contract.js';
 import type { Bench } from './bench.js';
 import { attemptOf } from './context.js';
 import type { Cut, Taking } from './harness.js';

@@ -2,12 +2,12 @@
 // `conform` for mail, `conformText` for text messages, `conformFax` for faxes.
 import { describe, expect, it } from 'vitest';
 import type {
-  Content,
-  Driver,
-  FaxDocument,
   ComposedFax,
   ComposedMessage,
   ComposedText,
+  Content,
+  Driver,
+  FaxDocument,
   TextMessage,
 } from '../../src/driver/contract.js';
 import { benchOf } from './bench.js';

@@ -1,10 +1,10 @@
 // Owns the words in which the suite speaks of messages, so that its cases hold for every channel: what is put on offer,
 // what is sent, and whether what came out is the same.
 import type {
-  Content,
   ComposedMail,
   ComposedMessage,
   ComposedText,
+  Content,
   RawMail,
   TextMessage,
 } from '../../src/driver/contract.js';

@@ -83,7 +83,7 @@ export async function untilStep(dataDir: string, step: string, count = 1): Promi
     const journal = await openJournalReader(`sqlite:${path}`).catch(() => null);
     if (!journal) return false;
     try {
-      return (await journal.entries({ event, limit: 1000 })).length >= count;
+      return (await journal.entries({ event: step, limit: 1000 })).length >= count;
     } finally {
       await journal.close();
     }

@@ -2,12 +2,12 @@
 import { hylaFax } from '../../gateways/hylafax/driver.js';
 import type { Session } from '../../gateways/hylafax/session.js';
 import type {
-  InboundMessage,
   Attempt,
   CheckStep,
+  ComposedFax,
   DeliveryReceipt,
   FaxDocument,
-  ComposedFax,
+  InboundMessage,
   Outcome,
 } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';

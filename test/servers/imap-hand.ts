@@ -1,7 +1,7 @@
 // What tests of a receiving mailbox share: a gateway on a throw-away Dovecot, and a hand that takes its inbound messages the
 // way the flow does, with a memory in place of the journal.
 import { tmpdir } from 'node:os';
-import type { InboundMessage, Clock, Driver, GatewayContext, Log } from '../../src/driver/contract.js';
+import type { Clock, Driver, GatewayContext, InboundMessage, Log } from '../../src/driver/contract.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';

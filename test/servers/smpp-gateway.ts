@@ -1,6 +1,6 @@
 // Owns one Smpp gateway under test: opened as the flow does it, its inbound messages one by one, its news collected.
 import { smpp } from '../../gateways/smpp/driver.js';
-import type { InboundMessage, DeliveryReceipt, ComposedText, Outcome, TextMessage } from '../../src/driver/contract.js';
+import type { ComposedText, DeliveryReceipt, InboundMessage, Outcome, TextMessage } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';

@@ -3,17 +3,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { telnyxFax } from '../../gateways/telnyx-fax/driver.js';
 import type { Session } from '../../gateways/telnyx-fax/session.js';
 import type {
-  InboundMessage,
   Attempt,
   DeliveryReceipt,
   FaxDocument,
+  InboundMessage,
   RawRequest,
   WebhookResult,
 } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
-import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
+import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
 import { type Signed, startTelnyx, type TelnyxServer } from './telnyx.js';
 
 export const GATEWAY = '11111111-2222-4333-8444-555555555555';
@@ -106,7 +106,7 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
       undo.push(() => turn(receiving.stop()));
       return receiving;
     },
-    attempt(messageId, ms = 85_000, firstBegunAt = clock.now()) {
+    attempt(messageId, ms = 85_000, firstAttemptAt = clock.now()) {
       const end = clock.now() + ms;
       return { ...attemptOf(messageId), firstAttemptAt, remaining: () => Math.max(0, end - clock.now()) };
     },

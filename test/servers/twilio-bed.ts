@@ -2,12 +2,18 @@
 
 import { twilio } from '../../gateways/twilio/driver.js';
 import type { Session } from '../../gateways/twilio/session.js';
-import type { InboundMessage, DeliveryReceipt, RawRequest, TextMessage, WebhookResult } from '../../src/driver/contract.js';
+import type {
+  DeliveryReceipt,
+  InboundMessage,
+  RawRequest,
+  TextMessage,
+  WebhookResult,
+} from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
-import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
+import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
 import { startTwilio, type TwilioOptions, type TwilioServer } from './twilio.js';
 
 export const PUBLIC = 'https://gatepost.example.com/webhooks/11111111-2222-4333-8444-555555555555';
@@ -69,7 +75,15 @@ export async function startBed(options: TwilioOptions & { clock?: Clock } = {}):
     said,
     async open(direction, written = {}) {
       const { clock } = options;
-      const sight = { direction, driverState, receipts, inputRejected, log: said.log, webhookUrl: PUBLIC, ...(clock && { clock }) };
+      const sight = {
+        direction,
+        driverState,
+        receipts,
+        inputRejected,
+        log: said.log,
+        webhookUrl: PUBLIC,
+        ...(clock && { clock }),
+      };
       const session = await twilio.open(contextOf(twilio, { ...usual, ...written }, sight));
       undo.push(() => twilio.close(session));
       return session;

@@ -2,11 +2,11 @@
 // own pictures replaced by a mark that the layouts put the dithered picture in for.
 import type { MessageContentInfo } from '../../simprot/messages.js';
 import { cleanHtml } from '../html/clean.js';
-import { cleanText } from '../limits.js';
 import { imageData } from '../html/links.js';
 import { type AttributeSpans, readMarkup } from '../html/markup.js';
-import { MAX_HTML } from '../prescan.js';
 import { htmlToText, textToHtml } from '../html/text.js';
+import { cleanText } from '../limits.js';
+import { MAX_HTML } from '../prescan.js';
 import { MAX_PAGES, tooManyPages } from './page.js';
 
 export interface FaxBody {

@@ -22,7 +22,12 @@ import { typeset } from './typeset.js';
 
 export interface FaxMaker extends FaxComposer {
   /** `pictures`: false leaves them out. */
-  compose(sendRequest: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal, pictures?: boolean): Promise<FaxResult>;
+  compose(
+    sendRequest: MessageContentInfo,
+    rules: FaxRulesInput,
+    signal: AbortSignal,
+    pictures?: boolean,
+  ): Promise<FaxResult>;
 }
 
 export interface FaxMakerOptions {

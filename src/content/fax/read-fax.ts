@@ -52,12 +52,7 @@ const LONGEST_NOTE = 500;
 
 type Rules = Pick<FaxRulesInput, 'region'>;
 
-export async function readFax(
-  fax: FaxInput,
-  rules: Rules,
-  context: ReadContext,
-  deps: FaxDeps,
-): Promise<ReadMessage> {
+export async function readFax(fax: FaxInput, rules: Rules, context: ReadContext, deps: FaxDeps): Promise<ReadMessage> {
   const title = titleOf(callerOf(fax, rules.region), '');
   return messageOfFax(fax, rules, context, await lookInto(fax, formatOf(fax.raw), title, deps));
 }

@@ -4,9 +4,9 @@
 //
 // The send request: prescan (bounds, one meaning) -> sanitize-html with our rules -> image data put back.
 import sanitizeHtml from 'sanitize-html';
+import { imageReference, prescan } from '../prescan.js';
 import { cleanStyle, isPlainColor } from './css.js';
 import { imageData, safeLink } from './links.js';
-import { imageReference, prescan } from '../prescan.js';
 
 export interface CleanOptions {
   /** The data: address of the mail's own part with this Content-ID (without brackets), undefined when there is none. */

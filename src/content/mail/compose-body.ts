@@ -2,10 +2,10 @@
 // as parts of their own, and the plain text beside it.
 import { createHash } from 'node:crypto';
 import type { MessageContentInfo } from '../../simprot/messages.js';
-import { cleanText } from '../limits.js';
 import { imageData } from '../html/links.js';
 import { type AttributeSpans, readMarkup } from '../html/markup.js';
 import { htmlToText } from '../html/text.js';
+import { cleanText } from '../limits.js';
 
 export interface InlineImage {
   cid: string;

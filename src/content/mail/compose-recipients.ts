@@ -33,7 +33,9 @@ type ListsResult = { ok: true; lists: Lists } | { ok: false; problem: string };
 
 /** Reads the recipients of `order`; every address in the result has passed `checkAddress`. */
 export function recipientsOf(sendRequest: MessageContentInfo): RecipientsResult {
-  const read = sendRequest.ExtendedFields?.trim() ? fromExtended(sendRequest, sendRequest.ExtendedFields) : fromFields(sendRequest);
+  const read = sendRequest.ExtendedFields?.trim()
+    ? fromExtended(sendRequest, sendRequest.ExtendedFields)
+    : fromFields(sendRequest);
   if (!read.ok) return read;
   const { lists } = read;
   const everybody = [...lists.to, ...lists.cc, ...lists.bcc];

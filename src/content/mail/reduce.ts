@@ -1,8 +1,9 @@
 // Owns the last resort: a mail that cannot be read in full still becomes a message, from the beginning of its bytes, with the
 // whole original attached and the reason in the notes. Touches no library that a mail could keep busy, and never fails.
+
+import { textToHtml } from '../html/text.js';
 import { boundaryBefore, cleanText, humanSize } from '../limits.js';
 import type { MailInput } from '../reader.js';
-import { textToHtml } from '../html/text.js';
 import { charsetFor, decodeBytes, knownCharset } from './charset.js';
 import type { Digest } from './digest.js';
 import { readFields } from './fields.js';

@@ -1,9 +1,9 @@
 // Owns a send request for a text message: from MessageContentInfo to what a carrier is handed.
 import { type Segmentation, segmentsOf, type TextEncoding } from '../../kit/gsm.js';
 import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
+import { htmlToText } from '../html/text.js';
 import { cleanLine, cleanText, cutText } from '../limits.js';
 import type { TextRulesInput } from '../reader.js';
-import { htmlToText } from '../html/text.js';
 import { readRecipient, senderOf } from './numbers.js';
 import { transliterate } from './transliterate.js';
 

@@ -3,10 +3,10 @@
 import { isoTime } from '../../kit/clock.js';
 import { LIMITS } from '../../simprot/messages.js';
 import { withFooter } from '../footer.js';
+import { textToHtml } from '../html/text.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
 import { plausibleTime, UNKNOWN_SENDER } from '../mail/fields.js';
 import type { ReadAttachment, ReadContext, ReadText, TextInput, TextRulesInput } from '../reader.js';
-import { textToHtml } from '../html/text.js';
 import { attachmentId, madeId, shortId } from '../threading.js';
 import { consentOf } from './keywords.js';
 import { languageHint } from './language.js';

@@ -41,7 +41,10 @@ export interface Cursor {
   advance(seenUpTo: number): Promise<void>;
 }
 
-export function cursorAt(driverState: DriverState, { start, settledUpTo }: { start: number; settledUpTo: number }): Cursor {
+export function cursorAt(
+  driverState: DriverState,
+  { start, settledUpTo }: { start: number; settledUpTo: number },
+): Cursor {
   const pending = new Map<string, number>();
   const settled = new Set<string>();
   let upTo = settledUpTo;

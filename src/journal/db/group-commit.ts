@@ -1,6 +1,6 @@
 // Owns group commit: work that is asked for in the same turn of the event loop shares one transaction, so that one fsync
 // serves them all. Nobody hears of success before the commit.
-import { yieldToEventLoop, type Clock, sleep } from '../../kit/clock.js';
+import { type Clock, sleep, yieldToEventLoop } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import type { Database, Sql, Verdict, Work } from './sql.js';
 

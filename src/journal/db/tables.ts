@@ -1,19 +1,19 @@
 // Owns the shape of the journal's tables, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
 import { type Generated, sql } from 'kysely';
-import type { InboundState, DeliveryState, OptOut, OutboundState } from '../types/journal.js';
+import type { DeliveryState, InboundState, OptOut, OutboundState } from '../types/journal.js';
 
 export interface Tables {
-  inboundMessages: InboundMessagesTable;
+  inbound_messages: InboundMessagesTable;
   attachments: AttachmentsTable;
-  outboundMessages: OutboundMessagesTable;
+  outbound_messages: OutboundMessagesTable;
   delivery_parts: DeliveryPartsTable;
   unmatched_receipts: UnmatchedReceiptsTable;
   opt_outs: OptOutsTable;
-  kept: DriverRecordsTable;
+  driver_records: DriverRecordsTable;
   delivery_log: DeliveryLogTable;
   reconciliation: ReconciliationTable;
-  memory: DriverCheckpointsTable;
-  facts: JournalMetaTable;
+  driver_checkpoints: DriverCheckpointsTable;
+  journal_meta: JournalMetaTable;
 }
 
 export interface InboundMessagesTable {
@@ -37,7 +37,7 @@ export interface InboundMessagesTable {
   bytes: number;
   /** JSON list of sentences. */
   notes: string;
-  refusals: number;
+  rejections: number;
   /** The server's MessageId, lower case. */
   message_id: string | null;
   received_at: number;
@@ -138,7 +138,7 @@ export interface DeliveryLogTable {
   at: number;
   gateway_id: string;
   direction: 'I' | 'O';
-  step: string;
+  event: string;
   /** Key of the inbound message at that time, or MessageId of the outbound message. */
   subject: string;
   /** The inbound message, whatever its key is by now; null for outbound messages and notes. */
@@ -153,7 +153,7 @@ export interface DeliveryLogTable {
 export interface ReconciliationTable {
   gateway_id: string;
   day: string;
-  seen: number;
+  received: number;
   duplicates: number;
 }
 

@@ -2,8 +2,8 @@
 
 import { GatepostError } from '../../kit/errors.js';
 import type { Committer } from '../db/group-commit.js';
-import type { Journal } from '../types/journal.js';
 import { type Sql, statement } from '../db/sql.js';
+import type { Journal } from '../types/journal.js';
 
 interface Place {
   gatewayId: string;

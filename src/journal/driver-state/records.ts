@@ -3,8 +3,8 @@
 import type { Clock } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
-import type { DriverRecords } from '../types/journal.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
+import type { DriverRecords } from '../types/journal.js';
 
 interface Place {
   gatewayId: string;

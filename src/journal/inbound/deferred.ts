@@ -1,10 +1,11 @@
 // Owns inbound messages whose sender was told to come again later: not waited for until it does, forgotten when it never does.
 // A postponed inbound message is out of the ledger on both sides of the sum, so whoever ends that counts it in again.
-import { INBOUND, type InboundRow, inboundEvent } from './rows.js';
-import type { InboundDeps } from './inbound.js';
-import type { InboundJournal } from '../types/journal.js';
-import { countSeen, uncountSeen } from './reconciliation.js';
+
 import { listStatement, type Sql, statement } from '../db/sql.js';
+import type { InboundJournal } from '../types/journal.js';
+import type { InboundDeps } from './inbound.js';
+import { countSeen, uncountSeen } from './reconciliation.js';
+import { INBOUND, type InboundRow, inboundEvent } from './rows.js';
 
 // What is kept here whole is ours to hand over, whether its sender comes again or not.
 const toPostponed = statement<{ id: number; at: number }>()((db, slot) =>

@@ -2,24 +2,24 @@
 // Quarantine has its own file. Every change of state is a conditional UPDATE, so no step can be taken twice or backwards.
 import { type Clock, isoTime } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
-import { fittingReferences, senderOf, threadOf } from './threading.js';
+import { type Committer, inSlices } from '../db/group-commit.js';
+import { type Database, listStatement, type Sql, statement } from '../db/sql.js';
+import { insertAttachment } from '../storage/attachments.js';
+import type { Files } from '../storage/blobs.js';
+import type { InboundJournal, InboundRecord, NewInboundMessage } from '../types/journal.js';
+import { comeBack } from './deferred.js';
+import { countDuplicate, countSeen } from './reconciliation.js';
 import {
   INBOUND,
   type InboundRow,
+  inboundByFingerprint,
   inboundById,
   inboundByKey,
   inboundByRequest,
   inboundEvent,
-  inboundByFingerprint,
   recordFrom,
 } from './rows.js';
-import { insertAttachment } from '../storage/attachments.js';
-import { type Committer, inSlices } from '../db/group-commit.js';
-import type { Files } from '../storage/blobs.js';
-import type { InboundRecord, InboundJournal, NewInboundMessage } from '../types/journal.js';
-import { countDuplicate, countSeen } from './reconciliation.js';
-import { comeBack } from './deferred.js';
-import { type Database, listStatement, type Sql, statement } from '../db/sql.js';
+import { fittingReferences, senderOf, threadOf } from './threading.js';
 
 export interface InboundDeps {
   database: Database;
@@ -65,7 +65,7 @@ const insertOpen = statement<{
       thread: slot('thread'),
       bytes: slot('bytes'),
       notes: slot('notes'),
-      refusals: 0,
+      rejections: 0,
       received_at: slot('at'),
       day: slot('day'),
       raw_sha256: slot('sha256'),
@@ -99,7 +99,7 @@ const insertIgnored = statement<{ gatewayId: string; key: string; fingerprint: s
         thread: '',
         bytes: 0,
         notes: '[]',
-        refusals: 0,
+        rejections: 0,
         received_at: slot('at'),
         day: slot('day'),
       })
@@ -147,7 +147,7 @@ const toConfirmed = listStatement<{ at: number }, number>()((db, slot, ids) =>
 const countRefusal = statement<{ id: number }>()((db, slot) =>
   db
     .updateTable('inbound_messages')
-    .set(({ eb }) => ({ refusals: eb('rejections', '+', 1) }))
+    .set(({ eb }) => ({ rejections: eb('rejections', '+', 1) }))
     .where('id', '=', slot('id'))
     .where('state', '=', 'pending')
     .returning(INBOUND),
@@ -155,14 +155,13 @@ const countRefusal = statement<{ id: number }>()((db, slot) =>
 
 type Verbs = Pick<
   InboundJournal,
-  'skip' | 'byFingerprint' | 'rekey' | 'pending' | 'spool' | 'dispatched' | 'acknowledge' | 'rejected' | 'confirmed'
+  'skip' | 'byFingerprint' | 'rekey' | 'open' | 'spool' | 'dispatched' | 'acknowledge' | 'rejected' | 'confirmed'
 >;
 
 export function inbound(deps: InboundDeps): Verbs {
   const { database, commits, clock } = deps;
   return {
-    byFingerprint: (gatewayId, fingerprints) =>
-      database.reads.allOf(inboundByFingerprint, { gatewayId }, fingerprints),
+    byFingerprint: (gatewayId, fingerprints) => database.reads.allOf(inboundByFingerprint, { gatewayId }, fingerprints),
     async skip(gatewayId, entries) {
       const at = clock.now();
       const day = isoTime(at).slice(0, 10);
@@ -194,9 +193,9 @@ export function inbound(deps: InboundDeps): Verbs {
     rejected: (inboundId, detail) =>
       commits.run(async (sql) => {
         const row = await sql.first(countRefusal, { id: inboundId });
-        if (!row) return (await required(sql, inboundId)).refusals;
+        if (!row) return (await required(sql, inboundId)).rejections;
         await inboundEvent(sql, row, 'rejected', clock.now(), detail);
-        return row.refusals;
+        return row.rejections;
       }),
     confirmed: (inboundIds) =>
       commits.run(async (sql) => {
@@ -208,7 +207,11 @@ export function inbound(deps: InboundDeps): Verbs {
 }
 
 /** `raw`: the whole message, when it is to be kept with the row. */
-async function put(deps: InboundDeps, inboundMessage: NewInboundMessage, raw: Uint8Array | null): Promise<InboundRecord> {
+async function put(
+  deps: InboundDeps,
+  inboundMessage: NewInboundMessage,
+  raw: Uint8Array | null,
+): Promise<InboundRecord> {
   const { database, commits, files } = deps;
   const { gatewayId, key } = inboundMessage;
   const contents = inboundMessage.attachments.map(({ bytes }) => bytes);
@@ -263,7 +266,7 @@ async function openAgain(
 async function insertAttachments(
   sql: Sql,
   inboundId: number,
-  { inboundMessage, hashes, at }: Pick<Opening, 'arrival' | 'hashes'> & { at: number },
+  { inboundMessage, hashes, at }: Pick<Opening, 'inboundMessage' | 'hashes'> & { at: number },
 ): Promise<void> {
   for (const [index, attachment] of inboundMessage.attachments.entries()) {
     const sha256 = hashes[index];

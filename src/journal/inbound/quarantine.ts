@@ -1,11 +1,12 @@
 // Owns quarantine: where a message waits that the server keeps refusing or that could not be read. Whole, visible, retryable.
-import { INBOUND, inboundEvent, recordFrom } from './rows.js';
-import type { Files } from '../storage/blobs.js';
-import type { InboundDeps } from './inbound.js';
-import type { InboundJournal, QuarantinedMessage } from '../types/journal.js';
-import { comeBack } from './deferred.js';
+
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
+import type { Files } from '../storage/blobs.js';
+import type { InboundJournal, QuarantinedMessage } from '../types/journal.js';
+import { comeBack } from './deferred.js';
+import type { InboundDeps } from './inbound.js';
+import { INBOUND, inboundEvent, recordFrom } from './rows.js';
 
 const toQuarantined = statement<{ id: number; reason: string; sha256: string; at: number; bytes: number }>()(
   (db, slot) =>
@@ -26,7 +27,7 @@ const toQuarantined = statement<{ id: number; reason: string; sha256: string; at
 const toOpen = statement<{ id: number }>()((db, slot) =>
   db
     .updateTable('inbound_messages')
-    .set({ state: 'pending', refusals: 0 })
+    .set({ state: 'pending', rejections: 0 })
     .where('id', '=', slot('id'))
     .where('state', '=', 'quarantined')
     .returning(INBOUND),

@@ -1,19 +1,21 @@
 // Owns the completeness ledger and what is waiting. "Seen" is counted when an inbound message is opened, apart from the inbound messages
 // themselves; what became of it is counted from the inbound messages. So a row that got lost shows as a sum that does not add up.
 import { isoTime } from '../../kit/clock.js';
-import type { InboundRow } from './rows.js';
-import type { InboundState, GatewayBacklog, ReconciliationRow } from '../types/journal.js';
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
+import type { GatewayBacklog, InboundState, ReconciliationRow } from '../types/journal.js';
+import type { InboundRow } from './rows.js';
 
 type Day = Pick<InboundRow, 'gateway_id' | 'day'>;
 
 const addSeen = statement<Day>()((db, slot) =>
   db
     .insertInto('reconciliation')
-    .values({ gateway_id: slot('gateway_id'), day: slot('day'), seen: 1, duplicates: 0 })
+    .values({ gateway_id: slot('gateway_id'), day: slot('day'), received: 1, duplicates: 0 })
     .onConflict((conflict) =>
-      conflict.columns(['day', 'gateway_id']).doUpdateSet(({ eb }) => ({ seen: eb('reconciliation.received', '+', 1) })),
+      conflict
+        .columns(['day', 'gateway_id'])
+        .doUpdateSet(({ eb }) => ({ received: eb('reconciliation.received', '+', 1) })),
     ),
 );
 
@@ -28,7 +30,7 @@ const addDuplicate = statement<Day>()((db, slot) =>
 const takeSeen = statement<Day & { count: number }>()((db, slot) =>
   db
     .updateTable('reconciliation')
-    .set(({ eb }) => ({ seen: eb('received', '-', slot('count')) }))
+    .set(({ eb }) => ({ received: eb('received', '-', slot('count')) }))
     .where('day', '=', slot('day'))
     .where('gateway_id', '=', slot('gateway_id')),
 );
@@ -76,19 +78,19 @@ const became = statement<{ since: string }>()((db, slot) =>
     .groupBy(['day', 'gateway_id', 'state']),
 );
 
-const COLUMN: Record<InboundState, 'delivered' | 'backlog' | 'quarantined' | null> = {
-  open: 'backlog',
+const COLUMN: Record<InboundState, 'delivered' | 'waiting' | 'quarantined' | null> = {
+  pending: 'waiting',
   acknowledged: 'delivered',
   confirmed: 'delivered',
   quarantined: 'quarantined',
-  ignored: null,
+  skipped: null,
 };
 
 /** By day, then gateway; the day that `since` (ms) falls on is the first. */
 export async function reconciliation(reads: Sql, since: number): Promise<ReconciliationRow[]> {
   const from = { since: isoTime(since).slice(0, 10) };
   const rows = new Map<string, ReconciliationRow>();
-  for (const { gateway_id, day, seen, duplicates } of await reads.all(counted, from)) {
+  for (const { gateway_id, day, received, duplicates } of await reads.all(counted, from)) {
     rows.set(nameOf(day, gateway_id), { ...emptyRow(gateway_id, day), received, duplicates });
   }
   for (const { gateway_id, day, state, count } of await reads.all(became, from)) {
@@ -121,7 +123,13 @@ const unsettledCounts = statement<object>()((db) =>
 export async function waiting(reads: Sql): Promise<GatewayBacklog[]> {
   const gateways = new Map<string, GatewayBacklog>();
   for (const { gateway_id: gatewayId, state, count, oldest } of await reads.all(unsettledCounts, {})) {
-    const row = gateways.get(gatewayId) ?? { gatewayId, pending: 0, unconfirmed: 0, quarantined: 0, oldestPendingAt: null };
+    const row = gateways.get(gatewayId) ?? {
+      gatewayId,
+      pending: 0,
+      unconfirmed: 0,
+      quarantined: 0,
+      oldestPendingAt: null,
+    };
     gateways.set(gatewayId, row);
     if (state === 'pending') {
       row.pending = count;

@@ -1,7 +1,8 @@
 // Owns the rows of inbound messages as the verbs see them: which columns, which record, which step in the delivery log.
-import type { InboundRecord, InboundState } from '../types/journal.js';
+
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
+import type { InboundRecord, InboundState } from '../types/journal.js';
 
 /** What every verb reads and returns of an inbound message. */
 export const INBOUND = [
@@ -26,7 +27,7 @@ export interface InboundRow {
   state: InboundState;
   request_id: string | null;
   delivery_system_id: string;
-  refusals: number;
+  rejections: number;
   message_id: string | null;
   remote_address: string;
   day: string;
@@ -43,7 +44,7 @@ export function recordFrom(row: InboundRow): InboundRecord {
     state: row.state,
     requestId: row.request_id ?? '',
     deliverySystemId: row.delivery_system_id,
-    rejections: row.refusals,
+    rejections: row.rejections,
     messageId: row.message_id,
   };
 }
@@ -60,7 +61,7 @@ export async function known(
 export async function inboundEvent(
   sql: Sql,
   row: InboundRow,
-  step: string,
+  event: string,
   at: number,
   detail: string | null = null,
 ): Promise<void> {
@@ -83,7 +84,11 @@ export const inboundById = statement<{ id: number }>()((db, slot) =>
 );
 
 export const inboundByKey = statement<{ gatewayId: string; key: string }>()((db, slot) =>
-  db.selectFrom('inbound_messages').select(INBOUND).where('key', '=', slot('key')).where('gateway_id', '=', slot('gatewayId')),
+  db
+    .selectFrom('inbound_messages')
+    .select(INBOUND)
+    .where('key', '=', slot('key'))
+    .where('gateway_id', '=', slot('gatewayId')),
 );
 
 export const inboundByRequest = statement<{ requestId: string }>()((db, slot) =>
@@ -91,7 +96,11 @@ export const inboundByRequest = statement<{ requestId: string }>()((db, slot) =>
 );
 
 const inboundMessagesByKey = listStatement<{ gatewayId: string }, string>()((db, slot, keys) =>
-  db.selectFrom('inbound_messages').select(INBOUND).where('key', 'in', keys).where('gateway_id', '=', slot('gatewayId')),
+  db
+    .selectFrom('inbound_messages')
+    .select(INBOUND)
+    .where('key', 'in', keys)
+    .where('gateway_id', '=', slot('gatewayId')),
 );
 
 export const inboundByFingerprint = listStatement<{ gatewayId: string }, string>()((db, slot, fingerprints) =>

@@ -1,12 +1,13 @@
 // Owns one row of the delivery log: how a verb writes it and how it is read back.
-import type { LogEntry } from '../types/journal.js';
+
 import { type Sql, statement } from '../db/sql.js';
+import type { LogEntry } from '../types/journal.js';
 
 /** A counterparty's words are kept up to here: long enough for any SMTP reply, short enough for a table on a screen. */
 const LONGEST_DETAIL = 1_000;
 
 /** A step, as the verbs write it. */
-export interface Step extends Omit<LogEntry, 'id'> {
+export interface DeliveryEvent extends Omit<LogEntry, 'id'> {
   /** Null for outbound messages and notes. */
   inboundId: number | null;
 }
@@ -17,7 +18,7 @@ export interface EventRow {
   at: number;
   gateway_id: string;
   direction: 'I' | 'O';
-  step: string;
+  event: string;
   subject: string;
   delivery_system_id: string | null;
   message_id: string | null;
@@ -25,14 +26,14 @@ export interface EventRow {
   detail: string | null;
 }
 
-const insertEvent = statement<Step>()((db, slot) =>
+const insertEvent = statement<DeliveryEvent>()((db, slot) =>
   db.insertInto('delivery_log').values({
     at: slot('at'),
     gateway_id: slot('gatewayId'),
     direction: slot('direction'),
-    step: slot('event'),
+    event: slot('event'),
     subject: slot('subject'),
-    inbound_id: slot('arrivalId'),
+    inbound_id: slot('inboundId'),
     delivery_system_id: slot('deliverySystemId'),
     message_id: slot('messageId'),
     remote_address: slot('remoteAddress'),
@@ -40,8 +41,8 @@ const insertEvent = statement<Step>()((db, slot) =>
   }),
 );
 
-export async function writeEvent(sql: Sql, step: Step): Promise<void> {
-  await sql.run(insertEvent, { ...step, detail: step.detail === null ? null : oneLine(step.detail) });
+export async function writeEvent(sql: Sql, event: DeliveryEvent): Promise<void> {
+  await sql.run(insertEvent, { ...event, detail: event.detail === null ? null : oneLine(event.detail) });
 }
 
 /** Folds all white space and cuts to what the log keeps, never through a surrogate pair. */
@@ -60,7 +61,7 @@ export function entryFrom(row: EventRow): LogEntry {
     at: row.at,
     gatewayId: row.gateway_id,
     direction: row.direction,
-    event: row.step,
+    event: row.event,
     subject: row.subject,
     deliverySystemId: row.delivery_system_id,
     messageId: row.message_id,

@@ -2,9 +2,9 @@
 import { sql } from 'kysely';
 import type { Clock } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
-import type { DeliveryLog, LogEntry, LogFilter } from '../types/journal.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
-import { entryFrom, type EventRow, writeEvent } from './events.js';
+import type { DeliveryLog, LogEntry, LogFilter } from '../types/journal.js';
+import { type EventRow, entryFrom, writeEvent } from './events.js';
 
 /** More rows than anybody reads; a larger `limit` is cut to it. */
 const MOST_ENTRIES = 10_000;
@@ -35,7 +35,7 @@ type EntryQuery = Required<LogFilter>;
 export async function entries(reads: Sql, filter: LogFilter): Promise<LogEntry[]> {
   const rows = await reads.all(entryStatement(filter), {
     gatewayId: filter.gatewayId ?? '',
-    step: filter.event ?? '',
+    event: filter.event ?? '',
     since: filter.since ?? 0,
     until: filter.until ?? 0,
     after: filter.after ?? 0,
@@ -85,7 +85,7 @@ const followingStatement = (given: Given) =>
       .selectAll()
       .where('id', '>', slot('after'))
       .$if(given('gatewayId'), (query) => query.where(sql<string>`gateway_id || ''`, '=', slot('gatewayId')))
-      .$if(given('event'), (query) => query.where(sql<string>`step || ''`, '=', slot('event')))
+      .$if(given('event'), (query) => query.where(sql<string>`event || ''`, '=', slot('event')))
       .$if(given('since'), (query) => query.where(sql<number>`at + 0`, '>=', slot('since')))
       .$if(given('until'), (query) => query.where(sql<number>`at + 0`, '<=', slot('until')))
       .orderBy('id', 'asc')

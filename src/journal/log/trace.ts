@@ -1,10 +1,10 @@
 // Owns "what became of this one?": finds a message by any id people may hold in their hands and tells its whole story.
 import { isoTime } from '../../kit/clock.js';
-import { outboundByPart, type Part, partsOf } from '../receipts/receipts.js';
-import { deliveryWords } from '../receipts/delivery-state.js';
-import type { MessageTrace } from '../types/journal.js';
-import { messageIdOf } from '../outbound/rows.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
+import { messageIdOf } from '../outbound/rows.js';
+import { deliveryWords } from '../receipts/delivery-state.js';
+import { outboundByPart, type Part, partsOf } from '../receipts/receipts.js';
+import type { MessageTrace } from '../types/journal.js';
 import { entryFrom } from './events.js';
 
 /** Shorter beginnings of ids fit too many. */

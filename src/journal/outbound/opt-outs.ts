@@ -1,8 +1,8 @@
 // Owns the registry of who does not want messages from a group of gateways.
 import type { Committer } from '../db/group-commit.js';
-import type { OptOut, OptOuts } from '../types/journal.js';
 import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
+import type { OptOut, OptOuts } from '../types/journal.js';
 
 const insert = statement<{ [Name in keyof OptOut]: OptOut[Name] }>()((db, slot) =>
   db

@@ -3,11 +3,26 @@
 import type { Clock } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import type { Committer } from '../db/group-commit.js';
-import { firstState, forgetParts, registerParts } from '../receipts/receipts.js';
-import type { Acceptance, NewOutboundMessage, OutboundState, OutboundJournal, RecordedOutcome } from '../types/journal.js';
-import { OUTBOUND, type OutboundRow, outboundById, outboundRecordFrom, messageIdOf, outboundEvent, takenOf, toSettled } from './rows.js';
 import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
+import { firstState, forgetParts, registerParts } from '../receipts/receipts.js';
+import type {
+  Acceptance,
+  NewOutboundMessage,
+  OutboundJournal,
+  OutboundState,
+  RecordedOutcome,
+} from '../types/journal.js';
+import {
+  acceptedOf,
+  messageIdOf,
+  OUTBOUND,
+  type OutboundRow,
+  outboundById,
+  outboundEvent,
+  outboundRecordFrom,
+  toSettled,
+} from './rows.js';
 
 export interface OutboundDeps {
   commits: Committer;
@@ -16,26 +31,27 @@ export interface OutboundDeps {
   instance: string;
 }
 
-const insertOutbound = statement<Omit<NewOutboundMessage, 'at'> & { at: number; owner: string; now: number }>()((db, slot) =>
-  db
-    .insertInto('outbound_messages')
-    .values({
-      message_id: slot('messageId'),
-      gateway_id: slot('gatewayId'),
-      state: 'accepted',
-      attempts: 0,
-      accepted_recipients: '[]',
-      remote_address: slot('remoteAddress'),
-      subject: slot('subject'),
-      bytes: slot('bytes'),
-      asked: 1,
-      answered: 0,
-      asked_at: slot('at'),
-      changed_at: slot('now'),
-      owner: slot('owner'),
-    })
-    .onConflict((conflict) => conflict.column('message_id').doNothing())
-    .returning(OUTBOUND),
+const insertOutbound = statement<Omit<NewOutboundMessage, 'at'> & { at: number; owner: string; now: number }>()(
+  (db, slot) =>
+    db
+      .insertInto('outbound_messages')
+      .values({
+        message_id: slot('messageId'),
+        gateway_id: slot('gatewayId'),
+        state: 'accepted',
+        attempts: 0,
+        accepted_recipients: '[]',
+        remote_address: slot('remoteAddress'),
+        subject: slot('subject'),
+        bytes: slot('bytes'),
+        asked: 1,
+        answered: 0,
+        asked_at: slot('at'),
+        changed_at: slot('now'),
+        owner: slot('owner'),
+      })
+      .onConflict((conflict) => conflict.column('message_id').doNothing())
+      .returning(OUTBOUND),
 );
 
 const askAgain = statement<{ messageId: string; at: number }>()((db, slot) =>
@@ -87,7 +103,11 @@ const payAnswer = statement<{ messageId: string }>()((db, slot) =>
     .returning(OUTBOUND),
 );
 
-export function outbound({ commits, clock, instance }: OutboundDeps): Omit<OutboundJournal, 'reclaimAbandoned' | 'outboundMessage'> {
+export function outbound({
+  commits,
+  clock,
+  instance,
+}: OutboundDeps): Omit<OutboundJournal, 'reclaimAbandoned' | 'outboundMessage'> {
   return {
     accept: (outboundMessage) => commits.run((sql) => accept(sql, outboundMessage, instance, clock.now())),
     beginAttempt: (messageId, deliverySystemId) =>
@@ -109,7 +129,12 @@ export function outbound({ commits, clock, instance }: OutboundDeps): Omit<Outbo
   };
 }
 
-async function accept(sql: Sql, outboundMessage: NewOutboundMessage, instance: string, now: number): Promise<Acceptance> {
+async function accept(
+  sql: Sql,
+  outboundMessage: NewOutboundMessage,
+  instance: string,
+  now: number,
+): Promise<Acceptance> {
   const messageId = messageIdOf(outboundMessage.messageId);
   const created = await sql.first(insertOutbound, { ...outboundMessage, messageId, owner: instance, now });
   if (created) {
@@ -180,7 +205,7 @@ async function settle(
   const row = await sql.first(outboundById, { messageId: id });
   if (!row) throw unknownOutboundMessage(id);
   if (!counts(row, attempt, outcome)) return outboundRecordFrom(row);
-  const taken = takenAfter(takenOf(row), outcome);
+  const taken = acceptedAfter(acceptedOf(row), outcome);
   const settled = await sql.first(toSettled, {
     messageId: id,
     attempt,
@@ -188,7 +213,7 @@ async function settle(
     to: stateAfter(outcome, taken.length > 0),
     deliverySystemId: 'deliverySystemId' in outcome ? outcome.deliverySystemId : row.delivery_system_id,
     detail: detailOf(outcome),
-    taken: JSON.stringify(taken),
+    accepted_recipients: JSON.stringify(taken),
     deliveryState: outcome.kind === 'sent' ? firstState(outcome) : null,
     at,
   });
@@ -208,7 +233,7 @@ function counts(row: OutboundRow, attempt: number, outcome: RecordedOutcome): bo
   return row.state === 'sending' || (row.state === 'unknown' && tellsMore);
 }
 
-function takenAfter(before: readonly string[], outcome: RecordedOutcome): string[] {
+function acceptedAfter(before: readonly string[], outcome: RecordedOutcome): string[] {
   if (outcome.kind !== 'partial') return [...before];
   return [...new Set([...before, ...outcome.accepted.map((recipient) => recipient.toLowerCase())])];
 }
@@ -221,6 +246,6 @@ function stateAfter(outcome: RecordedOutcome, someTook: boolean): OutboundState 
 
 function detailOf(outcome: RecordedOutcome): string | null {
   if (outcome.kind !== 'partial') return outcome.detail === undefined ? null : oneLine(outcome.detail);
-  const refusals = outcome.refused.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ');
-  return oneLine(outcome.detail ?? `refused by ${refusals}`);
+  const rejections = outcome.refused.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ');
+  return oneLine(outcome.detail ?? `refused by ${rejections}`);
 }

@@ -1,9 +1,9 @@
 // Owns the start after an end that may have been a crash: what a process that is gone has left undone.
 
-import type { OutboundRecord, OutboundState } from '../types/journal.js';
-import { OUTBOUND, type OutboundRow, outboundRecordFrom, outboundEvent } from './rows.js';
-import { INTERRUPTED, type OutboundDeps } from './outbound.js';
 import { type Sql, statement } from '../db/sql.js';
+import type { OutboundRecord, OutboundState } from '../types/journal.js';
+import { INTERRUPTED, type OutboundDeps } from './outbound.js';
+import { OUTBOUND, type OutboundRow, outboundEvent, outboundRecordFrom } from './rows.js';
 
 const NEVER_BEGUN = 'the process that had accepted it ended before it began to send';
 const NEVER_ANSWERED = 'never answered: nobody was there to do it in time';
@@ -45,7 +45,8 @@ export function recover({ commits, clock, instance }: OutboundDeps, askedSince: 
     for (const row of await sql.all(abandoned, { instance })) await takeOver(sql, row, at);
     // The server waits 90 s for an answer and then asks again; an older debt can never be paid and would only keep the
     // order from ever being removed.
-    for (const row of await sql.all(writeOff, { askedSince })) await outboundEvent(sql, row, 'note', at, NEVER_ANSWERED);
+    for (const row of await sql.all(writeOff, { askedSince }))
+      await outboundEvent(sql, row, 'note', at, NEVER_ANSWERED);
     return (await sql.all(owing, {})).map(outboundRecordFrom);
   });
 }
@@ -53,7 +54,7 @@ export function recover({ commits, clock, instance }: OutboundDeps, askedSince: 
 async function takeOver(sql: Sql, row: OutboundRow, at: number): Promise<void> {
   const begun = row.state === 'sending';
   const detail = begun ? INTERRUPTED : NEVER_BEGUN;
-  const state = begun ? 'unknown' : row.taken === '[]' ? 'failed' : 'partial';
+  const state = begun ? 'unknown' : row.accepted_recipients === '[]' ? 'failed' : 'partial';
   await sql.run(leave, { messageId: row.message_id, state, detail, at });
   await outboundEvent(sql, { ...row, state }, begun ? 'unknown' : 'deferred', at, detail);
 }

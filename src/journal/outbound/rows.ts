@@ -1,7 +1,8 @@
 // Owns the rows of outbound messages as the verbs see them: which columns, which record, which step in the delivery log.
-import type { DeliveryState, OutboundRecord, OutboundState } from '../types/journal.js';
+
 import { type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
+import type { DeliveryState, OutboundRecord, OutboundState } from '../types/journal.js';
 
 /** What every verb reads and returns of an outbound message. */
 export const OUTBOUND = [
@@ -38,21 +39,21 @@ export function outboundRecordFrom(row: OutboundRow): OutboundRecord {
     attempts: row.attempts,
     deliverySystemId: row.delivery_system_id,
     detail: row.detail,
-    acceptedRecipients: takenOf(row),
+    acceptedRecipients: acceptedOf(row),
     firstAttemptAt: row.first_attempt_at,
   };
 }
 
 /** Recipients that have taken it, as written by `settle`. */
-export function takenOf({ taken }: Pick<OutboundRow, 'accepted_recipients'>): string[] {
-  const list: unknown = JSON.parse(taken);
+export function acceptedOf({ accepted_recipients }: Pick<OutboundRow, 'accepted_recipients'>): string[] {
+  const list: unknown = JSON.parse(accepted_recipients);
   return Array.isArray(list) ? list.map(String) : [];
 }
 
 export async function outboundEvent(
   sql: Sql,
   row: OutboundRow,
-  step: string,
+  event: string,
   at: number,
   detail: string | null = null,
 ): Promise<void> {

@@ -2,12 +2,12 @@
 // the fold into one state of the outbound message. States only rise: accepted -> sent -> delivered | undelivered.
 import type { Clock } from '../../kit/clock.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
-import { fold, isFurther, worded } from './delivery-state.js';
-import { keepEarly, takeEarly, writeStrange } from './unmatched.js';
-import type { Delivery, DeliveryReceipt, DeliveryState, ReceiptJournal, RecordedOutcome } from '../types/journal.js';
-import { type OutboundRow, outboundById, messageIdOf, outboundEvent, toSettled } from '../outbound/rows.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
+import { messageIdOf, type OutboundRow, outboundById, outboundEvent, toSettled } from '../outbound/rows.js';
+import type { Delivery, DeliveryReceipt, DeliveryState, ReceiptJournal, RecordedOutcome } from '../types/journal.js';
+import { fold, isFurther, worded } from './delivery-state.js';
+import { keepEarly, takeEarly, writeStrange } from './unmatched.js';
 
 /** No id is longer than the keys of inbound messages; what is, was never ours and is not stored. */
 const LONGEST_ID = 500;
@@ -71,7 +71,8 @@ export function deliveries(commits: Committer, reads: Sql, clock: Clock): Receip
         const outboundMessage = await sql.first(outboundById, { messageId: messageIdOf(messageId) });
         if (outboundMessage) await outboundEvent(sql, outboundMessage, 'receipt', clock.now(), detail);
       }),
-    applyReceipts: (gatewayId, items) => inSlices(commits, items, (sql, item) => hear(sql, gatewayId, item, clock.now())),
+    applyReceipts: (gatewayId, items) =>
+      inSlices(commits, items, (sql, item) => hear(sql, gatewayId, item, clock.now())),
   };
 }
 
@@ -85,7 +86,12 @@ export function firstState({ state }: Sent): DeliveryState {
 }
 
 /** Part of `settle`: from here on news of these ids belong to the outbound message. What came too early is heard now. */
-export async function registerParts(sql: Sql, outboundMessage: OutboundRow, outcome: Traceable, at: number): Promise<void> {
+export async function registerParts(
+  sql: Sql,
+  outboundMessage: OutboundRow,
+  outcome: Traceable,
+  at: number,
+): Promise<void> {
   const { ids = [] } = outcome;
   const state = outcome.kind === 'sent' ? firstState(outcome) : 'accepted';
   const providerIds = [...new Set(ids.length > 0 || outcome.kind === 'unknown' ? ids : [outcome.deliverySystemId])];
@@ -144,7 +150,7 @@ async function resolve(
     to: sent ? 'sent' : 'failed',
     deliverySystemId: outboundMessage.delivery_system_id,
     detail,
-    taken: outboundMessage.taken,
+    accepted_recipients: outboundMessage.accepted_recipients,
     deliveryState: state,
     at,
   });

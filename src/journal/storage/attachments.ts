@@ -1,8 +1,8 @@
 // Owns the attachments of inbound messages: which id stands for which file.
 import type { Log } from '../../kit/log.js';
-import type { Files } from './blobs.js';
-import type { InboundJournal, NewAttachment } from '../types/journal.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
+import type { InboundJournal, NewAttachment } from '../types/journal.js';
+import type { Files } from './blobs.js';
 
 interface AttachmentValues {
   id: string;
@@ -21,7 +21,7 @@ const insert = statement<AttachmentValues>()((db, slot) =>
     .onConflict((conflict) => conflict.column('id').doNothing())
     .values({
       id: slot('id'),
-      inbound_id: slot('arrivalId'),
+      inbound_id: slot('inboundId'),
       sha256: slot('sha256'),
       name: slot('name'),
       type: slot('type'),
@@ -66,6 +66,7 @@ export function attachments(reads: Sql, files: Files, log: Log): Pick<InboundJou
 /** Those of the files that a row refers to. */
 export async function referredFiles(reads: Sql, hashes: readonly string[]): Promise<ReadonlySet<string>> {
   const found = new Set((await reads.allOf(filesOfAttachments, {}, hashes)).map(({ sha256 }) => sha256));
-  for (const { raw_sha256 } of await reads.allOf(filesOfInboundMessages, {}, hashes)) if (raw_sha256) found.add(raw_sha256);
+  for (const { raw_sha256 } of await reads.allOf(filesOfInboundMessages, {}, hashes))
+    if (raw_sha256) found.add(raw_sha256);
   return found;
 }

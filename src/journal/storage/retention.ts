@@ -1,15 +1,15 @@
 // Owns the removal of what is old, in slices small enough that nobody notices. What is open, unconfirmed, quarantined,
 // without outcome or owed an answer stays, with its story, however old it is.
-import { yieldToEventLoop, type Clock } from '../../kit/clock.js';
-import { referredFiles } from './attachments.js';
+import { type Clock, yieldToEventLoop } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
+import { type Database, listStatement, type Sql, type Statement, statement } from '../db/sql.js';
+import { longPostponed, removePostponed } from '../inbound/deferred.js';
+import { forgetSeen } from '../inbound/reconciliation.js';
 import { forgetParts } from '../receipts/receipts.js';
 import { EARLY_MS, giveUpEarly, oldEarly } from '../receipts/unmatched.js';
-import type { Files } from './blobs.js';
 import type { Journal, Retention } from '../types/journal.js';
-import { forgetSeen } from '../inbound/reconciliation.js';
-import { longPostponed, removePostponed } from '../inbound/deferred.js';
-import { type Database, listStatement, type Sql, type Statement, statement } from '../db/sql.js';
+import { referredFiles } from './attachments.js';
+import type { Files } from './blobs.js';
 
 export interface RetentionDeps {
   database: Database;
@@ -39,7 +39,7 @@ const removeEvents = listStatement<object, number>()((db, _slot, ids) =>
         exists(
           selectFrom('inbound_messages')
             .select('inbound_messages.id')
-            .whereRef('inbound_messages.id', '=', 'delivery_log.arrival_id')
+            .whereRef('inbound_messages.id', '=', 'delivery_log.inbound_id')
             .where('inbound_messages.state', 'in', ['pending', 'acknowledged', 'quarantined']),
         ),
       ),
@@ -50,7 +50,7 @@ const removeEvents = listStatement<object, number>()((db, _slot, ids) =>
           selectFrom('outbound_messages')
             .select('outbound_messages.message_id')
             .whereRef('outbound_messages.message_id', '=', 'delivery_log.subject')
-            .where('delivery_log.arrival_id', 'is', null)
+            .where('delivery_log.inbound_id', 'is', null)
             .where(({ eb, or, ref }) =>
               or([
                 eb('outbound_messages.state', 'in', ['accepted', 'sending', 'unknown']),
@@ -86,7 +86,7 @@ const removeOutbound = listStatement<object, string>()((db, _slot, ids) =>
 const oldAttachments = statement<{ before: number; limit: number }>()((db, slot) =>
   db
     .selectFrom('attachments')
-    .innerJoin('inbound_messages', 'inbound_messages.id', 'attachments.arrival_id')
+    .innerJoin('inbound_messages', 'inbound_messages.id', 'attachments.inbound_id')
     .select('attachments.id')
     .where('attachments.stored_at', '<', slot('before'))
     .where('inbound_messages.state', '=', 'confirmed')
@@ -107,7 +107,9 @@ const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
-          selectFrom('attachments').select('attachments.id').whereRef('attachments.arrival_id', '=', 'inbound_messages.id'),
+          selectFrom('attachments')
+            .select('attachments.id')
+            .whereRef('attachments.inbound_id', '=', 'inbound_messages.id'),
         ),
       ),
     )
@@ -115,7 +117,11 @@ const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
 );
 
 const removeReceipts = listStatement<object, number>()((db, _slot, ids) =>
-  db.deleteFrom('inbound_messages').where('id', 'in', ids).where('state', '=', 'confirmed').returning(['gateway_id', 'day']),
+  db
+    .deleteFrom('inbound_messages')
+    .where('id', 'in', ids)
+    .where('state', '=', 'confirmed')
+    .returning(['gateway_id', 'day']),
 );
 
 /** `removed` counts rows and files. */

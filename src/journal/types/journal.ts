@@ -95,7 +95,7 @@ export interface InboundJournal {
   /** The server has taken the message with this requestId: open or quarantined -> acknowledged. Null when the requestId is
    *  unknown; a repeat changes nothing and returns the record. After this resolves, and only then, may it be confirmed. */
   acknowledge(requestId: string, ack: { messageId: string | null; at: number }): Promise<InboundRecord | null>;
-  /** The server said "false"; counts and returns the new number of refusals. Only an open inbound message counts them. */
+  /** The server said "false"; counts and returns the new number of rejections. Only an open inbound message counts them. */
   rejected(inboundId: number, detail: string): Promise<number>;
   /** The sender of an open inbound message was told to come again later. Until it does, `waiting` and `ledger` leave the inbound message out
    *  on both sides of the sum; `open` of its key, or an ack that came late, takes it back in. Those that we hold ourselves
@@ -107,7 +107,7 @@ export interface InboundJournal {
   quarantine(inboundId: number, reason: string, raw: Uint8Array): Promise<void>;
   quarantined(gatewayId?: GatewayId): Promise<readonly QuarantinedMessage[]>;
   quarantinedRaw(inboundId: number): Promise<Uint8Array | null>;
-  /** quarantined -> open with refusals back to 0: a person asked for another try. */
+  /** quarantined -> open with rejections back to 0: a person asked for another try. */
   requeue(inboundId: number): Promise<InboundRecord | null>;
   /** Those released or spooled and not taken yet: open, with their raw message still kept. Also after a restart. */
   requeued(gatewayId: GatewayId): Promise<readonly InboundRecord[]>;
@@ -300,9 +300,18 @@ export interface DriverRecord {
 /** Nobody but the driver removes them. */
 export interface DriverRecords {
   /** A known key is left as it is. 256 KB of JSON each at most: `journal/too-large`, and none is kept. In slices, as `ignore`. */
-  putRecords(gatewayId: GatewayId, collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
+  putRecords(
+    gatewayId: GatewayId,
+    collection: string,
+    records: readonly { key: string; value: unknown }[],
+  ): Promise<void>;
   /** By key, those beginning with `prefix`, at most `limit` (10,000). */
-  listRecords(gatewayId: GatewayId, collection: string, prefix: string, limit: number): Promise<readonly DriverRecord[]>;
+  listRecords(
+    gatewayId: GatewayId,
+    collection: string,
+    prefix: string,
+    limit: number,
+  ): Promise<readonly DriverRecord[]>;
   deleteRecords(gatewayId: GatewayId, collection: string, keys: readonly string[]): Promise<void>;
 }
 

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { type Transferable, Worker } from 'node:worker_threads';
 import { GatepostError } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import type { Journal } from '../types/journal.js';
 import type { JournalOptions } from '../open.js';
+import type { Journal } from '../types/journal.js';
 
 /** One verb asked for. */
 export interface Call {
@@ -184,5 +184,7 @@ function passOn(log: Log, { level, fields, message }: Extract<Reply, { is: 'log'
 /** Beside this file when compiled; run from the sources, a thread still needs the compiled one. */
 function workerFile(): string {
   const beside = fileURLToPath(new URL('./host.js', import.meta.url));
-  return existsSync(beside) ? beside : fileURLToPath(new URL('../../../dist/src/journal/worker/host.js', import.meta.url));
+  return existsSync(beside)
+    ? beside
+    : fileURLToPath(new URL('../../../dist/src/journal/worker/host.js', import.meta.url));
 }

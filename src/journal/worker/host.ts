@@ -3,8 +3,8 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import type { Journal } from '../types/journal.js';
 import { openJournal } from '../open.js';
+import type { Journal } from '../types/journal.js';
 import type { Call, Fault, Reply, Result } from './client.js';
 
 function faultOf(error: unknown): Fault {

@@ -8,9 +8,9 @@ import type { Clock, Random } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
 import type { Redactor } from '../../kit/redact.js';
 import type { MessageContentInfo } from '../../simprot/messages.js';
-import type { GatewayConfig } from './config.js';
-import type { AckTracker, ServerLink } from '../server/ack-tracker.js';
 import type { GatewayView, Metrics } from '../metrics.js';
+import type { AckTracker, ServerLink } from '../server/ack-tracker.js';
+import type { GatewayConfig } from './config.js';
 
 /** What a half of a gateway made of a push. */
 export interface Pushed {

@@ -5,12 +5,12 @@ import type { RawRequest, WebhookReply } from '../../driver/contract.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import type { GatewayInfo } from '../../simprot/messages.js';
-import { type GatewayConfigDeps, resolveGateway, problemLine } from './config.js';
 import { startInbound } from '../inbound/gateway.js';
 import type { GatewayView } from '../metrics.js';
 import { startOutbound } from '../outbound/gateway.js';
-import { rulesOf } from './text-rules.js';
+import { type GatewayConfigDeps, problemLine, resolveGateway } from './config.js';
 import type { InboundDeps, InboundGateway, OutboundDeps, OutboundGateway, RunningGateway } from './gateway.js';
+import { rulesOf } from './text-rules.js';
 
 export interface GatewayRegistry {
   /** The whole list as the server has it now. Resolves when everything vanished has drained and everything new has started. */
@@ -26,7 +26,7 @@ export interface GatewayRegistry {
 }
 
 /** What only the set of gateways knows. */
-type Given = 'notify' | 'otherHalf';
+type Given = 'notify' | 'otherDirection';
 
 export interface GatewayRegistryDeps extends GatewayConfigDeps, Omit<InboundDeps, Given>, Omit<OutboundDeps, Given> {
   /** How long a vanished or changed gateway may finish what is under way, ms. */
@@ -88,7 +88,7 @@ export function gatewayRegistry(deps: GatewayRegistryDeps): GatewayRegistry {
     note(info, 'displayName', info.DisplayName ?? info.Id);
     if (info.Channel === 'SMS') note(info, 'optOutGroup', rulesOf(result.config).optOutGroup ?? '');
     if (info.Direction === 'I') {
-      const otherHalf = () => outbound.get(info.Id)?.config;
+      const otherDirection = () => outbound.get(info.Id)?.config;
       const unit = startInbound(result.config, { ...deps, log: own, notify, otherDirection });
       inbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });

@@ -1,13 +1,13 @@
 // Owns a gateway's session: opened, used until it breaks, closed, opened again with back-off, for as long as the gateway runs.
 // States: starting -> running -> (failing -> running)* -> draining -> stopped.
-import type { DeliveryReceipt, GatewayContext, DriverState } from '../../driver/contract.js';
+import type { DeliveryReceipt, DriverState, GatewayContext } from '../../driver/contract.js';
 import type { Journal } from '../../journal/types/journal.js';
 import type { Clock } from '../../kit/clock.js';
 import { deadline, raceSignal } from '../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
-import type { GatewayConfig } from './config.js';
 import type { GatewayView } from '../metrics.js';
+import type { GatewayConfig } from './config.js';
 import type { GatewayDeps } from './gateway.js';
 
 /** One bad minute of a mailbox is nothing; a refused password must not hammer it. */
@@ -188,7 +188,7 @@ function wordsOf(error: unknown): string {
 
 export function contextOf(
   { info, settings }: GatewayConfig,
-  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'meters'>,
+  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics'>,
   { rekeyed, reportReceipts }: Hooks = {},
 ): GatewayContext<unknown> {
   return {

@@ -5,8 +5,8 @@ import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { loop } from '../../kit/loop.js';
 import { type ChannelTable, type GatewayInfo, gatewayInfo, MSG, problemsOf } from '../../simprot/messages.js';
-import type { GatewayRegistry } from './registry.js';
 import type { ServerLink } from '../server/ack-tracker.js';
+import type { GatewayRegistry } from './registry.js';
 
 /** How long the server may take to answer ES_SL_GETGATEWAYS before it is asked again, ms. */
 const LIST_PATIENCE_MS = 30_000;
@@ -34,7 +34,15 @@ export interface GatewaySync {
 }
 
 /** Begins to ask as soon as the link is up, and goes on until `stop`. */
-export function gatewaySync({ clock, log, line, gateways, channels, peerAddresses, refreshMs }: GatewaySyncDeps): GatewaySync {
+export function gatewaySync({
+  clock,
+  log,
+  line,
+  gateways,
+  channels,
+  peerAddresses,
+  refreshMs,
+}: GatewaySyncDeps): GatewaySync {
   const entry = gatewayInfo(channels);
   const lists = new Map<string, GatewayInfo[]>();
   let asked: { address: string; answered: () => void } | undefined;

@@ -8,17 +8,17 @@ import { equalJitter } from '../../kit/backoff.js';
 import { sleep } from '../../kit/clock.js';
 import { codeOf, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
-import { stopper } from '../../kit/stopper.js';
 import { semaphore } from '../../kit/semaphore.js';
+import { stopper } from '../../kit/stopper.js';
 import { MSG } from '../../simprot/messages.js';
 import type { GatewayConfig } from '../gateways/config.js';
-import { faxRulesOf, lateResults } from '../outbound/receipts.js';
-import { type InFlight, inFlight, type InboundHandle } from './in-flight.js';
-import type { AckResult, ReceivingMessage } from '../server/ack-tracker.js';
-import { superviseSession, type SessionSupervisor, sessionFor } from '../gateways/session-supervisor.js';
-import { contentOf, noticeKey, rawOf } from './spool-codec.js';
-import { applyConsent, rulesOf } from '../gateways/text-rules.js';
 import type { InboundDeps, InboundGateway, Pushed } from '../gateways/gateway.js';
+import { type SessionSupervisor, sessionFor, superviseSession } from '../gateways/session-supervisor.js';
+import { applyConsent, rulesOf } from '../gateways/text-rules.js';
+import { faxRulesOf, lateResults } from '../outbound/receipts.js';
+import type { AckResult, ReceivingMessage } from '../server/ack-tracker.js';
+import { type InboundHandle, type InFlight, inFlight } from './in-flight.js';
+import { contentOf, noticeKey, rawOf } from './spool-codec.js';
 
 /** Inbound messages in back-off that may leave the window to others, at most this many times its size: a bound on memory. */
 const PARKING_FACTOR = 4;
@@ -43,7 +43,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   const stopped = stopper();
 
   const keeper: SessionSupervisor = superviseSession(config, deps, reading.signal, receiveAll, {
-    rekeyed,
+    rekeyed: renamed,
     reportReceipts: (receipts) => reporting().receipts(receipts),
   });
 
@@ -82,7 +82,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
    * Messages that a person let out of quarantine: handed over from the journal's own copy. At the counterparty they were
    * settled when they went in, so there is nothing to confirm or refuse.
    */
-  async function handReleased(): Promise<void> {
+  async function dispatchRequeued(): Promise<void> {
     for (const record of await deps.journal.requeued(id)) {
       if (flights.has(record.key) || reading.signal.aborted) continue;
       const raw = await deps.journal.quarantinedRaw(record.id);
@@ -98,12 +98,17 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   async function webhook(request: RawRequest): Promise<Pushed> {
     if (!config.driver.webhook) return { reply: { status: 404 } };
     const session = await sessionFor(keeper, deps.clock, request.signal);
-    const { reply, messages = [], receipts = [], otherDirection = false } = await config.driver.webhook(session, request);
+    const {
+      reply,
+      messages = [],
+      receipts = [],
+      otherDirection = false,
+    } = await config.driver.webhook(session, request);
     for (const pushed of messages)
       await spool({ ...pushed, bytes: 0, confirm: async () => {}, reject: async () => {} });
     if (receipts.length > 0) await reporting().receipts(receipts);
     if (messages.length > 0)
-      void handReleased().catch((error) =>
+      void dispatchRequeued().catch((error) =>
         log.error({ error: messageOf(error) }, 'pushed messages wait for the next round'),
       );
     return { reply, otherDirection };
@@ -146,11 +151,11 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
     if (!content) return knownOnly(flight);
     const read = await readContent(flight.key, content);
     const record = await deps.journal.open(openingOf(id, flight, read));
-    if (record.state !== 'open') return settled(flight, record);
+    if (record.state !== 'pending') return settled(flight, record);
     const message: ReceivingMessage = { ...read.message, GatewayId: id, RequestId: record.requestId };
     const end = await handOver(flight, record, message);
     const seconds = (clock.monotonic() - flight.since) / 1000;
-    if (end === 'postponed') return;
+    if (end === 'deferred') return;
     if (end === 'quarantined') {
       metrics.inboundMessage(id, 'quarantined', seconds);
       return flight.message.reject('the contact center refused it');
@@ -164,7 +169,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
 
   async function knownOnly(flight: InFlight): Promise<void> {
     const known = (await deps.journal.recordsOf(id, [flight.key])).get(flight.key);
-    if (known && known.state !== 'open') return settled(flight, known);
+    if (known && known.state !== 'pending') return settled(flight, known);
     log.warn({ key: flight.key }, 'the journal lost track of this arrival; it is received afresh at the next round');
   }
 
@@ -178,7 +183,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   async function notify(notice: Notice): Promise<void> {
     const inboundMessage = { key: noticeKey(notice), content: notice, fingerprint: '', bytes: 0 };
     await spool({ ...inboundMessage, confirm: async () => {}, reject: async () => {} });
-    await handReleased();
+    await dispatchRequeued();
   }
 
   async function readContent(key: string, content: Content | Notice): Promise<ReadMessage> {
@@ -196,7 +201,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
 
   /** The journal knows the end of this one already: only the counterparty does not. */
   async function settled(flight: InFlight, record: InboundRecord): Promise<void> {
-    if (record.state === 'ignored') return;
+    if (record.state === 'skipped') return;
     if (record.state === 'quarantined') return flight.message.reject('it is in quarantine');
     metrics.inboundMessage(id, 'duplicate', 0);
     await confirm(flight, record);
@@ -222,12 +227,12 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   ): Promise<End | undefined> {
     if (!(await lineIsUp(flight))) return postpone(flight, 'the contact center is not connected');
     const answer = await ask(flight, record, message, attempt);
-    if (answer === 'taken') return 'taken';
-    if (answer === 'refused' && (await countRefusal(flight, record)) >= limits.rejections) return 'quarantined';
+    if (answer === 'accepted') return 'accepted';
+    if (answer === 'rejected' && (await countRefusal(flight, record)) >= limits.rejections) return 'quarantined';
     if (flight.message.defer) return postpone(flight, answerWords[answer]);
     // A lost connection needs no pause: the next attempt waits for the link anyway, and the server knows the requestId.
-    if (answer !== 'down') await park(flight, attempt);
-    return flight.accepted.aborted ? 'taken' : undefined;
+    if (answer !== 'disconnected') await park(flight, attempt);
+    return flight.accepted.aborted ? 'accepted' : undefined;
   }
 
   async function lineIsUp(flight: InFlight): Promise<boolean> {
@@ -257,7 +262,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
 
   async function countRefusal(flight: InFlight, record: InboundRecord): Promise<number> {
     const refusals = await deps.journal.rejected(record.id, flight.detail);
-    metrics.inboundMessage(id, 'refused', (clock.monotonic() - flight.since) / 1000);
+    metrics.inboundMessage(id, 'rejected', (clock.monotonic() - flight.since) / 1000);
     log.warn({ key: flight.key, refusals, detail: flight.detail }, 'the server refused a message');
     if (refusals < limits.rejections) return refusals;
     const raw = rawOf(flight.message.content);
@@ -282,13 +287,13 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   }
 
   /** Noted first: a sender that is back at once then finds the note, and coming back clears it. */
-  async function postpone(flight: InFlight, reason: string): Promise<'postponed'> {
-    if (!flight.message.defer) return 'postponed';
+  async function postpone(flight: InFlight, reason: string): Promise<'deferred'> {
+    if (!flight.message.defer) return 'deferred';
     await notePostponed(flight).catch((error) =>
       log.warn({ key: flight.key, error: messageOf(error) }, 'a postponed arrival goes on being counted as waiting'),
     );
     await flight.message.defer(reason);
-    return 'postponed';
+    return 'deferred';
   }
 
   /** Before it is in the journal there is nothing to note. */
@@ -354,23 +359,23 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
 
 /** A message that no frame can hold will never get through; anything else may, on the next link or a little later. */
 function notSent(error: unknown, up: boolean): AckResult {
-  if (codeOf(error) === 'session/too-large') return 'refused';
-  return up ? 'silent' : 'down';
+  if (codeOf(error) === 'session/too-large') return 'rejected';
+  return up ? 'timeout' : 'disconnected';
 }
 
-type End = 'taken' | 'quarantined' | 'postponed';
+type End = 'accepted' | 'quarantined' | 'deferred';
 
 const answerWords = {
-  refused: 'the contact center refused it',
-  silent: 'the contact center did not answer in time',
-  down: 'the connection to the contact center was lost',
+  rejected: 'the contact center refused it',
+  timeout: 'the contact center did not answer in time',
+  disconnected: 'the connection to the contact center was lost',
 } as const;
 
 function releasedInboundMessage(key: string, content: Content | Notice, bytes: number): InboundHandle {
   return { key, fingerprint: '', content, bytes, confirm: async () => {}, reject: async () => {} };
 }
 
-function openingOf(gatewayId: string, { key, message }: Pick<InFlight, 'key' | 'arrival'>, read: ReadMessage) {
+function openingOf(gatewayId: string, { key, message }: Pick<InFlight, 'key' | 'message'>, read: ReadMessage) {
   return {
     gatewayId,
     key,

@@ -53,11 +53,11 @@ export function inFlight(first: InboundHandle, since: number, leaveFirst: () => 
     },
     resolve(answer, words) {
       detail = words;
-      if (answer === 'taken') taken.abort(TAKEN);
+      if (answer === 'accepted') taken.abort(TAKEN);
       listener?.(answer);
     },
     result(clock, ms, signal) {
-      if (taken.signal.aborted) return Promise.resolve('taken');
+      if (taken.signal.aborted) return Promise.resolve('accepted');
       if (signal.aborted) return Promise.reject(signal.reason);
       return new Promise((resolve, reject) => {
         const end = () => {
@@ -71,7 +71,7 @@ export function inFlight(first: InboundHandle, since: number, leaveFirst: () => 
         };
         const cancel = clock.schedule(ms, () => {
           end();
-          resolve('silent');
+          resolve('timeout');
         });
         listener = (answer) => {
           end();

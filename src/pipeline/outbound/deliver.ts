@@ -12,11 +12,11 @@ import { retry } from '../../kit/retry.js';
 import type { Semaphore } from '../../kit/semaphore.js';
 import type { MessageContentInfo } from '../../simprot/messages.js';
 import type { GatewayConfig } from '../gateways/config.js';
-import { faxRulesOf, type LateResults } from './receipts.js';
-import { defaultPolicy, done, type End, failed, partialWords, redacted, thrown } from './outcome.js';
+import type { OutboundDeps } from '../gateways/gateway.js';
 import type { SessionSupervisor } from '../gateways/session-supervisor.js';
 import { rulesOf } from '../gateways/text-rules.js';
-import type { OutboundDeps } from '../gateways/gateway.js';
+import { defaultPolicy, done, type End, failed, partialWords, redacted, thrown } from './outcome.js';
+import { faxRulesOf, type LateResults } from './receipts.js';
 
 export type SendRequest = MessageContentInfo & { MessageId: string };
 
@@ -71,13 +71,15 @@ export async function deliver(
   const rules = rulesOf(config);
   const optOutGroup = rules.optOutGroup ?? config.info.Id;
   // The same at every try, also by another process: a mail that is sent again is the same mail, to the byte.
-  const composedAt = acceptance.sendRequest.firstAttemptAt ?? clock.now();
+  const composedAt = acceptance.outboundMessage.firstAttemptAt ?? clock.now();
 
   async function run(): Promise<End> {
-    const parcel = await parcelFor(acceptance.sendRequest.acceptedRecipients);
+    const parcel = await parcelFor(acceptance.outboundMessage.acceptedRecipients);
     if ('problem' in parcel) return refuse(parcel);
     const doubt =
-      acceptance.kind === 'uncertain' ? (acceptance.sendRequest.detail ?? 'an earlier attempt has no known outcome') : null;
+      acceptance.kind === 'uncertain'
+        ? (acceptance.outboundMessage.detail ?? 'an earlier attempt has no known outcome')
+        : null;
     let standing: RetryState = { parcel, doubt, resends: 0, tries: 0 };
     for (;;) {
       const next = standing.doubt === null ? await tryOnce(standing) : await resolveDoubt(standing, standing.doubt);
@@ -122,7 +124,10 @@ export async function deliver(
   /** Nothing was sent, and unless the reason is temporary, the outbound message itself is at fault and a repeat would not help. */
   async function refuse({ problem, temporary = false }: ComposeFailure): Promise<End> {
     const kind = temporary ? 'deferred' : 'rejected';
-    const number = await journal.beginAttempt(sendRequest.MessageId, sendRequest.DeliverySystemId ?? sendRequest.MessageId);
+    const number = await journal.beginAttempt(
+      sendRequest.MessageId,
+      sendRequest.DeliverySystemId ?? sendRequest.MessageId,
+    );
     await journal.recordOutcome(sendRequest.MessageId, number, { kind, detail: problem });
     return failed(kind, problem);
   }
@@ -202,7 +207,7 @@ export async function deliver(
   }
 
   async function latest(): Promise<OutboundRecord> {
-    return (await journal.outboundMessage(sendRequest.MessageId)) ?? acceptance.sendRequest;
+    return (await journal.outboundMessage(sendRequest.MessageId)) ?? acceptance.outboundMessage;
   }
 
   /** One try, journaled before and after. */
@@ -242,14 +247,23 @@ export async function deliver(
   }
 
   function attemptOf(number: number): Attempt {
-    const firstBegunAt = acceptance.sendRequest.firstAttemptAt ?? clock.now();
-    return { messageId: sendRequest.MessageId, number, firstAttemptAt, signal: due.signal, remaining: due.remaining, note };
+    const firstAttemptAt = acceptance.outboundMessage.firstAttemptAt ?? clock.now();
+    return {
+      messageId: sendRequest.MessageId,
+      number,
+      firstAttemptAt,
+      signal: due.signal,
+      remaining: due.remaining,
+      note,
+    };
   }
 
   function note(detail: string): void {
     journal
       .noteProgress(sendRequest.MessageId, deps.redactor.redact(detail))
-      .catch((error) => log.warn({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'progress was not noted'));
+      .catch((error) =>
+        log.warn({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'progress was not noted'),
+      );
   }
 
   async function sendOnce(session: unknown, parcel: Composed, attempt: Attempt): Promise<Outcome> {

@@ -4,15 +4,15 @@ import type { RawRequest } from '../../driver/contract.js';
 import type { Acceptance } from '../../journal/types/journal.js';
 import { type Deadline, deadline, raceSignal } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
-import { stopper } from '../../kit/stopper.js';
 import { semaphore } from '../../kit/semaphore.js';
+import { stopper } from '../../kit/stopper.js';
 import type { GatewayConfig } from '../gateways/config.js';
-import { deliver, type SendRequest } from './deliver.js';
-import { lateResults } from './receipts.js';
+import type { OutboundDeps, OutboundGateway, Pushed, SendResult } from '../gateways/gateway.js';
+import { sessionFor, superviseSession } from '../gateways/session-supervisor.js';
 import type { OutboundResult } from '../metrics.js';
+import { deliver as deliverMessage, type SendRequest } from './deliver.js';
 import { defaultPolicy, type End, failed } from './outcome.js';
-import { superviseSession, sessionFor } from '../gateways/session-supervisor.js';
-import type { SendResult, OutboundDeps, OutboundGateway, Pushed } from '../gateways/gateway.js';
+import { lateResults } from './receipts.js';
 
 /**
  * Outbound messages that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
@@ -54,13 +54,13 @@ export function startOutbound(config: GatewayConfig, deps: OutboundDeps): Outbou
 
   /** Begun here, but no delivery of ours carries it any more: the journal could not take its outcome. */
   async function orphaned(acceptance: Acceptance): Promise<Acceptance> {
-    const { messageId, attempts } = acceptance.sendRequest;
+    const { messageId, attempts } = acceptance.outboundMessage;
     if (acceptance.kind !== 'joins' || running.has(messageId)) return acceptance;
     const sendRequest = await journal.recordOutcome(messageId, attempts, {
       kind: 'unknown',
       detail: 'its outcome was never recorded',
     });
-    return { kind: 'uncertain', sendRequest };
+    return { kind: 'uncertain', outboundMessage: sendRequest };
   }
 
   function decide(sendRequest: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
@@ -68,7 +68,7 @@ export function startOutbound(config: GatewayConfig, deps: OutboundDeps): Outbou
     if (inFlight) return join(inFlight.answer, since);
     if (acceptance.kind === 'answered') {
       count('repeated', since);
-      return Promise.resolve({ error: null, deliverySystemId: acceptance.sendRequest.deliverySystemId });
+      return Promise.resolve({ error: null, deliverySystemId: acceptance.outboundMessage.deliverySystemId });
     }
     const answer = carry(sendRequest, acceptance, since).finally(() => running.delete(sendRequest.MessageId));
     running.set(sendRequest.MessageId, { since, answer });
@@ -102,7 +102,7 @@ export function startOutbound(config: GatewayConfig, deps: OutboundDeps): Outbou
     const leave = await sendRequests.enter(1, due.signal).catch(() => undefined);
     if (!leave) return overtaken(sendRequest);
     try {
-      return await deliver(sendRequest, acceptance, due, { ...deps, config, keeper, sends, reporting });
+      return await deliverMessage(sendRequest, acceptance, due, { ...deps, config, keeper, sends, reporting });
     } finally {
       leave();
     }
@@ -110,7 +110,10 @@ export function startOutbound(config: GatewayConfig, deps: OutboundDeps): Outbou
 
   async function overtaken(sendRequest: SendRequest): Promise<End> {
     const detail = `not sent: ${sendRequests.used} orders of this gateway were ahead and took all the time there was`;
-    const attempt = await journal.beginAttempt(sendRequest.MessageId, sendRequest.DeliverySystemId ?? sendRequest.MessageId);
+    const attempt = await journal.beginAttempt(
+      sendRequest.MessageId,
+      sendRequest.DeliverySystemId ?? sendRequest.MessageId,
+    );
     await journal.recordOutcome(sendRequest.MessageId, attempt, { kind: 'deferred', detail });
     return failed('deferred', detail);
   }

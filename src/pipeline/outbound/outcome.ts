@@ -2,8 +2,8 @@
 import type { Outcome, WhenUncertain } from '../../driver/contract.js';
 import { NotSent } from '../../driver/contract.js';
 import { messageOf } from '../../kit/errors.js';
-import type { OutboundResult } from '../metrics.js';
 import type { SendResult } from '../gateways/gateway.js';
+import type { OutboundResult } from '../metrics.js';
 
 /** How an outbound message ended here, and the answer that goes with it. */
 export interface End extends SendResult {

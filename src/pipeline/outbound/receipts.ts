@@ -19,7 +19,9 @@ export function faxRulesOf({ driver, settings }: GatewayConfig): FaxRules {
   return driver.faxRules?.(settings) ?? NO_RULES;
 }
 
-type Deps = Pick<OutboundDeps, 'log' | 'clock' | 'notify'> & { journal: Pick<ReceiptJournal, 'receipts' | 'delivery'> };
+type Deps = Pick<OutboundDeps, 'log' | 'clock' | 'notify'> & {
+  journal: Pick<ReceiptJournal, 'applyReceipts' | 'delivery'>;
+};
 
 export interface LateResults {
   /** Puts news into the journal; the notices about ends among them are there before. */
@@ -29,11 +31,14 @@ export interface LateResults {
 }
 
 /** `heard` is all there is for gateways that name nobody to report to. */
-export function lateResults({ driver, settings, info }: GatewayConfig, { journal, log, clock, notify }: Deps): LateResults {
+export function lateResults(
+  { driver, settings, info }: GatewayConfig,
+  { journal, log, clock, notify }: Deps,
+): LateResults {
   const reportTo = driver.reportTo?.(settings);
 
   async function tell(delivery: Delivery, end: { state: string; detail: string | null; at: number }): Promise<void> {
-    const { messageId: messageId, remoteAddress, subject } = delivery;
+    const { messageId, remoteAddress, subject } = delivery;
     const deliverySystemId = delivery.deliverySystemId ?? messageId;
     const about = { messageId, deliverySystemId, remoteAddress, subject, channel: driver.channel };
     const { detail, at } = end;

@@ -5,19 +5,19 @@ import { type Clock, isoTime, sleep } from '../../kit/clock.js';
 import { deadline } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { type CommandInfo, guid, MSG, messageContentInfo, SEND_LIMIT_MS, problemsOf } from '../../simprot/messages.js';
-import type { SendRequest } from './deliver.js';
-import type { GatewayRegistry } from '../gateways/registry.js';
-import type { ServerLink } from '../server/ack-tracker.js';
-import type { Metrics } from '../metrics.js';
+import { type CommandInfo, guid, MSG, messageContentInfo, problemsOf, SEND_LIMIT_MS } from '../../simprot/messages.js';
 import type { SendResult } from '../gateways/gateway.js';
+import type { GatewayRegistry } from '../gateways/registry.js';
+import type { Metrics } from '../metrics.js';
+import type { ServerLink } from '../server/ack-tracker.js';
+import type { SendRequest } from './deliver.js';
 
 export interface RepliesDeps {
   clock: Clock;
   log: Log;
   line: ServerLink;
   gateways: Pick<GatewayRegistry, 'outbound' | 'views'>;
-  journal: Pick<Journal, 'answered' | 'recover'>;
+  journal: Pick<Journal, 'answered' | 'reclaimAbandoned'>;
   metrics: Metrics;
   /** Aborts when the service ends and no answer can be written any more. */
   signal: AbortSignal;
@@ -125,7 +125,12 @@ export function replies({ clock, log, line, gateways, journal, metrics, signal }
         ? 'delivery uncertain: the connector was stopped while it was sending'
         : `not sent: ${sendRequest.detail ?? 'the connector was stopped before it could send'}`;
     const answer = { error: sent ? null : words, deliverySystemId: sent ? sendRequest.deliverySystemId : null };
-    return reply({ MessageId: sendRequest.messageId, GatewayId: sendRequest.gatewayId }, answer, clock.monotonic(), true);
+    return reply(
+      { MessageId: sendRequest.messageId, GatewayId: sendRequest.gatewayId },
+      answer,
+      clock.monotonic(),
+      true,
+    );
   }
 
   return { onSendRequest, answerLeftovers };

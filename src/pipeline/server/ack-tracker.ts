@@ -16,7 +16,7 @@ export interface ServerLink {
 }
 
 /** What the server said about one inbound message; `silent` when it said nothing in time. */
-export type AckResult = 'taken' | 'refused' | 'silent' | 'down';
+export type AckResult = 'accepted' | 'rejected' | 'timeout' | 'disconnected';
 
 /** Pairs SE_MESSAGE_RECEIVED with the inbound messages in flight; a late answer to an earlier attempt counts as well. */
 export interface AckTracker {
@@ -64,15 +64,15 @@ export function ackTracker({ journal, clock, random, log, signal }: AckTrackerDe
       if (!requestId)
         return log.warn({ messageId: command.Id }, 'SE_MESSAGE_RECEIVED without a Reference: nothing to pair it with');
       if (command.Data?.trim().toLowerCase() !== 'true') {
-        waiting.get(requestId)?.('refused', command.Data ?? 'no Data');
+        waiting.get(requestId)?.('rejected', command.Data ?? 'no Data');
         return;
       }
       const known = await record(requestId, command.Id ?? null);
       if (!known) return log.warn({ requestId }, 'SE_MESSAGE_RECEIVED for a request that is not in the journal');
-      waiting.get(requestId)?.('taken', '');
+      waiting.get(requestId)?.('accepted', '');
     },
     disconnected() {
-      for (const hear of [...waiting.values()]) hear('down', 'connection to the server lost');
+      for (const hear of [...waiting.values()]) hear('disconnected', 'connection to the server lost');
     },
   };
 }

@@ -2,10 +2,10 @@
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { commandInfo, MSG, problemsOf } from '../../simprot/messages.js';
-import type { AckTracker } from './ack-tracker.js';
 import type { GatewaySync } from '../gateways/sync.js';
 import type { Metrics } from '../metrics.js';
 import type { Replies } from '../outbound/replies.js';
+import type { AckTracker } from './ack-tracker.js';
 
 export interface DispatchDeps {
   log: Log;

@@ -2,6 +2,7 @@
 import type { CreateTableBuilder, Kysely, Migration } from 'kysely';
 import { up as initial } from './0001-initial.js';
 import { up as textMessages } from './0002-text-messages.js';
+import { up as vocabulary } from './0003-vocabulary.js';
 
 export interface Dialect {
   /** Adds a column `id` that counts up by itself and is never given twice, not even after its row was removed. */
@@ -15,6 +16,7 @@ export const sqliteDialect: Dialect = {
 const ALL: Readonly<Record<string, (db: Kysely<unknown>, dialect: Dialect) => Promise<void>>> = {
   '0001-initial': initial,
   '0002-text-messages': textMessages,
+  '0003-vocabulary': vocabulary,
 };
 
 /** The names of all migrations that this version knows, oldest first. */
