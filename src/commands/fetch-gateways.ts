@@ -6,9 +6,10 @@ import type { Clock, Random } from '../kit/clock.js';
 import { deadline } from '../kit/deadline.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import type { GatewayInfo } from '../model/message.js';
 import { channelsOf, tlsOf } from '../service.js';
 import { createClient } from '../simprot/client.js';
-import { type GatewayInfo, gatewayInfo, MSG } from '../simprot/messages.js';
+import { gatewayInfo, MSG } from '../simprot/messages.js';
 
 const PATIENCE_MS = 30_000;
 

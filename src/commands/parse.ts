@@ -4,10 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createReader } from '../content/read.js';
-import type { FaxInput, ReadAttachment, Reader, ReadMessage } from '../content/reader.js';
+import type { ReadAttachment, Reader, ReadMessage } from '../content/reader.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { silentLog } from '../kit/log.js';
+import type { FaxDocument } from '../model/content.js';
 import type { Output } from './output.js';
 import { readStdin } from './stdin.js';
 
@@ -70,7 +71,7 @@ function readInput(reader: Reader, raw: Buffer, options: ParseOptions, receivedA
 }
 
 /** A file alone says nothing of the call it came with. */
-const NO_CALL: Omit<FaxInput, 'raw' | 'receivedAt' | 'from'> = {
+const NO_CALL: Omit<FaxDocument, 'raw' | 'receivedAt' | 'from'> = {
   kind: 'fax',
   to: null,
   station: null,

@@ -1,10 +1,10 @@
 // Owns `gatepost render-fax`: a send request as JSON on standard input becomes the document that would be faxed.
 import { createFaxMaker } from '../content/fax/make.js';
 import { findChromium, findGhostscript } from '../content/fax/programs.js';
-import type { FaxRulesInput } from '../content/reader.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import type { FaxRules } from '../model/content.js';
 import { messageContentInfo, problemsOf } from '../simprot/messages.js';
 import { readStdin } from './stdin.js';
 
@@ -17,8 +17,8 @@ const NO_NUMBER = '0000000';
 export interface RenderFaxOptions {
   /** The page images of the line in place of the PDF. */
   tiff?: boolean;
-  pageSize: FaxRulesInput['pageSize'];
-  resolution: FaxRulesInput['resolution'];
+  pageSize: FaxRules['pageSize'];
+  resolution: FaxRules['resolution'];
   header?: string;
   station?: string;
   cover?: boolean;
@@ -47,7 +47,7 @@ export async function renderFaxCommand(
   }
 }
 
-function rulesOf({ tiff, pageSize, resolution, header, station, cover }: RenderFaxOptions): FaxRulesInput {
+function rulesOf({ tiff, pageSize, resolution, header, station, cover }: RenderFaxOptions): FaxRules {
   const paper = { pageSize, resolution, coverPage: cover === true };
   const documents = tiff ? 'tiff' : 'pdf';
   return { region: undefined, ...paper, documents, header: header ?? station, station };

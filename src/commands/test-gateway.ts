@@ -6,13 +6,13 @@ import { readGateways } from '../embedded-server/gateways.js';
 import type { Clock, Random } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import type { GatewayInfo } from '../model/message.js';
 import {
   type GatewayConfig,
   type GatewayConfigDeps,
   problemLine,
   resolveGateway,
 } from '../pipeline/gateways/config.js';
-import type { GatewayInfo } from '../simprot/messages.js';
 import { fetchGateways } from './fetch-gateways.js';
 import { type Output, oneLine } from './output.js';
 

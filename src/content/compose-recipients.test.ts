@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MessageContentInfo } from '../simprot/messages.js';
+import type { MessageContentInfo } from '../model/message.js';
 import { composeMail } from './mail/compose.js';
 import { recipientsOf } from './mail/compose-recipients.js';
 

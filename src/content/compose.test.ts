@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
-import type { MessageContentInfo } from '../simprot/messages.js';
+import type { MessageContentInfo } from '../model/message.js';
 import { type ComposeOptions, composeMail } from './mail/compose.js';
 import { shortId } from './threading.js';
 

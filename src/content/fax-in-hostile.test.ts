@@ -25,6 +25,7 @@ import {
 import { longestTurnAtBest } from '../../test/fixtures/turns.js';
 import { systemClock } from '../kit/clock.js';
 import { silentLog } from '../kit/log.js';
+import type { FaxDocument } from '../model/content.js';
 import { createRecognizer, type Recognized, type Recognizer } from './fax/ocr.js';
 import { createPageReading } from './fax/page-reading.js';
 import { PDF_PROGRAMS, pdfPages } from './fax/pdf-pages.js';
@@ -32,7 +33,7 @@ import { PAGE_LIMITS, readFax } from './fax/read-fax.js';
 import { createPageReader } from './fax/read-pages.js';
 import type { FaxTask } from './fax/task.js';
 import { createReader } from './read.js';
-import type { FaxInput, ReadMessage } from './reader.js';
+import type { ReadMessage } from './reader.js';
 
 /** Failures of the process; none of these files may cause one. */
 const failures: object[] = [];
@@ -43,7 +44,7 @@ afterAll(() => reader.close());
 /** Ms that any file may take; most take a tenth of a second. Wide, because the machine may be busy. */
 const LONGEST_MS = 20_000;
 
-async function read(raw: Uint8Array, more: Partial<FaxInput> = {}): Promise<ReadMessage> {
+async function read(raw: Uint8Array, more: Partial<FaxDocument> = {}): Promise<ReadMessage> {
   const begun = systemClock.monotonic();
   const message = await reader.readFax(faxOf(raw, more), { region: 'CZ' }, context);
   expect(systemClock.monotonic() - begun).toBeLessThan(LONGEST_MS);

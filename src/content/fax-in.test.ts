@@ -22,10 +22,11 @@ import {
 } from '../../test/fixtures/received-faxes.js';
 import { systemClock } from '../kit/clock.js';
 import { silentLog } from '../kit/log.js';
+import type { FaxDocument } from '../model/content.js';
 import { callerOf } from './fax/caller.js';
 import { pagesWords } from './fax/shown.js';
 import { createReader } from './read.js';
-import type { FaxInput, ReadMessage } from './reader.js';
+import type { ReadMessage } from './reader.js';
 
 const reader = createReader({ clock: systemClock, log: silentLog, ocr: false });
 afterAll(() => reader.close());
@@ -36,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const read = (raw: Uint8Array, more: Partial<FaxInput> = {}, region = 'CZ') =>
+const read = (raw: Uint8Array, more: Partial<FaxDocument> = {}, region = 'CZ') =>
   reader.readFax(faxOf(raw, more), { region }, context);
 
 /** What `program` makes of a TIFF. */

@@ -26,12 +26,12 @@ import {
 import { until } from '../../test/fixtures/wait-for.js';
 import { systemClock } from '../kit/clock.js';
 import { type Log, silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
+import type { FaxRules } from '../model/content.js';
+import type { MessageContentInfo } from '../model/message.js';
 import { lockedContext } from './fax/browser-page.js';
 import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
 import { paperOf } from './fax/page.js';
 import { type FaxJob, sheetOf } from './fax/sheet.js';
-import type { FaxRulesInput } from './reader.js';
 
 const never = new AbortController().signal;
 const folder = mkdtempSync(join(tmpdir(), 'fax-browser-test-'));
@@ -62,7 +62,7 @@ function maker(more: Partial<FaxMakerOptions>): FaxMaker {
   return made;
 }
 
-const compose = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+const compose = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRules> = {}) =>
   faxIn(await shared.compose(sendRequestOf(sendRequest), { ...RULES, ...rules }, never));
 
 function browsers(): number[] {

@@ -18,9 +18,9 @@ import {
 } from '../../test/fixtures/sent-faxes.js';
 import { until } from '../../test/fixtures/wait-for.js';
 import { type Log, silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
+import type { FaxRules } from '../model/content.js';
+import type { MessageContentInfo } from '../model/message.js';
 import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
-import type { FaxRulesInput } from './reader.js';
 
 const never = new AbortController().signal;
 const opened: FaxMaker[] = [];
@@ -73,7 +73,7 @@ const workFolders = () => readdirSync(folder).filter((name) => name.startsWith('
 
 describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => {
   const ghostscript = GHOSTSCRIPT ?? '';
-  const tiffOf = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+  const tiffOf = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRules> = {}) =>
     faxIn(
       await maker({ ghostscript }).compose(
         sendRequestOf(sendRequest),
@@ -146,7 +146,7 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
   });
 
   test('without Ghostscript, or with one that fails, the PDF leaves alone and the log says why', async () => {
-    const rules: FaxRulesInput = { ...RULES, documents: 'tiff' };
+    const rules: FaxRules = { ...RULES, documents: 'tiff' };
     expect(faxIn(await maker().compose(sendRequestOf({ BodyText: 'x' }), rules, never)).tiff).toBeNull();
     const { log, said } = warnings();
     const broken = program('gs-broken', 'echo no such device; exit 3');

@@ -20,13 +20,13 @@ import {
 } from '../../test/fixtures/sent-faxes.js';
 import { systemClock } from '../kit/clock.js';
 import { silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
+import type { FaxRules } from '../model/content.js';
+import type { MessageContentInfo } from '../model/message.js';
 import { type Face, STANDARD_FACE } from './fax/fonts.js';
 import { createFaxMaker, type FaxMaker, type FaxMakerOptions } from './fax/make.js';
 import { paperOf } from './fax/page.js';
 import type { FaxJob } from './fax/sheet.js';
 import { typeset } from './fax/typeset.js';
-import type { FaxRulesInput } from './reader.js';
 
 const never = new AbortController().signal;
 const opened: FaxMaker[] = [];
@@ -49,7 +49,7 @@ function maker(more: Partial<FaxMakerOptions> = {}): FaxMaker {
   return made;
 }
 
-const compose = (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+const compose = (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRules> = {}) =>
   maker().compose(sendRequestOf(sendRequest), { ...RULES, ...rules }, never);
 
 describe('what is composed', () => {
@@ -143,7 +143,7 @@ describe('what stops', () => {
 });
 
 describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, () => {
-  const text = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRulesInput> = {}) =>
+  const text = async (sendRequest: Partial<MessageContentInfo>, rules: Partial<FaxRules> = {}) =>
     wordsOf(faxIn(await compose(sendRequest, rules)).pdf);
 
   test('says what the text says, line by line, the subject above it', async () => {

@@ -1,10 +1,11 @@
 // Owns the words in which the contact center learns what became of a send request after it was answered.
 import { isoTime } from '../kit/clock.js';
-import { LIMITS } from '../simprot/messages.js';
+import type { Notice } from '../model/content.js';
+import { LIMITS } from '../model/message.js';
 import { textToHtml } from './html/text.js';
 import { cleanLine, cutText } from './limits.js';
 import { UNKNOWN_SENDER } from './mail/fields.js';
-import type { Notice, ReadMessage } from './reader.js';
+import type { ReadMessage } from './reader.js';
 import { shortId } from './threading.js';
 
 /** A notice as a message of the counterparty's, answering the send request. */

@@ -9,12 +9,13 @@ import { deadline } from '../kit/deadline.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { semaphore } from '../kit/semaphore.js';
+import type { RawMail } from '../model/content.js';
 import { createPageReading } from './fax/page-reading.js';
 import { glanceFax, type OcrOptions, readFax } from './fax/read-fax.js';
 import { type Digest, type DigestBudget, digest, prepare } from './mail/digest.js';
 import { FULL_BUDGET, finishMail } from './mail/read-mail.js';
 import { reduceMail } from './mail/reduce.js';
-import type { MailInput, ReadContext, Reader } from './reader.js';
+import type { ReadContext, Reader } from './reader.js';
 import { readText } from './sms/read-text.js';
 import type { ReadTask } from './worker.js';
 
@@ -68,7 +69,7 @@ export function createReader({
   const worker = workerFile();
   let pool: Pool | undefined;
 
-  const readInline = async (mail: MailInput, gatewayId: string): Promise<Digest | undefined> => {
+  const readInline = async (mail: RawMail, gatewayId: string): Promise<Digest | undefined> => {
     try {
       const prepared = prepare(mail, limits.inline);
       return prepared && (await digest(prepared, gatewayId));
@@ -77,7 +78,7 @@ export function createReader({
     }
   };
 
-  const given = (mail: MailInput, gatewayId: string, reason: string): Digest => {
+  const given = (mail: RawMail, gatewayId: string, reason: string): Digest => {
     log.warn(
       { gateway: gatewayId, bytes: mail.raw.byteLength, reason },
       'a mail could not be read in full and arrives reduced',
@@ -85,7 +86,7 @@ export function createReader({
     return reduceMail(mail, gatewayId, reason);
   };
 
-  const readInWorker = async (mail: MailInput, gatewayId: string): Promise<Digest> => {
+  const readInWorker = async (mail: RawMail, gatewayId: string): Promise<Digest> => {
     const leave = await places.enter(1, closing.signal);
     pool ??= openPool(worker, limits);
     const { threads, broken } = pool;

@@ -5,17 +5,17 @@ import { brokenPromises, context, GATEWAY, PNG, RECEIVED } from '../../test/fixt
 import { systemClock } from '../kit/clock.js';
 import { isGsm } from '../kit/gsm.js';
 import { silentLog } from '../kit/log.js';
-import type { MessageContentInfo } from '../simprot/messages.js';
+import type { TextMessage, TextRules } from '../model/content.js';
+import type { MessageContentInfo } from '../model/message.js';
 import { createReader } from './read.js';
-import type { TextInput, TextRulesInput } from './reader.js';
 import { composeText } from './sms/compose.js';
 import { consentOf, USUAL_KEYWORDS } from './sms/keywords.js';
 import { readText } from './sms/read-text.js';
 import { transliterate } from './sms/transliterate.js';
 
-const RULES: TextRulesInput = { region: 'CZ', sender: undefined, transliterate: false };
+const RULES: TextRules = { region: 'CZ', sender: undefined, transliterate: false, optOutGroup: undefined };
 
-function textOf(more: Partial<TextInput> = {}): TextInput {
+function textOf(more: Partial<TextMessage> = {}): TextMessage {
   return {
     kind: 'text',
     from: '+420777123456',
@@ -30,7 +30,7 @@ function textOf(more: Partial<TextInput> = {}): TextInput {
   };
 }
 
-const read = (more: Partial<TextInput> = {}, rules: Partial<TextRulesInput> = {}) =>
+const read = (more: Partial<TextMessage> = {}, rules: Partial<TextRules> = {}) =>
   readText(textOf(more), { ...RULES, ...rules }, context);
 
 const large = (name: string, bytes: Uint8Array = Buffer.concat([PNG, Buffer.alloc(1_100_000, 7)])) => ({
@@ -66,7 +66,7 @@ describe('reading a text message', () => {
   });
 
   test('makes an id where the carrier gives none: the same for the same message, another for another', () => {
-    const id = (more: Partial<TextInput>) => read({ providerId: null, ...more }).message.DeliverySystemId;
+    const id = (more: Partial<TextMessage>) => read({ providerId: null, ...more }).message.DeliverySystemId;
     expect(id({})).toMatch(/^[\w-]{43}@gatepost$/);
     expect(id({ receivedAt: RECEIVED + 1 })).toBe(id({}));
     expect(new Set([id({}), id({ text: 'Hello!' }), id({ from: '+420777123457' }), id({ sentAt: null })]).size).toBe(4);
@@ -175,7 +175,7 @@ describe('pictures and files', () => {
   });
 
   test('the ids of attachments are the same at every reading, and another file has another', () => {
-    const ids = (media: TextInput['media']) => read({ media }).attachments.map(({ id }) => id);
+    const ids = (media: TextMessage['media']) => read({ media }).attachments.map(({ id }) => id);
     const [first, second] = [large('1.png'), large('2.png', Buffer.from('no picture'))];
     expect(ids([first, second])).toEqual(ids([first, second]));
     expect(new Set([...ids([first, second]), ...ids([second])]).size).toBe(3);
@@ -238,7 +238,7 @@ describe('composing a text message', () => {
     RemoteAddress: '777123456',
     BodyText: 'Hello',
   };
-  const compose = (more: Partial<MessageContentInfo> = {}, rules: Partial<TextRulesInput> = {}) =>
+  const compose = (more: Partial<MessageContentInfo> = {}, rules: Partial<TextRules> = {}) =>
     composeText({ ...SEND_REQUEST, ...more }, { ...RULES, ...rules });
   const composed = (...given: Parameters<typeof compose>) => {
     const result = compose(...given);

@@ -1,6 +1,6 @@
 // Owns the identities of messages: Message-IDs in the form the server stores, and what an answer has to refer to.
 import { createHash } from 'node:crypto';
-import { LIMITS } from '../simprot/messages.js';
+import { LIMITS } from '../model/message.js';
 import { boundaryBefore } from './limits.js';
 
 /** Of a mail without id its beginning, its end and its size tell it from others; all of a large one would hold up the process. */

@@ -1,11 +1,11 @@
 // Owns the far side of the worker thread: reads one mail and gives its memory back instead of copying it.
 import { move, transferableSymbol, valueSymbol } from 'piscina';
+import type { RawMail } from '../model/content.js';
 import type { Digest, DigestBudget } from './mail/digest.js';
 import { digestOrReduce } from './mail/read-mail.js';
-import type { MailInput } from './reader.js';
 
 export interface ReadTask {
-  readonly mail: MailInput;
+  readonly mail: RawMail;
   readonly gatewayId: string;
   readonly budget: DigestBudget;
 }

@@ -10,7 +10,18 @@
 // 5. A driver asks the memory which keys are known before it downloads anything.
 import type { Clock, Random } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
-import type { ComposedMail, ComposedMessage, Content, FaxRules, RawMail, TextMessage, TextRules } from './messages.js';
+import type {
+  ComposedMail,
+  ComposedMessage,
+  Content,
+  FaxRules,
+  RawMail,
+  TextMessage,
+  TextRules,
+} from '../model/content.js';
+import type { Outcome } from '../model/outcome.js';
+import type { DeliveryReceipt } from '../model/receipt.js';
+import type { InboundState } from '../model/state.js';
 import type { SettingsSchema } from './settings.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
@@ -20,7 +31,10 @@ export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 export type { Log } from '../kit/log.js';
 export type { Semaphore } from '../kit/semaphore.js';
 export { semaphore } from '../kit/semaphore.js';
-export type * from './messages.js';
+export type * from '../model/content.js';
+export type * from '../model/outcome.js';
+export type * from '../model/receipt.js';
+export type { InboundState } from '../model/state.js';
 export type { SettingsSchema } from './settings.js';
 
 export type DriverChannel = 'Email' | 'SMS' | 'Fax';
@@ -102,27 +116,6 @@ export interface GatewayContext<Settings> {
   /** Counts input that was turned away (a forged push, a broken PDU), under one fixed word of `a-z_`. */
   inputRejected(reason: string): void;
 }
-
-/**
- * How far a sent message has come. Only ever moves forward, and from an end nowhere:
- * accepted -> sent -> delivered | undelivered
- */
-export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
-
-export interface DeliveryReceipt {
-  /** The id under which the counterparty took the message, or one part of it. */
-  readonly id: string;
-  readonly state: DeliveryState;
-  /** When it happened, ms since the epoch. */
-  readonly at: number;
-  /** The counterparty's own words and codes; null when it gave none. */
-  readonly detail: string | null;
-  /** True for progress that is worth a line of the delivery log though the state stays: a dial, a page. */
-  readonly progress?: boolean;
-}
-
-/** What became of a key so far. `ignored`: was there before the gateway's first start and is not wanted. */
-export type InboundState = 'pending' | 'acknowledged' | 'confirmed' | 'quarantined' | 'skipped';
 
 /** What the journal knows about this one gateway. */
 export interface DriverState {
@@ -223,34 +216,6 @@ export interface Attempt {
   /** How it gets on, a line of the delivery log: a dial, a page. */
   note(detail: string): void;
 }
-
-export interface RecipientRejection {
-  readonly recipient: string;
-  /** True when another try may help. */
-  readonly temporary: boolean;
-  /** The counterparty's own words. */
-  readonly detail: string;
-}
-
-export type Outcome =
-  /** `ids`: what receipts will name, one per part, when that is not just the deliverySystemId; `state`: how far it is
-   *  known to have come already. */
-  | { kind: 'sent'; deliverySystemId: string; detail?: string; ids?: readonly string[]; state?: DeliveryState }
-  /** Surely not sent; worth another try. */
-  | { kind: 'deferred'; detail: string; retryAfterMs?: number }
-  /** Surely not sent, never will be. `optedOut`: because the recipient does not want messages from here. */
-  | { kind: 'rejected'; detail: string; optedOut?: boolean }
-  /** Some recipients took it: a repeat goes only to the others. */
-  | {
-      kind: 'partial';
-      deliverySystemId: string;
-      accepted: readonly string[];
-      refused: readonly RecipientRejection[];
-      detail?: string;
-    }
-  /** May have gone out: never blindly sent again. `ids`: what news of it will name, which then settle it; for a counterparty
-   *  that has it under way when the answer is due. */
-  | { kind: 'unknown'; detail: string; ids?: readonly string[] };
 
 /** The one error a driver may throw from `send` to say "surely not sent". */
 export class NotSent extends Error {

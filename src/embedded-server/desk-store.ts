@@ -3,7 +3,7 @@
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError } from '../kit/errors.js';
 import { oneLine } from '../kit/terminal.js';
-import type { Direction } from '../simprot/messages.js';
+import type { Direction } from '../model/message.js';
 import type { StoredMessage } from './reading.js';
 import { openStore, type Store } from './store.js';
 

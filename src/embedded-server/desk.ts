@@ -3,7 +3,7 @@
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { oneLine } from '../kit/terminal.js';
-import { type Channel, LIMITS } from '../simprot/messages.js';
+import { type Channel, LIMITS } from '../model/message.js';
 import { eventLine } from './desk-show.js';
 import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';
 import type { NewSendRequest } from './orders.js';

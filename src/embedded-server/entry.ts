@@ -1,8 +1,9 @@
 // Owns one entry of the gateways file: from a YAML map to a GatewayInfo and its device, or to what is wrong with it.
 import { type Document, isMap, isScalar, type LineCounter, type YAMLMap } from 'yaml';
 import { nearest } from '../kit/nearest.js';
+import type { Channel, Direction, GatewayInfo } from '../model/message.js';
 import { formatDevice, parseDevice } from '../simprot/device.js';
-import { type Channel, type Direction, type GatewayInfo, guid } from '../simprot/messages.js';
+import { guid } from '../simprot/messages.js';
 import type { DeviceEntry, GatewayEntry, GatewayProblem } from './gateways.js';
 import { isEmpty, type Member, membersOf, resolve, startOf } from './yaml-nodes.js';
 

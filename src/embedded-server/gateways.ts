@@ -2,8 +2,8 @@
 // What a device's settings mean is the drivers' business; here only their form is read.
 import { randomUUID } from 'node:crypto';
 import { isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Channel, Direction, GatewayInfo } from '../model/message.js';
 import type { DeviceSettings } from '../simprot/device.js';
-import type { Channel, Direction, GatewayInfo } from '../simprot/messages.js';
 import { type Reading, readEntry, report } from './entry.js';
 import { resolve, startOf } from './yaml-nodes.js';
 

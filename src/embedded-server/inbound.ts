@@ -2,15 +2,8 @@
 import { type Clock, isoTime, yieldToEventLoop } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import {
-  type CommandInfo,
-  type GatewayInfo,
-  guid,
-  LIMITS,
-  type MessageContentInfo,
-  messageContentInfo,
-  problemsOf,
-} from '../simprot/messages.js';
+import { type CommandInfo, type GatewayInfo, LIMITS, type MessageContentInfo } from '../model/message.js';
+import { guid, messageContentInfo, problemsOf } from '../simprot/messages.js';
 import type { Incoming, Taken } from './inbox.js';
 import type { Store, Tables } from './store.js';
 

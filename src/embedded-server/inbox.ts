@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
-import { type Channel, type MessageContentInfo, messageContentInfo } from '../simprot/messages.js';
+import type { Channel, MessageContentInfo } from '../model/message.js';
+import { messageContentInfo } from '../simprot/messages.js';
 import { type Events, storable } from './events.js';
 
 /** A message that passed the door (see inbound.ts), with its gateway's channel. */

@@ -7,7 +7,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
-import { type Channel, LIMITS, type MessageContentInfo, messageContentInfo } from '../simprot/messages.js';
+import { type Channel, LIMITS, type MessageContentInfo } from '../model/message.js';
+import { messageContentInfo } from '../simprot/messages.js';
 import { type Events, storable } from './events.js';
 import { insertMessage } from './inbox.js';
 

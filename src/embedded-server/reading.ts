@@ -1,7 +1,7 @@
 // Owns reading the store for people: lists, one message whole, the gateways, whether a embedded server is running.
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
-import { CHANNELS, type Channel, type Direction } from '../simprot/messages.js';
+import { CHANNELS, type Channel, type Direction } from '../model/message.js';
 
 export type MessageState = 'New' | 'Read' | 'Answered' | 'Queued' | 'Sending' | 'Sent' | 'Failed';
 

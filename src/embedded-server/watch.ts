@@ -4,7 +4,7 @@ import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { loop } from '../kit/loop.js';
-import type { GatewayInfo } from '../simprot/messages.js';
+import type { GatewayInfo } from '../model/message.js';
 import { formatProblem, type GatewaysFile, readGateways } from './gateways.js';
 
 export interface GatewayList {

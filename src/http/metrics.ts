@@ -6,6 +6,7 @@ import { cached } from '../kit/cached.js';
 import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import type { GatewayView, ServerView } from '../model/gateway-view.js';
 import {
   type Counters,
   createCounters,
@@ -14,7 +15,6 @@ import {
   INBOUND_RESULTS,
   OUTBOUND_RESULTS,
 } from './series.js';
-import type { GatewayView, ServerView } from './views.js';
 
 /** The server may send any word as a code; Prometheus keeps every label value it has ever seen. */
 const MOST_CODES = 50;

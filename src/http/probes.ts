@@ -3,7 +3,7 @@
 import { cached } from '../kit/cached.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
-import type { GatewayView, ServerView } from './views.js';
+import type { GatewayView, ServerView } from '../model/gateway-view.js';
 
 /** How long a journal check is good for: several probers at short intervals must not become a write load. */
 const JOURNAL_CHECK_MS = 2_000;

@@ -127,7 +127,7 @@ describe('the HTTP port', () => {
 
   test('an error of ours shows no stack and no words of it, and is logged without the query', async () => {
     port.platform.gateways.push({
-      get state(): string {
+      get state(): 'running' {
         throw new Error('secret inside');
       },
       ...{ id: 'x', direction: 'I', displayName: '', device: '', problem: null, since: 0 },

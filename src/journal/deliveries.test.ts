@@ -2,7 +2,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DAY, only, outboundMessage, place } from '../../test/fixtures/journal.js';
-import type { DeliveryReceipt, DeliveryState, Journal, MessageTrace, RecordedOutcome } from './types/journal.js';
+import type { Outcome } from '../model/outcome.js';
+import type { DeliveryReceipt, DeliveryState } from '../model/receipt.js';
+import type { Journal, MessageTrace } from './types/journal.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
@@ -10,9 +12,9 @@ function receipts(id: string, state: DeliveryState, detail: string | null = null
   return { id, state, at: 1, detail };
 }
 
-type Sent = Extract<RecordedOutcome, { kind: 'sent' }>;
+type Sent = Extract<Outcome, { kind: 'sent' }>;
 
-async function settle(journal: Journal, id: string, outcome: RecordedOutcome) {
+async function settle(journal: Journal, id: string, outcome: Outcome) {
   await journal.accept(outboundMessage(id));
   await journal.recordOutcome(id, await journal.beginAttempt(id, `${id}@shop.example`), outcome);
 }

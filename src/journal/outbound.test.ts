@@ -1,10 +1,10 @@
 // The verbs of outbound messages: one answer owed for each time it was asked for, and nothing sent twice.
 import { describe, expect, test } from 'vitest';
 import { only, outboundMessage, place } from '../../test/fixtures/journal.js';
-import type { RecordedOutcome } from './types/journal.js';
+import type { Outcome } from '../model/outcome.js';
 
-const SENT: RecordedOutcome = { kind: 'sent', deliverySystemId: 'sent-1@shop.example' };
-const UNKNOWN: RecordedOutcome = { kind: 'unknown', detail: 'connection lost after the final dot' };
+const SENT: Outcome = { kind: 'sent', deliverySystemId: 'sent-1@shop.example' };
+const UNKNOWN: Outcome = { kind: 'unknown', detail: 'connection lost after the final dot' };
 
 async function begun(changes: { instance?: string } = {}) {
   const where = place();

@@ -2,7 +2,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inboundMessage, outboundMessage, place } from '../../test/fixtures/journal.js';
-import type { InboundState, Journal, OutboundState } from './types/journal.js';
+import type { InboundState, OutboundState } from '../model/state.js';
+import type { Journal } from './types/journal.js';
 
 const KEYS = ['k0', 'k1', 'k2'];
 const IDS = ['o0', 'o1'];

@@ -16,7 +16,7 @@ import type {
 } from '../driver/contract.js';
 import { settingsSchema } from '../driver/settings.js';
 import { type FaxSettings, faxRulesOf, faxSettings, reportToOf } from '../driver/shared/fax-settings.js';
-import type { GatewayInfo } from '../simprot/messages.js';
+import type { GatewayInfo } from '../model/message.js';
 
 const FAX = '44444444-4444-4444-8444-444444444444';
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';

@@ -27,24 +27,3 @@ export const noMetrics: Metrics = {
   inputRejected() {},
   unhandledMessage() {},
 };
-
-/** What can be seen of a running gateway at any moment. */
-export interface GatewayView {
-  id: string;
-  direction: 'I' | 'O';
-  displayName: string;
-  device: string;
-  state: 'starting' | 'running' | 'failing' | 'draining' | 'stopped' | 'skipped';
-  /** Why it fails or is skipped; null while all is well. */
-  problem: string | null;
-  /** Since when it is in this state, ms. */
-  since: number;
-  /** Inbound messages handed over and not acknowledged, or outbound messages being sent. */
-  inFlight: number;
-  /** Places of the window, or of concurrent sends. */
-  window: number;
-  /** Inbound messages waiting in back-off after a refusal or silence. */
-  backingOff: number;
-  /** Age of the oldest inbound message not acknowledged or order not answered, ms; 0 when there is none. */
-  oldestMs: number;
-}

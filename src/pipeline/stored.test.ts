@@ -1,7 +1,7 @@
 // What waits in the journal comes out as it went in, whatever its channel.
 import { describe, expect, it } from 'vitest';
-import type { Notice } from '../content/reader.js';
 import type { AnyDriver, Content } from '../driver/contract.js';
+import type { Notice } from '../model/content.js';
 import { contentOf, documentOf, noticeKey, rawOf } from './inbound/spool-codec.js';
 
 const bytes = Buffer.from([0, 255, 13, 10, 128]);

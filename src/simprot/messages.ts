@@ -1,6 +1,14 @@
 // Owns the MSGs' contents: names, members, limits and what is accepted at the door.
 // Source: FrontStage, "WebSite module integration", section "API for external messaging applications".
 import { z } from 'zod';
+import {
+  CHANNELS,
+  type Channel,
+  type CommandInfo,
+  type Direction,
+  type GatewayInfo,
+  type MessageContentInfo,
+} from '../model/message.js';
 
 /** The MSG names this connector and its embedded server speak. Everything else in the same frames is ignored and counted. */
 export const MSG = {
@@ -14,22 +22,6 @@ export const MSG = {
   received: 'SE_MESSAGE_RECEIVED',
   sending: 'SE_MESSAGE_SENDING',
   sent: 'ES_MESSAGE_SENT',
-} as const;
-
-export const CHANNELS = ['Email', 'SMS', 'Fax', 'SocialMsg', 'SocialWall'] as const;
-export type Channel = (typeof CHANNELS)[number];
-export type Direction = 'I' | 'O';
-
-/** Longest values, in UTF-16 code units, of the members of MessageContentInfo. */
-export const LIMITS = {
-  DeliverySystemId: 80,
-  InReplyToId: 80,
-  FromField: 160,
-  RemoteAddress: 250,
-  ToField: 320,
-  ToCcField: 320,
-  ToBccField: 320,
-  SubjectField: 320,
 } as const;
 
 /** The server's patience, ms: a send request not answered in this time counts as failed and is repeated. */
@@ -74,33 +66,6 @@ function withZone(text: string): string {
 const text = z.string().nullish();
 const integer = z.number().int().nullish();
 
-/** One message as it travels, in either direction. A member that is absent counts as null. */
-export interface MessageContentInfo {
-  DeliverySystemId?: string | null | undefined;
-  InReplyToId?: string | null | undefined;
-  MessageId?: string | null | undefined;
-  RequestId?: string | null | undefined;
-  GatewayId: string;
-  FromField?: string | null | undefined;
-  RemoteAddress?: string | null | undefined;
-  ToField?: string | null | undefined;
-  ToCcField?: string | null | undefined;
-  ToBccField?: string | null | undefined;
-  Direction?: string | null | undefined;
-  ExtendedFields?: string | null | undefined;
-  ReceivedSentTime?: string | null | undefined;
-  DraftTime?: string | null | undefined;
-  SubjectField?: string | null | undefined;
-  BodyHtml?: string | null | undefined;
-  BodyText?: string | null | undefined;
-  Culture?: string | null | undefined;
-  Mark?: number | null | undefined;
-  SpamLevel?: number | null | undefined;
-  SignatureValidity?: number | null | undefined;
-  Hierarchy?: number | null | undefined;
-  Rating?: number | null | undefined;
-}
-
 export const messageContentInfo = z.object({
   DeliverySystemId: text,
   InReplyToId: text,
@@ -127,15 +92,6 @@ export const messageContentInfo = z.object({
   Rating: integer,
 }) satisfies z.ZodType<MessageContentInfo, unknown>;
 
-/** The short answer MSG of both directions. */
-export interface CommandInfo {
-  Id?: string | null | undefined;
-  RefId?: string | null | undefined;
-  TimeStamp?: string | null | undefined;
-  Reference?: string | null | undefined;
-  Data?: string | null | undefined;
-}
-
 export const commandInfo = z.object({
   Id: guid.nullish(),
   RefId: guid.nullish(),
@@ -144,19 +100,6 @@ export const commandInfo = z.object({
   // A site that sends a real boolean means the same as one that sends its text.
   Data: z.union([z.string(), z.boolean().transform(String)]).nullish(),
 }) satisfies z.ZodType<CommandInfo, unknown>;
-
-/** One gateway and one direction of it, as the server lists it. */
-export interface GatewayInfo {
-  Id: string;
-  DisplayName?: string | null | undefined;
-  PeerAddress?: string | null | undefined;
-  PeerPort?: string | null | undefined;
-  Channel: Channel;
-  Direction: Direction;
-  /** Device type word, blank, JSON settings: `ImapHost { "Host": "mail.example.com" }`. */
-  Device: string;
-  LanguageId?: string | null | undefined;
-}
 
 /** Numbers for Channel are the vendor's and unpublished, hence a table that a site can set. */
 export type ChannelTable = Readonly<Record<number, Channel>>;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openJournalReader } from '../../src/journal/open.js';
-import type { GatewayInfo } from '../../src/simprot/messages.js';
+import type { GatewayInfo } from '../../src/model/message.js';
 import { until } from '../fixtures/wait-for.js';
 import { type Running, run } from '../servers/process.js';
 

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Packr } from 'msgpackr/pack';
-import type { CommandInfo, GatewayInfo, Login, MessageContentInfo } from '../../src/simprot/messages.js';
+import type { CommandInfo, GatewayInfo, MessageContentInfo } from '../../src/model/message.js';
+import type { Login } from '../../src/simprot/messages.js';
 
 export interface HubFrame {
   readonly code: string;

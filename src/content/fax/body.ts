@@ -1,6 +1,6 @@
 // Owns the message inside an outgoing fax: the send request's HTML cleaned as every HTML is, or its text as HTML, with each of its
 // own pictures replaced by a mark that the layouts put the dithered picture in for.
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { MessageContentInfo } from '../../model/message.js';
 import { cleanHtml } from '../html/clean.js';
 import { imageData } from '../html/links.js';
 import { type AttributeSpans, readMarkup } from '../html/markup.js';

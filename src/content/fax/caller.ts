@@ -1,9 +1,10 @@
 // Owns whom a fax comes from: the number of the line, what the other machine calls itself, and the names made of them.
-import { LIMITS } from '../../simprot/messages.js';
+
+import type { FaxDocument } from '../../model/content.js';
+import { LIMITS } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
 import { formatAddress } from '../mail/addresses.js';
 import { UNKNOWN_SENDER } from '../mail/fields.js';
-import type { FaxInput } from '../reader.js';
 import { readSender } from '../sms/numbers.js';
 import { readFaxNumber } from './numbers.js';
 
@@ -26,7 +27,10 @@ export interface FaxNumber {
 /** A station has twenty characters (T.30); a caller's name from the network not many more. */
 const LONGEST_NAME = 60;
 
-export function callerOf(fax: Pick<FaxInput, 'from' | 'station' | 'callerName'>, region: string | undefined): Caller {
+export function callerOf(
+  fax: Pick<FaxDocument, 'from' | 'station' | 'callerName'>,
+  region: string | undefined,
+): Caller {
   const station = nameOf(fax.station);
   const number = numberOf(fax.from, region) ?? numberOf(fax.station, region);
   const name = nameOf(fax.callerName) || (number && numberOf(station, region) ? '' : station);

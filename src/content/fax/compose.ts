@@ -4,7 +4,7 @@
 import type { Clock } from '../../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { MessageContentInfo } from '../../model/message.js';
 import { type Child, childModule, createChild } from './child.js';
 import { type ComposeReply, type ComposeTask, composeReply, type FaxComposer, type FaxResult } from './composed.js';
 import { readFaxNumber } from './numbers.js';

@@ -1,8 +1,8 @@
 // Owns what composing a fax gives, and what is asked of the process that does it and answered by it. Both sides check what
 // they are given: one of them has been handling pictures and markup of strangers.
 import { z } from 'zod';
-import type { MessageContentInfo } from '../../simprot/messages.js';
-import type { FaxRulesInput } from '../reader.js';
+import type { FaxRules } from '../../model/content.js';
+import type { MessageContentInfo } from '../../model/message.js';
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'is not bytes');
 
@@ -30,7 +30,7 @@ export interface FaxComposer {
    * Composes the fax that `order` asks for. Never rejects for anything in the send request; only with the signal's reason, or when
    * it is closed.
    */
-  compose(sendRequest: MessageContentInfo, rules: FaxRulesInput, signal: AbortSignal): Promise<FaxResult>;
+  compose(sendRequest: MessageContentInfo, rules: FaxRules, signal: AbortSignal): Promise<FaxResult>;
   /** Waits for what is under way and ends the browser. Twice is fine. */
   close(): Promise<void>;
 }

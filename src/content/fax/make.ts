@@ -6,9 +6,9 @@ import { deadline } from '../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { semaphore } from '../../kit/semaphore.js';
-import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
+import type { FaxRules } from '../../model/content.js';
+import { LIMITS, type MessageContentInfo } from '../../model/message.js';
 import { cleanLine, cutText, humanSize } from '../limits.js';
-import type { FaxRulesInput } from '../reader.js';
 import { bodyOf, type FaxBody } from './body.js';
 import { type Chromium, createChromium } from './chromium.js';
 import type { FaxComposer, FaxResult } from './composed.js';
@@ -24,7 +24,7 @@ export interface FaxMaker extends FaxComposer {
   /** `pictures`: false leaves them out. */
   compose(
     sendRequest: MessageContentInfo,
-    rules: FaxRulesInput,
+    rules: FaxRules,
     signal: AbortSignal,
     pictures?: boolean,
   ): Promise<FaxResult>;
@@ -94,7 +94,7 @@ interface Deps {
 
 interface Wanted {
   readonly sendRequest: MessageContentInfo;
-  readonly rules: FaxRulesInput;
+  readonly rules: FaxRules;
   readonly to: string;
   readonly body: FaxBody;
   readonly pictures: boolean;

@@ -1,9 +1,9 @@
 // Owns the paper of outgoing faxes: its size and margins, the dots of each resolution, the line on top of every page, what
 // a cover page says, and how much is sent at most.
 import { isoTime } from '../../kit/clock.js';
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { FaxRules } from '../../model/content.js';
+import type { MessageContentInfo } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
-import type { FaxRulesInput } from '../reader.js';
 
 /** At a minute a page a longer call hardly ever arrives whole; what needs more is a parcel. */
 export const MAX_PAGES = 200;
@@ -28,7 +28,7 @@ export interface Paper {
   readonly dots: { readonly across: number; readonly down: number };
 }
 
-export function paperOf({ pageSize, resolution, header }: FaxRulesInput): Paper {
+export function paperOf({ pageSize, resolution, header }: FaxRules): Paper {
   const [width, height] = POINTS[pageSize];
   return {
     width,
@@ -46,10 +46,7 @@ export function areaOf({ width, height, margin }: Paper): { width: number; heigh
 }
 
 /** The parts of the line on top of every page, less its page number; undefined: there is no such line. */
-export function headerOf(
-  { header, station }: FaxRulesInput,
-  now: number,
-): { time: string; sender: string } | undefined {
+export function headerOf({ header, station }: FaxRules, now: number): { time: string; sender: string } | undefined {
   if (header === undefined) return undefined;
   const sender = station === undefined || station === header ? header : `${header}  ${station}`;
   return { time: timeText(now), sender: cleanLine(sender) };
@@ -66,7 +63,7 @@ export interface CoverLine {
 }
 
 /** What a cover page says, less the number of pages, which is known last. */
-export function coverOf(sendRequest: MessageContentInfo, to: string, rules: FaxRulesInput, now: number): CoverLine[] {
+export function coverOf(sendRequest: MessageContentInfo, to: string, rules: FaxRules, now: number): CoverLine[] {
   const lines = [
     { name: 'From', value: distinct([sendRequest.FromField, rules.header, rules.station]) },
     { name: 'To', value: distinct([sendRequest.ToField, to]) },

@@ -3,11 +3,12 @@
 import { isoTime } from '../../kit/clock.js';
 import { codeOf, messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import { LIMITS } from '../../simprot/messages.js';
+import type { FaxDocument, FaxRules } from '../../model/content.js';
+import { LIMITS } from '../../model/message.js';
 import { withFooter } from '../footer.js';
 import { cleanLine, cutText, humanSize } from '../limits.js';
 import { safeName } from '../mail/names.js';
-import type { FaxInput, FaxRulesInput, ReadAttachment, ReadContext, ReadMessage } from '../reader.js';
+import type { ReadAttachment, ReadContext, ReadMessage } from '../reader.js';
 import { attachmentId, madeId, shortId } from '../threading.js';
 import { type Caller, callerOf, numberOf } from './caller.js';
 import type { PageReading } from './page-reading.js';
@@ -50,19 +51,24 @@ const LARGEST = 64 * 1024 * 1024;
 const MOST_NOTES = 50;
 const LONGEST_NOTE = 500;
 
-type Rules = Pick<FaxRulesInput, 'region'>;
+type Rules = Pick<FaxRules, 'region'>;
 
-export async function readFax(fax: FaxInput, rules: Rules, context: ReadContext, deps: FaxDeps): Promise<ReadMessage> {
+export async function readFax(
+  fax: FaxDocument,
+  rules: Rules,
+  context: ReadContext,
+  deps: FaxDeps,
+): Promise<ReadMessage> {
   const title = titleOf(callerOf(fax, rules.region), '');
   return messageOfFax(fax, rules, context, await lookInto(fax, formatOf(fax.raw), title, deps));
 }
 
 /** Everything but pages, text and attachments. */
-export function glanceFax(fax: FaxInput, rules: Rules, context: ReadContext): ReadMessage {
+export function glanceFax(fax: FaxDocument, rules: Rules, context: ReadContext): ReadMessage {
   return { ...messageOfFax(fax, rules, context, NOTHING), attachments: [] };
 }
 
-function messageOfFax(fax: FaxInput, rules: Rules, context: ReadContext, read: PagesRead): ReadMessage {
+function messageOfFax(fax: FaxDocument, rules: Rules, context: ReadContext, read: PagesRead): ReadMessage {
   const caller = callerOf(fax, rules.region);
   const format = formatOf(fax.raw);
   const count = read.count ?? fax.pages;
@@ -94,7 +100,7 @@ function titleOf(caller: Caller, pages: string): string {
   return pages === '' ? `Fax from ${caller.shown}` : `Fax from ${caller.shown}, ${pages}`;
 }
 
-function fieldsOf(fax: FaxInput, caller: Caller, title: string, called: string) {
+function fieldsOf(fax: FaxDocument, caller: Caller, title: string, called: string) {
   return {
     InReplyToId: null,
     FromField: caller.from,
@@ -116,7 +122,7 @@ function fieldsOf(fax: FaxInput, caller: Caller, title: string, called: string) 
 }
 
 /** The same each time the same fax is read; the same pages sent twice are two faxes. */
-function seedOf({ raw, from, to, receivedAt, providerId }: FaxInput, gatewayId: string): string {
+function seedOf({ raw, from, to, receivedAt, providerId }: FaxDocument, gatewayId: string): string {
   return madeId(gatewayId, Buffer.from(JSON.stringify([madeId(gatewayId, raw), from, to, receivedAt, providerId])));
 }
 
@@ -141,7 +147,12 @@ function formatOf(raw: Uint8Array): Format | undefined {
 
 const NOTHING: PagesRead = { count: null, shown: [], texts: [], pdf: null, notes: [], ocrMissing: null };
 
-async function lookInto(fax: FaxInput, format: Format | undefined, title: string, deps: FaxDeps): Promise<PagesRead> {
+async function lookInto(
+  fax: FaxDocument,
+  format: Format | undefined,
+  title: string,
+  deps: FaxDeps,
+): Promise<PagesRead> {
   const { raw, receivedAt } = fax;
   const note = (sentence: string): PagesRead => ({ ...NOTHING, notes: [sentence] });
   if (raw.byteLength === 0) return { ...note('The file of the fax is empty.'), count: 0 };
@@ -183,7 +194,7 @@ async function tried(
 }
 
 function attachmentsOf(
-  fax: FaxInput,
+  fax: FaxDocument,
   format: Format | undefined,
   read: PagesRead,
   caller: Caller,
@@ -203,7 +214,7 @@ function attachmentsOf(
   return attachments;
 }
 
-function notesOf(fax: FaxInput, format: Format | undefined, read: PagesRead, brokeOff: boolean): string[] {
+function notesOf(fax: FaxDocument, format: Format | undefined, read: PagesRead, brokeOff: boolean): string[] {
   const notes: string[] = [];
   if (brokeOff) {
     const why = fax.problem === null ? '' : `: ${cutText(cleanLine(fax.problem), LONGEST_NOTE)}`;

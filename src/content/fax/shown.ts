@@ -1,7 +1,8 @@
 // Owns how a fax looks in both bodies of its message: a head that says what came, the pages as pictures, their text.
+
+import type { FaxDocument } from '../../model/content.js';
 import { quoted, type Rendered } from '../footer.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
-import type { FaxInput } from '../reader.js';
 import type { PagesRead, ShownPage } from './task.js';
 
 /** Facts of a call that are shown, and how long one may be: more than any modem tells. */
@@ -13,7 +14,7 @@ const LONGEST_TEXT = 300_000;
 export interface ShownFax {
   /** `Fax from +420 777 123 456, 3 pages` */
   readonly title: string;
-  readonly fax: Pick<FaxInput, 'facts' | 'callerName' | 'station'>;
+  readonly fax: Pick<FaxDocument, 'facts' | 'callerName' | 'station'>;
   /** Number that was called, for people; '' when not known. */
   readonly called: string;
   readonly pages: Pick<PagesRead, 'shown' | 'texts' | 'count'> & { readonly documentEnds: number };

@@ -1,7 +1,7 @@
 // Owns the bodies of an outgoing mail: the agent's HTML as it was written less scripts and handlers, its embedded images
 // as parts of their own, and the plain text beside it.
 import { createHash } from 'node:crypto';
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { MessageContentInfo } from '../../model/message.js';
 import { imageData } from '../html/links.js';
 import { type AttributeSpans, readMarkup } from '../html/markup.js';
 import { htmlToText } from '../html/text.js';

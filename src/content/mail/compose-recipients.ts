@@ -2,7 +2,8 @@
 // display fields. Every address is checked; one that cannot be mailed to stops the send request with its name, because a message
 // that silently reached fewer people than the agent chose is a lost message.
 import { z } from 'zod';
-import { type MessageContentInfo, problemsOf } from '../../simprot/messages.js';
+import type { MessageContentInfo } from '../../model/message.js';
+import { problemsOf } from '../../simprot/messages.js';
 import { checkAddress, cleanName, type MailAddress, parseAddresses } from './addresses.js';
 
 export interface Recipients {

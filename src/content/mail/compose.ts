@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { messageOf } from '../../kit/errors.js';
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { MessageContentInfo } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
 import { idsOf, shortId } from '../threading.js';
 import { checkAddress, cleanName, type MailAddress, parseAddresses } from './addresses.js';

@@ -1,7 +1,9 @@
 // Owns the way from a mail's bytes to everything of the message but the attachments' links: scan, carve, parse, clean.
 // Runs where it is called, in the main thread for small mails and in a worker for all others; it holds no state.
+
+import type { RawMail } from '../../model/content.js';
 import { humanSize } from '../limits.js';
-import type { MailInput, ReadAttachment } from '../reader.js';
+import type { ReadAttachment } from '../reader.js';
 import { attachmentId, madeId } from '../threading.js';
 import { makeBodies } from './bodies.js';
 import { type Carved, carve } from './carve.js';
@@ -42,14 +44,14 @@ export interface HeavyBudget {
 }
 
 export interface Prepared {
-  readonly mail: MailInput;
+  readonly mail: RawMail;
   readonly scan: Scan;
   readonly carved: Carved;
   readonly budget: DigestBudget;
 }
 
 /** The structure and the attachments; undefined when the mail is too heavy for `budget.heavy`. */
-export function prepare(mail: MailInput, budget: DigestBudget): Prepared | undefined {
+export function prepare(mail: RawMail, budget: DigestBudget): Prepared | undefined {
   const { heavy } = budget;
   if (heavy && mail.raw.byteLength > heavy.rawBytes) return undefined;
   const scan = scanMail(lineEnds(asBuffer(mail.raw)), budget.scan);
@@ -86,13 +88,13 @@ export async function digest({ mail, scan, carved, budget }: Prepared, gatewayId
 }
 
 /** The ids of a mail's attachments by their place. */
-export function attachmentIds({ raw }: MailInput, gatewayId: string): (place: number) => string {
+export function attachmentIds({ raw }: RawMail, gatewayId: string): (place: number) => string {
   const seed = madeId(gatewayId, raw);
   return (place) => attachmentId(seed, String(place));
 }
 
 function identified(
-  mail: MailInput,
+  mail: RawMail,
   gatewayId: string,
   enclosures: readonly Omit<ReadAttachment, 'id'>[],
 ): ReadAttachment[] {
@@ -114,7 +116,7 @@ function overNotes(scan: Scan, carved: Carved, { scan: most }: DigestBudget): st
   return notes;
 }
 
-function cutNote({ cut, raw }: MailInput): string {
+function cutNote({ cut, raw }: RawMail): string {
   const sizes = `${humanSize(raw.byteLength)} of ${humanSize(cut?.size ?? 0)}`;
   return `Only the beginning of the mail arrived (${sizes}): ${cut?.reason}`;
 }

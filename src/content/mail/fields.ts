@@ -1,8 +1,9 @@
 // Owns how header fields become the members of the message that the server stores: which one counts, in which form, how long.
 import { isoTime } from '../../kit/clock.js';
-import { LIMITS } from '../../simprot/messages.js';
+import type { RawMail } from '../../model/content.js';
+import { LIMITS } from '../../model/message.js';
 import { cleanLine, cutList, cutText } from '../limits.js';
-import type { MailInput, ReadMessage } from '../reader.js';
+import type { ReadMessage } from '../reader.js';
 import { answeredId, idsOf, madeId, messageIdOf, referencesFor, shortId } from '../threading.js';
 import { cleanName, formatAddress } from './addresses.js';
 import { mendHeader } from './header-text.js';
@@ -28,7 +29,7 @@ export interface FieldsRead {
 }
 
 export interface FieldsInput {
-  readonly mail: MailInput;
+  readonly mail: RawMail;
   readonly gatewayId: string;
   readonly headers: Headers;
   readonly bodyCharset: string | undefined;

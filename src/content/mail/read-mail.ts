@@ -1,7 +1,8 @@
 // Owns the last step, the same for every mail wherever it was read: ids and links of the attachments, and the footer.
 import { messageOf } from '../../kit/errors.js';
+import type { RawMail } from '../../model/content.js';
 import { withFooter } from '../footer.js';
-import type { MailInput, ReadContext, ReadMessage } from '../reader.js';
+import type { ReadContext, ReadMessage } from '../reader.js';
 import { attachmentIds, type Digest, type DigestBudget, digest, prepare } from './digest.js';
 import { reduceMail } from './reduce.js';
 
@@ -16,14 +17,14 @@ export const FULL_BUDGET: DigestBudget = {
 
 /** Reads a mail here and now, however long it takes. Never rejects for anything in the mail. */
 export async function readMailNow(
-  mail: MailInput,
+  mail: RawMail,
   context: ReadContext,
   budget: DigestBudget = FULL_BUDGET,
 ): Promise<ReadMessage> {
   return finishMail(await digestOrReduce(mail, context.gatewayId, budget), mail, context);
 }
 
-export async function digestOrReduce(mail: MailInput, gatewayId: string, budget: DigestBudget): Promise<Digest> {
+export async function digestOrReduce(mail: RawMail, gatewayId: string, budget: DigestBudget): Promise<Digest> {
   try {
     const prepared = prepare(mail, budget);
     if (!prepared) return reduceMail(mail, gatewayId, 'it is too large');
@@ -33,7 +34,7 @@ export async function digestOrReduce(mail: MailInput, gatewayId: string, budget:
   }
 }
 
-export function finishMail(read: Digest, mail: MailInput, context: ReadContext): ReadMessage {
+export function finishMail(read: Digest, mail: RawMail, context: ReadContext): ReadMessage {
   const attachments = [...read.attachments];
   if (read.attachOriginal) {
     const id = attachmentIds(mail, context.gatewayId)(attachments.length);

@@ -1,9 +1,9 @@
 // Owns the last resort: a mail that cannot be read in full still becomes a message, from the beginning of its bytes, with the
 // whole original attached and the reason in the notes. Touches no library that a mail could keep busy, and never fails.
 
+import type { RawMail } from '../../model/content.js';
 import { textToHtml } from '../html/text.js';
 import { boundaryBefore, cleanText, humanSize } from '../limits.js';
-import type { MailInput } from '../reader.js';
 import { charsetFor, decodeBytes, knownCharset } from './charset.js';
 import type { Digest } from './digest.js';
 import { readFields } from './fields.js';
@@ -21,7 +21,7 @@ const BUDGET: ScanBudget = { parts: 20, depth: 10, candidates: 1_000, headerLine
 const LONGEST_EXCERPT = 10_000;
 const LONGEST_FIELD = 2_000;
 
-export function reduceMail(mail: MailInput, gatewayId: string, reason: string): Digest {
+export function reduceMail(mail: RawMail, gatewayId: string, reason: string): Digest {
   const raw = Buffer.from(mail.raw.buffer, mail.raw.byteOffset, Math.min(mail.raw.byteLength, LOOKED_AT));
   const headers = readHeaders(raw, { start: 0, end: raw.length });
   const text = excerpt(raw);

@@ -1,9 +1,9 @@
 // Owns a send request for a text message: from MessageContentInfo to what a carrier is handed.
 import { type Segmentation, segmentsOf, type TextEncoding } from '../../kit/gsm.js';
-import { LIMITS, type MessageContentInfo } from '../../simprot/messages.js';
+import type { TextRules } from '../../model/content.js';
+import { LIMITS, type MessageContentInfo } from '../../model/message.js';
 import { htmlToText } from '../html/text.js';
 import { cleanLine, cleanText, cutText } from '../limits.js';
-import type { TextRulesInput } from '../reader.js';
 import { readRecipient, senderOf } from './numbers.js';
 import { transliterate } from './transliterate.js';
 
@@ -27,7 +27,7 @@ const LONGEST_TEXT = MOST_SEGMENTS * 153;
 /** Transliteration may shorten a text (it drops what nobody sees), but one this long is not worth its time. */
 const LONGEST_WRITTEN = 4 * LONGEST_TEXT;
 
-export function composeText(sendRequest: MessageContentInfo, rules: TextRulesInput): TextResult {
+export function composeText(sendRequest: MessageContentInfo, rules: TextRules): TextResult {
   const recipient = readRecipient(sendRequest.RemoteAddress ?? '', rules.region);
   if (!recipient.ok) return recipient;
   const written = writtenText(sendRequest);

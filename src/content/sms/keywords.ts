@@ -1,8 +1,8 @@
 // Owns what a message of one word says about wanting messages at all.
-import type { TextRulesInput } from '../reader.js';
+import type { TextRules } from '../../model/content.js';
 
 export type Consent = 'stop' | 'start' | 'help';
-export type Keywords = NonNullable<TextRulesInput['keywords']>;
+export type Keywords = NonNullable<TextRules['keywords']>;
 
 /**
  * STOP and its like are what carriers and laws require to be understood (CTIA Messaging Principles); the rest is what people

@@ -1,9 +1,10 @@
 // Owns what comes with a text message besides its text: small pictures shown in the body, everything else attached.
 import { createHash } from 'node:crypto';
+import type { TextMessage } from '../../model/content.js';
 import { quoted, type Rendered } from '../footer.js';
 import { humanSize } from '../limits.js';
 import { extensionOf, imageType, safeName, safeType } from '../mail/names.js';
-import type { ReadAttachment, TextInput } from '../reader.js';
+import type { ReadAttachment } from '../reader.js';
 import { attachmentId } from '../threading.js';
 
 /** Bytes of pictures put into the HTML, the same as for mail; more are attached. */
@@ -11,7 +12,7 @@ const IMAGE_BYTES = 1_000_000;
 /** What every browser shows. */
 const SHOWN = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
 
-export type Medium = TextInput['media'][number];
+export type Medium = TextMessage['media'][number];
 
 export interface MediaRead {
   /** The pictures, each with a line that names it in the text. */

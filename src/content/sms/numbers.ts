@@ -6,7 +6,7 @@ import {
   parsePhoneNumberFromString,
   validatePhoneNumberLength,
 } from 'libphonenumber-js/min';
-import { LIMITS } from '../../simprot/messages.js';
+import { LIMITS } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
 
 export interface Sender {

@@ -1,12 +1,13 @@
 // Owns how a text message becomes the message that the server stores. Nothing here takes long: texts are short, and files are
 // only hashed and put aside.
 import { isoTime } from '../../kit/clock.js';
-import { LIMITS } from '../../simprot/messages.js';
+import type { TextMessage, TextRules } from '../../model/content.js';
+import { LIMITS } from '../../model/message.js';
 import { withFooter } from '../footer.js';
 import { textToHtml } from '../html/text.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
 import { plausibleTime, UNKNOWN_SENDER } from '../mail/fields.js';
-import type { ReadAttachment, ReadContext, ReadText, TextInput, TextRulesInput } from '../reader.js';
+import type { ReadAttachment, ReadContext, ReadText } from '../reader.js';
 import { attachmentId, madeId, shortId } from '../threading.js';
 import { consentOf } from './keywords.js';
 import { languageHint } from './language.js';
@@ -21,7 +22,7 @@ const LONGEST_NOTE = 500;
 /** Notes that are shown; beyond it they tell nobody anything. */
 const MOST_NOTES = 50;
 
-export function readText(message: TextInput, rules: TextRulesInput, context: ReadContext): ReadText {
+export function readText(message: TextMessage, rules: TextRules, context: ReadContext): ReadText {
   const id = cleanLine(message.providerId ?? '');
   const seed = madeId(context.gatewayId, Buffer.from(identity(message, id)));
   const from = readSender(message.from, rules.region);
@@ -53,7 +54,7 @@ export function readText(message: TextInput, rules: TextRulesInput, context: Rea
 }
 
 /** What the addresses and times give; a text message has no subject, and nobody else it went to. */
-function fieldsOf(message: TextInput, { region }: TextRulesInput, from: Sender) {
+function fieldsOf(message: TextMessage, { region }: TextRules, from: Sender) {
   return {
     InReplyToId: null,
     FromField: from.display || UNKNOWN_SENDER,
@@ -74,7 +75,7 @@ function fieldsOf(message: TextInput, { region }: TextRulesInput, from: Sender) 
 }
 
 /** What tells this message from others: the counterparty's id, else who wrote what when. */
-function identity({ from, to, text, sentAt, receivedAt, media }: TextInput, id: string): string {
+function identity({ from, to, text, sentAt, receivedAt, media }: TextMessage, id: string): string {
   if (id !== '') return JSON.stringify([id]);
   const files = media.map(({ name, type, bytes }) => [name, type, fingerprintOf(bytes)]);
   return JSON.stringify([from, to, text, sentAt ?? receivedAt, files]);
@@ -95,7 +96,7 @@ function shownText(given: string, seed: string, alone: boolean): Shown {
   return { shown, attachments: [whole], notes: [TOO_LONG] };
 }
 
-function notesOf(message: TextInput, from: Sender, own: readonly string[]): string[] {
+function notesOf(message: TextMessage, from: Sender, own: readonly string[]): string[] {
   const said = message.notes.map((note) => cutText(cleanLine(note), LONGEST_NOTE)).filter((note) => note !== '');
   const notes = [...said.slice(0, MOST_NOTES), ...own];
   if (said.length > MOST_NOTES) notes.push(`${said.length - MOST_NOTES} more notes are left out.`);

@@ -1,6 +1,8 @@
 // Owns the shape of the journal's tables, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
 import { type Generated, sql } from 'kysely';
-import type { DeliveryState, InboundState, OptOut, OutboundState } from '../types/journal.js';
+import type { DeliveryState } from '../../model/receipt.js';
+import type { InboundState, OutboundState } from '../../model/state.js';
+import type { OptOut } from '../types/journal.js';
 
 export interface Tables {
   inbound_messages: InboundMessagesTable;

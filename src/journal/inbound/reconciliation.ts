@@ -1,9 +1,10 @@
 // Owns the completeness ledger and what is waiting. "Seen" is counted when an inbound message is opened, apart from the inbound messages
 // themselves; what became of it is counted from the inbound messages. So a row that got lost shows as a sum that does not add up.
 import { isoTime } from '../../kit/clock.js';
+import type { InboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
-import type { GatewayBacklog, InboundState, ReconciliationRow } from '../types/journal.js';
+import type { GatewayBacklog, ReconciliationRow } from '../types/journal.js';
 import type { InboundRow } from './rows.js';
 
 type Day = Pick<InboundRow, 'gateway_id' | 'day'>;

@@ -1,8 +1,9 @@
 // Owns the rows of inbound messages as the verbs see them: which columns, which record, which step in the delivery log.
 
+import type { InboundState } from '../../model/state.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
-import type { InboundRecord, InboundState } from '../types/journal.js';
+import type { InboundRecord } from '../types/journal.js';
 
 /** What every verb reads and returns of an inbound message. */
 export const INBOUND = [

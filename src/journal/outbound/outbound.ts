@@ -2,17 +2,13 @@
 // was asked for. Every change of state is a conditional UPDATE, so that of two that want to send only one may.
 import type { Clock } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
+import type { Outcome } from '../../model/outcome.js';
+import type { OutboundState } from '../../model/state.js';
 import type { Committer } from '../db/group-commit.js';
 import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
 import { firstState, forgetParts, registerParts } from '../receipts/receipts.js';
-import type {
-  Acceptance,
-  NewOutboundMessage,
-  OutboundJournal,
-  OutboundState,
-  RecordedOutcome,
-} from '../types/journal.js';
+import type { Acceptance, NewOutboundMessage, OutboundJournal } from '../types/journal.js';
 import {
   acceptedOf,
   messageIdOf,
@@ -200,7 +196,7 @@ function unknownOutboundMessage(messageId: string): GatepostError {
 
 async function settle(
   sql: Sql,
-  { id, attempt, outcome, at }: { id: string; attempt: number; outcome: RecordedOutcome; at: number },
+  { id, attempt, outcome, at }: { id: string; attempt: number; outcome: Outcome; at: number },
 ) {
   const row = await sql.first(outboundById, { messageId: id });
   if (!row) throw unknownOutboundMessage(id);
@@ -227,24 +223,24 @@ async function settle(
 }
 
 /** An attempt settles once; afterwards only a word is heard that turns unknown into something known, or names who will know. */
-function counts(row: OutboundRow, attempt: number, outcome: RecordedOutcome): boolean {
+function counts(row: OutboundRow, attempt: number, outcome: Outcome): boolean {
   if (row.attempts !== attempt) return false;
   const tellsMore = outcome.kind !== 'unknown' || outcome.ids !== undefined;
   return row.state === 'sending' || (row.state === 'unknown' && tellsMore);
 }
 
-function acceptedAfter(before: readonly string[], outcome: RecordedOutcome): string[] {
+function acceptedAfter(before: readonly string[], outcome: Outcome): string[] {
   if (outcome.kind !== 'partial') return [...before];
   return [...new Set([...before, ...outcome.accepted.map((recipient) => recipient.toLowerCase())])];
 }
 
 /** Refused by the others after some have taken it is still partial: the next repeat must not go to those again. */
-function stateAfter(outcome: RecordedOutcome, someTook: boolean): OutboundState {
+function stateAfter(outcome: Outcome, someTook: boolean): OutboundState {
   if (outcome.kind === 'deferred' || outcome.kind === 'rejected') return someTook ? 'partial' : 'failed';
   return outcome.kind;
 }
 
-function detailOf(outcome: RecordedOutcome): string | null {
+function detailOf(outcome: Outcome): string | null {
   if (outcome.kind !== 'partial') return outcome.detail === undefined ? null : oneLine(outcome.detail);
   const rejections = outcome.refused.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ');
   return oneLine(outcome.detail ?? `refused by ${rejections}`);

@@ -1,7 +1,8 @@
 // Owns the start after an end that may have been a crash: what a process that is gone has left undone.
 
+import type { OutboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
-import type { OutboundRecord, OutboundState } from '../types/journal.js';
+import type { OutboundRecord } from '../types/journal.js';
 import { INTERRUPTED, type OutboundDeps } from './outbound.js';
 import { OUTBOUND, type OutboundRow, outboundEvent, outboundRecordFrom } from './rows.js';
 

@@ -1,8 +1,10 @@
 // Owns the rows of outbound messages as the verbs see them: which columns, which record, which step in the delivery log.
 
+import type { DeliveryState } from '../../model/receipt.js';
+import type { OutboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
-import type { DeliveryState, OutboundRecord, OutboundState } from '../types/journal.js';
+import type { OutboundRecord } from '../types/journal.js';
 
 /** What every verb reads and returns of an outbound message. */
 export const OUTBOUND = [

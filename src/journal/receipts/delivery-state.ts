@@ -1,5 +1,5 @@
 // Owns what delivery states mean: their ranks, how an outbound message's state follows from its parts', and their words. Pure.
-import type { DeliveryState } from '../types/journal.js';
+import type { DeliveryState } from '../../model/receipt.js';
 
 const RANK: Record<DeliveryState, number> = { accepted: 0, sent: 1, delivered: 2, undelivered: 2 };
 

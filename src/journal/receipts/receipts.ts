@@ -1,11 +1,13 @@
 // Owns how far sent outbound messages have come: the ids under which the counterparty knows their parts, what it reports of them, and
 // the fold into one state of the outbound message. States only rise: accepted -> sent -> delivered | undelivered.
 import type { Clock } from '../../kit/clock.js';
+import type { Outcome } from '../../model/outcome.js';
+import type { DeliveryReceipt, DeliveryState } from '../../model/receipt.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
 import { messageIdOf, type OutboundRow, outboundById, outboundEvent, toSettled } from '../outbound/rows.js';
-import type { Delivery, DeliveryReceipt, DeliveryState, ReceiptJournal, RecordedOutcome } from '../types/journal.js';
+import type { Delivery, ReceiptJournal } from '../types/journal.js';
 import { fold, isFurther, worded } from './delivery-state.js';
 import { keepEarly, takeEarly, writeStrange } from './unmatched.js';
 
@@ -76,9 +78,9 @@ export function deliveries(commits: Committer, reads: Sql, clock: Clock): Receip
   };
 }
 
-type Sent = Extract<RecordedOutcome, { kind: 'sent' }>;
+type Sent = Extract<Outcome, { kind: 'sent' }>;
 /** Either is known to the counterparty under ids from now on. */
-type Traceable = Sent | Extract<RecordedOutcome, { kind: 'unknown' }>;
+type Traceable = Sent | Extract<Outcome, { kind: 'unknown' }>;
 
 /** How far an outbound message is at the moment of settling. */
 export function firstState({ state }: Sent): DeliveryState {

@@ -1,8 +1,8 @@
 // Owns news of ids that no order has: they wait a day for the outbound message to be settled, and are then only shown.
 
+import type { DeliveryReceipt, DeliveryState } from '../../model/receipt.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
-import type { DeliveryReceipt, DeliveryState } from '../types/journal.js';
 import { isFurther, worded } from './delivery-state.js';
 
 /** How long news wait for their order to be settled, ms. An answer is owed in less than two minutes. */

@@ -3,19 +3,13 @@
 // Verbs that are asked for at the same moment share one commit (group commit).
 
 /** (GatewayId, Direction) is the key of a gateway everywhere; inbound messages are always I and outbound messages always O. */
+import type { Outcome } from '../../model/outcome.js';
+import type { DeliveryReceipt, DeliveryState } from '../../model/receipt.js';
+import type { InboundState, OutboundState } from '../../model/state.js';
+
 export type GatewayId = string;
 
 // ---------------------------------------------------------------- inbound messages
-
-/**
- * open -> acknowledged -> confirmed          the straight way
- * open -> quarantined -> open                the server kept refusing it, or it could not be read; a person may retry it
- * quarantined -> acknowledged                an ack that came late still counts
- * ignored                                    was in the mailbox before the gateway's first start; never handed over
- * An open one may be postponed: its sender was told to come again later, and until it does nobody waits for it here.
- * No other step exists, and none leads back.
- */
-export type InboundState = 'pending' | 'acknowledged' | 'confirmed' | 'quarantined' | 'skipped';
 
 export interface NewInboundMessage {
   gatewayId: GatewayId;
@@ -147,14 +141,6 @@ export interface ReconciliationRow {
 
 // ---------------------------------------------------------------- outbound messages
 
-/**
- * accepted -> begun -> sent | partial | failed | unknown
- * failed, partial -> accepted        the server repeats the outbound message: a fresh attempt (partial: for the others only)
- * unknown -> sent | failed | accepted   resolved by lookup, by news, by policy or by a person
- * A begun order whose process died is unknown; `recover` finds those.
- */
-export type OutboundState = 'accepted' | 'sending' | 'sent' | 'partial' | 'failed' | 'unknown';
-
 export interface NewOutboundMessage {
   messageId: string;
   gatewayId: GatewayId;
@@ -191,20 +177,6 @@ export type Acceptance =
   /** An attempt began whose outcome is unknown. */
   | { kind: 'uncertain'; outboundMessage: OutboundRecord };
 
-/** As the driver contract's Outcome; kept apart because journal and driver do not know each other. */
-export type RecordedOutcome =
-  | { kind: 'sent'; deliverySystemId: string; detail?: string; ids?: readonly string[]; state?: DeliveryState }
-  | { kind: 'deferred'; detail: string; retryAfterMs?: number }
-  | { kind: 'rejected'; detail: string }
-  | {
-      kind: 'partial';
-      deliverySystemId: string;
-      accepted: readonly string[];
-      refused: readonly { recipient: string; temporary: boolean; detail: string }[];
-      detail?: string;
-    }
-  | { kind: 'unknown'; detail: string; ids?: readonly string[] };
-
 export interface OutboundJournal {
   /** Every SE_MESSAGE_SENDING goes through here once; one answer is now owed for it (`asked` counts up). An outbound message that is
    *  accepted or begun by this process joins; by a dead process it is never mistaken for one of ours. */
@@ -216,7 +188,7 @@ export interface OutboundJournal {
   /** begun -> what the outcome says. An attempt settles once; a later word for the same attempt only counts when it turns
    *  unknown into something known (or, still unknown, brings the ids that news will name), and is otherwise ignored. deferred and rejected make it failed, or keep it partial when
    *  somebody has taken it already. */
-  recordOutcome(messageId: string, attempt: number, outcome: RecordedOutcome): Promise<OutboundRecord>;
+  recordOutcome(messageId: string, attempt: number, outcome: Outcome): Promise<OutboundRecord>;
   /** One owed answer has been written to the wire. `error` is the Data of ES_MESSAGE_SENT, null for success. */
   answered(messageId: string, error: string | null): Promise<void>;
   /** Called once at start: outbound messages begun by a process that is gone become unknown, accepted ones failed. Returns those
@@ -226,23 +198,6 @@ export interface OutboundJournal {
 }
 
 // ---------------------------------------------------------------- delivery states
-
-/**
- * How far a sent outbound message has come, by what the counterparty reported later. Ranks only rise, and an end stays:
- * accepted -> sent -> delivered | undelivered
- * Of an outbound message in several parts: undelivered as soon as one part is, delivered only when all parts are.
- */
-export type DeliveryState = 'accepted' | 'sent' | 'delivered' | 'undelivered';
-
-export interface DeliveryReceipt {
-  /** One of the ids that `settle` was given with "sent" (its deliverySystemId when it was given none) or "unknown". */
-  id: string;
-  state: DeliveryState;
-  at: number;
-  detail: string | null;
-  /** A line of the delivery log even though the state stays (a dial, a page). Never kept for an outbound message to come. */
-  progress?: boolean;
-}
 
 /** A sent outbound message as its counterparty's news concern it. */
 export interface Delivery {

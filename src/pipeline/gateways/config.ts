@@ -4,8 +4,8 @@ import { isRecord, metaOfWritten } from '../../driver/settings.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { nearest } from '../../kit/nearest.js';
 import type { Redactor } from '../../kit/redact.js';
+import type { GatewayInfo } from '../../model/message.js';
 import { parseDevice } from '../../simprot/device.js';
-import type { GatewayInfo } from '../../simprot/messages.js';
 import { isReference, type Secrets } from './secrets.js';
 
 /** Device type word in lower case -> its driver, loaded when first needed. */

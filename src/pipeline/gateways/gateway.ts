@@ -1,14 +1,16 @@
 // Owns what every running gateway has in common, whichever direction it works in.
 import type { FaxComposer } from '../../content/fax/compose.js';
-import type { LinkMaker, Notice, Reader } from '../../content/reader.js';
+import type { LinkMaker, Reader } from '../../content/reader.js';
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
 import type { Journal } from '../../journal/types/journal.js';
 import type { Backoff } from '../../kit/backoff.js';
 import type { Clock, Random } from '../../kit/clock.js';
 import type { Log } from '../../kit/log.js';
 import type { Redactor } from '../../kit/redact.js';
-import type { MessageContentInfo } from '../../simprot/messages.js';
-import type { GatewayView, Metrics } from '../metrics.js';
+import type { Notice } from '../../model/content.js';
+import type { GatewayView } from '../../model/gateway-view.js';
+import type { MessageContentInfo } from '../../model/message.js';
+import type { Metrics } from '../metrics.js';
 import type { AckTracker, ServerLink } from '../server/ack-tracker.js';
 import type { GatewayConfig } from './config.js';
 

@@ -1,12 +1,13 @@
 // Owns the set of running gateways: compares the server's list with what runs; starts the new, drains the vanished,
 // restarts the changed, never touches the unchanged. A bad line is reported and skipped; it stops nobody else.
-import type { Notice } from '../../content/reader.js';
+
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import type { GatewayInfo } from '../../simprot/messages.js';
+import type { Notice } from '../../model/content.js';
+import type { GatewayView } from '../../model/gateway-view.js';
+import type { GatewayInfo } from '../../model/message.js';
 import { startInbound } from '../inbound/gateway.js';
-import type { GatewayView } from '../metrics.js';
 import { startOutbound } from '../outbound/gateway.js';
 import { type GatewayConfigDeps, problemLine, resolveGateway } from './config.js';
 import type { InboundDeps, InboundGateway, OutboundDeps, OutboundGateway, RunningGateway } from './gateway.js';

@@ -6,7 +6,7 @@ import type { Clock } from '../../kit/clock.js';
 import { deadline, raceSignal } from '../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
-import type { GatewayView } from '../metrics.js';
+import type { GatewayView } from '../../model/gateway-view.js';
 import type { GatewayConfig } from './config.js';
 import type { GatewayDeps } from './gateway.js';
 

@@ -4,7 +4,8 @@ import { deadline } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { loop } from '../../kit/loop.js';
-import { type ChannelTable, type GatewayInfo, gatewayInfo, MSG, problemsOf } from '../../simprot/messages.js';
+import type { GatewayInfo } from '../../model/message.js';
+import { type ChannelTable, gatewayInfo, MSG, problemsOf } from '../../simprot/messages.js';
 import type { ServerLink } from '../server/ack-tracker.js';
 import type { GatewayRegistry } from './registry.js';
 

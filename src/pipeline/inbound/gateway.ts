@@ -1,7 +1,7 @@
 // Owns the inbound line: driver.receive -> known? -> read -> journal.open -> ES_MESSAGE_RECEIVING -> ack -> confirm.
 // A crash at any arrow repeats at most one step, and that repetition is harmless.
 import { readNotice } from '../../content/notice.js';
-import type { Notice, ReadMessage } from '../../content/reader.js';
+import type { ReadMessage } from '../../content/reader.js';
 import type { Content, RawRequest } from '../../driver/contract.js';
 import type { InboundRecord } from '../../journal/types/journal.js';
 import { equalJitter } from '../../kit/backoff.js';
@@ -10,6 +10,7 @@ import { codeOf, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
 import { semaphore } from '../../kit/semaphore.js';
 import { stopper } from '../../kit/stopper.js';
+import type { Notice } from '../../model/content.js';
 import { MSG } from '../../simprot/messages.js';
 import type { GatewayConfig } from '../gateways/config.js';
 import type { InboundDeps, InboundGateway, Pushed } from '../gateways/gateway.js';

@@ -1,8 +1,8 @@
 // Owns one inbound message on its way: which handle is alive, what the server said about it, and its place in the window.
 
-import type { Notice } from '../../content/reader.js';
 import type { AnyInboundMessage, Content } from '../../driver/contract.js';
 import type { Clock } from '../../kit/clock.js';
+import type { Notice } from '../../model/content.js';
 import type { AckResult } from '../server/ack-tracker.js';
 
 /** An inbound message of a driver, or a notice of ours that goes the same way. */

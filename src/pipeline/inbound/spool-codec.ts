@@ -1,6 +1,7 @@
 // Owns the form in which contents wait in the journal (spool, quarantine): a mail as its own bytes, everything else as JSON.
-import type { Notice } from '../../content/reader.js';
+
 import type { Content, FaxDocument, TextMessage } from '../../driver/contract.js';
+import type { Notice } from '../../model/content.js';
 import type { GatewayConfig } from '../gateways/config.js';
 
 type StoredText = Omit<TextMessage, 'media'> & { media: { name: string; type: string; bytes: string }[] };

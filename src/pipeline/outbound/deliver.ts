@@ -10,7 +10,7 @@ import { type Deadline, deadline, raceSignal } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
 import type { Semaphore } from '../../kit/semaphore.js';
-import type { MessageContentInfo } from '../../simprot/messages.js';
+import type { MessageContentInfo } from '../../model/message.js';
 import type { GatewayConfig } from '../gateways/config.js';
 import type { OutboundDeps } from '../gateways/gateway.js';
 import type { SessionSupervisor } from '../gateways/session-supervisor.js';

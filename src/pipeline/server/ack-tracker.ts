@@ -4,7 +4,7 @@ import type { Clock, Random } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { retry } from '../../kit/retry.js';
-import type { CommandInfo, MessageContentInfo } from '../../simprot/messages.js';
+import type { CommandInfo, MessageContentInfo } from '../../model/message.js';
 
 /** The connection to the server, as far as the flow needs it. */
 export interface ServerLink {

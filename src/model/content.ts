@@ -1,5 +1,5 @@
-// Owns what the channels carry: mails, texts and faxes, as they come in and as they go out, and what the content rules need
-// to know of a gateway. Part of the driver contract, which passes it on.
+// What the channels carry: mails, texts and faxes, as they come in and as they go out, and what the content rules
+// need to know of a gateway's settings.
 
 /** What can come in. */
 export type Content = RawMail | TextMessage | FaxDocument;
@@ -144,3 +144,21 @@ export interface ComposedFax {
 }
 
 export type ComposedMessage = ComposedMail | ComposedText | ComposedFax;
+
+/** What became of a send request after it was answered, told to the contact center as a message of its own. */
+export interface Notice {
+  readonly kind: 'notice';
+  /** MessageId of the send request. */
+  readonly messageId: string;
+  /** Under what id it is known outside: what the notice answers. */
+  readonly deliverySystemId: string;
+  readonly remoteAddress: string;
+  /** Subject of the send request. */
+  readonly subject: string;
+  /** `Fax` */
+  readonly channel: string;
+  readonly delivered: boolean;
+  /** The counterparty's own words; null when it gave none. */
+  readonly detail: string | null;
+  readonly at: number;
+}
