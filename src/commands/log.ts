@@ -1,5 +1,5 @@
 // Owns `gatepost log` and `gatepost explain`: the delivery log as people search it, and the story of one message.
-import type { DeliveryLog, LogEntry, LogFilter, MessageTrace } from '../journal/types/journal.js';
+import type { DeliveryLog, LogEntry, LogFilter, MessageTrace } from '../journal/types/log.js';
 import { type Clock, isoTime, sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { logTime, type Output, oneLine, table } from './output.js';

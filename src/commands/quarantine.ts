@@ -1,7 +1,7 @@
 // Owns `gatepost quarantine`: see what waits there, look at one message whole, ask for another try.
 
 import type { JournalReader } from '../journal/open.js';
-import type { QuarantinedMessage } from '../journal/types/journal.js';
+import type { QuarantinedMessage } from '../journal/types/inbound.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { requestRelease } from '../pipeline/control-queue.js';

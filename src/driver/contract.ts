@@ -209,6 +209,8 @@ export interface Attempt {
   readonly number: number;
   /** When the send request began to be tried first, ms since the epoch: where a lookup has to start. */
   readonly firstAttemptAt: number;
+  /** When this attempt began, ms since the epoch; of a lookup, when the attempt began whose outcome is unknown. */
+  readonly startedAt: number;
   /** Aborts when the outcome is due: return what is known at once. */
   readonly signal: AbortSignal;
   /** Ms until `signal` aborts. */

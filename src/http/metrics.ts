@@ -1,7 +1,7 @@
 // Owns the figures Prometheus collects: what the two straight lines report as it happens (counters, histograms) and
 // what is looked up at the moment of a scrape (gauges). A scrape is answered whatever state the journal is in.
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { GatewayBacklog, ReconciliationRow } from '../journal/types/journal.js';
+import type { GatewayBacklog, ReconciliationRow } from '../journal/types/inbound.js';
 import { cached } from '../kit/cached.js';
 import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';

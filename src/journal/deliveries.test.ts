@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { DAY, only, outboundMessage, place } from '../../test/fixtures/journal.js';
 import type { Outcome } from '../model/outcome.js';
 import type { DeliveryReceipt, DeliveryState } from '../model/receipt.js';
-import type { Journal, MessageTrace } from './types/journal.js';
+import type { Journal } from './types/journal.js';
+import type { MessageTrace } from './types/log.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 

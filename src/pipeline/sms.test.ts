@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fact } from '../../test/fixtures/connector.js';
 import { ANN, SMS, type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
-import type { OptOut } from '../journal/types/journal.js';
+import type { OptOut } from '../journal/types/opt-outs.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 const ID2 = 'aaaaaaaa-0000-4000-8000-000000000002';

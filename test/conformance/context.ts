@@ -86,6 +86,7 @@ export function attemptOf(messageId = '99999999-0000-4000-8000-000000000001'): A
     messageId,
     number: 1,
     firstAttemptAt: systemClock.now(),
+    startedAt: systemClock.now(),
     signal: controller.signal,
     remaining: () => (controller.signal.aborted ? 0 : 85_000),
     note: () => {},

@@ -2,7 +2,7 @@
 import { type Generated, sql } from 'kysely';
 import type { DeliveryState } from '../../model/receipt.js';
 import type { InboundState, OutboundState } from '../../model/state.js';
-import type { OptOut } from '../types/journal.js';
+import type { OptOut } from '../types/opt-outs.js';
 
 export interface Tables {
   inbound_messages: InboundMessagesTable;

@@ -4,7 +4,7 @@ import type { Clock } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
-import type { DriverRecords } from '../types/journal.js';
+import type { DriverRecords } from '../types/driver-state.js';
 
 interface Place {
   gatewayId: string;

@@ -2,7 +2,7 @@
 // A postponed inbound message is out of the ledger on both sides of the sum, so whoever ends that counts it in again.
 
 import { listStatement, type Sql, statement } from '../db/sql.js';
-import type { InboundJournal } from '../types/journal.js';
+import type { InboundJournal } from '../types/inbound.js';
 import type { InboundDeps } from './inbound.js';
 import { countSeen, uncountSeen } from './reconciliation.js';
 import { INBOUND, type InboundRow, inboundEvent } from './rows.js';

@@ -6,7 +6,7 @@ import { type Committer, inSlices } from '../db/group-commit.js';
 import { type Database, listStatement, type Sql, statement } from '../db/sql.js';
 import { insertAttachment } from '../storage/attachments.js';
 import type { Files } from '../storage/blobs.js';
-import type { InboundJournal, InboundRecord, NewInboundMessage } from '../types/journal.js';
+import type { InboundJournal, InboundRecord, NewInboundMessage } from '../types/inbound.js';
 import { comeBack } from './deferred.js';
 import { countDuplicate, countSeen } from './reconciliation.js';
 import {

@@ -3,7 +3,7 @@
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
 import type { Files } from '../storage/blobs.js';
-import type { InboundJournal, QuarantinedMessage } from '../types/journal.js';
+import type { InboundJournal, QuarantinedMessage } from '../types/inbound.js';
 import { comeBack } from './deferred.js';
 import type { InboundDeps } from './inbound.js';
 import { INBOUND, inboundEvent, recordFrom } from './rows.js';

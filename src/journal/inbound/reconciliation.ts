@@ -4,7 +4,7 @@ import { isoTime } from '../../kit/clock.js';
 import type { InboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
-import type { GatewayBacklog, ReconciliationRow } from '../types/journal.js';
+import type { GatewayBacklog, ReconciliationRow } from '../types/inbound.js';
 import type { InboundRow } from './rows.js';
 
 type Day = Pick<InboundRow, 'gateway_id' | 'day'>;

@@ -3,7 +3,7 @@
 import type { InboundState } from '../../model/state.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
-import type { InboundRecord } from '../types/journal.js';
+import type { InboundRecord } from '../types/inbound.js';
 
 /** What every verb reads and returns of an inbound message. */
 export const INBOUND = [

@@ -1,7 +1,7 @@
 // Owns one row of the delivery log: how a verb writes it and how it is read back.
 
 import { type Sql, statement } from '../db/sql.js';
-import type { LogEntry } from '../types/journal.js';
+import type { LogEntry } from '../types/log.js';
 
 /** A counterparty's words are kept up to here: long enough for any SMTP reply, short enough for a table on a screen. */
 const LONGEST_DETAIL = 1_000;

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Clock } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
-import type { DeliveryLog, LogEntry, LogFilter } from '../types/journal.js';
+import type { DeliveryLog, LogEntry, LogFilter } from '../types/log.js';
 import { type EventRow, entryFrom, writeEvent } from './events.js';
 
 /** More rows than anybody reads; a larger `limit` is cut to it. */

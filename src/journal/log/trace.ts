@@ -4,7 +4,7 @@ import { type Sql, type Statement, statement } from '../db/sql.js';
 import { messageIdOf } from '../outbound/rows.js';
 import { deliveryWords } from '../receipts/delivery-state.js';
 import { outboundByPart, type Part, partsOf } from '../receipts/receipts.js';
-import type { MessageTrace } from '../types/journal.js';
+import type { MessageTrace } from '../types/log.js';
 import { entryFrom } from './events.js';
 
 /** Shorter beginnings of ids fit too many. */

@@ -2,7 +2,7 @@
 import type { Committer } from '../db/group-commit.js';
 import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
-import type { OptOut, OptOuts } from '../types/journal.js';
+import type { OptOut, OptOuts } from '../types/opt-outs.js';
 
 const insert = statement<{ [Name in keyof OptOut]: OptOut[Name] }>()((db, slot) =>
   db

@@ -8,7 +8,7 @@ import type { Committer } from '../db/group-commit.js';
 import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
 import { firstState, forgetParts, registerParts } from '../receipts/receipts.js';
-import type { Acceptance, NewOutboundMessage, OutboundJournal } from '../types/journal.js';
+import type { Acceptance, NewOutboundMessage, OutboundJournal } from '../types/outbound.js';
 import {
   acceptedOf,
   messageIdOf,

@@ -2,7 +2,7 @@
 
 import type { OutboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
-import type { OutboundRecord } from '../types/journal.js';
+import type { OutboundRecord } from '../types/outbound.js';
 import { INTERRUPTED, type OutboundDeps } from './outbound.js';
 import { OUTBOUND, type OutboundRow, outboundEvent, outboundRecordFrom } from './rows.js';
 

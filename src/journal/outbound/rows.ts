@@ -4,7 +4,7 @@ import type { DeliveryState } from '../../model/receipt.js';
 import type { OutboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
-import type { OutboundRecord } from '../types/journal.js';
+import type { OutboundRecord } from '../types/outbound.js';
 
 /** What every verb reads and returns of an outbound message. */
 export const OUTBOUND = [

@@ -7,7 +7,7 @@ import { type Committer, inSlices } from '../db/group-commit.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
 import { messageIdOf, type OutboundRow, outboundById, outboundEvent, toSettled } from '../outbound/rows.js';
-import type { Delivery, ReceiptJournal } from '../types/journal.js';
+import type { Delivery, ReceiptJournal } from '../types/receipts.js';
 import { fold, isFurther, worded } from './delivery-state.js';
 import { keepEarly, takeEarly, writeStrange } from './unmatched.js';
 

@@ -1,7 +1,7 @@
 // Owns the attachments of inbound messages: which id stands for which file.
 import type { Log } from '../../kit/log.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
-import type { InboundJournal, NewAttachment } from '../types/journal.js';
+import type { InboundJournal, NewAttachment } from '../types/inbound.js';
 import type { Files } from './blobs.js';
 
 interface AttachmentValues {

@@ -1,7 +1,7 @@
 // Owns what text messages need beyond mail: the rules of their gateway, and opt-outs.
 import type { ReadText } from '../../content/reader.js';
 import type { TextRules } from '../../driver/contract.js';
-import type { OptOuts } from '../../journal/types/journal.js';
+import type { OptOuts } from '../../journal/types/opt-outs.js';
 import type { Log } from '../../kit/log.js';
 import type { GatewayConfig } from './config.js';
 

@@ -3,7 +3,7 @@
 import { readNotice } from '../../content/notice.js';
 import type { ReadMessage } from '../../content/reader.js';
 import type { Content, RawRequest } from '../../driver/contract.js';
-import type { InboundRecord } from '../../journal/types/journal.js';
+import type { InboundRecord } from '../../journal/types/inbound.js';
 import { equalJitter } from '../../kit/backoff.js';
 import { sleep } from '../../kit/clock.js';
 import { codeOf, messageOf } from '../../kit/errors.js';

@@ -3,7 +3,7 @@
 import { composeMail } from '../../content/mail/compose.js';
 import { composeText } from '../../content/sms/compose.js';
 import type { Attempt, ComposedMessage, Outcome } from '../../driver/contract.js';
-import type { Acceptance, OutboundRecord } from '../../journal/types/journal.js';
+import type { Acceptance, OutboundRecord } from '../../journal/types/outbound.js';
 import { equalJitter } from '../../kit/backoff.js';
 import { isoTime, sleep } from '../../kit/clock.js';
 import { type Deadline, deadline, raceSignal } from '../../kit/deadline.js';
@@ -252,6 +252,7 @@ export async function deliver(
       messageId: sendRequest.MessageId,
       number,
       firstAttemptAt,
+      startedAt: clock.now(),
       signal: due.signal,
       remaining: due.remaining,
       note,

@@ -1,7 +1,7 @@
 // Owns the outbound line of one gateway: every outbound message gets one answer in time; one MessageId is carried by one delivery
 // at a time, and a repeat joins it.
 import type { RawRequest } from '../../driver/contract.js';
-import type { Acceptance } from '../../journal/types/journal.js';
+import type { Acceptance } from '../../journal/types/outbound.js';
 import { type Deadline, deadline, raceSignal } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
 import { semaphore } from '../../kit/semaphore.js';

@@ -1,6 +1,6 @@
 // Owns what faxes need beyond mail: the rules of their gateway, and the notice about a fax whose end came after its answer.
 import type { DeliveryReceipt, FaxRules } from '../../driver/contract.js';
-import type { Delivery, ReceiptJournal } from '../../journal/types/journal.js';
+import type { Delivery, ReceiptJournal } from '../../journal/types/receipts.js';
 import { messageOf } from '../../kit/errors.js';
 import type { GatewayConfig } from '../gateways/config.js';
 import type { OutboundDeps } from '../gateways/gateway.js';

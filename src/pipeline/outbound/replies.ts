@@ -1,6 +1,7 @@
 // Owns the answers: every SE_MESSAGE_SENDING gets exactly one ES_MESSAGE_SENT, also one that cannot be read, also one
 // that an earlier run of the process left behind.
-import type { Journal, OutboundRecord } from '../../journal/types/journal.js';
+import type { Journal } from '../../journal/types/journal.js';
+import type { OutboundRecord } from '../../journal/types/outbound.js';
 import { type Clock, isoTime, sleep } from '../../kit/clock.js';
 import { deadline } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';

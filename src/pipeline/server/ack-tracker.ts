@@ -1,5 +1,5 @@
 // Owns the flow's view of the server: send a MSG, know whether the link is up, and pair acknowledgements with inbound messages.
-import type { InboundJournal } from '../../journal/types/journal.js';
+import type { InboundJournal } from '../../journal/types/inbound.js';
 import type { Clock, Random } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
