@@ -4,7 +4,7 @@ export interface GatewayView {
   readonly direction: 'I' | 'O';
   readonly displayName: string;
   readonly device: string;
-  readonly state: 'starting' | 'running' | 'failing' | 'draining' | 'stopped' | 'skipped';
+  readonly state: 'starting' | 'running' | 'degraded' | 'failing' | 'draining' | 'stopped' | 'skipped';
   /** Why it fails or is skipped; null while all is well. */
   readonly problem: string | null;
   /** Since when it is in this state, ms. */
