@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.js';
 import type { DriverState, GatewayContext } from '../driver/contract.js';
+import { sharedByDevice } from '../driver/shared-state.js';
 import { readGateways } from '../embedded-server/gateways.js';
 import type { Clock, Random } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
@@ -70,6 +71,7 @@ async function runSteps(
     random: deps.random,
     log: deps.log,
     driverState: noDriverState,
+    shared: sharedByDevice()(gateway.driver.device),
     dataDir: config.dataDir,
     webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${gateway.info.Id}` : null,
     reportReceipts: async () => {},

@@ -106,6 +106,8 @@ export interface GatewayContext<Settings> {
   readonly random: Random;
   readonly log: Log;
   readonly driverState: DriverState;
+  /** State in memory that the gateways of this driver share within one service. A driver keeps no state at module level. */
+  readonly shared: Shared;
   /** Relative paths in settings count from here. */
   readonly dataDir: string;
   /** Where the counterparty reaches `webhook`, as configured or as bound; null for a gateway without one. */
@@ -116,6 +118,9 @@ export interface GatewayContext<Settings> {
   /** Counts input that was turned away (a forged push, a broken PDU), under one fixed word of `a-z_`. */
   inputRejected(reason: string): void;
 }
+
+/** The value that the gateways of one driver share under `key`; the first one that asks makes it. It lives as long as the service. */
+export type Shared = <T>(key: string, make: () => T) => T;
 
 /** What the journal knows about this one gateway. */
 export interface DriverState {

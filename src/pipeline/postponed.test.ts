@@ -8,6 +8,7 @@ import { mail, standIn } from '../../test/fixtures/fake-driver.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { createReader } from '../content/read.js';
 import type { AnyDriver, InboundMessage } from '../driver/contract.js';
+import { sharedByDevice } from '../driver/shared-state.js';
 import { openJournal } from '../journal/open.js';
 import { silentLog } from '../kit/log.js';
 import { redactor } from '../kit/redact.js';
@@ -69,6 +70,7 @@ async function startUnit() {
     redactor: redactor(),
     metrics: noMetrics,
     dataDir: folder,
+    shared: sharedByDevice(),
     webhookUrl: () => '',
     link: () => '',
     notify: async () => false,

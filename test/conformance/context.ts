@@ -12,8 +12,10 @@ import type {
   Driver,
   DriverState,
   GatewayContext,
+  Shared,
 } from '../../src/driver/contract.js';
 import { segmentsOf } from '../../src/driver/shared/text.js';
+import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { createDriverState } from '../fixtures/driver-state.js';
@@ -25,12 +27,17 @@ export interface ContextOptions {
   driverState?: DriverState;
   log?: Log;
   dataDir?: string;
+  /** That of the one service which a test file is, unless a test plays several. */
+  shared?: Shared;
   /** What the driver reported of sent messages ends here. */
   receipts?: DeliveryReceipt[];
   webhookUrl?: string;
   /** What the driver turned away ends here. */
   inputRejected?: string[];
 }
+
+/** All gateways of a test file run in one service. */
+const oneService = sharedByDevice();
 
 /** The context of a gateway with these settings, as an administrator writes them; throws when they are wrong. */
 export function contextOf<Settings>(
@@ -48,6 +55,7 @@ export function contextOf<Settings>(
     random: systemRandom,
     log: options.log ?? silentLog,
     driverState: options.driverState ?? createDriverState(),
+    shared: options.shared ?? oneService(driver.device),
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
     reportReceipts: async (receipts) => void options.receipts?.push(...receipts),

@@ -2,6 +2,7 @@
 // way the flow does, with a memory in place of the journal.
 import { tmpdir } from 'node:os';
 import type { Clock, Driver, GatewayContext, InboundMessage, Log } from '../../src/driver/contract.js';
+import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
@@ -45,6 +46,7 @@ export function imapContext<Settings, Session>(
     random: () => 0.5,
     log: options.log ?? silentLog,
     driverState,
+    shared: sharedByDevice()(driver.device),
     dataDir: tmpdir(),
     webhookUrl: null,
     reportReceipts: async () => {},

@@ -2,6 +2,7 @@
 import type { FaxComposer } from '../../content/fax/compose.js';
 import type { LinkMaker, Reader } from '../../content/reader.js';
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
+import type { SharedByDevice } from '../../driver/shared-state.js';
 import type { Journal } from '../../journal/types/journal.js';
 import type { Backoff } from '../../kit/backoff.js';
 import type { Clock, Random } from '../../kit/clock.js';
@@ -57,6 +58,8 @@ export interface GatewayDeps {
   redactor: Redactor;
   metrics: Metrics;
   dataDir: string;
+  /** What the gateways of one driver share in memory. */
+  shared: SharedByDevice;
   /** Where the counterparty of a gateway reaches its webhook. */
   webhookUrl(gatewayId: string): string;
 }

@@ -2,6 +2,7 @@
 // restarts the changed, never touches the unchanged. A bad line is reported and skipped; it stops nobody else.
 
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
+import { sharedByDevice } from '../../driver/shared-state.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import type { Notice } from '../../model/content.js';
@@ -27,7 +28,7 @@ export interface GatewayRegistry {
 }
 
 /** What only the set of gateways knows. */
-type Given = 'notify' | 'otherDirection';
+type Given = 'notify' | 'otherDirection' | 'shared';
 
 export interface GatewayRegistryDeps extends GatewayConfigDeps, Omit<InboundDeps, Given>, Omit<OutboundDeps, Given> {
   /** How long a vanished or changed gateway may finish what is under way, ms. */
@@ -47,6 +48,7 @@ export function gatewayRegistry(deps: GatewayRegistryDeps): GatewayRegistry {
   const slots = new Map<string, Slot>();
   const inbound = new Map<string, InboundGateway>();
   const outbound = new Map<string, OutboundGateway>();
+  const shared = sharedByDevice();
   let turn = Promise.resolve();
 
   /** One list after the other: a second answer waits until the first is in place. */
@@ -90,11 +92,11 @@ export function gatewayRegistry(deps: GatewayRegistryDeps): GatewayRegistry {
     if (info.Channel === 'SMS') note(info, 'optOutGroup', rulesOf(result.config).optOutGroup ?? '');
     if (info.Direction === 'I') {
       const otherDirection = () => outbound.get(info.Id)?.config;
-      const unit = startInbound(result.config, { ...deps, log: own, notify, otherDirection });
+      const unit = startInbound(result.config, { ...deps, shared, log: own, notify, otherDirection });
       inbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     } else {
-      const unit = startOutbound(result.config, { ...deps, log: own, notify });
+      const unit = startOutbound(result.config, { ...deps, shared, log: own, notify });
       outbound.set(info.Id, unit);
       slots.set(key, { is: 'running', face: faceOf(info), unit });
     }

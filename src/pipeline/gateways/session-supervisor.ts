@@ -187,8 +187,8 @@ function wordsOf(error: unknown): string {
 }
 
 export function contextOf(
-  { info, settings }: GatewayConfig,
-  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics'>,
+  { driver, info, settings }: GatewayConfig,
+  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared'>,
   { rekeyed, reportReceipts }: Hooks = {},
 ): GatewayContext<unknown> {
   return {
@@ -198,6 +198,7 @@ export function contextOf(
     random: deps.random,
     log: deps.log,
     driverState: driverStateOf(deps.journal, info.Id, info.Direction, rekeyed),
+    shared: deps.shared(driver.device),
     dataDir: deps.dataDir,
     webhookUrl: deps.webhookUrl(info.Id),
     reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),
