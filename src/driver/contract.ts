@@ -1,13 +1,14 @@
-// Owns the few words a driver may use. Stands below everything that knows drivers; drivers import nothing else of ours
-// but this folder.
+// What a driver may use and must keep. A driver imports nothing of the project but src/driver.
 //
-// Laws, each a case of the conformance suite (test/conformance):
-// 1. No confirm before the ack is journaled: the flow calls `confirm`, never the driver itself, except for keys that
-//    the memory reports as acknowledged.
-// 2. A throw from `send` means *unknown*, unless it is a NotSent. Each driver states its point of no return.
-// 3. Everything ends by its deadline or signal; after `close` no timer, socket or listener is left.
-// 4. A driver sees clock, chance, log and secrets only through its context, and never decides on retries.
-// 5. A driver asks the memory which keys are known before it downloads anything.
+// Rules; each is a case of the conformance suite (test/conformance):
+// 1. A message is confirmed only after its acknowledgement is in the journal. The pipeline calls `confirm`; a driver
+//    confirms by itself only the keys that `statesOf` reports as acknowledged.
+// 2. A throw from `send` means *unknown*, unless it is NotSent. Each driver states its point of no return beside the code.
+// 3. Everything ends by its deadline or signal. After `close` no timer, socket or listener is left. Stopping is bounded.
+// 4. A driver sees clock, randomness, log, HTTP and secrets only through its context, and never decides on retries.
+// 5. A driver asks which keys are known before it downloads, so that a crash between acknowledgement and confirmation
+//    only finishes the confirmation.
+// 6. No state at module level: two services in one process do not see each other.
 import type { Clock, Random } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type {
@@ -39,7 +40,7 @@ export type { SettingsSchema } from './settings.js';
 
 export type DriverChannel = 'Email' | 'SMS' | 'Fax';
 
-/** `In` and `Out` are what the channel carries: RawMail and OutboundMail, TextMessage and OutboundText, FaxDocument and OutboundFax. */
+/** `In` and `Out` are what the channel carries: RawMail and ComposedMail, TextMessage and ComposedText, FaxDocument and ComposedFax. */
 export interface Driver<
   Settings = unknown,
   Session = unknown,
@@ -51,38 +52,38 @@ export interface Driver<
   readonly channel: DriverChannel;
   /** One sentence for the capability table. */
   readonly summary: string;
-  /** Types, errors, docs, redaction: all from here. */
+  /** The source of the settings' types, error sentences, documentation and redaction. */
   readonly settings: SettingsSchema<Settings>;
-  /** Connects or binds. Throws a GatepostError with one clear sentence when it cannot; the flow tries again with back-off. */
+  /** Connects or binds. Throws a GatepostError with one clear sentence when it cannot; the pipeline tries again with back-off. */
   open(context: GatewayContext<Settings>): Promise<Session>;
-  /** Ends everything `open` and `receive` began. Twice is fine. */
+  /** Ends everything that `open` and `receive` started. Idempotent. */
   close(session: Session): Promise<void>;
-  /** "Test connection": evidence step by step; changes nothing at the counterparty. Ends after the first failed step. */
+  /** Tests the connection step by step, with evidence, and changes nothing at the counterparty. Ends after the first failed step. */
   check(context: GatewayContext<Settings>, signal: AbortSignal): AsyncIterable<CheckStep>;
-  /** Yields inbound messages until `signal` aborts. Back-pressure: the next one is asked for only when there is room. A throw
-   *  means the session is broken: the flow closes it and opens a new one. */
+  /** Yields inbound messages until `signal` aborts. The pipeline asks for the next message only when the window has room
+   *  (back-pressure). A throw means that the session is broken: the pipeline closes it and opens a new one. */
   receive?(session: Session, signal: AbortSignal): AsyncIterable<InboundMessage<In>>;
-  /** Tries once. The outcome is a value; see law 2 for throws. */
+  /** Makes one attempt. The outcome is a value; rule 2 says what a throw means. */
   send?(session: Session, message: Out, attempt: Attempt): Promise<Outcome>;
-  /** "Did that one go out?", asked about attempts whose outcome is unknown. `deferred`: surely not, so it may be sent; `not
-   *  found`: there is no telling. */
+  /** Asks the counterparty what became of an attempt whose outcome is unknown. `deferred`: the message surely did not go out,
+   *  so it may be sent; `not found`: the counterparty cannot tell. */
   lookup?(session: Session, message: Out, attempt: Attempt): Promise<Outcome | 'not found'>;
   /**
-   * A request of the counterparty at `/webhooks/<gateway id>`: checks that it is genuine and translates it; never stores.
-   * What it yields is in the journal before the reply is sent; when the journal cannot take it, the reply is 503 instead.
+   * Handles a request of the counterparty at `/webhooks/<gateway id>`: checks its authenticity and translates it; never stores.
+   * The pipeline journals the result before it sends the reply; when the journal cannot write, the reply is 503 instead.
    */
   webhook?(session: Session, request: RawRequest): Promise<WebhookResult<In>>;
-  /** What the content rules of the channel need to know of the settings; SMS only. */
+  /** The settings that the content rules of SMS need. */
   textRules?(settings: Settings): TextRules;
-  /** The same for faxes. */
+  /** The settings that the content rules of fax need. */
   faxRules?(settings: Settings): FaxRules;
-  /** Whom messages of this gateway come from; what is absent is taken from the send request. */
+  /** The sender of this gateway's messages; an absent member is taken from the send request. */
   sender?(settings: Settings): Sender;
   /** How many sends may run at once. */
   concurrency?(settings: Settings): number;
-  /** Id of the inbound gateway that is handed a notice when the end of a send request is known only after its answer; faxes. */
+  /** Id of the inbound gateway that receives a notice when the result of a fax is known only after its answer. */
   reportTo?(settings: Settings): string | undefined;
-  /** What to do about an unknown outcome; the channel's default when absent (Resend for e-mail, Hold for SMS and fax). */
+  /** The policy for an unknown outcome; when absent, the channel's default: Resend for e-mail, Hold for SMS and fax. */
   whenUncertain?(settings: Settings): WhenUncertain;
 }
 
@@ -97,7 +98,7 @@ export interface Sender {
 
 export type WhenUncertain = 'Resend' | 'Hold' | 'AssumeSent';
 
-/** Everything a driver sees of the world. */
+/** Everything a driver sees of the platform it runs on. */
 export interface GatewayContext<Settings> {
   readonly gateway: { readonly id: string; readonly displayName: string; readonly direction: 'I' | 'O' };
   /** Parsed, defaults filled in, secrets resolved. */
@@ -108,14 +109,14 @@ export interface GatewayContext<Settings> {
   readonly driverState: DriverState;
   /** State in memory that the gateways of this driver share within one service. A driver keeps no state at module level. */
   readonly shared: Shared;
-  /** Relative paths in settings count from here. */
+  /** Relative paths in settings are resolved against this folder. */
   readonly dataDir: string;
-  /** Where the counterparty reaches `webhook`, as configured or as bound; null for a gateway without one. */
+  /** Public URL of `webhook`; null for a gateway without one. */
   readonly webhookUrl: string | null;
-  /** Later news of messages that were sent: delivery receipts, status callbacks. Journaled when it resolves; repeats, late and
-   *  out-of-order news are sorted out there. */
+  /** Delivery receipts of messages that were sent. Journaled when the promise resolves; the journal handles repeated, late and
+   *  out-of-order receipts. */
   reportReceipts(receipts: readonly DeliveryReceipt[]): Promise<void>;
-  /** Counts input that was turned away (a forged push, a broken PDU), under one fixed word of `a-z_`. */
+  /** Counts rejected input (a forged push, a broken PDU). `reason` is one fixed word of `a-z_`. */
   inputRejected(reason: string): void;
 }
 
@@ -124,20 +125,20 @@ export type Shared = <T>(key: string, make: () => T) => T;
 
 /** What the journal knows about this one gateway. */
 export interface DriverState {
-  /** The states of those of `keys` that are known at all. Ask in batches. */
+  /** The states of those `keys` that the journal knows. Ask in batches. */
   statesOf(keys: readonly string[]): Promise<ReadonlyMap<string, InboundState>>;
-  /** Records keys that are not to be received, with their fingerprints. Known keys stay as they are. */
+  /** Records keys that are never to be received, with their fingerprints. A known key stays as it is. */
   skip(entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
   /** The keys recorded under any of these fingerprints: for matching after the counterparty renumbered. */
   byFingerprint(
     fingerprints: readonly string[],
   ): Promise<readonly { fingerprint: string; key: string; state: InboundState }[]>;
-  /** Gives a known inbound message its new key, all its history kept. */
+  /** Gives a known inbound message its new key; its history stays. */
   rekey(changes: readonly { from: string; to: string }[]): Promise<void>;
-  /** Small durable notes of the driver (cursors), JSON; undefined when never written. */
+  /** A small durable value (a cursor), JSON; undefined when it was never put. */
   getCheckpoint(name: string): Promise<unknown>;
   putCheckpoint(name: string, value: unknown): Promise<void>;
-  /** Small durable records in collections (parts of long messages that wait for the others). A known key is left as it is. */
+  /** Small durable records in collections, for example parts of a long message that wait for the others. A known key stays as it is. */
   putRecords(collection: string, records: readonly { key: string; value: unknown }[]): Promise<void>;
   /** The records whose key begins with `prefix`, by key, at most `limit`. */
   listRecords(
@@ -152,42 +153,42 @@ export interface CheckStep {
   /** `TCP connection to mail.example.com:993`. */
   readonly name: string;
   readonly ok: boolean;
-  /** The evidence: what the counterparty answered, or why it failed and what to do. */
+  /** The evidence: the counterparty's answer, or why the step failed and what to do next. */
   readonly detail: string;
 }
 
-/** Something a driver received and has not confirmed yet. */
+/** A message that a driver received and has not confirmed yet. */
 export interface InboundMessage<In extends Content = RawMail> {
-  /** Its identity at the counterparty: folder+UIDVALIDITY+UID, provider id, file name. At most 500 characters. */
+  /** The message's identity at the counterparty: folder+UIDVALIDITY+UID, provider id, file name. At most 500 characters. */
   readonly key: string;
-  /** What identifies it when the counterparty renumbers; '' when the key never changes. */
+  /** Identifies the message after the counterparty renumbered, from the content as the counterparty holds it; '' when keys never change. */
   readonly fingerprint: string;
-  /** What came, untouched; null when the memory reports the key as acknowledged and only the confirm is missing. */
+  /** The content, untouched; null when `statesOf` reports the key as acknowledged and only the confirmation is missing. */
   readonly content: In | null;
-  /** Bytes it holds in memory, for back-pressure. */
+  /** Bytes of memory that the message occupies, for back-pressure. */
   readonly bytes: number;
-  /** Tells the counterparty "taken". Called once the server's ack is in the journal; never before. Idempotent. */
+  /** Confirms the message to the counterparty. Called only after the acknowledgement is in the journal. Idempotent. */
   confirm(): Promise<void>;
-  /** It went to quarantine, whole: move it aside, or give the channel's negative reply. Idempotent. */
+  /** The message is in quarantine, whole: the driver moves it aside, or gives the channel's negative reply. Idempotent. */
   reject(reason: string): Promise<void>;
-  /** For a counterparty that is waiting on the line: nothing will come of it now, tell it to try again later. */
+  /** Tells a counterparty that waits for the reply to try again later (SMTP 451, SMPP ESME_RX_T_APPN). */
   defer?(reason: string): Promise<void>;
 }
 
 /** An inbound message of any channel. */
 export type AnyInboundMessage = InboundMessage<Content>;
 
-/** A request as it came, body untouched, because signatures are over bytes. */
+/** An HTTP request with its body untouched, because signatures cover bytes. */
 export interface RawRequest {
   readonly method: string;
-  /** Path and query below the webhook's own address, `?a=b` or `/status?a=b`; '' when there is nothing. */
+  /** Path and query below the webhook's own address, `?a=b` or `/status?a=b`; '' without either. */
   readonly path: string;
-  /** The whole public URL, as the counterparty signed it. */
+  /** The whole public URL that the counterparty signed. */
   readonly url: string;
-  /** Names in lower case; of repeated ones all values joined by ", ". */
+  /** Names in lower case; the values of a repeated header are joined by ", ". */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Aborts when the counterparty will not wait any longer. */
+  /** Aborts when the counterparty stops waiting. */
   readonly signal: AbortSignal;
 }
 
@@ -199,32 +200,32 @@ export interface WebhookReply {
 
 export interface WebhookResult<In extends Content = TextMessage> {
   readonly reply: WebhookReply;
-  /** Spooled to the journal before the reply; their `confirm` and `refuse` are not called. */
+  /** Spooled to the journal before the reply; `confirm` and `reject` are not called for them. */
   readonly messages?: readonly Pick<InboundMessage<In>, 'key' | 'fingerprint' | 'content'>[];
   readonly receipts?: readonly DeliveryReceipt[];
-  /** True when the push concerns the other direction of this gateway: its half is asked instead, if it runs here. */
+  /** True when the push concerns the other direction of this gateway, which then handles it if it runs here. */
   readonly otherDirection?: boolean;
 }
 
-/** One try at a send request. */
+/** One attempt at a send request. */
 export interface Attempt {
   /** The server's MessageId. */
   readonly messageId: string;
   /** 1 for the first. */
   readonly number: number;
-  /** When the send request began to be tried first, ms since the epoch: where a lookup has to start. */
+  /** When the first attempt at this message started, ms since the epoch: a lookup searches from here. */
   readonly firstAttemptAt: number;
-  /** When this attempt began, ms since the epoch; of a lookup, when the attempt began whose outcome is unknown. */
+  /** When this attempt started, ms since the epoch; in a lookup, when the attempt started whose outcome is unknown. */
   readonly startedAt: number;
-  /** Aborts when the outcome is due: return what is known at once. */
+  /** Aborts when the outcome is due: the driver returns at once with what it knows. */
   readonly signal: AbortSignal;
   /** Ms until `signal` aborts. */
   remaining(): number;
-  /** How it gets on, a line of the delivery log: a dial, a page. */
+  /** Writes a remark on the progress (a call, a page) into the delivery log. */
   note(detail: string): void;
 }
 
-/** The one error a driver may throw from `send` to say "surely not sent". */
+/** The only error that a driver may throw from `send` to say that the message surely did not go out. */
 export class NotSent extends Error {
   override readonly name = 'NotSent';
 }

@@ -1,7 +1,7 @@
 // What the channels carry: mails, texts and faxes, as they come in and as they go out, and what the content rules
 // need to know of a gateway's settings.
 
-/** What can come in. */
+/** The content of an inbound message. */
 export type Content = RawMail | TextMessage | FaxDocument;
 
 /** An e-mail as bytes. */
@@ -25,14 +25,14 @@ export interface TextMessage {
   readonly text: string;
   /** The counterparty's id; null when it gives none. */
   readonly providerId: string | null;
-  /** When it came in here, and when it was sent if that is known, ms since the epoch. */
+  /** When Gatepost received the message, and when it was sent (null when unknown), ms since the epoch. */
   readonly receivedAt: number;
   readonly sentAt: number | null;
   /** MMS media. */
   readonly media: readonly { readonly name: string; readonly type: string; readonly bytes: Uint8Array }[];
   /** One sentence each for what is missing or odd. */
   readonly notes: readonly string[];
-  /** What the carrier itself made of a keyword, when it says so. */
+  /** The carrier's own reading of a keyword, when the carrier reports it. */
   readonly consent?: 'stop' | 'start' | 'help';
 }
 
@@ -44,7 +44,7 @@ export interface FaxDocument {
   /** Number of the caller and number that was called, as given; null when not known. */
   readonly from: string | null;
   readonly to: string | null;
-  /** What the other machine calls itself (TSI, T.30), free text; null when it says nothing. */
+  /** The other machine's name for itself (TSI, T.30), free text; null when the machine gives none. */
   readonly station: string | null;
   /** The caller's name from the network; null when there is none. */
   readonly callerName: string | null;
@@ -58,7 +58,7 @@ export interface FaxDocument {
   readonly expectedPages: number | null;
   /** Why reception ended before the document did, in the counterparty's words; null when it is complete. */
   readonly problem: string | null;
-  /** The quality of the call as people read it: `Speed` `14400 bit/s`, `Duration` `0:42`. */
+  /** The quality of the call, for agents: `Speed` `14400 bit/s`, `Duration` `0:42`. */
   readonly facts: readonly { readonly name: string; readonly value: string }[];
   /** One sentence each for what is missing or odd. */
   readonly notes: readonly string[];
@@ -66,7 +66,7 @@ export interface FaxDocument {
 
 /** What the content rules need to know of a fax gateway's settings. */
 export interface FaxRules {
-  /** ISO 3166-1 region in which numbers without a country code are read; undefined: they are dialled as they are written. */
+  /** ISO 3166-1 region in which numbers without a country code are read; undefined: such numbers are dialled as written. */
   readonly region: string | undefined;
   readonly pageSize: 'A4' | 'Letter' | 'Legal';
   /** 204x98, 204x196 and 204x391 dots per inch (T.4). */
@@ -99,7 +99,7 @@ export interface TextRules {
   };
 }
 
-/** A composed e-mail, ready for the wire. */
+/** A composed e-mail, ready to be transmitted. */
 export interface ComposedMail {
   readonly kind: 'mail';
   /** The bytes of the mail, CRLF line ends, no Bcc header. */
@@ -145,12 +145,12 @@ export interface ComposedFax {
 
 export type ComposedMessage = ComposedMail | ComposedText | ComposedFax;
 
-/** What became of a send request after it was answered, told to the contact center as a message of its own. */
+/** The late result of a send request that was answered before its end, as a message to the contact center. */
 export interface Notice {
   readonly kind: 'notice';
   /** MessageId of the send request. */
   readonly messageId: string;
-  /** Under what id it is known outside: what the notice answers. */
+  /** The DeliverySystemId under which the message went out: the notice answers it. */
   readonly deliverySystemId: string;
   readonly remoteAddress: string;
   /** Subject of the send request. */

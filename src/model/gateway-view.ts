@@ -5,27 +5,27 @@ export interface GatewayView {
   readonly displayName: string;
   readonly device: string;
   readonly state: 'starting' | 'running' | 'degraded' | 'failing' | 'draining' | 'stopped' | 'skipped';
-  /** Why it fails or is skipped; null while all is well. */
+  /** Why the gateway fails, is degraded or is skipped; null while all is well. */
   readonly problem: string | null;
-  /** Since when it is in this state, ms. */
+  /** When the gateway entered this state, ms since the epoch. */
   readonly since: number;
   /** Inbound messages handed over and not acknowledged, or outbound messages being sent. */
   readonly inFlight: number;
-  /** Places of the window, or of concurrent sends. */
+  /** Size of the window of unacknowledged messages, or of concurrent sends. */
   readonly window: number;
-  /** Inbound messages waiting in back-off after a refusal or silence. */
+  /** Inbound messages in back-off after a rejection or a timeout. */
   readonly backingOff: number;
-  /** Age of the oldest inbound message not acknowledged or order not answered, ms; 0 when there is none. */
+  /** Age of the oldest unacknowledged inbound message or unanswered send request, ms; 0 without one. */
   readonly oldestMs: number;
 }
 
 /** The session with the server. */
 export interface ServerView {
-  /** `up` is the one word that counts as connected; the others are shown as they are. */
+  /** `up` means connected; every other word is shown as it is. */
   readonly is: string;
   /** Since when, ms since the epoch. */
   readonly since?: number | undefined;
-  /** When the next try comes, ms since the epoch. */
+  /** When the next attempt to connect is due, ms since the epoch. */
   readonly retryAt?: number | undefined;
   readonly reason?: string | null | undefined;
 }

@@ -1,22 +1,24 @@
 import type { DeliveryState } from './receipt.js';
 
+/** One recipient that the counterparty did not accept. */
 export interface RecipientRejection {
   readonly recipient: string;
-  /** True when another try may help. */
+  /** True when another attempt may succeed. */
   readonly temporary: boolean;
   /** The counterparty's own words. */
   readonly detail: string;
 }
 
+/** The outcome of one attempt. */
 export type Outcome =
-  /** `ids`: what receipts will name, one per part, when that is not just the deliverySystemId; `state`: how far it is
-   *  known to have come already. */
+  /** The counterparty accepted the message. `ids`: the ids that receipts will name, one per part, when these differ from the
+   *  deliverySystemId; `state`: the delivery state, when it is known already. */
   | { kind: 'sent'; deliverySystemId: string; detail?: string; ids?: readonly string[]; state?: DeliveryState }
-  /** Surely not sent; worth another try. */
+  /** The message surely did not go out; another attempt may succeed. */
   | { kind: 'deferred'; detail: string; retryAfterMs?: number }
-  /** Surely not sent, never will be. `optedOut`: because the recipient does not want messages from here. */
+  /** The message surely did not go out and never will. `optedOut`: the recipient has opted out. */
   | { kind: 'rejected'; detail: string; optedOut?: boolean }
-  /** Some recipients took it: a repeat goes only to the others. */
+  /** Some recipients accepted: a repeat goes only to the others. */
   | {
       kind: 'partial';
       deliverySystemId: string;
@@ -24,6 +26,6 @@ export type Outcome =
       refused: readonly RecipientRejection[];
       detail?: string;
     }
-  /** May have gone out: never blindly sent again. `ids`: what news of it will name, which then settle it; for a counterparty
-   *  that has it under way when the answer is due. */
+  /** The message may have gone out, so it is never sent again blindly. `ids`: the ids that receipts will name, which then
+   *  settle the outcome; for a counterparty that still works on the message when the answer is due. */
   | { kind: 'unknown'; detail: string; ids?: readonly string[] };

@@ -1,17 +1,21 @@
 /**
- * open -> acknowledged -> confirmed          the straight way
- * open -> quarantined -> open                the server kept refusing it, or it could not be read; a person may retry it
- * quarantined -> acknowledged                an ack that came late still counts
- * ignored                                    was in the mailbox before the gateway's first start; never handed over
- * An open one may be postponed: its sender was told to come again later, and until it does nobody waits for it here.
- * No other step exists, and none leads back.
+ * pending -> acknowledged -> confirmed     the usual way
+ * pending -> quarantined -> pending        the server kept rejecting the message; an operator may requeue it
+ * quarantined -> acknowledged              a late acknowledgement still counts
+ * skipped                                  was in the mailbox before the gateway's first start; never handed over
+ * A pending message may be deferred: its sender was told to come again later, and reconciliation leaves it out until then.
+ * There is no other transition.
  */
 export type InboundState = 'pending' | 'acknowledged' | 'confirmed' | 'quarantined' | 'skipped';
 
 /**
- * accepted -> begun -> sent | partial | failed | unknown
- * failed, partial -> accepted        the server repeats the outbound message: a fresh attempt (partial: for the others only)
- * unknown -> sent | failed | accepted   resolved by lookup, by news, by policy or by a person
- * A begun order whose process died is unknown; `recover` finds those.
+ * The state of an outbound message is a fold over its attempts:
+ * accepted    no attempt yet
+ * sending     an attempt is running
+ * sent        one attempt is known to have gone out
+ * unknown     an attempt may have gone out: neither a later failure nor a restart changes that, only a lookup, a delivery
+ *             receipt, the gateway's WhenUncertain policy or an operator
+ * partial     some recipients accepted, the others did not
+ * failed      every attempt is known not to have gone out
  */
 export type OutboundState = 'accepted' | 'sending' | 'sent' | 'partial' | 'failed' | 'unknown';
