@@ -6,6 +6,7 @@ import type { InboundMessage } from '../../src/driver/contract.js';
 import { attemptOf, contextOf, mailBytes, outboundMail, tempDir } from '../../test/conformance/context.js';
 import { createDriverState, type TestDriverState } from '../../test/fixtures/driver-state.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { dropFolder } from './driver.js';
 import { pathOf } from './outbound.js';
 
@@ -37,16 +38,18 @@ async function inbox(written: Record<string, unknown> = {}, shared: Shared = {})
   const inboundMessages = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   /** The next inbound message, time passing as it needs to. */
   const next = async (): Promise<InboundMessage> => {
-    let inboundMessage: InboundMessage | undefined;
-    const asked = inboundMessages?.next().then(({ value, done }) => {
-      if (!done) inboundMessage = value;
+    let settled = false;
+    const asked = inboundMessages?.next().finally(() => {
+      settled = true;
     });
-    for (let looks = 0; looks < 200 && !inboundMessage; looks++) {
-      await Promise.race([asked, clock.untilArmed(1)]);
+    for (let scans = 0; scans < 200 && !settled; scans++) {
+      await waitFor('a file or a pause of the receive loop', () => settled || clock.armed > 0);
       await clock.advance(2000);
     }
-    if (!inboundMessage) throw new Error('no arrival after many looks');
-    return inboundMessage;
+    if (!settled) throw new Error('no message after 200 scans');
+    const result = await asked;
+    if (!result || result.done) throw new Error('the receive loop ended');
+    return result.value;
   };
   const folder = join(dataDir, 'drop');
   const drop = (name: string, bytes: string | Buffer = mailBytes(name)) => writeFileSync(join(folder, name), bytes);
@@ -89,12 +92,12 @@ describe('receiving', () => {
     drop('slow.eml', 'Subject: ha');
     const asked = inboundMessages?.next();
     for (const more of ['Subject: half', 'Subject: half a', 'Subject: half a mail\r\n\r\n']) {
-      await clock.untilArmed(1);
+      await clock.waitForTimers(1);
       drop('slow.eml', more);
       await clock.advance(2000);
       expect(list()).toContain('slow.eml');
     }
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await clock.advance(2000);
     const result = await asked;
     expect(result?.done ? '' : textOf(result?.value as InboundMessage)).toBe('Subject: half a mail\r\n\r\n');

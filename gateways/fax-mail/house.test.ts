@@ -13,9 +13,9 @@ import { redactor } from '../../src/kit/redact.js';
 import { startService } from '../../src/service.js';
 import { faxWords } from '../../test/conformance/fax-words.js';
 import { providerMail } from '../../test/fixtures/provider-mail.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
-import { startHub } from '../../test/servers/hub.js';
+import { startFakeServer } from '../../test/servers/fake-server.js';
 import { startSmtp } from '../../test/servers/smtp.js';
 import { drivers } from '../index.js';
 
@@ -46,18 +46,18 @@ async function house(written: Record<string, unknown>) {
     { ...both, Direction: 'I' as const },
     { ...both, Direction: 'O' as const },
   ];
-  const hub = closing(await startHub({ gateways: directions }));
+  const fakeServer = closing(await startFakeServer({ gateways: directions }));
   const folder = mkdtempSync(join(tmpdir(), 'gatepost-fax-mail-'));
   undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'gatepost.yaml');
-  const server = `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }`;
+  const server = `server: { mode: remote, host: 127.0.0.1, port: ${fakeServer.port}, password: server-password }`;
   // Nothing here depends on recognized text, which takes seconds.
   writeFileSync(file, [server, 'dataDir: data', 'http: { port: 0 }', 'fax: { ocr: false }'].join('\n'));
   const config = loadConfig(file, {});
   const platform = { clock: systemClock, random: systemRandom, log: silentLog, redactor: redactor(), env: {} };
   const service = await startService(config, { ...platform, drivers });
   undo.push(() => service.stop());
-  await until('both halves to run', () => {
+  await waitFor('both halves to run', () => {
     const views = service.views();
     return views.length === 2 && views.every(({ state }) => state === 'running');
   });
@@ -67,22 +67,22 @@ async function house(written: Record<string, unknown>) {
     undo.push(() => journal.close());
     return journal.traces(SEND_REQUEST);
   };
-  return { dovecot, smtp, hub, story };
+  return { dovecot, smtp, fakeServer, story };
 }
 
 it.runIf(!missing)('a send request goes to the provider, and what the provider says of it ends its story', async () => {
   const Results = { Delivered: ['was sent'], Failed: ['could not be sent'] };
-  const { dovecot, smtp, hub, story } = await house({ Results, ReportTo: ID });
-  hub.sendRequest({
+  const { dovecot, smtp, fakeServer, story } = await house({ Results, ReportTo: ID });
+  fakeServer.sendRequest({
     MessageId: SEND_REQUEST,
     GatewayId: ID,
     RemoteAddress: '222 333 444',
     Direction: 'O',
     BodyText: 'Hello by fax',
   });
-  await hub.untilCount('ES_MESSAGE_SENT', 1);
-  expect(hub.sent[0]).toMatchObject({ Id: SEND_REQUEST });
-  expect(hub.sent[0]?.Data ?? null).toBeNull();
+  await fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+  expect(fakeServer.sent[0]).toMatchObject({ Id: SEND_REQUEST });
+  expect(fakeServer.sent[0]?.Data ?? null).toBeNull();
   expect(smtp.mails.map(({ recipients }) => recipients)).toEqual([['+420222333444@fax.test']]);
   const { messageId = '', attachments } = await simpleParser(smtp.mails[0]?.raw ?? '');
   expect(attachments[0]?.content.subarray(0, 5).toString()).toBe('%PDF-');
@@ -90,8 +90,8 @@ it.runIf(!missing)('a send request goes to the provider, and what the provider s
   const result = { subject: 'Your fax', text: 'It could not be sent: line busy.', headers };
   await dovecot.deliver(user.name, providerMail(result));
   const read = async () => dovecot.doveadm('search', '-u', user.name, 'mailbox', 'INBOX', 'seen');
-  await until('the result to be read', async () => (await read()).trim() !== '');
-  const [notice] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
+  await waitFor('the result to be read', async () => (await read()).trim() !== '');
+  const [notice] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('line busy');
   const [told] = await story();
   const steps = told?.entries.map(({ event, detail }) => `${event} ${detail}`).join('\n');
@@ -101,14 +101,14 @@ it.runIf(!missing)('a send request goes to the provider, and what the provider s
 it.runIf(!missing)(
   'what the provider brings is read as a fax: the pages of a TIFF, the page of a mail without one',
   async () => {
-    const { dovecot, hub } = await house({
+    const { dovecot, fakeServer } = await house({
       Rules: { Subject: ['Fax from {from}'], Text: ['Pages: {pages} of {expected}'] },
     });
     const { raw } = faxWords.offered('a page');
     const files = [{ name: 'fax.tif', type: 'image/tiff', bytes: raw }];
     const pages = { subject: 'Fax from +420 777 123 456', text: 'Pages: 1 of 3', files };
     await dovecot.deliver(user.name, providerMail(pages));
-    const [fax] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
+    const [fax] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
     expect(fax).toMatchObject({
       GatewayId: ID,
       RemoteAddress: '+420777123456',
@@ -117,7 +117,7 @@ it.runIf(!missing)(
       BodyText: expect.stringContaining('The fax is not complete'),
     });
     await dovecot.deliver(user.name, providerMail({ subject: 'Your account', text: 'It is nearly full.' }));
-    const [, receipts] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 2)).map(({ content }) => content);
+    const [, receipts] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2)).map(({ content }) => content);
     expect(receipts).toMatchObject({
       BodyHtml: expect.stringMatching(/<img[^>]+src="data:image/),
       BodyText: expect.stringContaining('The mail held no fax'),

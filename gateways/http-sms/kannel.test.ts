@@ -1,7 +1,7 @@
 // The README's Kannel example against a real Kannel: sendsms, fakesmsc as the operator, receipts and pushes.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf, contextOf, outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type Kannel, startKannel, whyNoKannel } from '../../test/servers/kannel.js';
 import { openWebhookDoor, type WebhookDoor } from '../../test/servers/webhook-door.js';
@@ -39,7 +39,7 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
     'a text comes out at the operator to the last character: %j',
     async (text) => {
       expect(await send(text)).toMatchObject({ kind: 'sent', detail: 'HTTP 202: 0: Accepted for delivery' });
-      await until('it to come out', () => kannel.taken().length > 0);
+      await waitFor('it to come out', () => kannel.taken().length > 0);
       expect(kannel.taken()).toEqual([{ from: '12345', to: RECIPIENT, text }]);
     },
   );
@@ -47,7 +47,7 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
   it('receipts come back under our reference, "sent" first and "delivered" then', async () => {
     const outcome = await send('with receipts');
     expect(outcome).toMatchObject({ ids: ['ref with receipts'], deliverySystemId: 'ref with receipts' });
-    await until('both receipts', () => receipts().length >= 2);
+    await waitFor('both receipts', () => receipts().length >= 2);
     expect(receipts().map(({ id, state }) => [id, state])).toEqual([
       ['ref with receipts', 'sent'],
       ['ref with receipts', 'delivered'],
@@ -62,7 +62,7 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
 
   it.each(['plain +1 & 2 = 3', 'Žluťoučký kůň 😀'])('a text of the operator is pushed whole: %j', async (text) => {
     await kannel.offer({ from: RECIPIENT, to: '12345', text });
-    await until('the push', () => inboundMessages().length > 0);
+    await waitFor('the push', () => inboundMessages().length > 0);
     const [inboundMessage] = inboundMessages();
     expect(inboundMessage?.content).toMatchObject({ kind: 'text', from: RECIPIENT, to: '12345', text, media: [] });
     expect(inboundMessage?.key).toMatch(/^id [0-9a-f-]{36}$/);

@@ -23,11 +23,14 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
   const query = new URLSearchParams({ from: ANN, to: '12345', text: 'Kdy otevíráte?', id: 'k1', time: '1763805600' });
   expect((await fetch(`${hook}?key=guess&${query}`)).status).toBe(403);
   expect((await fetch(`${hook}?key=push+%26+secret&${query}`)).status).toBe(200);
-  const { content } = await bed.hub.until('ES_MESSAGE_RECEIVING');
+  const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
   expect(content).toMatchObject({ RemoteAddress: ANN, BodyText: 'Kdy otevíráte?', DeliverySystemId: 'k1' });
 
   bed.sendRequest(SEND_REQUEST, 'Zítra v 9 – těšíme se', '777 123 456');
-  expect((await bed.hub.until('ES_MESSAGE_SENT')).content).toMatchObject({ Id: SEND_REQUEST, Data: null });
+  expect((await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT')).content).toMatchObject({
+    Id: SEND_REQUEST,
+    Data: null,
+  });
   const sent = gateway.taken[0]?.query;
   expect(sent?.get('to')).toBe(ANN);
   expect(sent?.get('text')).toBe('Zítra v 9 – těšíme se');
@@ -43,5 +46,5 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
   expect(story?.ids.find(({ label }) => label === 'Delivery')?.value).toMatch(/^delivered/);
   expect(bed.lines.join('')).not.toMatch(/kannel-password|push & secret|push\+%26\+secret/);
   expect(gateway.requests).toHaveLength(1);
-  expect(bed.hub.received).toHaveLength(1);
+  expect(bed.fakeServer.received).toHaveLength(1);
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageOf } from '../../src/driver/contract.js';
 import { faxWords } from '../../test/conformance/fax-words.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type HylafaxBed, hylafaxBed } from '../../test/servers/hylafax-bed.js';
 import type { ScriptFile } from '../../test/servers/hylafax-script.js';
 import { readTiff } from './tiff.js';
@@ -97,7 +97,7 @@ describe('what a received fax is', () => {
   it('comes at once over the live channel, however seldom anybody looks', async () => {
     const receiver = await bed.receiver({ PollSeconds: 600 });
     const arriving = receiver.next();
-    await until('the live channel and a look', () => bed.server.channels === 1 && looks() > 1);
+    await waitFor('the live channel and a look', () => bed.server.channels === 1 && looks() > 1);
     put();
     bed.server.tell('141408 136 RECV FAX: Call ended');
     expect((await arriving).content).not.toBeNull();
@@ -110,7 +110,7 @@ describe('what is not ready yet', () => {
     put({ bytes: Buffer.alloc(0) }, 'fax000000002.tif');
     const receiver = await bed.receiver();
     const arriving = receiver.next();
-    await until('a look after the first one is over', () => looks() > 3);
+    await waitFor('a look after the first one is over', () => looks() > 3);
     expect(bed.server.commands.filter((command) => command.startsWith('RETR recvq'))).toEqual([]);
     put();
     expect((await arriving).content?.raw).toEqual(TIFF);
@@ -177,7 +177,7 @@ describe('what is wanted', () => {
     put({ at: Date.UTC(2026, 10, 2) / 1000 }, 'fax000000002.tif');
     put({ at: Date.UTC(2026, 10, 3) / 1000, arriving: true }, 'fax000000003.tif');
     const arriving = (await bed.receiver({ Since: since })).next();
-    await until('a look', () => looks() > 1);
+    await waitFor('a look', () => looks() > 1);
     put({ at: Date.UTC(2026, 10, 3) / 1000 }, 'fax000000003.tif');
     expect((await arriving).content?.providerId).toContain(first);
   });
@@ -185,7 +185,7 @@ describe('what is wanted', () => {
   it('what came while it was down, at every later start', async () => {
     const first = await bed.receiver({ Since: 'Now' });
     const arriving = first.next().catch(() => undefined);
-    await until('a look', () => looks() > 1);
+    await waitFor('a look', () => looks() > 1);
     await first.close();
     await arriving;
     put();
@@ -268,7 +268,7 @@ it('a file that HylaFAX does not hand over is said once, keeps nobody waiting, a
   const receiver = await bed.receiver();
   expect((await receiver.next()).content?.providerId).toContain('fax000000002.tif');
   const next = receiver.next();
-  await until('more looks', () => looks() > 3);
+  await waitFor('more looks', () => looks() > 3);
   expect(bed.said().split('does not hand a received fax over')).toHaveLength(2);
   bed.server.trouble = undefined;
   expect((await next).content?.providerId).toContain(NAME);
@@ -306,6 +306,6 @@ it('a TIFF is whole only with all its pages, and nothing in it leads astray', ()
 
 /** Turns the clock once something waits for it: the driver may be talking to the server. */
 async function advance(clock: ReturnType<typeof manualClock>, ms: number): Promise<void> {
-  await clock.untilArmed(1);
+  await clock.waitForTimers(1);
   await clock.advance(ms);
 }

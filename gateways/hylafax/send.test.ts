@@ -1,7 +1,7 @@
 // How calls end, and what is said of those that outlast their answer.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST, untilReceipts } from '../../test/servers/hylafax-bed.js';
 
 let bed: HylafaxBed;
@@ -49,11 +49,11 @@ describe('the answer is the end of the call where that comes in time', () => {
     const attempt = { ...attemptOf(SEND_REQUEST), note: (detail: string) => void notes.push(detail) };
     const outcome = (await bed.sender()).send(faxOf(2), attempt);
     const job = await bed.job();
-    await until('the dial', () => notes.length === 1);
+    await waitFor('the dial', () => notes.length === 1);
     bed.change(job, { state: 'S', dials: 1, status: 'Busy signal detected' });
-    await until('the reason', () => notes.length === 2);
+    await waitFor('the reason', () => notes.length === 2);
     bed.change(job, { state: 'R', status: '', sent: 1 });
-    await until('the page', () => notes.length === 3);
+    await waitFor('the page', () => notes.length === 3);
     bed.change(job, { state: 'D', sent: 2, dials: 2 });
     await outcome;
     expect(notes).toEqual(['calling, dial 1 of 12', 'dial 1 of 12: Busy signal detected', 'page 1 of 2 sent']);
@@ -63,7 +63,7 @@ describe('the answer is the end of the call where that comes in time', () => {
   it('is noticed at once over the live channel, however seldom the queue is looked at', async () => {
     bed.server.work = idle;
     const sender = await bed.sender({ PollSeconds: 600 });
-    await until('the live channel', () => bed.server.channels === 1);
+    await waitFor('the live channel', () => bed.server.channels === 1);
     const outcome = sender.send();
     const job = await bed.submitted();
     bed.change(job, { state: 'D', sent: 1, dials: 1 });
@@ -91,7 +91,7 @@ describe('a call that takes longer than there is time', () => {
     job.pages = 3;
     await bed.server.until('a look at the queue', /^LIST doneq/);
     // The look is in the answer once it has gone through the driver.
-    await until('the dial to be known', async () => {
+    await waitFor('the dial to be known', async () => {
       bed.server.tell(`100000 104 JOB ${job.id} (dest x): Something`);
       return bed.server.commands.filter((command) => command === 'LIST doneq').length > 1;
     });
@@ -148,7 +148,7 @@ describe('a call that takes longer than there is time', () => {
     const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
     await bed.submitted();
-    await until('the look to be over', async () => {
+    await waitFor('the look to be over', async () => {
       bed.server.tell('100000 104 JOB 1 (dest x): Something');
       return bed.server.commands.filter((command) => command === 'LIST doneq').length > 1;
     });
@@ -190,7 +190,7 @@ describe('a call that takes longer than there is time', () => {
     const looks = () => bed.server.commands.filter((command) => command === 'LIST doneq').length;
     bed.server.jobs.splice(0, 1);
     const before = looks();
-    await until('a look without it', () => looks() > before);
+    await waitFor('a look without it', () => looks() > before);
     bed.server.jobs.push(job);
     bed.change(job, { state: 'D', sent: 3 });
     await untilReceipts(bed.receipts, 1);
@@ -220,7 +220,7 @@ describe('a call that takes longer than there is time', () => {
       throw new Error('the disk is full');
     };
     bed.change(job, { state: 'D', sent: 3 });
-    await until('a refusal', () => refused > 0);
+    await waitFor('a refusal', () => refused > 0);
     Reflect.deleteProperty(bed.receipts, 'push');
     await untilReceipts(bed.receipts, 1);
     expect(bed.receipts).toMatchObject([{ id: '1', state: 'delivered' }]);

@@ -14,7 +14,7 @@ import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { faxWords, outboundFax } from '../../test/conformance/fax-words.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
 import type { Session } from './session.js';
@@ -132,7 +132,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const arriving = receiving(session)().then((one) => {
       inboundMessage = one;
     });
-    await until('the fax to be taken as it is', async () => {
+    await waitFor('the fax to be taken as it is', async () => {
       if (!inboundMessage) await clock.advance(500);
       return inboundMessage;
     });
@@ -144,8 +144,8 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const { session } = await open('O', { StationId: '+420 222', Header: 'Desk', Resolution: 'Superfine' });
     const fax = outboundFax(`a ${kind}`);
     const outcome = send(session, kind === 'PDF' ? { ...fax, tiff: null } : fax);
-    const [job] = await until('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
-    await until('the scheduler to have it', () => /^state:[2-6]/m.test(server.read(`sendq/q${job}`)));
+    const [job] = await waitFor('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
+    await waitFor('the scheduler to have it', () => /^state:[2-6]/m.test(server.read(`sendq/q${job}`)));
     const queued = server.read(`sendq/q${job}`);
     expect(queued).toMatch(/^jobtag:99999999-0000-4000-8000-\d{12}$/m);
     expect(queued).toMatch(/^number:\+420777123456$/m);
@@ -161,8 +161,8 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const { session, receipts } = await open('O');
     const first = attempt();
     const outcome = send(session, outboundFax('twice'), first);
-    const [job] = await until('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
-    await until('the scheduler to have it', () => /^state:[2-6]/m.test(server.read(`sendq/q${job}`)));
+    const [job] = await waitFor('the job', () => (server.jobs('sendq').length > 0 ? server.jobs('sendq') : undefined));
+    await waitFor('the scheduler to have it', () => /^state:[2-6]/m.test(server.read(`sendq/q${job}`)));
     first.abort();
     // Accepted, or uncertain when the scheduler had it before its reply was here.
     expect(await outcome).toMatchObject({ ids: [job] });
@@ -176,7 +176,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const talk = await operator();
     await talk.ask(`JKILL ${job}`);
     talk.close();
-    await until('the end to be told', () => receipts.length > 0);
+    await waitFor('the end to be told', () => receipts.length > 0);
     expect(receipts).toMatchObject([
       { id: job, state: 'undelivered', detail: expect.stringMatching(/aborted by request/i) },
     ]);

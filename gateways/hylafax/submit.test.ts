@@ -1,7 +1,7 @@
 // What a submission hands over, that nothing in a send request gets out of its place in it, and what silence in between costs.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST } from '../../test/servers/hylafax-bed.js';
 
 let bed: HylafaxBed;
@@ -72,7 +72,7 @@ it('a server that falls silent costs half a minute and not the send request', as
     detail: 'waiting for the answer to JNEW: no result within 30000 ms',
   });
   // Torn down, so that nothing that is still on its way arrives.
-  await until('the end of the conversation', () => bed.server.resets === 1);
+  await waitFor('the end of the conversation', () => bed.server.resets === 1);
   await sender.close();
   expect(clock.armed).toBe(0);
 });

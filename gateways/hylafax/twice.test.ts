@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import {
   attemptNumber,
   faxOf,
@@ -110,7 +110,7 @@ describe('nothing is queued twice', () => {
     const looks = () => bed.server.commands.filter((command) => command === 'LIST doneq').length;
     const before = looks();
     const found = sender.lookup(faxOf(), asked);
-    await until('the lookup, and a look at the queue after it', () => looks() >= before + 3);
+    await waitFor('the lookup, and a look at the queue after it', () => looks() >= before + 3);
     asked.abort();
     expect(await found).toMatchObject({ kind: 'sent', detail: expect.stringContaining('suspended by an operator') });
     expect(bed.server.jobs).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CheckStep } from '../../src/driver/contract.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { imapContext, mailOf } from '../../test/servers/imap-hand.js';
 import { freePort } from '../../test/servers/process.js';
@@ -118,7 +118,7 @@ describe.runIf(!missing)(`test connection${missing ? ` (skipped: ${missing})` : 
     proxy.hold();
     const stop = new AbortController();
     const going = steps({ Port: proxy.port }, stop.signal);
-    await until('the login connection', () => proxy.accepted === 2);
+    await waitFor('the login connection', () => proxy.accepted === 2);
     stop.abort(new Error('no more interest'));
     expect((await going).at(-1)).toMatchObject({ ok: false });
     await proxy.close();

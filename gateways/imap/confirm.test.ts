@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type HandOptions, mailOf, openHand } from '../../test/servers/imap-hand.js';
 import { startProxy } from '../../test/servers/proxy.js';
@@ -143,7 +143,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await refused;
     await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
     const next = hand.next();
-    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     await clock.advance(30_000);
     const again = await next;
     expect(again).toMatchObject({ key: inboundMessage.key, content: null });
@@ -164,7 +164,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     if (b) await first.settle(b);
     expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged', 2: '\\Seen' });
     const idle = first.next().catch(() => {});
-    await until('the note', () => JSON.stringify([...first.driverState.notes.values()]).includes('"aside":[1]'));
+    await waitFor('the note', () => JSON.stringify([...first.driverState.notes.values()]).includes('"aside":[1]'));
     await first.close();
     await idle;
     if (a) first.driverState.acknowledge(a);
@@ -187,7 +187,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await first.close();
     const second = await open(user, { settings, driverState: first.driverState });
     const next = second.next().catch(() => {});
-    await until('the second move', async () => Object.keys(await contents(dovecot, user, 'Refused')).length === 2);
+    await waitFor('the second move', async () => Object.keys(await contents(dovecot, user, 'Refused')).length === 2);
     await second.close();
     await next;
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
 import { startProxy } from '../../test/servers/proxy.js';
@@ -31,12 +31,12 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const hand = await open(user, { settings: { Port: proxy.port } });
     const next = hand.next();
-    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     await dovecot.deliver(user, mailOf('first'));
     expect(subjectOf(await next)).toBe('first');
     const second = hand.next();
     // Entered again at once: nothing was asked of the clock in between.
-    await until('IDLE again', () => proxy.sent().match(/ IDLE\r\n/g)?.length === 2);
+    await waitFor('IDLE again', () => proxy.sent().match(/ IDLE\r\n/g)?.length === 2);
     await dovecot.deliver(user, mailOf('second'));
     expect(subjectOf(await second)).toBe('second');
     expect(proxy.sent()).not.toContain('NOOP');
@@ -67,11 +67,11 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const hand = await open(user, { settings: { ...all, Port: proxy.port } });
     await hand.next();
     const downloads = () => proxy.sent().match(/BODY\.PEEK\[\]/g)?.length;
-    await until('the chunk ahead', () => downloads() === 2);
+    await waitFor('the chunk ahead', () => downloads() === 2);
     await hand.take(49);
     expect(downloads()).toBe(2);
     await hand.next();
-    await until('the next chunk ahead', () => downloads() === 3);
+    await waitFor('the next chunk ahead', () => downloads() === 3);
     await hand.close();
     await proxy.close();
   });
@@ -82,7 +82,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const hand = await open(user, { settings: { Port: proxy.port } });
     const next = hand.next();
-    await until('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
+    await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     expect(proxy.sent()).not.toContain('BODY.PEEK[]');
     await dovecot.deliver(user, mailOf('new'));
     expect(subjectOf(await next)).toBe('new');
@@ -105,7 +105,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     const first = await open(user);
     const stopped = first.next().catch(() => {});
-    await until('the note', () => first.driverState.notes.size === 1);
+    await waitFor('the note', () => first.driverState.notes.size === 1);
     await first.close();
     await stopped;
     await dovecot.deliver(user, mailOf('while away'));
@@ -167,7 +167,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const inboundMessages = await first.take(120);
     await first.settle(...inboundMessages);
     const idle = first.next().catch(() => {});
-    await until('the watermark', () => hasNote(first, '"watermark":120'));
+    await waitFor('the watermark', () => hasNote(first, '"watermark":120'));
     await first.close();
     await idle;
     await dovecot.deliver(user, mailOf('later'));
@@ -185,7 +185,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const [a, b, c] = await first.take(3);
     if (a && c) await first.settle(a, c);
     const idle = first.next().catch(() => {});
-    await until('the watermark', () => hasNote(first, '"watermark":1,'));
+    await waitFor('the watermark', () => hasNote(first, '"watermark":1,'));
     await first.close();
     await idle;
     const second = await open(user, { settings: all, driverState: first.driverState });
@@ -220,7 +220,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     );
     await hand.settle(first, ...rest);
     const idle = hand.next().catch(() => {});
-    await until('the watermark over the gap', () => hasNote(hand, '"watermark":120'));
+    await waitFor('the watermark over the gap', () => hasNote(hand, '"watermark":120'));
     await hand.close();
     await idle;
   });
@@ -248,7 +248,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const hand = await open(user, { settings, driverState, clock });
     expect((await hand.take(2)).map(subjectOf)).toEqual(['m0', 'm2']);
     const next = hand.next();
-    const idles = (count: number) => until('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
+    const idles = (count: number) => waitFor('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
     await idles(1);
     for (const sub of ['new', 'cur'])
       for (const file of await readdir(folder(sub))) await chmod(join(folder(sub), file), 0o600);
@@ -270,7 +270,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const hand = await open(user, { settings: { ...all, PollSeconds: 30, Port: proxy.port }, clock });
     await hand.next();
     const next = hand.next();
-    const idles = (count: number) => until('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
+    const idles = (count: number) => waitFor('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
     await idles(1);
     await clock.advance(30_000);
     await idles(2);
@@ -286,7 +286,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const clock = manualClock();
     const hand = await open(user, { settings: { Port: proxy.port, Idle: false, PollSeconds: 30 }, clock });
     const next = hand.next();
-    await until('the pause between two looks', () => proxy.sent().includes('UID SEARCH UID 1:*'));
+    await waitFor('the pause between two looks', () => proxy.sent().includes('UID SEARCH UID 1:*'));
     await dovecot.deliver(user, mailOf('polled'));
     await clock.advance(29_000);
     expect(proxy.sent()).not.toContain('NOOP');
@@ -302,7 +302,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     const hand = await open(user);
     const next = hand.next();
-    await until('the note', () => hand.driverState.notes.size === 1);
+    await waitFor('the note', () => hand.driverState.notes.size === 1);
     await Promise.all([hand.stop(), expect(next).rejects.toThrow('receiving has ended')]);
     await hand.close();
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/driver/contract.js';
 import { silentLog } from '../../src/kit/log.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
 import { imapHost } from './driver.js';
@@ -33,7 +33,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     const rest = (async () => {
       for (;;) taken.push(subjectOf(await hand.next()) || 'no content');
     })().catch(() => {});
-    await until('the rematch', () => JSON.stringify([...hand.driverState.notes.values()]).includes('"watermark":'));
+    await waitFor('the rematch', () => JSON.stringify([...hand.driverState.notes.values()]).includes('"watermark":'));
     return { taken, rest };
   };
 
@@ -47,7 +47,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await dovecot.fill(user, 5, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1 + at) }));
     const first = await open(user);
     const next = first.next().catch(() => {});
-    await until('the first start', () => first.driverState.keys('skipped').length === 5);
+    await waitFor('the first start', () => first.driverState.keys('skipped').length === 5);
     await first.close();
     await next;
     for (const subject of ['done', 'gone', 'acked', 'open', 'aside']) await dovecot.deliver(user, mailOf(subject));
@@ -194,7 +194,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     const { log, lines } = listening();
     const third = await open(user, { settings: all, driverState, log });
     const { taken, rest } = await drain(third);
-    await until('the numbers', () => lines.length > 0);
+    await waitFor('the numbers', () => lines.length > 0);
     expect(lines).toMatchObject([{ matched: 600, new: 0, gone: 0 }]);
     await third.close();
     await rest;

@@ -1,7 +1,7 @@
 // What Smpp has learned about an SMSC's way of writing ids holds for receipts that come after a restart.
 import { afterEach, expect, it } from 'vitest';
 import { outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 
@@ -31,6 +31,6 @@ it('ids given in hexadecimal and receipted in decimal are known again, also by t
   const second = await openGateway(settings, { direction: 'O', driverState: first.driverState });
   undo.push(second.close);
   await receipt(two);
-  await until('the news', () => second.receipts.length === 1);
+  await waitFor('the news', () => second.receipts.length === 1);
   expect(second.receipts).toMatchObject([{ id: two, state: 'delivered' }]);
 });

@@ -5,7 +5,7 @@ import iconv from 'iconv-lite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { gsmEncode } from '../../src/driver/shared/text.js';
 import { outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startKannel, whyNoKannel } from '../../test/servers/kannel.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type Smsc, type Submitted, startSmsc } from '../../test/servers/smsc.js';
@@ -42,7 +42,7 @@ async function kannelAt(smsc: Smsc) {
   const kannel = await startKannel({ getUrl, groups: [group] });
   undo.push(kannel.close);
   // Our SMSC has the bind before Kannel has read the answer; a text that comes between the two is put aside for a minute.
-  await until('Kannel to be bound', async () => /\bours\b.*\(online/.test(await kannel.status()));
+  await waitFor('Kannel to be bound', async () => /\bours\b.*\(online/.test(await kannel.status()));
   return { kannel, texts };
 }
 
@@ -90,7 +90,7 @@ describe.runIf(!missing)(`with Kannel${missing ? ` (skipped: ${missing})` : ''}`
     const coding = /[^\n -~€]/.test(text) ? '2' : '0';
     const sent = await fetch(`${kannel.sendUrl}?${query}&smsc=ours&charset=UTF-8&coding=${coding}`);
     expect(sent.status).toBe(202);
-    await until('the whole text', () => its.texts()[0]?.text === text);
+    await waitFor('the whole text', () => its.texts()[0]?.text === text);
     const taken = gateway.take();
     await handOn(its.submits, ours);
     expect(await taken).toBe(text);
@@ -106,7 +106,7 @@ describe.runIf(!missing)(`with Kannel${missing ? ` (skipped: ${missing})` : ''}`
     undo.push(gateway.close);
     expect((await gateway.send(outboundText(text))).kind).toBe('sent');
     await handOn(ours.submits, its);
-    await until('Kannel to have it', () => texts.length > 0);
+    await waitFor('Kannel to have it', () => texts.length > 0);
     expect(texts).toEqual([text]);
   });
 });

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ComposedText } from '../../src/driver/contract.js';
 import { attemptOf, outboundText } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGateway } from '../../test/servers/smpp-gateway.js';
 import { type Smsc, startSmsc } from '../../test/servers/smsc.js';
 import { KEPT_FOR_MS, lasting } from './lasting.js';
@@ -40,14 +40,14 @@ async function giveUp(smsc: Smsc, gateway: TestGateway, message: ComposedText, n
   const before = smsc.submits.length;
   const trying = attempt(number);
   const sending = gateway.send(message, trying);
-  await until('all parts', () => smsc.submits.length === before + message.segments);
+  await waitFor('all parts', () => smsc.submits.length === before + message.segments);
   trying.abort();
   expect((await sending).kind).toBe('unknown');
   if (!isAnswered) return;
   const kept = async () => (await gateway.driverState.listRecords('answered', '', 99)).length;
   const earlier = await kept();
   answer();
-  await until('the answers to be kept', async () => (await kept()) === earlier + message.segments);
+  await waitFor('the answers to be kept', async () => (await kept()) === earlier + message.segments);
 }
 
 describe('a lookup', () => {
@@ -137,7 +137,7 @@ describe('a lookup', () => {
       return undefined;
     };
     expect((await gateway.send(HELLO, trying)).kind).toBe('unknown');
-    await until(
+    await waitFor(
       'the answer to be kept',
       async () => (await gateway.driverState.listRecords('answered', '', 9)).length === 1,
     );

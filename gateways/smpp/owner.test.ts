@@ -4,7 +4,7 @@ import type { Outcome } from '../../src/driver/contract.js';
 import { outboundText } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 
@@ -84,7 +84,7 @@ describe('a receipt', () => {
     smsc.script = () => ({ after });
     const sending = two.send(outboundText('quick'));
     const behind = one.send(outboundText('in line behind it'));
-    await until('the first', () => smsc.submits.length === 1);
+    await waitFor('the first', () => smsc.submits.length === 1);
     expect(await receipt(smsc.submits[0]?.id ?? '')).toBe(0);
     answer();
     expect([one.receipts, two.receipts]).toMatchObject([[], [{ id: idOf(await sending) }]]);

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { gsmEncode } from '../../src/driver/shared/text.js';
 import { contextOf, outboundText } from '../../test/conformance/context.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { type PerlSmsc, type PerlSmscOptions, startPerlSmsc, whyNoPerlSmsc } from '../../test/servers/smsc-perl.js';
 import { smpp } from './driver.js';
@@ -40,7 +40,7 @@ const gsm = (text: string) => Buffer.from(gsmEncode(text) ?? []);
 const ucs2 = (text: string) => Buffer.from(text, 'utf16le').swap16();
 /** What it says comes by a pipe of its own, a moment after its PDUs. */
 const said = async (smsc: PerlSmsc, event: string, count: number) =>
-  until(`${count} times: ${event}`, () => smsc.events(event).length >= count && smsc.events(event));
+  waitFor(`${count} times: ${event}`, () => smsc.events(event).length >= count && smsc.events(event));
 const statuses = async (smsc: PerlSmsc, event: string, count: number) =>
   (await said(smsc, event, count)).map(({ status }) => status);
 const roles = async (smsc: PerlSmsc, count: number) =>
@@ -62,7 +62,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
         bytes: gsm('Price 5 € [tax {incl}]').toString('hex'),
       },
     ]);
-    await until('the receipt', () => gateway.receipts.length > 0);
+    await waitFor('the receipt', () => gateway.receipts.length > 0);
     expect(gateway.receipts).toMatchObject([
       { id: '1a01', state: 'delivered', detail: expect.stringContaining('DELIVRD') },
     ]);
@@ -82,7 +82,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
       [5, 0, 3, 3, 3],
     ]);
     expect(Buffer.concat(parts.map((part) => part.subarray(6))).equals(ucs2(text))).toBe(true);
-    await until('three receipts', () => gateway.receipts.length === 3);
+    await waitFor('three receipts', () => gateway.receipts.length === 3);
     expect(gateway.receipts.map(({ id, state }) => `${id} ${state}`).sort()).toEqual([
       '1a01 undelivered',
       '1a02 undelivered',
@@ -94,12 +94,12 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     const { open } = await smscWith({ submitIds: '%08X', receiptIds: '%012d' });
     const first = await open('O');
     expect(await first.send(outboundText('one'))).toMatchObject({ deliverySystemId: '00001A01' });
-    await until('the receipt', () => first.receipts.length > 0);
+    await waitFor('the receipt', () => first.receipts.length > 0);
     expect(first.receipts).toMatchObject([{ id: '00001A01', state: 'delivered' }]);
     expect(await first.send(outboundText('two', '+420777000005'))).toMatchObject({ deliverySystemId: '00001A02' });
     await first.close();
     const second = await open('O', {}, { driverState: first.driverState });
-    await until('the receipt of before the restart', () => second.receipts.length + first.receipts.length > 1);
+    await waitFor('the receipt of before the restart', () => second.receipts.length + first.receipts.length > 1);
     expect([...first.receipts, ...second.receipts].at(-1)).toMatchObject({ id: '00001A02', state: 'delivered' });
   });
 
@@ -162,7 +162,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect((await sender.send(outboundText('out'))).kind).toBe('sent');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('in') });
     expect(await receiver.take()).toBe('in');
-    await until('the receipt', () => sender.receipts.length > 0);
+    await waitFor('the receipt', () => sender.receipts.length > 0);
     await receiver.close();
     expect((await sender.send(outboundText('still out'))).kind).toBe('sent');
     await sender.close();
@@ -175,7 +175,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     const sender = await open('O');
     expect(await roles(smsc, 3)).toEqual(['transmitter', 'receiver']);
     expect((await sender.send(outboundText('out'))).kind).toBe('sent');
-    await until('the receipt on the receiver', () => sender.receipts.length > 0);
+    await waitFor('the receipt on the receiver', () => sender.receipts.length > 0);
     await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('nobody yet') });
     expect((await statuses(smsc, 'answered', 1))[0]).toBe(0x64);
     const receiver = await open('I');

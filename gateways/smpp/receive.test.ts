@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
 
@@ -135,7 +135,7 @@ describe('two messages with the same words', () => {
     void smsc.deliver(text('Ok'), 'transmitter');
     const first = await gateway.next();
     smsc.dropAll('transmitter');
-    await until('the transmitter to be gone', () => smsc.binds().length === 1);
+    await waitFor('the transmitter to be gone', () => smsc.binds().length === 1);
     const answer = smsc.deliver(text('Ok'), 'receiver');
     expect((await gateway.next()).key).toBe(first.key);
     await first.confirm();
@@ -200,7 +200,7 @@ describe('an answer that may not have been heard', () => {
     await answer;
     const asked = gateway.next();
     await clock.advance(5_000);
-    await until('an enquire_link', () => smsc.enquired === 1);
+    await waitFor('an enquire_link', () => smsc.enquired === 1);
     // Its answer is read before this message, because it was written before it.
     const other = smsc.deliver(text('other'));
     await (await asked).confirm();
@@ -263,7 +263,7 @@ describe('bytes that are no PDU', () => {
     broken.writeUInt32BE(5, 4);
     broken.writeUInt32BE(77, 12);
     smsc.raw(broken);
-    await until('the refusal', () => smsc.nacks.length === 1);
+    await waitFor('the refusal', () => smsc.nacks.length === 1);
     expect(smsc.nacks).toEqual([2]);
     const answer = smsc.deliver(text('fine'));
     expect(await gateway.take()).toBe('fine');

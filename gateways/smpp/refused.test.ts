@@ -1,6 +1,6 @@
 // What Smpp does with input that cannot be: a clear answer, counted, and what follows is read as ever.
 import { afterEach, expect, it } from 'vitest';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 
@@ -36,7 +36,7 @@ it.each([
 ])('%s', async (_name, bytes, status, reason) => {
   const { smsc, gateway } = await set();
   smsc.raw(bytes);
-  await until('the refusal', () => smsc.nacks.length === 1);
+  await waitFor('the refusal', () => smsc.nacks.length === 1);
   expect([smsc.nacks, gateway.inputRejected]).toEqual([[status], [reason]]);
   void smsc.deliver(deliver({ short_message: 'fine' }));
   expect(await gateway.take()).toBe('fine');
@@ -46,7 +46,7 @@ it.each([
 it('a bind of the SMSC to us', async () => {
   const { smsc, gateway } = await set();
   smsc.raw(pdu(9, 23));
-  await until('the refusal', () => gateway.inputRejected.length === 1);
+  await waitFor('the refusal', () => gateway.inputRejected.length === 1);
   expect(gateway.inputRejected).toEqual(['unknown_command']);
   void smsc.deliver(deliver({ short_message: 'fine' }));
   expect(await gateway.take()).toBe('fine');

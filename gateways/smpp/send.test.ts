@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { DeliveryReceipt } from '../../src/driver/contract.js';
 import { attemptOf, certificate, outboundText, tempDir } from '../../test/conformance/context.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
 
@@ -124,13 +124,13 @@ describe('the pace', () => {
     const { smsc, open } = await smscWith();
     const gateway = await open({ MaxPerSecond: 1 }, { clock });
     const sending = gateway.send(outboundText(LONG));
-    await until('the first part', () => smsc.submits.length === 1);
-    await clock.untilArmed(2);
+    await waitFor('the first part', () => smsc.submits.length === 1);
+    await clock.waitForTimers(2);
     await clock.advance(999);
     expect(smsc.submits).toHaveLength(1);
     await clock.advance(1);
-    await until('the second part', () => smsc.submits.length === 2);
-    await clock.untilArmed(2);
+    await waitFor('the second part', () => smsc.submits.length === 2);
+    await clock.waitForTimers(2);
     await clock.advance(1_000);
     expect((await sending).kind).toBe('sent');
   });
@@ -144,7 +144,7 @@ describe('the pace', () => {
     smsc.script = () => ({ after });
     const gateway = await open({ WindowSize: 2 });
     const sends = ['1', '2', '3', '4', '5'].map((end) => gateway.send(outboundText('hello', `+42077700000${end}`)));
-    await until('two parts', () => smsc.asked === 2);
+    await waitFor('two parts', () => smsc.asked === 2);
     // A whole exchange later a third one would have come.
     await smsc.deliver({ ...deliverFields('1', '2', { short_message: 'x' }) });
     expect(smsc.asked).toBe(2);
@@ -200,13 +200,13 @@ describe('a lost link', () => {
     const gateway = await open();
     smsc.bindStatus = 0x0d;
     smsc.dropAll();
-    await until('the link to be gone', () => smsc.binds().length === 0);
+    await waitFor('the link to be gone', () => smsc.binds().length === 0);
     expect(await gateway.send(outboundText('now'))).toMatchObject({
       kind: 'deferred',
       detail: expect.stringContaining('ESME_RBINDFAIL'),
     });
     smsc.bindStatus = 0;
-    await until('the link to be back', () => smsc.binds().length === 1);
+    await waitFor('the link to be back', () => smsc.binds().length === 1);
     expect((await gateway.send(outboundText('again'))).kind).toBe('sent');
     expect(smsc.submits.map(({ text }) => text)).toEqual(['again']);
   });
@@ -216,15 +216,15 @@ describe('a lost link', () => {
     const { smsc, open } = await smscWith();
     const gateway = await open({ EnquireLinkSeconds: 20 }, { clock });
     await clock.advance(20_000);
-    await until('an enquire_link', () => smsc.enquired === 1);
+    await waitFor('an enquire_link', () => smsc.enquired === 1);
     smsc.deaf = true;
     await clock.advance(20_000);
-    await until('another one', () => smsc.enquired === 2);
+    await waitFor('another one', () => smsc.enquired === 2);
     await clock.advance(10_000);
-    await until('the link to be given up', () => smsc.binds().length === 0);
+    await waitFor('the link to be given up', () => smsc.binds().length === 0);
     smsc.deaf = false;
     await clock.advance(2_000);
-    await until('a new one', () => smsc.binds().length === 1);
+    await waitFor('a new one', () => smsc.binds().length === 1);
     expect((await gateway.send(outboundText('alive'))).kind).toBe('sent');
   });
 
@@ -234,8 +234,8 @@ describe('a lost link', () => {
     expect(smsc.binds()).toEqual(['receiver', 'transmitter']);
     await gateway.send(outboundText('one'));
     smsc.dropAll();
-    await until('both to be gone', () => smsc.binds().length === 0);
-    await until('both to be back', () => smsc.binds().length === 2);
+    await waitFor('both to be gone', () => smsc.binds().length === 0);
+    await waitFor('both to be back', () => smsc.binds().length === 2);
     const text = 'id:2001 sub:001 dlvrd:001 submit date:2611221000 done date:2611221001 stat:UNDELIV err:034 text:one';
     const receipt = deliverFields('+420777123456', '12345', { esm_class: 4, short_message: text });
     expect(await smsc.deliver(receipt, 'receiver')).toBe(0);
@@ -257,15 +257,15 @@ describe('an answer that comes late', () => {
     const attempt = attemptOf();
     const message = outboundText(LONG);
     const sending = gateway.send(message, attempt);
-    await until('all parts', () => smsc.submits.length === 3);
+    await waitFor('all parts', () => smsc.submits.length === 3);
     attempt.abort();
     expect(await sending).toMatchObject({ kind: 'unknown' });
-    await until('the answers that came to be kept', async () => {
+    await waitFor('the answers that came to be kept', async () => {
       const outcome = await gateway.lookup(message);
       return outcome !== 'not found' && outcome.kind === 'unknown' && outcome.detail.includes('for 2 of 3 parts');
     });
     answer();
-    const found = await until('the answer to be kept', async () => {
+    const found = await waitFor('the answer to be kept', async () => {
       const outcome = await gateway.lookup(message);
       return outcome !== 'not found' && outcome.kind === 'sent' && outcome;
     });

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { contextOf, outboundText } from '../../test/conformance/context.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
 import { answersOf, type Pushed } from './answers.js';
@@ -93,9 +93,9 @@ it('a strange answer to enquire_link is a sign of life', async () => {
   const { smsc, gateway } = await set(clock);
   smsc.deaf = true;
   await clock.advance(30_000);
-  await until('an enquire_link', () => smsc.enquired === 1);
+  await waitFor('an enquire_link', () => smsc.enquired === 1);
   smsc.raw(pdu(NACK, 0, 2));
-  await until('the answer to be read', () => gateway.inputRejected.length === 1);
+  await waitFor('the answer to be read', () => gateway.inputRejected.length === 1);
   await clock.advance(11_000);
   expect(smsc.binds()).toHaveLength(1);
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openGateway } from '../../test/servers/smpp-gateway.js';
 import { startSmsc } from '../../test/servers/smsc.js';
 import { assemblyOf } from './assembly.js';
@@ -46,7 +46,7 @@ describe('a place among the waiting without any part', () => {
       void gateway.next().catch(() => {}); // nothing comes; the loop turns
       const left = async () =>
         (await Promise.all(['waiting', 'ready'].map((name) => driverState.listRecords(name, '', 9)))).flat();
-      await until('nothing left', async () => (await left()).length === 0);
+      await waitFor('nothing left', async () => (await left()).length === 0);
     } finally {
       await gateway.close();
       await smsc.close();

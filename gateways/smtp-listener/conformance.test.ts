@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { conform, type Offering } from '../../test/conformance/suite.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { smtpClient } from '../../test/servers/smtp-client.js';
 import { smtpListener } from './driver.js';
@@ -37,7 +37,7 @@ async function offering(): Promise<Offering> {
     unreachable: { ...settings, Port: takenPort },
     async offer(raw) {
       counts.untaken += 1;
-      clients.push(until('the mail to be taken or refused', async () => over || (await tryOnce(raw))).then(() => {}));
+      clients.push(waitFor('the mail to be taken or refused', async () => over || (await tryOnce(raw))).then(() => {}));
     },
     untaken: () => counts.untaken,
     refused: () => counts.refused,

@@ -6,7 +6,7 @@ import type { Clock } from '../../src/kit/clock.js';
 import { certificate, contextOf, mailBytes, tempDir } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { type SmtpClient, smtpClient } from '../../test/servers/smtp-client.js';
 import { smtpListener } from './driver.js';
@@ -93,7 +93,7 @@ describe('the answer to a mail', () => {
     const { client, session } = await gateway({ AckSeconds: 30 }, { clock });
     const anna = await client();
     const answer = anna.deliver(mailBytes('nobody'));
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     expect(session.intake.held).toBeGreaterThan(0);
     await clock.advance(30_000);
     expect(await answer).toMatch(/^451 /);
@@ -108,9 +108,9 @@ describe('the answer to a mail', () => {
     const inboundMessage = await next();
     first.cut();
     expect(await lost).toBe('lost');
-    await until('the first client has been noticed to be gone', () => clock.armed === 0);
+    await waitFor('the first client has been noticed to be gone', () => clock.armed === 0);
     const answer = (await client()).deliver(mailBytes('twice'));
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await inboundMessage.confirm();
     expect(await Promise.race([answer, next().then(({ key }) => key)])).toMatch(/^250 /);
   });
@@ -358,7 +358,7 @@ describe('test connection', () => {
     const Port = address !== null && typeof address === 'object' ? address.port : 0;
     const steps = smtpListener.check(contextOf(smtpListener, { Port }, { clock }), new AbortController().signal);
     const first = steps[Symbol.asyncIterator]().next();
-    await until('the connection to it', () => sockets.size === 1);
+    await waitFor('the connection to it', () => sockets.size === 1);
     await clock.advance(3000);
     expect((await first).value).toMatchObject({ ok: false, detail: expect.stringContaining('another program') });
     for (const socket of sockets) socket.destroy();

@@ -5,7 +5,7 @@ import { formatDevice } from '../../src/simprot/device.js';
 import { outboundFax } from '../../test/conformance/fax-words.js';
 import { fact } from '../../test/fixtures/connector.js';
 import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startTelnyx, type TelnyxServer } from '../../test/servers/telnyx.js';
 import { telnyxFax } from './driver.js';
 
@@ -36,7 +36,7 @@ async function start(written: Record<string, unknown> = {}): Promise<SmsBed> {
 }
 
 it('a fax that is pushed twice and stands in the list as well reaches the contact center once; a forged one does not', async () => {
-  const { hub, clock } = await start();
+  const { fakeServer, clock } = await start();
   await clock.advance(1_000);
   const fax = telnyx.receive({ document: Buffer.from(outboundFax('in').pdf), from: '+420777123456' });
   const event = telnyx.event(fax);
@@ -44,17 +44,17 @@ it('a fax that is pushed twice and stands in the list as well reaches the contac
   expect(forged.status).toBe(403);
   const replies = await Promise.all([telnyx.post(telnyx.appUrl, event), telnyx.post(telnyx.appUrl, event)]);
   expect(replies.map(({ status }) => status)).toEqual([200, 200]);
-  await hub.untilCount('ES_MESSAGE_RECEIVING', 1);
+  await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1);
   const looks = telnyx.requests.length;
   for (let minute = 0; minute < 3; minute++) await clock.advance(60_000);
-  await until('two more looks', () => telnyx.requests.length >= looks + 2);
+  await waitFor('two more looks', () => telnyx.requests.length >= looks + 2);
   expect(await telnyx.post(telnyx.appUrl, event)).toMatchObject({ status: 200 });
-  expect(hub.received).toHaveLength(1);
-  expect(hub.received[0]).toMatchObject({ RemoteAddress: '+420777123456', GatewayId: FAX });
+  expect(fakeServer.received).toHaveLength(1);
+  expect(fakeServer.received[0]).toMatchObject({ RemoteAddress: '+420777123456', GatewayId: FAX });
 });
 
 it('a call that outlasts its answer: accepted, its steps and its end in the story, and a notice about the end', async () => {
-  const { hub, clock, journal } = await start();
+  const { fakeServer, clock, journal } = await start();
   telnyx.fate = () => ['media.processed'];
   const sendRequest = {
     MessageId: SEND_REQUEST,
@@ -62,18 +62,18 @@ it('a call that outlasts its answer: accepted, its steps and its end in the stor
     RemoteAddress: '222 333 444',
     Direction: 'O' as const,
   };
-  hub.sendRequest({ ...sendRequest, SubjectField: 'Offer 12', BodyText: 'Our offer' });
+  fakeServer.sendRequest({ ...sendRequest, SubjectField: 'Offer 12', BodyText: 'Our offer' });
   await fact(() => telnyx.account.faxes.length === 1);
   const [fax] = telnyx.account.faxes;
   expect(fax).toMatchObject({ to: '+420222333444', quality: 'high' });
   expect(fax?.document?.subarray(0, 5).toString()).toBe('%PDF-');
   // Both the wait for the call and its limit live by the clock.
-  for (let second = 0; second < 90 && hub.sent.length === 0; second++) await clock.advance(1_000);
-  const [answer] = (await hub.untilCount('ES_MESSAGE_SENT', 1)).map(({ content }) => content);
+  for (let second = 0; second < 90 && fakeServer.sent.length === 0; second++) await clock.advance(1_000);
+  const [answer] = (await fakeServer.waitForFrames('ES_MESSAGE_SENT', 1)).map(({ content }) => content);
   expect(answer).toMatchObject({ Id: SEND_REQUEST, Reference: SEND_REQUEST, Data: null });
   await telnyx.advance(fax?.id ?? '', 'sending');
   await telnyx.advance(fax?.id ?? '', 'failed', { reason: 'receiver_call_dropped' });
-  const [notice] = (await hub.untilCount('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
+  const [notice] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('the other side hung up');
   const [story] = await journal((reader) => reader.traces(SEND_REQUEST));
   const steps = story?.entries.map(({ detail }) => detail) ?? [];

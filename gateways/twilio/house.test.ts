@@ -9,8 +9,8 @@ import { systemClock, systemRandom } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { redactor } from '../../src/kit/redact.js';
 import { startService } from '../../src/service.js';
-import { until } from '../../test/fixtures/wait-for.js';
-import { startHub } from '../../test/servers/hub.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
+import { startFakeServer } from '../../test/servers/fake-server.js';
 import { startTwilio } from '../../test/servers/twilio.js';
 import { twilio } from './driver.js';
 
@@ -32,16 +32,16 @@ async function house(written: Record<string, unknown>) {
   const settings = { AccountSid: server.accountSid, AuthToken: server.authToken, Number: server.number, ...written };
   const Device = `Twilio ${JSON.stringify({ ...settings, BaseUrl: server.url })}`;
   const usual = { Id: ID, DisplayName: 'Texts', PeerAddress: '@gatepost', Channel: 'SMS' as const, Device };
-  const hub = await startHub({
+  const fakeServer = await startFakeServer({
     gateways: [
       { ...usual, Direction: 'I' },
       { ...usual, Direction: 'O' },
     ],
   });
-  undo.push(() => hub.close());
+  undo.push(() => fakeServer.close());
   const file = join(folder, 'gatepost.yaml');
   const lines = [
-    `server: { mode: remote, host: 127.0.0.1, port: ${hub.port}, password: server-password }`,
+    `server: { mode: remote, host: 127.0.0.1, port: ${fakeServer.port}, password: server-password }`,
     'dataDir: data',
   ];
   writeFileSync(file, [...lines, `http: { port: 0, publicUrl: "${PROXY}" }`].join('\n'));
@@ -51,7 +51,7 @@ async function house(written: Record<string, unknown>) {
     const service = await startService(config, { ...platform, drivers: { twilio: async () => twilio } });
     undo.push(() => service.stop());
     server.reach = (url) => url.replace(PROXY, service.http.url);
-    await until('the gateways to run', () => {
+    await waitFor('the gateways to run', () => {
       const views = service.views();
       return views.length === 2 && views.every(({ state }) => state === 'running');
     });
@@ -62,43 +62,47 @@ async function house(written: Record<string, unknown>) {
     undo.push(() => open.close());
     return open;
   };
-  return { server, hub, service: await start(), journal };
+  return { server, fakeServer, service: await start(), journal };
 }
 
 it('a message that is pushed twice and found in the list as well reaches the contact center once', async () => {
-  const { server, hub } = await house({ Webhook: true, PollSeconds: 1, AwaitDeliverySeconds: 0 });
+  const { server, fakeServer } = await house({ Webhook: true, PollSeconds: 1, AwaitDeliverySeconds: 0 });
   const later = Date.now() + 5_000;
   const message = server.receive({ text: 'pushed and listed', at: later });
   const form = server.pushed(message);
   const replies = await Promise.all([server.post(WEBHOOK, form), server.post(WEBHOOK, form)]);
   expect(replies.map(({ status }) => status)).toEqual([200, 200]);
   server.receive({ text: 'only listed', at: later });
-  await hub.untilCount('ES_MESSAGE_RECEIVING', 2);
+  await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
   expect(await server.post(WEBHOOK, form)).toMatchObject({ status: 200 });
   const looks = server.requests.length;
-  await until('two more looks', () => server.requests.length >= looks + 2);
-  const received = hub.received.map(({ BodyText, DeliverySystemId }) => [BodyText, DeliverySystemId]);
+  await waitFor('two more looks', () => server.requests.length >= looks + 2);
+  const received = fakeServer.received.map(({ BodyText, DeliverySystemId }) => [BodyText, DeliverySystemId]);
   expect(received.map(([text]) => text).sort()).toEqual(['only listed', 'pushed and listed']);
   expect(received).toContainEqual(['pushed and listed', message.sid]);
 });
 
 it('what is forged on its way is refused at the port and reaches nobody', async () => {
-  const { server, hub } = await house({ Webhook: true, PollSeconds: 0, AwaitDeliverySeconds: 0 });
+  const { server, fakeServer } = await house({ Webhook: true, PollSeconds: 0, AwaitDeliverySeconds: 0 });
   const form = server.pushed(server.receive({ text: 'forged' }));
   const { headers } = server.signed(`${PROXY}/webhooks/other`, form);
   const body = new URLSearchParams(form).toString();
   const forged = await fetch(server.reach(WEBHOOK), { method: 'POST', headers, body });
   expect(forged.status).toBe(403);
   expect((await server.post(WEBHOOK, server.pushed(server.receive({ text: 'genuine' })))).status).toBe(200);
-  await hub.untilCount('ES_MESSAGE_RECEIVING', 1);
-  expect(hub.received.map(({ BodyText }) => BodyText)).toEqual(['genuine']);
+  await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1);
+  expect(fakeServer.received.map(({ BodyText }) => BodyText)).toEqual(['genuine']);
 });
 
 it('a send request hears the truth when the carrier answers in time, and a later state is in the story', async () => {
-  const { server, hub, service, journal } = await house({ Webhook: true, PollSeconds: 1, AwaitDeliverySeconds: 3 });
+  const { server, fakeServer, service, journal } = await house({
+    Webhook: true,
+    PollSeconds: 1,
+    AwaitDeliverySeconds: 3,
+  });
   server.fate = ({ to }) => (to === '+420777000001' ? [{ status: 'undelivered', code: 30003 }] : ['sent']);
   const sendRequest = (MessageId: string, RemoteAddress: string) =>
-    hub.sendRequest({
+    fakeServer.sendRequest({
       MessageId,
       GatewayId: ID,
       RemoteAddress,
@@ -108,8 +112,8 @@ it('a send request hears the truth when the carrier answers in time, and a later
     });
   sendRequest('aaaaaaaa-0000-4000-8000-000000000001', '+420777000001');
   sendRequest('aaaaaaaa-0000-4000-8000-000000000002', '+420777000002');
-  await hub.untilCount('ES_MESSAGE_SENT', 2);
-  const answers = new Map(hub.sent.map(({ Id, Data }) => [Id, Data]));
+  await fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+  const answers = new Map(fakeServer.sent.map(({ Id, Data }) => [Id, Data]));
   expect(answers.get('aaaaaaaa-0000-4000-8000-000000000001')).toMatch(/undelivered 30003: Unreachable destination/);
   expect(answers.get('aaaaaaaa-0000-4000-8000-000000000002') ?? null).toBeNull();
   const message = server.account.messages.find(({ to }) => to === '+420777000002');

@@ -391,9 +391,9 @@ describe('the process that looks into faxes', () => {
     const clock = manualClock();
     const hanging = deps(await moduleOf('hang.mjs', "process.on('message', () => { for (;;); });"), clock);
     const reading = readFax(faxOf((await taskOf()).raw), { region: 'CZ' }, context, hanging);
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await clock.advance(60_000);
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await clock.advance(60_000);
     expect((await reading).notes.join()).toContain('reading them failed');
     await hanging.reading.close();

@@ -23,7 +23,7 @@ import {
   without,
   wordsOf,
 } from '../../test/fixtures/sent-faxes.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { systemClock } from '../kit/clock.js';
 import { type Log, silentLog } from '../kit/log.js';
 import type { FaxRules } from '../model/content.js';
@@ -344,7 +344,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const [pid = 0, ...more] = browsers().slice(before);
     expect([more.length, isAlive(pid), own.armed]).toEqual([0, true, 1]);
     await own.advance(30_001);
-    await until('the end of the browser', () => !isAlive(pid));
+    await waitFor('the end of the browser', () => !isAlive(pid));
     expect(faxIn(await mine.compose(sendRequestOf({ BodyText: 'later' }), RULES, never)).pages).toBe(1);
     expect(browsers().length - before).toBe(2);
   });
@@ -364,7 +364,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const mine = maker({});
     faxIn(await mine.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
     process.kill(browsers()[before] ?? 0, 'SIGKILL');
-    await until('its end', () => !isAlive(browsers()[before] ?? 0));
+    await waitFor('its end', () => !isAlive(browsers()[before] ?? 0));
     expect(faxIn(await mine.compose(sendRequestOf({ BodyText: 'y' }), RULES, never)).pages).toBe(1);
   });
 
@@ -384,7 +384,7 @@ describe.runIf(CHROMIUM)(`the browser itself${without(['chromium', CHROMIUM])}`,
     const mine = maker({});
     const controller = new AbortController();
     const composing = mine.compose(sendRequestOf({ BodyHtml: '<p>x</p>'.repeat(20_000) }), RULES, controller.signal);
-    const pid = await until('the browser', () => browsers()[before]);
+    const pid = await waitFor('the browser', () => browsers()[before]);
     controller.abort(new Error('the server has gone'));
     await expect(composing).rejects.toThrow('the server has gone');
     await mine.close();

@@ -22,7 +22,7 @@ import {
   wordsOf,
 } from '../../test/fixtures/sent-faxes.js';
 import { longestTurnAtBest } from '../../test/fixtures/turns.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { systemClock } from '../kit/clock.js';
 import { type Log, silentLog } from '../kit/log.js';
 import { createFaxComposer, type FaxComposer, type FaxComposerOptions } from './fax/compose.js';
@@ -153,12 +153,12 @@ describe('when the process fails', () => {
       process.on('message', () => { writeFileSync(${JSON.stringify(pids)}, String(process.pid)); for (;;); });`;
     const composing = composer({ clock, composeMs: 10_000, module: moduleOf('hanging', code) });
     const composed = composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never);
-    const pid = await until('its process', () => Number(safeRead(pids)));
+    const pid = await waitFor('its process', () => Number(safeRead(pids)));
     await clock.advance(35_001);
     expect(problemIn(await composed)).toBe('the message cannot be laid out as a fax within 35 s');
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await clock.advance(5_001);
-    await until('its end', () => !isAlive(pid));
+    await waitFor('its end', () => !isAlive(pid));
     await composing.close();
     expect(clock.armed).toBe(0);
   });
@@ -170,7 +170,7 @@ describe('when the process fails', () => {
     const pid = async () => faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never)).pages;
     const first = await pid();
     process.kill(first, 'SIGKILL');
-    await until('its end', () => !isAlive(first));
+    await waitFor('its end', () => !isAlive(first));
     expect(await pid()).not.toBe(first);
     expect(said).toEqual([]);
   });
@@ -194,7 +194,7 @@ describe('the process', () => {
     const pids = await Promise.all([pid(), pid(), pid()]);
     expect(new Set(pids).size).toBe(1);
     await clock.advance(30_001);
-    await until('its end', () => !isAlive(pids[0] ?? 0));
+    await waitFor('its end', () => !isAlive(pids[0] ?? 0));
     expect(await pid()).not.toBe(pids[0]);
     await composing.close();
     expect(clock.armed).toBe(0);
@@ -205,11 +205,11 @@ describe('the process', () => {
     const controller = new AbortController();
     const composed = composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, controller.signal);
     const waiting = composing.compose(sendRequestOf({ BodyText: 'y' }), RULES, controller.signal);
-    await until('its folder', () => workFolders().length > 0);
+    await waitFor('its folder', () => workFolders().length > 0);
     controller.abort(new Error('the server has gone'));
     await expect(composed).rejects.toThrow('the server has gone');
     await expect(waiting).rejects.toThrow('the server has gone');
-    await until('the end of its folder', () => workFolders().length === 0);
+    await waitFor('the end of its folder', () => workFolders().length === 0);
   });
 
   test('is gone when the composer is closed, which then takes no more send requests', async () => {
@@ -231,7 +231,7 @@ describe('the process', () => {
       const { log, said } = warnings();
       const composing = composer({ log, ghostscript: ghostscript ?? null });
       const composed = composing.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
-      process.kill(await until('its process', () => Number(safeRead(parent ?? ''))), 'SIGTERM');
+      process.kill(await waitFor('its process', () => Number(safeRead(parent ?? ''))), 'SIGTERM');
       writeFileSync(go ?? '', '');
       expect(faxIn(await composed).tiff).not.toBeNull();
       expect(said).toEqual([]);
@@ -251,7 +251,7 @@ describe('the process', () => {
     const first = await browser(0);
     const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${first}/status`, 'utf8'))?.[1];
     process.kill(Number(parent), 'SIGKILL');
-    await until('the end of the browser whose process was killed', () => !isAlive(first));
+    await waitFor('the end of the browser whose process was killed', () => !isAlive(first));
     const second = await browser(1);
     await composing.close();
     expect(isAlive(second)).toBe(false);

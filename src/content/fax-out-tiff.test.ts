@@ -16,7 +16,7 @@ import {
   sendRequestOf,
   without,
 } from '../../test/fixtures/sent-faxes.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Log, silentLog } from '../kit/log.js';
 import type { FaxRules } from '../model/content.js';
 import type { MessageContentInfo } from '../model/message.js';
@@ -164,14 +164,14 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
     const { log, said } = warnings();
     const slow = maker({ ghostscript: hanging.file, clock, log, composeMs: 5_000 });
     const composing = slow.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never);
-    const [pid = 0] = await until('Ghostscript', () => hanging.pids().length > 0 && hanging.pids());
+    const [pid = 0] = await waitFor('Ghostscript', () => hanging.pids().length > 0 && hanging.pids());
     await clock.advance(5_001);
     expect(faxIn(await composing).tiff).toBeNull();
     expect([isAlive(pid), said.length, clock.armed]).toEqual([false, 1, 0]);
 
     const controller = new AbortController();
     const again = slow.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, controller.signal);
-    const second = await until('Ghostscript', () => hanging.pids()[1]);
+    const second = await waitFor('Ghostscript', () => hanging.pids()[1]);
     controller.abort(new Error('stopped'));
     await expect(again).rejects.toThrow('stopped');
     expect([isAlive(second), clock.armed, workFolders()]).toEqual([false, 0, []]);

@@ -155,7 +155,7 @@ describe('the worker', () => {
     const clock = manualClock();
     const patient = createReader({ clock, log: silentLog });
     const reading = patient.readMail(mailOf(large), context);
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await clock.advance(10_000);
     const message = await reading;
     expect(message.notes.join()).toContain('took longer than 10 s');

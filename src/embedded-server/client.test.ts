@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { type Bed, bed, later, mail } from '../../test/fixtures/desk.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { makeCertificate } from '../../test/servers/certificate.js';
 import { silentLog } from '../kit/log.js';
 import { createClient } from '../simprot/client.js';
@@ -26,7 +26,7 @@ function clientOf({ desk, clock }: Bed, changes: { password?: string; tls?: TlsS
   });
   later(() => client.stop());
   client.start();
-  return { client, came: (code: string) => until(code, () => frames.find((frame) => frame.code === code)) };
+  return { client, came: (code: string) => waitFor(code, () => frames.find((frame) => frame.code === code)) };
 }
 
 test.each(['json', 'msgpack'] as const)(
@@ -44,7 +44,7 @@ test.each(['json', 'msgpack'] as const)(
 
 test('a refused login is known as such', async () => {
   const { client } = clientOf(await bed(), { password: 'wrong' });
-  const state = await until('the refusal', () => client.state.is === 'refused' && client.state);
+  const state = await waitFor('the refusal', () => client.state.is === 'refused' && client.state);
   expect(state.reason).toMatch(/the account or its password is wrong/);
 });
 
@@ -56,7 +56,7 @@ test('over TLS the same holds, and a connector that does not trust the certifica
   await client.send('ES_MESSAGE_RECEIVING', mail());
   expect((await came('SE_MESSAGE_RECEIVED')).content).toMatchObject({ Data: 'true' });
   const distrustful = clientOf(all, { tls: {} });
-  const state = await until('the distrust', () => distrustful.client.state.is === 'down' && distrustful.client.state);
+  const state = await waitFor('the distrust', () => distrustful.client.state.is === 'down' && distrustful.client.state);
   expect(state.code).toBe('server/tls');
   expect(all.desk.connectors()).toEqual(['own-1']);
 });

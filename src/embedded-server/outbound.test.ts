@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Bed, bed, IN, later, OTHER_OUT, OUT } from '../../test/fixtures/desk.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startFrontDesk } from './server.js';
 
 const sendRequest = (store: Bed['store'], at: number, gatewayId = OUT) =>
@@ -68,7 +68,7 @@ test('a send request written by another process is sent as published, and its su
   });
   expect(state(desk, id)).toBe('Sending');
   connector.send('ES_MESSAGE_SENT', answer(id, { Reference: 'real-id@relay.example.com' }));
-  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
   expect(desk.store.reading.message(id)?.DeliverySystemId).toBe('real-id@relay.example.com');
   expect(story(desk, id)).toEqual(['queued', 'handed to host-1 (try 1 of 4)', 'sent as real-id@relay.example.com']);
   await desk.clock.advance(200_000);
@@ -82,7 +82,7 @@ test('a success without a Reference keeps the proposed DeliverySystemId', async 
   const proposed = desk.store.reading.message(id)?.DeliverySystemId;
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
-  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
   expect(desk.store.reading.message(id)?.DeliverySystemId).toBe(proposed);
 });
 
@@ -118,12 +118,12 @@ test('an error is stored in its own words, and the send request is repeated afte
   const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: '550 5.1.1 no such user' }));
-  await until('the order to be Queued', () => state(desk, id) === 'Queued');
+  await waitFor('the order to be Queued', () => state(desk, id) === 'Queued');
   await desk.clock.advance(9_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: '' }));
-  await until('the order to be Failed', () => state(desk, id) === 'Failed');
+  await waitFor('the order to be Failed', () => state(desk, id) === 'Failed');
   expect(story(desk, id)).toEqual([
     'queued',
     'handed to host-1 (try 1 of 2)',
@@ -140,7 +140,7 @@ test('a success that comes late counts and stops the repeats, even after the sen
   const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => state(desk, id) === 'Failed');
   connector.send('ES_MESSAGE_SENT', answer(id));
-  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
   expect(story(desk, id).at(-1)).toBe('sent (the answer came late)');
   await desk.clock.advance(20_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
@@ -153,7 +153,7 @@ test('a second answer to one sending is noted as the fault of its connector and 
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'it failed after all' }));
-  await until('faults to be 1', () => desk.desk.counts.faults === 1);
+  await waitFor('faults to be 1', () => desk.desk.counts.faults === 1);
   expect(state(desk, id)).toBe('Sent');
   expect(story(desk, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
 });
@@ -164,10 +164,10 @@ test('an answer by a connector that was never asked, to a send request that is a
   const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
-  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
   const other = await desk.client({ Instance: 'host-2' });
   other.send('ES_MESSAGE_SENT', answer(id, { Data: 'not from here' }));
-  await until('faults to be 1', () => desk.desk.counts.faults === 1);
+  await waitFor('faults to be 1', () => desk.desk.counts.faults === 1);
   expect(story(desk, id).at(-1)).toMatch(/^protocol fault of host-2/);
 });
 
@@ -178,7 +178,7 @@ test('an error that comes after the success changes nothing', async () => {
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'busy' }));
-  await until('the error', () => story(desk, id).at(-1) === 'not sent (the answer came late): busy');
+  await waitFor('the error', () => story(desk, id).at(-1) === 'not sent (the answer came late): busy');
   expect(state(desk, id)).toBe('Sent');
 });
 
@@ -203,7 +203,7 @@ test('answers to no order of ours are ignored and counted', async () => {
   for (const content of [answer(unknown), answer(waiting), answer('no guid'), null, { RefId: IN }]) {
     connector.send('ES_MESSAGE_SENT', content);
   }
-  await until('strayAnswers to be 5', () => desk.desk.counts.strayAnswers === 5);
+  await waitFor('strayAnswers to be 5', () => desk.desk.counts.strayAnswers === 5);
   expect(state(desk, waiting)).toBe('Queued');
 });
 
@@ -216,11 +216,11 @@ test('a send request goes to every connector of its PeerAddress and to no other'
   await turnUntil(desk, () => ours.count('SE_MESSAGE_SENDING') + replica.count('SE_MESSAGE_SENDING') === 2);
   expect(story(desk, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
   theirs.send('ES_MESSAGE_SENT', answer(id));
-  await until('strayAnswers to be 1', () => desk.desk.counts.strayAnswers === 1);
+  await waitFor('strayAnswers to be 1', () => desk.desk.counts.strayAnswers === 1);
   expect(state(desk, id)).toBe('Sending');
   expect(theirs.count('SE_MESSAGE_SENDING')).toBe(0);
   replica.send('ES_MESSAGE_SENT', answer(id));
-  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
 });
 
 test('a send request waits, its tries untouched, while no connector is logged in, and says so once', async () => {
@@ -258,6 +258,6 @@ test('a send request in flight survives a restart of the embedded server: it is 
   expect(after.count('SE_MESSAGE_SENDING')).toBe(0);
   // The connector was started anew as well and answers what its predecessor was asked.
   after.send('ES_MESSAGE_SENT', answer(id));
-  await until('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
   expect(second.counts).toEqual({ ignored: 0, strayAnswers: 0, faults: 0 });
 });

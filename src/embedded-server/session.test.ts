@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { type Bed, bed, GATEWAYS, IN, later, OTHER_IN, OUT } from '../../test/fixtures/desk.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startFrontDesk } from './server.js';
 
 const ids = (content: unknown) => (Array.isArray(content) ? content.map((gateway) => gateway.Id) : content);
@@ -68,7 +68,7 @@ test('a changed gateways file is served without a restart, also when an editor r
   const connector = await client();
   await writeFile(`${gatewaysFile}.new`, GATEWAYS.split('\n').slice(0, 2).join('\n'));
   await rename(`${gatewaysFile}.new`, gatewaysFile);
-  await until('the new list', async () => {
+  await waitFor('the new list', async () => {
     await clock.advance(500);
     return desk.gateways().length === 1;
   });
@@ -78,9 +78,9 @@ test('a changed gateways file is served without a restart, also when an editor r
 
 /** One look at the gateways file, from its timer to its end: two loops are armed again then. */
 async function look({ clock }: Pick<Bed, 'clock'>): Promise<void> {
-  await clock.untilArmed(2);
+  await clock.waitForTimers(2);
   await clock.advance(500);
-  await clock.untilArmed(2);
+  await clock.waitForTimers(2);
 }
 
 test('a half-written file is never taken: a change counts once it has stood still for a look', async () => {
@@ -141,7 +141,7 @@ test('after close no timer is armed, no connection is open, and the sign of life
   const { client, desk, clock, store } = await bed();
   const connector = await client();
   const greeter = await rawClient(desk.port);
-  await until('the sign of life', () => store.reading.heartbeat() !== null);
+  await waitFor('the sign of life', () => store.reading.heartbeat() !== null);
   await desk.close();
   await connector.closed;
   await greeter.closed;

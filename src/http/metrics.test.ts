@@ -158,7 +158,7 @@ describe('/metrics', () => {
   test('is answered within five seconds when the journal hangs', async () => {
     port.platform.backlog = () => new Promise(() => {});
     const page = scrape();
-    await port.clock.untilArmed(1);
+    await port.clock.waitForTimers(1);
     await port.clock.advance(5_000);
     expect((await page).get('gatepost_journal_read_failures_total')).toBe(1);
     expect(port.clock.armed).toBe(0);

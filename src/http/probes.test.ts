@@ -123,7 +123,7 @@ describe('/ready', () => {
     };
     for (let round = 0; round < 2; round++) {
       const answer = ready();
-      await port.clock.untilArmed(1);
+      await port.clock.waitForTimers(1);
       await port.clock.advance(5_000);
       const { status, body } = await answer;
       expect([status, body.journal.problem]).toEqual([503, 'the write test: no result within 5000 ms']);

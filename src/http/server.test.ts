@@ -159,7 +159,7 @@ describe('the HTTP port', () => {
       () => 'cut',
     );
     const closed = port.http.close();
-    await port.clock.untilArmed(1);
+    await port.clock.waitForTimers(1);
     await port.clock.advance(2_000);
     await closed;
     expect(await download).toBe('cut');

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { faxWords } from '../../test/conformance/fax-words.js';
 import { fact } from '../../test/fixtures/connector.js';
 import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
-import { until } from '../../test/fixtures/wait-for.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import type {
   AnyDriver,
   Attempt,
@@ -109,12 +109,12 @@ const begin = async (settings: object = { ReportTo: FAX }) => {
 beforeEach(() => begin());
 afterEach(async () => {
   for (const { end } of faxes.sends) end({ kind: 'rejected', detail: 'the test is over' });
-  expect(bed.hub.violations).toEqual([]);
+  expect(bed.fakeServer.violations).toEqual([]);
   await bed.close();
 });
 
 const sendRequest = (text = 'Hello') =>
-  bed.hub.sendRequest({
+  bed.fakeServer.sendRequest({
     MessageId: ID,
     GatewayId: FAX,
     RemoteAddress: NUMBER,
@@ -123,9 +123,9 @@ const sendRequest = (text = 'Hello') =>
     BodyText: text,
   });
 const answers = async (count: number) =>
-  (await bed.hub.untilCount('ES_MESSAGE_SENT', count)).map(({ content }) => content);
+  (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
 const handed = async (count: number) =>
-  (await bed.hub.untilCount('ES_MESSAGE_RECEIVING', count)).map(({ content }) => content);
+  (await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', count)).map(({ content }) => content);
 const sending = () => fact(() => faxes.sends.length > 0);
 /** Lets the time for the answer run out. */
 const overdue = async () => {
@@ -191,14 +191,14 @@ describe('an outbound message for a fax', () => {
     await answers(1);
     await receipts('delivered', '1 of 1 page');
     await bed.clock.advance(60_000);
-    expect(bed.hub.received.length).toBe(0);
+    expect(bed.fakeServer.received.length).toBe(0);
   });
 
   it('shows its dials and pages in the delivery log while it is being sent', async () => {
     sendRequest();
     await sending();
     faxes.sends[0]?.attempt.note('dial 1 of 3: busy');
-    await until('the dial to be in the log', async () => (await steps()).includes('receipt: dial 1 of 3: busy'));
+    await waitFor('the dial to be in the log', async () => (await steps()).includes('receipt: dial 1 of 3: busy'));
     await overdue();
     await answers(1);
     await faxes.report([{ id: 'job 7', state: 'accepted', at: 1, detail: 'page 1 of 2', progress: true }]);
@@ -206,23 +206,23 @@ describe('an outbound message for a fax', () => {
   });
 
   it('keeps its notice over a restart until the contact center takes it', async () => {
-    bed.hub.onReceiving = () => 'silent';
+    bed.fakeServer.onReceiving = () => 'silent';
     sendRequest();
     await overdue();
     await answers(1);
     await receipts('delivered', '1 of 1 page');
     await handed(1);
-    bed.hub.onReceiving = () => true;
+    bed.fakeServer.onReceiving = () => true;
     await bed.restart();
-    while (bed.hub.received.length < 2) await bed.clock.advance(500);
-    const notices = bed.hub.received;
+    while (bed.fakeServer.received.length < 2) await bed.clock.advance(500);
+    const notices = bed.fakeServer.received;
     expect(notices[1]?.RequestId).toBe(notices[0]?.RequestId);
   });
 
   it('with an empty body or a number that is none costs nothing', async () => {
     sendRequest('  ');
     expect((await answers(1))[0]?.Data).toMatch(/no text/);
-    bed.hub.sendRequest({
+    bed.fakeServer.sendRequest({
       MessageId: ID.replace(/1$/, '2'),
       GatewayId: FAX,
       RemoteAddress: 'ann@example.com',
@@ -325,7 +325,7 @@ describe('a gateway that reports to nobody', () => {
       await answers(1);
       await receipts('delivered', '1 of 1 page');
       expect(await steps()).toContain('receipt: delivered: 1 of 1 page');
-      expect(bed.hub.received.length).toBe(0);
+      expect(bed.fakeServer.received.length).toBe(0);
       const warned = bed.lines.some((line) => line.includes('ReportTo names no inbound gateway'));
       expect(warned).toBe('ReportTo' in settings);
     },
@@ -334,20 +334,20 @@ describe('a gateway that reports to nobody', () => {
 
 describe('a received fax', () => {
   it('is handed over with its pages, and confirmed after the ack only', async () => {
-    bed.hub.onReceiving = () => 'silent';
+    bed.fakeServer.onReceiving = () => 'silent';
     faxes.received.push(received(faxWords.offered('one').raw, 'fax 1'));
     faxes.wake();
     const [message] = await handed(1);
     expect(message).toMatchObject({ GatewayId: FAX, RemoteAddress: NUMBER });
     expect(message.BodyHtml).toContain('<img');
     expect(faxes.confirmed).toBe(0);
-    bed.hub.onReceiving = () => true;
-    while (bed.hub.received.length < 2) await bed.clock.advance(1_000);
+    bed.fakeServer.onReceiving = () => true;
+    while (bed.fakeServer.received.length < 2) await bed.clock.advance(1_000);
     await fact(() => faxes.confirmed === 1);
   });
 
   it('that is pushed is taken before its pages are looked at, and comes with all of them', async () => {
-    bed.hub.onReceiving = () => 'silent';
+    bed.fakeServer.onReceiving = () => 'silent';
     const pushed = await fetch(`${bed.service.http.url}/webhooks/${FAX}`, { method: 'POST', body: 'x' });
     expect(pushed.status).toBe(200);
     const [message] = await handed(1);

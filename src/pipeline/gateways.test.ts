@@ -9,19 +9,19 @@ afterEach(() => bed.close());
 
 const view = (id: string) => bed.service.views().find((candidate) => candidate.id === id);
 const refresh = async (ms = 60_000) => {
-  const before = bed.hub.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS').length;
+  const before = bed.fakeServer.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS').length;
   await bed.clock.advance(ms);
-  await bed.hub.untilCount('ES_SL_GETGATEWAYS', before + 1);
+  await bed.fakeServer.waitForFrames('ES_SL_GETGATEWAYS', before + 1);
   await bed.clock.advance(10);
 };
 
 describe('the list of gateways', () => {
   it('is asked for with the PeerAddress after login, and again every minute', async () => {
-    expect(bed.hub.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS').map((frame) => frame.content)).toEqual([
-      '@gatepost',
-    ]);
+    expect(
+      bed.fakeServer.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS').map((frame) => frame.content),
+    ).toEqual(['@gatepost']);
     await refresh();
-    expect(bed.hub.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS')).toHaveLength(2);
+    expect(bed.fakeServer.frames.filter((frame) => frame.code === 'ES_SL_GETGATEWAYS')).toHaveLength(2);
   });
 
   it('does not touch gateways that are unchanged', async () => {
@@ -30,7 +30,7 @@ describe('the list of gateways', () => {
   });
 
   it('restarts a changed gateway and no other', async () => {
-    bed.hub.gateways = [gateway(IN, 'I', 'TestIn { "Name": "changed" }'), ...usual().slice(1)];
+    bed.fakeServer.gateways = [gateway(IN, 'I', 'TestIn { "Name": "changed" }'), ...usual().slice(1)];
     await refresh();
     await fact(() => bed.inbound.opened === 2);
     expect(bed.inbound.closed).toBe(1);
@@ -38,21 +38,24 @@ describe('the list of gateways', () => {
   });
 
   it('stops a vanished gateway only after what is under way has come to its end', async () => {
-    bed.hub.onReceiving = () => 'silent';
+    bed.fakeServer.onReceiving = () => 'silent';
     await bed.clock.advance(50_000);
     const put = bed.inbound.put('one');
-    const { content } = await bed.hub.until('ES_MESSAGE_RECEIVING');
-    bed.hub.gateways = usual().slice(1);
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
+    bed.fakeServer.gateways = usual().slice(1);
     await refresh(10_000);
     await fact(() => view(IN)?.state === 'draining' || view(IN) === undefined);
     expect(bed.inbound.closed).toBe(0);
-    bed.hub.acknowledge(content);
+    bed.fakeServer.acknowledge(content);
     await fact(() => bed.inbound.closed === 1);
     expect(put.events).toEqual(['confirmed']);
   });
 
   it('keeps a two-way gateway as two', async () => {
-    bed.hub.gateways = [gateway(OUT, 'I', 'TestIn { "Name": "a" }'), gateway(OUT, 'O', 'TestOut { "Name": "b" }')];
+    bed.fakeServer.gateways = [
+      gateway(OUT, 'I', 'TestIn { "Name": "a" }'),
+      gateway(OUT, 'O', 'TestOut { "Name": "b" }'),
+    ];
     await refresh();
     await fact(() => bed.service.views().filter((one) => one.state === 'running').length === 2);
     const keys = bed.service.views().map((one) => `${one.id}${one.direction}`);
@@ -77,7 +80,7 @@ describe('the list of gateways', () => {
   for (const [what, device, words] of mistakes) {
     it(`skips ${what}, says so, and runs the others`, async () => {
       const bad = '33333333-3333-4333-8333-333333333333';
-      bed.hub.gateways = [gateway(bad, 'I', device), ...usual()];
+      bed.fakeServer.gateways = [gateway(bad, 'I', device), ...usual()];
       await refresh();
       await fact(() => view(bad) !== undefined);
       expect(view(bad)).toMatchObject({ state: 'skipped' });
@@ -88,14 +91,14 @@ describe('the list of gateways', () => {
   }
 
   it('skips a line that is no gateway at all', async () => {
-    bed.hub.gateways = [{ Id: 'nonsense' } as never, 'text' as never, ...usual()];
+    bed.fakeServer.gateways = [{ Id: 'nonsense' } as never, 'text' as never, ...usual()];
     await refresh();
     expect(bed.service.views()).toHaveLength(2);
     expect(bed.lines.join('')).toContain('cannot be read and is skipped');
   });
 
   it('that is no list leaves everything running', async () => {
-    bed.hub.gateways = { not: 'a list' } as never;
+    bed.fakeServer.gateways = { not: 'a list' } as never;
     await refresh();
     expect(bed.service.views()).toHaveLength(2);
   });
@@ -104,7 +107,7 @@ describe('the list of gateways', () => {
 describe('a gateway', () => {
   it('whose session cannot be opened is failing with the reason, and comes back by itself', async () => {
     bed.inbound.refuseToOpen = 'the mail server refused the login';
-    bed.hub.gateways = [gateway(IN, 'I', 'TestIn { "Name": "again" }'), ...usual().slice(1)];
+    bed.fakeServer.gateways = [gateway(IN, 'I', 'TestIn { "Name": "again" }'), ...usual().slice(1)];
     await refresh();
     await fact(() => view(IN)?.state === 'failing');
     expect(view(IN)?.problem).toContain('refused the login');
@@ -116,7 +119,7 @@ describe('a gateway', () => {
   });
 
   it('never shows its secrets in the log', async () => {
-    bed.hub.gateways = [
+    bed.fakeServer.gateways = [
       gateway(IN, 'I', 'TestIn { "Name": "a", "Password": "${env:GATEPOST_SECRET_BOX}" }'),
       ...usual().slice(1),
     ];

@@ -8,7 +8,7 @@ beforeEach(async () => {
   bed = await startBed();
 });
 afterEach(async () => {
-  expect(bed.hub.violations).toEqual([]);
+  expect(bed.fakeServer.violations).toEqual([]);
   await bed.close();
 });
 
@@ -16,8 +16,8 @@ const never = () => new Promise<Outcome>(() => {});
 
 describe('an outbound message', () => {
   it('is sent once and answered once, with its id and without an error', async () => {
-    bed.hub.sendRequest(sendRequest(ID));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: OUT, Reference: `${ID}@frontstage.example`, Data: null });
     expect(content.TimeStamp).toMatch(/Z$/);
     expect(bed.outbound.sends).toHaveLength(1);
@@ -26,74 +26,74 @@ describe('an outbound message', () => {
   });
 
   it('repeated after success is answered at once with the recorded result and not sent again', async () => {
-    bed.hub.sendRequest(sendRequest(ID));
-    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
-    bed.hub.sendRequest(sendRequest(ID));
-    const [first, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [first, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content).toMatchObject({ Id: ID, Data: null, Reference: first?.content.Reference });
     expect(bed.outbound.sends).toHaveLength(1);
   });
 
   it('repeated after success is not sent again by the next process either', async () => {
-    bed.hub.sendRequest(sendRequest(ID));
-    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
     await bed.restart();
-    bed.hub.sendRequest(sendRequest(ID));
-    await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(bed.outbound.sends).toHaveLength(1);
   });
 
   it('repeated while it is being sent joins that attempt: two answers, one mail', async () => {
     let finish: (outcome: Outcome) => void = () => {};
     bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await bed.clock.advance(10);
     finish({ kind: 'sent', deliverySystemId: 'x' });
-    const answers = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    const answers = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(answers.map((frame) => frame.content.Data)).toEqual([null, null]);
     expect(bed.outbound.sends).toHaveLength(1);
   });
 
   it('repeated after a failure is a fresh attempt', async () => {
     bed.outbound.onSend = async () => ({ kind: 'rejected', detail: '550 5.1.1 no such user' });
-    bed.hub.sendRequest(sendRequest(ID));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, Data: '550 5.1.1 no such user', Reference: null });
     bed.outbound.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
-    bed.hub.sendRequest(sendRequest(ID));
-    const [, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(2);
   });
 
   it('for a gateway that does not run is answered with an error at once', async () => {
     const unknown = '99999999-9999-4999-8999-999999999999';
-    bed.hub.sendRequest(sendRequest(ID, { GatewayId: unknown }));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID, { GatewayId: unknown }));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: unknown });
     expect(content.Data).toContain('runs no outbound gateway');
   });
 
   it('that cannot be read but has an Id is answered with an error that says what is wrong', async () => {
-    bed.hub.send('SE_MESSAGE_SENDING', { MessageId: ID, GatewayId: OUT, RemoteAddress: 42 });
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.send('SE_MESSAGE_SENDING', { MessageId: ID, GatewayId: OUT, RemoteAddress: 42 });
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: OUT });
     expect(content.Data).toContain('RemoteAddress');
   });
 
   it('without an Id is counted and disturbs nobody', async () => {
-    bed.hub.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
-    bed.hub.send('SE_MESSAGE_SENDING', 'nonsense');
-    bed.hub.sendRequest(sendRequest(ID));
-    await bed.hub.until('ES_MESSAGE_SENT');
-    expect(bed.hub.sent).toHaveLength(1);
+    bed.fakeServer.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
+    bed.fakeServer.send('SE_MESSAGE_SENDING', 'nonsense');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    expect(bed.fakeServer.sent).toHaveLength(1);
   });
 
   it('with an address that is none is answered with an error and nothing leaves', async () => {
-    bed.hub.sendRequest(sendRequest(ID, { RemoteAddress: 'not an address' }));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'not an address' }));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('not an address');
     expect(bed.outbound.sends).toHaveLength(0);
   });
@@ -101,43 +101,43 @@ describe('an outbound message', () => {
   it('that is put off is tried again inside its window', async () => {
     const outcomes: Outcome[] = [{ kind: 'deferred', detail: '451 greylisted' }];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(5_000);
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(2);
   });
 
   it('that is put off all the time is answered inside 85 s with the counterparty’s own words', async () => {
     bed.outbound.onSend = async () => ({ kind: 'deferred', detail: '451 4.7.1 come back later' });
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
-    for (let second = 0; second < 85 && bed.hub.sent.length === 0; second++) await bed.clock.advance(1_000);
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    for (let second = 0; second < 85 && bed.fakeServer.sent.length === 0; second++) await bed.clock.advance(1_000);
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBe('451 4.7.1 come back later');
     expect(bed.outbound.sends.length).toBeGreaterThan(2);
   });
 
   it('whose counterparty hangs is answered before 90 s as uncertain, exactly once', async () => {
     bed.outbound.onSend = never;
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(84_000);
-    expect(bed.hub.sent).toHaveLength(0);
+    expect(bed.fakeServer.sent).toHaveLength(0);
     await bed.clock.advance(4_000);
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('delivery uncertain');
     await bed.clock.advance(200_000);
-    expect(bed.hub.sent).toHaveLength(1);
+    expect(bed.fakeServer.sent).toHaveLength(1);
     expect(bed.outbound.sends).toHaveLength(1);
   });
 
   it('of unknown outcome is sent again under the same Message-ID when the policy is Resend', async () => {
     const outcomes: Outcome[] = [{ kind: 'unknown', detail: 'closed after the final dot' }];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.sendRequest(sendRequest(ID));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     const [first, second] = bed.outbound.sends;
     expect(second?.mail.messageId).toBe(first?.mail.messageId);
@@ -147,10 +147,10 @@ describe('an outbound message', () => {
   it('of unknown outcome is held when the policy is Hold, also when the server repeats it', async () => {
     bed.outbound.whenUncertain = 'Hold';
     bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
-    bed.hub.sendRequest(sendRequest(ID));
-    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
-    bed.hub.sendRequest(sendRequest(ID));
-    const answers = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const answers = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     for (const { content } of answers) expect(content.Data).toContain('held for a person');
     expect(bed.outbound.sends).toHaveLength(1);
   });
@@ -158,8 +158,8 @@ describe('an outbound message', () => {
   it('of unknown outcome counts as sent when the policy is AssumeSent', async () => {
     bed.outbound.whenUncertain = 'AssumeSent';
     bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
-    bed.hub.sendRequest(sendRequest(ID));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(1);
   });
@@ -169,8 +169,8 @@ describe('an outbound message', () => {
     bed.outbound.onSend = async () => {
       throw new Error('a bug in the driver');
     };
-    bed.hub.sendRequest(sendRequest(ID));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('a bug in the driver');
     expect(bed.outbound.sends).toHaveLength(1);
   });
@@ -178,14 +178,14 @@ describe('an outbound message', () => {
   it('that came to its outcome after the answer is answered with it when the server repeats', async () => {
     let finish: (outcome: Outcome) => void = () => {};
     bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(88_000);
-    await bed.hub.untilCount('ES_MESSAGE_SENT', 1);
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
     finish({ kind: 'sent', deliverySystemId: 'late' });
     await bed.clock.advance(10);
-    bed.hub.sendRequest(sendRequest(ID));
-    const [, second] = await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
     expect(bed.outbound.sends).toHaveLength(1);
   });
@@ -208,12 +208,12 @@ describe('an outbound message for several', () => {
       },
     ];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.sendRequest(sendRequest(ID, three));
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    bed.fakeServer.sendRequest(sendRequest(ID, three));
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('b@example.com: 550 unknown');
     expect(content.Data).toContain('accepted for a@example.com, c@example.com');
-    bed.hub.sendRequest(sendRequest(ID, three));
-    await bed.hub.untilCount('ES_MESSAGE_SENT', 2);
+    bed.fakeServer.sendRequest(sendRequest(ID, three));
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(bed.outbound.sends[1]?.mail.recipients).toEqual(['b@example.com']);
   });
 
@@ -227,10 +227,10 @@ describe('an outbound message for several', () => {
       },
     ];
     bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.hub.sendRequest(sendRequest(ID, three));
+    bed.fakeServer.sendRequest(sendRequest(ID, three));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.clock.advance(5_000);
-    const { content } = await bed.hub.until('ES_MESSAGE_SENT');
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     expect(bed.outbound.sends.map(({ mail }) => mail.recipients.length)).toEqual([3, 1]);
   });
@@ -240,23 +240,23 @@ describe('the answer', () => {
   it('that cannot be written because the link is down is written on the next one', async () => {
     let finish: (outcome: Outcome) => void = () => {};
     bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
-    bed.hub.drop();
+    bed.fakeServer.drop();
     await fact(() => bed.service.state().is === 'down');
     finish({ kind: 'sent', deliverySystemId: 'x' });
     await bed.clock.advance(2_000);
-    const { content, connection } = await bed.hub.until('ES_MESSAGE_SENT');
+    const { content, connection } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     expect(connection).toBe(2);
   });
 
   it('of an outbound message that a stop cut short says so', async () => {
     bed.outbound.onSend = never;
-    bed.hub.sendRequest(sendRequest(ID));
+    bed.fakeServer.sendRequest(sendRequest(ID));
     await fact(() => bed.outbound.sends.length === 1);
     await bed.restart();
-    expect(bed.hub.sent).toHaveLength(1);
-    expect(bed.hub.sent[0]?.Data).toContain('delivery uncertain');
+    expect(bed.fakeServer.sent).toHaveLength(1);
+    expect(bed.fakeServer.sent[0]?.Data).toContain('delivery uncertain');
   });
 });

@@ -74,7 +74,7 @@ it('a running service does it within a second', async () => {
   await run();
   await journal.optOut({ group: 'shop', address: ANN, at: clock.now(), source: 'keyword', detail: 'STOP' });
   ask('in');
-  await clock.untilArmed(1);
+  await clock.waitForTimers(1);
   await clock.advance(1_000);
   await fact(() => left().length === 0);
   expect(await journal.optedOut('shop', ANN)).toBeNull();

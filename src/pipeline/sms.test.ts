@@ -12,14 +12,14 @@ beforeEach(async () => {
   bed = await startSmsBed();
 });
 afterEach(async () => {
-  expect(bed.hub.violations).toEqual([]);
+  expect(bed.fakeServer.violations).toEqual([]);
   await bed.close();
 });
 
 const optOuts = (): Promise<readonly OptOut[]> => bed.journal((journal) => journal.optOuts());
 const stateOf = async (key: string) => (await bed.journal((journal) => journal.recordsOf(SMS, [key]))).get(key)?.state;
 const answered = async (count: number) =>
-  (await bed.hub.untilCount('ES_MESSAGE_SENT', count)).map(({ content }) => content);
+  (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
 /** What `gatepost explain` would say of how far an outbound message has come. */
 const delivery = async (id: string) => {
   const [story] = await bed.journal((journal) => journal.traces(id));
@@ -76,39 +76,42 @@ describe('an outbound message for a text', () => {
 
 describe('a pushed message', () => {
   it('is in the journal before the reply, and handed over after it', async () => {
-    bed.hub.onReceiving = () => 'silent';
+    bed.fakeServer.onReceiving = () => 'silent';
     const reply = await bed.push({ providerId: 'a', text: 'Ahoj' });
     expect([reply.status, await reply.text()]).toEqual([200, 'thank you']);
     expect(await stateOf('id a')).toBe('open');
-    const { content } = await bed.hub.until('ES_MESSAGE_RECEIVING');
+    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(content).toMatchObject({ GatewayId: SMS, RemoteAddress: ANN, BodyText: 'Ahoj', DeliverySystemId: 'a' });
-    bed.hub.acknowledge(content);
+    bed.fakeServer.acknowledge(content);
     while ((await stateOf('id a')) !== 'confirmed') await bed.clock.advance(100);
   });
 
   it('that is pushed again, at once or later, is handed over once', async () => {
     const replies = await Promise.all([1, 2, 3].map(() => bed.push({ providerId: 'a', text: 'Ahoj' })));
     expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
-    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     while ((await stateOf('id a')) !== 'confirmed') await bed.clock.advance(100);
     expect((await bed.push({ providerId: 'a', text: 'Ahoj' })).status).toBe(200);
     await bed.clock.advance(120_000);
-    expect(bed.hub.received).toHaveLength(1);
+    expect(bed.fakeServer.received).toHaveLength(1);
   });
 
   it('is handed over by the next process when this one ended before the server took it, pictures and all', async () => {
-    bed.hub.onReceiving = () => 'silent';
+    bed.fakeServer.onReceiving = () => 'silent';
     const media = [{ name: 'a.png', type: 'image/png', bytes: Buffer.from('PNG') }];
     bed.texts.onPush = async () => ({
       reply: { status: 200 },
       messages: [{ key: 'id a', fingerprint: '', content: { ...text('Ahoj'), media } }],
     });
     expect((await bed.push({})).status).toBe(200);
-    const { content: first } = await bed.hub.until('ES_MESSAGE_RECEIVING');
+    const { content: first } = await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     await bed.restart();
-    bed.hub.onReceiving = () => true;
+    bed.fakeServer.onReceiving = () => true;
     await bed.clock.advance(2_000);
-    const second = await bed.hub.until('ES_MESSAGE_RECEIVING', (_content, { connection }) => connection > 1);
+    const second = await bed.fakeServer.waitForFrame(
+      'ES_MESSAGE_RECEIVING',
+      (_content, { connection }) => connection > 1,
+    );
     for (const field of ['RequestId', 'DeliverySystemId', 'RemoteAddress', 'ReceivedSentTime'])
       expect([field, second.content[field]]).toEqual([field, first[field]]);
     expect(second.content.BodyText).toMatch(/^Ahoj\n[\s\S]*a\.png \(image\/png, 3 bytes\)/);
@@ -116,13 +119,13 @@ describe('a pushed message', () => {
   });
 
   it('is taken while the contact center is away, and waits for it', async () => {
-    bed.hub.accept = () => 'not now';
-    bed.hub.drop();
+    bed.fakeServer.accept = () => 'not now';
+    bed.fakeServer.drop();
     await fact(() => bed.service.state().is !== 'up');
     expect((await bed.push({ providerId: 'a', text: 'Ahoj' })).status).toBe(200);
-    bed.hub.accept = () => true;
-    while (bed.hub.received.length === 0) await bed.clock.advance(1_000);
-    expect(bed.hub.received[0]).toMatchObject({ BodyText: 'Ahoj' });
+    bed.fakeServer.accept = () => true;
+    while (bed.fakeServer.received.length === 0) await bed.clock.advance(1_000);
+    expect(bed.fakeServer.received[0]).toMatchObject({ BodyText: 'Ahoj' });
   });
 
   it('is answered "try again" when the journal cannot take it, nothing of it stays, and the repeat is taken', async () => {
@@ -132,9 +135,9 @@ describe('a pushed message', () => {
     expect(await stateOf('id a')).toBeUndefined();
     bed.tamper('DROP TRIGGER full');
     expect((await bed.push({ providerId: 'a', text: 'Ahoj' })).status).toBe(200);
-    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     await bed.clock.advance(60_000);
-    expect(bed.hub.received).toHaveLength(1);
+    expect(bed.fakeServer.received).toHaveLength(1);
   });
 
   it('is answered "try again" when the driver fails over it', async () => {
@@ -152,7 +155,7 @@ describe('a pushed message', () => {
 describe('who wants no messages', () => {
   it('is not sent any after STOP: the outbound message is rejected with that reason, before it costs anything', async () => {
     await bed.push({ providerId: 'a', text: ' Stop. ' });
-    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toMatchObject([{ group: SMS, address: ANN, source: 'keyword' }]);
     bed.sendRequest(ID, 'Buy now');
     const [answer] = await answered(1);
@@ -163,7 +166,7 @@ describe('who wants no messages', () => {
   it('is sent them again after START', async () => {
     await bed.push({ providerId: 'a', text: 'STOP' });
     await bed.push({ providerId: 'b', text: 'start' });
-    await bed.hub.untilCount('ES_MESSAGE_RECEIVING', 2);
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
     expect(await optOuts()).toEqual([]);
     bed.sendRequest(ID, 'Hello again');
     const [answer] = await answered(1);
@@ -172,19 +175,19 @@ describe('who wants no messages', () => {
   });
 
   it('is not signed up again by an old START that is read once more after a restart', async () => {
-    bed.hub.onReceiving = (message) => (message.BodyText === 'start' ? 'silent' : true);
+    bed.fakeServer.onReceiving = (message) => (message.BodyText === 'start' ? 'silent' : true);
     await bed.push({ providerId: 'a', text: 'STOP' });
     await bed.push({ providerId: 'b', text: 'start' });
     await bed.push({ providerId: 'c', text: 'STOP' });
-    await bed.hub.untilCount('ES_MESSAGE_RECEIVING', 3);
+    await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 3);
     await bed.restart();
-    while (bed.hub.received.length < 4) await bed.clock.advance(500);
+    while (bed.fakeServer.received.length < 4) await bed.clock.advance(500);
     expect(await optOuts()).toMatchObject([{ address: ANN }]);
   });
 
   it('did not say so by a word among others', async () => {
     await bed.push({ providerId: 'a', text: 'Please do not stop here' });
-    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toEqual([]);
   });
 
@@ -203,7 +206,7 @@ describe('who wants no messages', () => {
 
   it('is told by the carrier’s own reading of a message, whatever the words', async () => {
     await bed.push({ providerId: 'a', text: 'leave me alone', consent: 'stop' });
-    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toMatchObject([{ address: ANN }]);
   });
 
@@ -212,7 +215,7 @@ describe('who wants no messages', () => {
     expect((await bed.push({ providerId: 'a', text: 'STOP' })).status).toBe(503);
     bed.tamper('DROP TRIGGER full');
     await bed.push({ providerId: 'a', text: 'STOP' });
-    await bed.hub.until('ES_MESSAGE_RECEIVING');
+    await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toHaveLength(1);
   });
 });

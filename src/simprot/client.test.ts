@@ -4,7 +4,12 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { listLog } from '../../test/fixtures/simprot-peer.js';
 import { type Certificate, makeCertificate } from '../../test/servers/certificate.js';
-import { type Hub, type HubOptions, hubFrame, startHub } from '../../test/servers/hub.js';
+import {
+  type FakeServer,
+  type FakeServerOptions,
+  serverFrame,
+  startFakeServer,
+} from '../../test/servers/fake-server.js';
 import { type Client, type ClientOptions, type ClientState, createClient } from './client.js';
 import type { Frame } from './codec.js';
 
@@ -68,16 +73,16 @@ function setUp(port: number, options: Partial<ClientOptions> = {}): Setup {
   return { client, clock, frames, states, lines, fields, untilState };
 }
 
-async function hubAnd(hubOptions: HubOptions = {}, options: Partial<ClientOptions> = {}) {
-  const hub = await startHub(hubOptions);
-  cleanup.push(() => hub.close());
-  const setup = setUp(hub.port, options);
+async function withFakeServer(fakeServerOptions: FakeServerOptions = {}, options: Partial<ClientOptions> = {}) {
+  const fakeServer = await startFakeServer(fakeServerOptions);
+  cleanup.push(() => fakeServer.close());
+  const setup = setUp(fakeServer.port, options);
   setup.client.start();
-  return { hub, ...setup };
+  return { fakeServer, ...setup };
 }
 
-async function upOn(hubOptions: HubOptions = {}, options: Partial<ClientOptions> = {}) {
-  const setup = await hubAnd(hubOptions, options);
+async function upOn(fakeServerOptions: FakeServerOptions = {}, options: Partial<ClientOptions> = {}) {
+  const setup = await withFakeServer(fakeServerOptions, options);
   await setup.client.untilUp(new AbortController().signal);
   return setup;
 }
@@ -107,8 +112,8 @@ async function turn(clock: ManualClock, fact: () => boolean): Promise<void> {
 
 describe('a session', () => {
   test('begins with the login as it is laid down', async () => {
-    const { hub, client } = await upOn();
-    expect(hub.logins).toEqual([
+    const { fakeServer, client } = await upOn();
+    expect(fakeServer.logins).toEqual([
       {
         Account: 'gate',
         Password: 'secret',
@@ -118,30 +123,30 @@ describe('a session', () => {
         Profile: 'gatepost/1',
       },
     ]);
-    expect(hub.frames[0]).toMatchObject({ code: 'ES_LOGIN', peer: null });
-    expect(hub.violations).toEqual([]);
+    expect(fakeServer.frames[0]).toMatchObject({ code: 'ES_LOGIN', peer: null });
+    expect(fakeServer.violations).toEqual([]);
     expect(client.state).toMatchObject({ is: 'up' });
   });
 
   test.each(['json', 'msgpack'] as const)('carries MSGs both ways whatever each side writes (%s)', async (encoding) => {
     const other = encoding === 'json' ? 'msgpack' : 'json';
-    const { hub, client, frames, clock } = await upOn({ encoding: other }, { encoding });
+    const { fakeServer, client, frames, clock } = await upOn({ encoding: other }, { encoding });
     const content = { GatewayId: 'g', SubjectField: 'Žluťoučký 🐎', ToField: null };
     await client.send('ES_MESSAGE_RECEIVING', content);
-    expect((await hub.until('ES_MESSAGE_RECEIVING')).content).toEqual(content);
+    expect((await fakeServer.waitForFrame('ES_MESSAGE_RECEIVING')).content).toEqual(content);
     await client.send('ES_SL_GETGATEWAYS', '@gatepost');
-    expect((await hub.until('ES_SL_GETGATEWAYS')).content).toBe('@gatepost');
-    hub.sendRequest(content);
+    expect((await fakeServer.waitForFrame('ES_SL_GETGATEWAYS')).content).toBe('@gatepost');
+    fakeServer.sendRequest(content);
     await turn(clock, () => frames.some((frame) => frame.code === 'SE_MESSAGE_SENDING'));
     expect(frames.find((frame) => frame.code === 'SE_MESSAGE_SENDING')?.content).toEqual(content);
-    expect(hub.violations).toEqual([]);
+    expect(fakeServer.violations).toEqual([]);
   });
 
   test('reads frames that come one byte at a time', async () => {
-    const { hub, frames, clock } = await upOn();
-    const bytes = Buffer.concat([hubFrame('SE_A', { x: 1 }), hubFrame('SE_B', null)]);
+    const { fakeServer, frames, clock } = await upOn();
+    const bytes = Buffer.concat([serverFrame('SE_A', { x: 1 }), serverFrame('SE_B', null)]);
     for (const byte of bytes) {
-      hub.sendRaw(Buffer.of(byte));
+      fakeServer.sendRaw(Buffer.of(byte));
       await clock.advance(0);
     }
     await turn(clock, () => frames.length === 2);
@@ -158,17 +163,19 @@ describe('a session', () => {
 
   test('lets an answer be sent for a frame that came together with SE_LOGIN', async () => {
     const answers: Promise<void>[] = [];
-    const { hub, client } = await hubAnd(
+    const { fakeServer, client } = await withFakeServer(
       { accept: () => 'silent' },
       { onFrame: (frame) => void answers.push(client.send('ES_MESSAGE_SENT', { was: frame.code })) },
     );
-    await hub.until('ES_LOGIN');
-    const [connection] = hub.connections;
+    await fakeServer.waitForFrame('ES_LOGIN');
+    const [connection] = fakeServer.connections;
     if (connection) connection.answered = true;
-    hub.sendRaw(Buffer.concat([hubFrame('SE_LOGIN', { Success: true }), hubFrame('SE_MESSAGE_SENDING', {})]));
-    expect((await hub.until('ES_MESSAGE_SENT')).content).toEqual({ was: 'SE_MESSAGE_SENDING' });
+    fakeServer.sendRaw(
+      Buffer.concat([serverFrame('SE_LOGIN', { Success: true }), serverFrame('SE_MESSAGE_SENDING', {})]),
+    );
+    expect((await fakeServer.waitForFrame('ES_MESSAGE_SENT')).content).toEqual({ was: 'SE_MESSAGE_SENDING' });
     await Promise.all(answers);
-    expect(hub.violations).toEqual([]);
+    expect(fakeServer.violations).toEqual([]);
   });
 
   test('that is waited for can be given up', async () => {
@@ -182,12 +189,22 @@ describe('a session', () => {
 
 describe('a lost connection', () => {
   test.each([
-    ['dropped', (hub: Hub) => hub.drop(), 'session/closed', /closed the connection$/],
-    ['dropped in the middle of a frame', (hub: Hub) => hub.dropMidFrame(), 'session/closed', /96 of \d+ bytes/],
-    ['that sends garbage', (hub: Hub) => hub.sendRaw(Buffer.alloc(64, 0xff)), 'session/protocol', /4294967295 bytes/],
+    ['dropped', (fakeServer: FakeServer) => fakeServer.drop(), 'session/closed', /closed the connection$/],
+    [
+      'dropped in the middle of a frame',
+      (fakeServer: FakeServer) => fakeServer.dropMidFrame(),
+      'session/closed',
+      /96 of \d+ bytes/,
+    ],
+    [
+      'that sends garbage',
+      (fakeServer: FakeServer) => fakeServer.sendRaw(Buffer.alloc(64, 0xff)),
+      'session/protocol',
+      /4294967295 bytes/,
+    ],
   ])('%s is shown and made anew', async (_, lose, code, reason) => {
-    const { hub, client, clock, untilState } = await upOn();
-    lose(hub);
+    const { fakeServer, client, clock, untilState } = await upOn();
+    lose(fakeServer);
     const down = await untilState('down');
     expect(down.code).toBe(code);
     expect(down.reason.split('. ')[0]).toMatch(reason);
@@ -196,28 +213,28 @@ describe('a lost connection', () => {
     await clock.advance(down.retryAt - clock.now());
     await untilState('up', 2);
     await client.send('ES_X', null);
-    expect((await hub.until('ES_X')).connection).toBe(2);
-    expect(hub.violations).toEqual([]);
+    expect((await fakeServer.waitForFrame('ES_X')).connection).toBe(2);
+    expect(fakeServer.violations).toEqual([]);
   });
 
   test('whose server fell silent is given up after 3 x KeepAlive', async () => {
-    const { hub, clock, untilState } = await upOn({ keepAlive: 5 });
-    hub.stall();
+    const { fakeServer, clock, untilState } = await upOn({ keepAlive: 5 });
+    fakeServer.stall();
     await clock.advance(14_999);
-    expect(hub.connections).toHaveLength(1);
+    expect(fakeServer.connections).toHaveLength(1);
     await clock.advance(1);
     expect(await untilState('down')).toMatchObject({ code: 'session/silent' });
   });
 
   test('stays up for as long as pings are answered', async () => {
-    const { hub, client, clock } = await upOn({ keepAlive: 5 });
+    const { fakeServer, client, clock } = await upOn({ keepAlive: 5 });
     for (let pings = 1; pings <= 20; pings++) {
       await clock.advance(5_000);
-      await hub.untilCount('ES_PING', pings);
+      await fakeServer.waitForFrames('ES_PING', pings);
       await clock.advance(0);
     }
     expect(client.state).toMatchObject({ is: 'up' });
-    expect(hub.frames.map((frame) => frame.code)).toEqual(['ES_LOGIN', ...Array(20).fill('ES_PING')]);
+    expect(fakeServer.frames.map((frame) => frame.code)).toEqual(['ES_LOGIN', ...Array(20).fill('ES_PING')]);
   });
 });
 
@@ -229,7 +246,7 @@ describe('reconnecting', () => {
     for (let n = 1; n <= 10; n++) {
       const down = await untilState('down', n);
       waits.push(down.retryAt - clock.now());
-      await clock.untilArmed(1);
+      await clock.waitForTimers(1);
       await clock.advance(down.retryAt - clock.now());
     }
     expect(waits).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000]);
@@ -245,50 +262,50 @@ describe('reconnecting', () => {
   });
 
   test('goes on waiting longer while the server takes logins and drops them', async () => {
-    const { hub, clock, untilState } = await hubAnd({}, { random: () => 1 });
+    const { fakeServer, clock, untilState } = await withFakeServer({}, { random: () => 1 });
     const waits: number[] = [];
     for (let n = 1; n <= 4; n++) {
       await untilState('up', n);
       await clock.advance(9_000);
-      hub.drop();
+      fakeServer.drop();
       const down = await untilState('down', n);
       waits.push(down.retryAt - clock.now());
-      await clock.untilArmed(1);
+      await clock.waitForTimers(1);
       await clock.advance(down.retryAt - clock.now());
     }
     expect(waits).toEqual([500, 1_000, 2_000, 4_000]);
     await untilState('up', 5);
     await clock.advance(10_000);
-    hub.drop();
+    fakeServer.drop();
     const down = await untilState('down', 5);
     expect(down.retryAt - clock.now()).toBe(500);
   });
 
   test('comes back to a server that was restarted', async () => {
-    const { hub, client, clock, untilState } = await upOn();
-    await hub.close();
+    const { fakeServer, client, clock, untilState } = await upOn();
+    await fakeServer.close();
     const first = await untilState('down');
     await clock.advance(first.retryAt - clock.now());
     const second = await untilState('down', 2);
     expect(second).toMatchObject({ code: 'server/unreachable', since: first.since });
-    const again = await startHub({ port: hub.port });
+    const again = await startFakeServer({ port: fakeServer.port });
     cleanup.push(() => again.close());
-    await clock.untilArmed(1);
+    await clock.waitForTimers(1);
     await clock.advance(second.retryAt - clock.now());
     await client.untilUp(new AbortController().signal);
     expect(again.logins).toHaveLength(1);
   });
 
   test('gives DNS, TCP and login 20 s together', async () => {
-    const { hub, clock, untilState } = await hubAnd({ accept: () => 'silent' });
-    await hub.until('ES_LOGIN');
+    const { fakeServer, clock, untilState } = await withFakeServer({ accept: () => 'silent' });
+    await fakeServer.waitForFrame('ES_LOGIN');
     await clock.advance(19_999);
-    expect(hub.connections).toHaveLength(1);
+    expect(fakeServer.connections).toHaveLength(1);
     await clock.advance(1);
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/timeout' });
     expect(down.reason).toMatch(/no session with the server 127\.0\.0\.1:\d+ within 20 s\. Check/);
-    await hub.untilConnections(0);
+    await fakeServer.waitForConnections(0);
   });
 
   test('says in one sentence why nobody can be reached', async () => {
@@ -303,26 +320,28 @@ describe('reconnecting', () => {
 
 describe('a refused login', () => {
   test('is shown as the account that it is, and tried again after 30 s', async () => {
-    const { hub, client, clock, untilState, lines, fields } = await hubAnd({ accept: () => 'unknown account' });
+    const { fakeServer, client, clock, untilState, lines, fields } = await withFakeServer({
+      accept: () => 'unknown account',
+    });
     const refused = await untilState('refused');
     expect(refused.reason).toContain('the server refused the login of account "gate": unknown account');
     expect(refused.reason).toContain('server.password');
     expect(refused.retryAt - clock.now()).toBe(30_000);
-    hub.accept = () => true;
-    await clock.untilArmed(1);
+    fakeServer.accept = () => true;
+    await clock.waitForTimers(1);
     await clock.advance(29_999);
-    expect(hub.logins).toHaveLength(1);
+    expect(fakeServer.logins).toHaveLength(1);
     await clock.advance(1);
     await client.untilUp(new AbortController().signal);
-    expect(hub.logins).toHaveLength(2);
+    expect(fakeServer.logins).toHaveLength(2);
     expect(JSON.stringify([lines, fields])).not.toContain('secret');
   });
 });
 
 describe('its states', () => {
   test('change one at a time, each logged with where it came from', async () => {
-    const { hub, client, untilState, fields, states, lines } = await upOn();
-    hub.drop();
+    const { fakeServer, client, untilState, fields, states, lines } = await upOn();
+    fakeServer.drop();
     await untilState('down');
     await client.stop();
     expect(states.map((state) => state.is)).toEqual(['dialing', 'up', 'down', 'closed']);
@@ -351,20 +370,20 @@ describe('its states', () => {
 
 describe('stopping', () => {
   test('sends what was given to it first', async () => {
-    const { hub, client } = await upOn();
+    const { fakeServer, client } = await upOn();
     const big = { Data: 'x'.repeat(3_000_000) };
     const sent = client.send('ES_MESSAGE_SENT', big);
     await client.stop();
     await sent;
-    expect((await hub.until('ES_MESSAGE_SENT')).content).toEqual(big);
-    await hub.untilConnections(0);
+    expect((await fakeServer.waitForFrame('ES_MESSAGE_SENT')).content).toEqual(big);
+    await fakeServer.waitForConnections(0);
   });
 
   test('ends a dial that is under way', async () => {
-    const { hub, client, states } = await hubAnd({ accept: () => 'silent' });
-    await hub.until('ES_LOGIN');
+    const { fakeServer, client, states } = await withFakeServer({ accept: () => 'silent' });
+    await fakeServer.waitForFrame('ES_LOGIN');
     await client.stop();
-    await hub.untilConnections(0);
+    await fakeServer.waitForConnections(0);
     expect(states.map((state) => state.is)).toEqual(['dialing', 'closed']);
   });
 
@@ -387,32 +406,35 @@ describe('TLS', () => {
   });
 
   test('carries a session, chain and name verified', async () => {
-    const { hub, client, lines } = await upOn({ tls: local }, { tls: { ca: local.cert } });
+    const { fakeServer, client, lines } = await upOn({ tls: local }, { tls: { ca: local.cert } });
     await client.send('ES_X', null);
-    await hub.until('ES_X');
+    await fakeServer.waitForFrame('ES_X');
     expect(lines.join()).not.toContain('verification');
   });
 
   test('refuses a certificate that nobody we trust has signed', async () => {
-    const { hub, untilState } = await hubAnd({ tls: local }, { tls: {} });
+    const { fakeServer, untilState } = await withFakeServer({ tls: local }, { tls: {} });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
     expect(down.reason).toMatch(/signed by nobody we trust \(DEPTH_ZERO_SELF_SIGNED_CERT\)\. .*server\.tls\.ca/);
-    expect(hub.frames).toEqual([]);
+    expect(fakeServer.frames).toEqual([]);
   });
 
   test('refuses a certificate for another name, and says for which', async () => {
-    const { hub, untilState } = await hubAnd({ tls: elsewhere }, { tls: { ca: elsewhere.cert } });
+    const { fakeServer, untilState } = await withFakeServer({ tls: elsewhere }, { tls: { ca: elsewhere.cert } });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
     expect(down.reason).toContain('its certificate is not for "127.0.0.1" but for DNS:mail.example.com');
     expect(down.reason).toContain('server.tls.servername');
-    expect(hub.frames).toEqual([]);
+    expect(fakeServer.frames).toEqual([]);
   });
 
   test('verifies the name it is told to', async () => {
     await upOn({ tls: elsewhere }, { tls: { ca: elsewhere.cert, servername: 'mail.example.com' } });
-    const { untilState } = await hubAnd({ tls: local }, { tls: { ca: local.cert, servername: 'mail.example.com' } });
+    const { untilState } = await withFakeServer(
+      { tls: local },
+      { tls: { ca: local.cert, servername: 'mail.example.com' } },
+    );
     expect((await untilState('down')).reason).toContain('is not for "mail.example.com"');
   });
 
@@ -424,7 +446,7 @@ describe('TLS', () => {
   test('shows a client certificate, and says so when the server misses one', async () => {
     const tls = { ...local, ca: elsewhere.cert, requestCert: true, rejectUnauthorized: true };
     await upOn({ tls }, { tls: { ca: local.cert, cert: elsewhere.cert, key: elsewhere.key } });
-    const { untilState } = await hubAnd({ tls }, { tls: { ca: local.cert } });
+    const { untilState } = await withFakeServer({ tls }, { tls: { ca: local.cert } });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
     expect(down.reason).toMatch(/it wants a certificate from us .* server\.tls\.cert/);
@@ -432,7 +454,7 @@ describe('TLS', () => {
 
   test('is never older than 1.2', async () => {
     const old = { ...local, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT:@SECLEVEL=0' } as const;
-    const { untilState } = await hubAnd({ tls: old }, { tls: { ca: local.cert } });
+    const { untilState } = await withFakeServer({ tls: old }, { tls: { ca: local.cert } });
     expect(await untilState('down')).toMatchObject({ code: 'server/tls' });
   });
 
@@ -457,7 +479,7 @@ describe('TLS', () => {
   });
 
   test('settings that cannot be used are named', async () => {
-    const { untilState } = await hubAnd({ tls: local }, { tls: { cert: 'nonsense', key: 'nonsense' } });
+    const { untilState } = await withFakeServer({ tls: local }, { tls: { cert: 'nonsense', key: 'nonsense' } });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
     expect(down.reason).toContain('the TLS settings cannot be used');

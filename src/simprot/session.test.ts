@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { listLog, socketPair } from '../../test/fixtures/simprot-peer.js';
-import { hubFrame } from '../../test/servers/hub.js';
+import { serverFrame } from '../../test/servers/fake-server.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Frame } from './codec.js';
@@ -104,7 +104,7 @@ describe('the connector', () => {
       },
       onFrame: (frame) => void sendRequest.push(frame.code),
     });
-    peer.raw(Buffer.concat([hubFrame('SE_LOGIN', { Success: true }), hubFrame('SE_MESSAGE_SENDING', {})]));
+    peer.raw(Buffer.concat([serverFrame('SE_LOGIN', { Success: true }), serverFrame('SE_MESSAGE_SENDING', {})]));
     await peer.untilFrames(2);
     expect(sendRequest).toEqual(['up', 'SE_MESSAGE_SENDING']);
     expect(peer.codes).toEqual(['ES_LOGIN', 'ES_SL_GETGATEWAYS']);
@@ -198,7 +198,7 @@ describe('the connector', () => {
 
   test('takes a frame that never becomes complete for silence', async () => {
     const { clock, session, peer } = await connectorUp(2);
-    const frame = hubFrame('SE_MESSAGE_SENDING', { SubjectField: 'x'.repeat(100) });
+    const frame = serverFrame('SE_MESSAGE_SENDING', { SubjectField: 'x'.repeat(100) });
     for (let i = 0; i < 6; i++) {
       peer.raw(frame.subarray(i, i + 1));
       await clock.advance(1_000);
@@ -281,13 +281,13 @@ describe('the server', () => {
 
   test('closes a connection that sends anything between ES_LOGIN and SE_LOGIN', async () => {
     const { peer, session } = await server({ authenticate: () => new Promise(() => {}) });
-    peer.raw(Buffer.concat([hubFrame('ES_LOGIN', LOGIN), hubFrame('ES_SL_GETGATEWAYS', '@gatepost')]));
+    peer.raw(Buffer.concat([serverFrame('ES_LOGIN', LOGIN), serverFrame('ES_SL_GETGATEWAYS', '@gatepost')]));
     expect((await reasonOf(session)).message).toContain('sent ES_SL_GETGATEWAYS before it was logged in');
   });
 
   test('closes a connection that says nothing for 10 s', async () => {
     const { clock, session, peer } = await server();
-    peer.raw(hubFrame('ES_LOGIN', LOGIN).subarray(0, 20));
+    peer.raw(serverFrame('ES_LOGIN', LOGIN).subarray(0, 20));
     await clock.advance(9_999);
     expect(clock.armed).toBe(1);
     await clock.advance(1);
@@ -342,21 +342,21 @@ describe('any session', () => {
 
   test('hands over nothing that follows a broken frame', async () => {
     const { peer, session, frames } = await serverUp();
-    peer.raw(Buffer.concat([hubFrame('ES_A', null), Buffer.of(0, 0, 0, 1, 0xc1), hubFrame('ES_B', null)]));
+    peer.raw(Buffer.concat([serverFrame('ES_A', null), Buffer.of(0, 0, 0, 1, 0xc1), serverFrame('ES_B', null)]));
     await session.closed;
     expect(frames.map((frame) => frame.code)).toEqual(['ES_A']);
   });
 
   test('hands over nothing that follows a broken rule', async () => {
     const { peer, session, frames } = await serverUp();
-    peer.raw(Buffer.concat([hubFrame('ES_A', null), hubFrame('ES_LOGIN', LOGIN), hubFrame('ES_B', null)]));
+    peer.raw(Buffer.concat([serverFrame('ES_A', null), serverFrame('ES_LOGIN', LOGIN), serverFrame('ES_B', null)]));
     expect((await reasonOf(session)).message).toBe('the connector sent a second ES_LOGIN');
     expect(frames.map((frame) => frame.code)).toEqual(['ES_A']);
   });
 
   test('says that it was cut in the middle of a frame', async () => {
     const { peer, session } = await serverUp();
-    peer.socket.end(hubFrame('ES_MESSAGE_RECEIVING', { A: 1 }).subarray(0, 20));
+    peer.socket.end(serverFrame('ES_MESSAGE_RECEIVING', { A: 1 }).subarray(0, 20));
     expect((await reasonOf(session)).message).toMatch(
       /the connector closed the connection in the middle of a frame \(16 of \d+ bytes of its body had arrived\)/,
     );

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { closers } from '../../src/kit/closers.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import type { Dovecot } from '../servers/dovecot.js';
 import { startProxy } from '../servers/proxy.js';
 import { type Bed, imapHost, type Mailbox, type Stub, startStub } from './bed.js';
@@ -92,7 +92,7 @@ async function work(stub: Stub, child: Child, { count }: DrainJob, gateway: obje
   const complete = stub.hear('complete');
   stub.tell({ do: 'go', gateways: [gateway] });
   await within(`${count} mails at the stub`, child.during(complete));
-  await child.during(until(`${count} flags`, flagged, FLAGS_MS));
+  await child.during(waitFor(`${count} flags`, flagged, FLAGS_MS));
 }
 
 async function measure(dovecot: Dovecot, child: Child, run: () => Promise<void>): Promise<Omit<DrainSample, 'bytes'>> {

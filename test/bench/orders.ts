@@ -2,7 +2,7 @@
 // nodemailer pool; counted by the sink.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, untilPort } from '../servers/process.js';
 import { type Bed, gateway, OUT, type Stub, startStub } from './bed.js';
 import { dice, pick } from './dice.js';
@@ -38,7 +38,7 @@ export async function sendRequests(bed: Bed, side: 'gatepost' | 'pool', count: n
     const cpuBefore = await send.cpuMs();
     const ms = await within(`${count} orders`, send.batch(count));
     const cpuMs = (await send.cpuMs()) - cpuBefore;
-    await until(`${count + extra} mails in the sink`, () => counted(sink) === count + extra, 10_000);
+    await waitFor(`${count + extra} mails in the sink`, () => counted(sink) === count + extra, 10_000);
     return { ms, cpuMs };
   } finally {
     await stack.close();
@@ -80,7 +80,7 @@ async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof clos
   return {
     async warmUp() {
       // Before the gateway runs, a send request is answered with an error at once; none of those reaches the sink.
-      await until('the gateway', async () => (await sendRequest(stub, 1)).failures.length === 0);
+      await waitFor('the gateway', async () => (await sendRequest(stub, 1)).failures.length === 0);
       await batch(WARM_UP);
       return WARM_UP + 1;
     },

@@ -2,7 +2,7 @@
 // alone and by the bare library.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type Bed, OUT, type Stub } from './bed.js';
 import type { Child } from './child.js';
 import { within } from './limit.js';
@@ -71,7 +71,7 @@ async function ourSender(bed: Bed, _job: TextsJob, smsc: Smsc, stack: Stack): Pr
     return child.during(answered);
   };
   // Before the gateway runs, a send request is answered with an error at once; none of those reaches the SMSC.
-  await until('the gateway', async () => (await sendRequest(0, 1)).failures.length === 0);
+  await waitFor('the gateway', async () => (await sendRequest(0, 1)).failures.length === 0);
   return {
     child,
     async batch(first, count) {

@@ -8,7 +8,7 @@ import {
   messageOf,
 } from '../../src/driver/contract.js';
 import { secretsAmong } from '../../src/driver/settings.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type Bench, openThings, type Table } from './bench.js';
 import type { Counterparty } from './harness.js';
 
@@ -80,7 +80,7 @@ export function anyDirection<
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps)
       expect(step).toMatchObject({ ok: true, name: expect.any(String), detail: expect.stringMatching(/./) });
-    await until('everything the test opened to be closed', () => openThings() <= before);
+    await waitFor('everything the test opened to be closed', () => openThings() <= before);
   });
 
   it(`${side}: the test of a bad connection ends with the first step that fails, and says why`, async () => {
@@ -99,7 +99,7 @@ export function anyDirection<
     );
     expect(failure).toBeInstanceOf(GatepostError);
     expect(messageOf(failure)).toMatch(/^[^\n]{15,300}$/);
-    await until('everything to be closed again', () => openThings() <= before);
+    await waitFor('everything to be closed again', () => openThings() <= before);
     expect(table.clock.armed).toBe(0);
   });
 
@@ -110,7 +110,7 @@ export function anyDirection<
       const session = await driver.open(table.context());
       await driver.close(session);
       await driver.close(session);
-      await until('everything to be closed', () => openThings() <= before);
+      await waitFor('everything to be closed', () => openThings() <= before);
       expect(table.clock.armed).toBe(0);
     }
   });

@@ -1,7 +1,7 @@
 // Owns the cases for drivers that receive.
 import { expect, it } from 'vitest';
 import { type ComposedMessage, type Content, messageOf } from '../../src/driver/contract.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type Bench, openThings } from './bench.js';
 import type { Offering } from './harness.js';
 import type { Words } from './words.js';
@@ -16,7 +16,7 @@ export function receiving<
 >(bench: Bench<Settings, Session, C, In, Out>, words: Words<In, Out, Offered, never>): void {
   const { driver } = bench;
   const untaken = ({ untaken }: C, count: number) =>
-    untaken && until(`${count} messages left to the counterparty`, async () => (await untaken()) === count);
+    untaken && waitFor(`${count} messages left to the counterparty`, async () => (await untaken()) === count);
   const stillIts = async ({ untaken }: C) => {
     if (untaken) expect(await untaken()).toBe(1);
   };
@@ -108,7 +108,7 @@ export function receiving<
     await inboundMessage.reject('the contact center does not want it');
     await inboundMessage.reject('the contact center does not want it');
     const { refused } = counterparty;
-    if (refused) await until('the refusal to show', async () => (await refused()) === 1);
+    if (refused) await waitFor('the refusal to show', async () => (await refused()) === 1);
     await counterparty.offer(words.offered('behind'));
     expect(carries((await gateway.next()).content, 'behind')).toBe(true);
   });
@@ -121,7 +121,7 @@ export function receiving<
     await idle.stop();
     expect(await asked).toContain('ended');
     await idle.close();
-    await until('everything to be closed', () => openThings() <= before);
+    await waitFor('everything to be closed', () => openThings() <= before);
     expect(clock.armed).toBe(0);
     await counterparty.offer(words.offered('under way'));
     const busy = await open();

@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../fixtures/wait-for.js';
-import { startHub } from '../servers/hub.js';
+import { waitFor } from '../fixtures/wait-for.js';
+import { startFakeServer } from '../servers/fake-server.js';
 import { freePort } from '../servers/process.js';
 import { command, type Folder, folder, gatepost, remote } from './connector.js';
 
@@ -89,13 +89,13 @@ describe('gatepost start ends with one sentence and a code that is not 0', () =>
   });
 
   it('for a journal that another gatepost is using', async () => {
-    const hub = await startHub();
-    const file = place.configure(remote(hub.port));
+    const fakeServer = await startFakeServer();
+    const file = place.configure(remote(fakeServer.port));
     const first = gatepost(['start', '--config', file]);
-    await until('the first to be up', () => hub.logins.length > 0);
+    await waitFor('the first to be up', () => fakeServer.logins.length > 0);
     const { code, output } = await command(['start', '--config', file]);
     await first.stop();
-    await hub.close();
+    await fakeServer.close();
     expect(code).toBe(1);
     expectSentence(output);
   });
@@ -105,32 +105,32 @@ describe('gatepost start keeps trying where waiting can help', () => {
   it('says that the server cannot be reached, and connects when it is there', async () => {
     const port = await freePort();
     const connector = gatepost(['start', '--config', place.configure(remote(port))]);
-    await until('the sentence', () => connector.output().includes(`127.0.0.1:${port}`));
-    const hub = await startHub({ port });
-    await until('the login', () => hub.logins.length > 0);
+    await waitFor('the sentence', () => connector.output().includes(`127.0.0.1:${port}`));
+    const fakeServer = await startFakeServer({ port });
+    await waitFor('the login', () => fakeServer.logins.length > 0);
     await connector.stop();
     expect(await connector.ended).toBe(0);
-    await hub.close();
+    await fakeServer.close();
   });
 
   it('says that the login was refused, and shows no password', async () => {
-    const hub = await startHub({ accept: () => 'wrong account or password' });
-    const connector = gatepost(['start', '--config', place.configure(remote(hub.port))]);
-    await until('the sentence', () => connector.output().includes('wrong account or password'));
+    const fakeServer = await startFakeServer({ accept: () => 'wrong account or password' });
+    const connector = gatepost(['start', '--config', place.configure(remote(fakeServer.port))]);
+    await waitFor('the sentence', () => connector.output().includes('wrong account or password'));
     await connector.stop();
-    await hub.close();
+    await fakeServer.close();
     expect(connector.output()).not.toContain('server-password');
   });
 });
 
 describe('every key is also an environment variable', () => {
   it('that wins over the file', async () => {
-    const hub = await startHub();
-    const env = { GATEPOST_SERVER_PORT: String(hub.port), GATEPOST_SERVER_PASSWORD: 'from-env' };
+    const fakeServer = await startFakeServer();
+    const env = { GATEPOST_SERVER_PORT: String(fakeServer.port), GATEPOST_SERVER_PASSWORD: 'from-env' };
     const connector = gatepost(['start', '--config', place.configure(remote(1))], { env });
-    await until('the login', () => hub.logins.length > 0);
+    await waitFor('the login', () => fakeServer.logins.length > 0);
     await connector.stop();
-    await hub.close();
-    expect(hub.logins[0]?.Password).toBe('from-env');
+    await fakeServer.close();
+    expect(fakeServer.logins[0]?.Password).toBe('from-env');
   });
 });

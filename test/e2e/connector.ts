@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openJournalReader } from '../../src/journal/open.js';
 import type { GatewayInfo } from '../../src/model/message.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type Running, run } from '../servers/process.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url));
@@ -79,7 +79,7 @@ export async function kill(connector: Running): Promise<void> {
 /** Waits until the delivery log in `dataDir` holds such a step; there may be no journal at all yet. */
 export async function untilStep(dataDir: string, step: string, count = 1): Promise<void> {
   const path = join(dataDir, 'journal.db');
-  await until(`${count} steps "${step}" in the delivery log`, async () => {
+  await waitFor(`${count} steps "${step}" in the delivery log`, async () => {
     const journal = await openJournalReader(`sqlite:${path}`).catch(() => null);
     if (!journal) return false;
     try {

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../servers/dovecot.js';
-import { type Hub, startHub } from '../servers/hub.js';
+import { type FakeServer, startFakeServer } from '../servers/fake-server.js';
 import type { Running } from '../servers/process.js';
 import { startProxy, type Proxy as TcpProxy } from '../servers/proxy.js';
 import { type SmtpServer, startSmtp } from '../servers/smtp.js';
@@ -14,24 +14,24 @@ const USERS = [1, 2, 3].map((n) => ({ name: `user${n}@example.test`, password: `
 const mail = (subject: string) =>
   `From: Ann <ann@example.com>\r\nTo: support@example.test\r\nSubject: ${subject}\r\nMessage-ID: <${subject}@example.com>\r\n\r\nHello\r\n`;
 
-let hub: Hub;
+let fakeServer: FakeServer;
 let place: Folder;
 let connector: Running | undefined;
 
 beforeEach(async () => {
-  hub = await startHub();
+  fakeServer = await startFakeServer();
   place = folder();
 });
 afterEach(async () => {
   await connector?.stop();
   connector = undefined;
-  expect(hub.violations).toEqual([]);
-  await hub.close();
+  expect(fakeServer.violations).toEqual([]);
+  await fakeServer.close();
   place.remove();
 });
 
 function start(): Running {
-  connector = gatepost(['start', '--config', place.configure(remote(hub.port))]);
+  connector = gatepost(['start', '--config', place.configure(remote(fakeServer.port))]);
   return connector;
 }
 
@@ -49,7 +49,7 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
   beforeEach(async () => {
     user = USERS[next++ % USERS.length] ?? user;
     proxy = await startProxy({ port: dovecot.port, record: true });
-    hub.gateways = [
+    fakeServer.gateways = [
       gateway(IN, 'I', 'ImapHost', {
         Host: '127.0.0.1',
         Port: proxy.port,
@@ -81,7 +81,7 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
 
   it('whose connector is killed between ack and confirm is not sent twice, and is confirmed after the restart', async () => {
     // The mailbox hears nothing more from the moment the server answers, so the confirm cannot have happened.
-    hub.onReceiving = async () => {
+    fakeServer.onReceiving = async () => {
       proxy.hold();
       return true;
     };
@@ -90,37 +90,37 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
     expect((await flags())[0]).not.toContain('\\Seen');
     proxy.cut();
     proxy.release();
-    hub.onReceiving = () => true;
+    fakeServer.onReceiving = () => true;
     start();
-    await until('the mail to be flagged', async () => (await flags())[0]?.includes('\\Seen'));
-    expect(hub.received).toHaveLength(1);
+    await waitFor('the mail to be flagged', async () => (await flags())[0]?.includes('\\Seen'));
+    expect(fakeServer.received).toHaveLength(1);
   });
 
   it('whose connector is killed between receive and ack is handed over again under the same ids', async () => {
-    hub.onReceiving = () => 'silent';
+    fakeServer.onReceiving = () => 'silent';
     await dovecot.deliver(user.name, mail('one'));
-    await kill(await started(async () => void (await hub.until('ES_MESSAGE_RECEIVING'))));
+    await kill(await started(async () => void (await fakeServer.waitForFrame('ES_MESSAGE_RECEIVING'))));
     expect((await flags())[0]).not.toContain('\\Seen');
-    hub.onReceiving = () => true;
+    fakeServer.onReceiving = () => true;
     start();
-    const [first, second] = await hub.untilCount('ES_MESSAGE_RECEIVING', 2);
+    const [first, second] = await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
     expect(second?.content.RequestId).toBe(first?.content.RequestId);
     expect(second?.content.DeliverySystemId).toBe(first?.content.DeliverySystemId);
-    await until('the mail to be flagged', async () => (await flags())[0]?.includes('\\Seen'));
-    expect(hub.received).toHaveLength(2);
+    await waitFor('the mail to be flagged', async () => (await flags())[0]?.includes('\\Seen'));
+    expect(fakeServer.received).toHaveLength(2);
   });
 
   it('survives being killed again and again: every mail taken, each under one RequestId, all confirmed', async () => {
     for (let n = 0; n < 60; n++) await dovecot.deliver(user.name, mail(`mail-${n}`));
     for (const some of [5, 20, 40]) {
       start();
-      await until(`${some} mails received`, () => hub.received.length >= some);
+      await waitFor(`${some} mails received`, () => fakeServer.received.length >= some);
       if (connector) await kill(connector);
     }
     start();
-    await until('all mails flagged', async () => (await flags()).every((set) => set.includes('\\Seen')));
+    await waitFor('all mails flagged', async () => (await flags()).every((set) => set.includes('\\Seen')));
     const ids = new Map<string, Set<string>>();
-    for (const { SubjectField, RequestId } of hub.received) {
+    for (const { SubjectField, RequestId } of fakeServer.received) {
       const subject = SubjectField ?? '';
       ids.set(subject, (ids.get(subject) ?? new Set()).add(RequestId ?? ''));
     }
@@ -151,7 +151,7 @@ describe('a send request', () => {
 
   beforeEach(async () => {
     smtp = await startSmtp();
-    hub.gateways = [
+    fakeServer.gateways = [
       gateway(OUT, 'O', 'SmtpHost', {
         Host: '127.0.0.1',
         Port: smtp.port,
@@ -163,22 +163,22 @@ describe('a send request', () => {
   afterEach(() => smtp.close());
 
   const listed = async () =>
-    void (await until('the gateway to run', () => connector?.output().includes('gateway is running')));
+    void (await waitFor('the gateway to run', () => connector?.output().includes('gateway is running')));
 
   it('whose connector is killed after the final dot is answered as uncertain by the next one, and the repeat carries the same Message-ID', async () => {
     smtp.script = ({ point, connection }) => (point === 'dot' && connection === 1 ? 'hang' : undefined);
     start();
     await listed();
-    hub.sendRequest(sendRequest);
+    fakeServer.sendRequest(sendRequest);
     await smtp.reached('dot');
     if (connector) await kill(connector);
     start();
-    const { content } = await hub.until('ES_MESSAGE_SENT');
+    const { content } = await fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: OUT });
     expect(content.Data).toContain('delivery uncertain');
     await listed();
-    hub.sendRequest(sendRequest);
-    const [, second] = await hub.untilCount('ES_MESSAGE_SENT', 2);
+    fakeServer.sendRequest(sendRequest);
+    const [, second] = await fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
     const last = smtp.mails.at(-1)?.raw.toString();
     expect(last).toMatch(new RegExp(`^Message-ID: <${ID}@frontstage.example>`, 'im'));
@@ -187,14 +187,14 @@ describe('a send request', () => {
   it('that was sent and answered is answered again by the next process, and not sent again', async () => {
     start();
     await listed();
-    hub.sendRequest(sendRequest);
-    await hub.untilCount('ES_MESSAGE_SENT', 1);
+    fakeServer.sendRequest(sendRequest);
+    await fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
     await untilStep(join(place.path, 'data'), 'answered');
     if (connector) await kill(connector);
     start();
     await listed();
-    hub.sendRequest(sendRequest);
-    const [first, second] = await hub.untilCount('ES_MESSAGE_SENT', 2);
+    fakeServer.sendRequest(sendRequest);
+    const [first, second] = await fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content).toMatchObject({ Id: ID, Data: null, Reference: first?.content.Reference });
     expect(smtp.mails).toHaveLength(1);
   });

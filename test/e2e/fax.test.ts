@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findGhostscript } from '../../src/content/fax/programs.js';
-import { until } from '../fixtures/wait-for.js';
-import { type Hub, startHub } from '../servers/hub.js';
+import { waitFor } from '../fixtures/wait-for.js';
+import { type FakeServer, startFakeServer } from '../servers/fake-server.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../servers/hylafax.js';
 import type { Running } from '../servers/process.js';
 import { type Folder, folder, gatepost, gateway, IN, kill, OUT, remote } from './connector.js';
@@ -24,15 +24,15 @@ const sendRequest = {
 
 describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` : ''}`, () => {
   let server: Hylafax;
-  let hub: Hub;
+  let fakeServer: FakeServer;
   let place: Folder;
   let connector: Running;
 
   beforeAll(async () => {
-    [server, hub, place] = [await startHylafax({ modems: true }), await startHub(), folder()];
+    [server, fakeServer, place] = [await startHylafax({ modems: true }), await startFakeServer(), folder()];
     const { port, user, password, adminPassword, modems } = server;
     const login = { Host: '127.0.0.1', Port: port, User: user, Password: password, AdminPassword: adminPassword };
-    hub.gateways = [
+    fakeServer.gateways = [
       gateway(IN, 'I', 'HylaFax', { ...login, Modem: modems[1].name, AfterReceive: 'Delete', PollSeconds: 1 }, 'Fax'),
       gateway(
         OUT,
@@ -47,14 +47,14 @@ describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` 
   afterAll(async () => {
     await connector?.stop();
     await server?.close();
-    await hub?.close();
+    await fakeServer?.close();
     place?.remove();
   });
 
   async function start(): Promise<void> {
-    connector = gatepost(['start', '--config', place.configure(remote(hub.port))]);
+    connector = gatepost(['start', '--config', place.configure(remote(fakeServer.port))]);
     for (const direction of ['I', 'O'])
-      await until(`the ${direction} gateway to run`, () =>
+      await waitFor(`the ${direction} gateway to run`, () =>
         connector
           .output()
           .split('\n')
@@ -63,34 +63,34 @@ describe.runIf(!why)(`a fax through two real modems${why ? ` (skipped: ${why})` 
   }
 
   it('is sent once although its connector is killed during the call, and arrives as pages, text and file', async () => {
-    hub.sendRequest(sendRequest);
+    fakeServer.sendRequest(sendRequest);
     const [modem] = server.modems;
-    await until('the modem to call', () => server.read(`status/${modem.name}`).startsWith('Sending job'), 60_000);
+    await waitFor('the modem to call', () => server.read(`status/${modem.name}`).startsWith('Sending job'), 60_000);
     await kill(connector);
     await start();
     // The new process owes the answer and does not know more; asked again, it finds the call under way and waits for its end.
-    expect((await hub.untilCount('ES_MESSAGE_SENT', 1))[0]?.content.Data).toContain('delivery uncertain');
-    hub.sendRequest(sendRequest);
-    const [, second] = await hub.untilCount('ES_MESSAGE_SENT', 2);
+    expect((await fakeServer.waitForFrames('ES_MESSAGE_SENT', 1))[0]?.content.Data).toContain('delivery uncertain');
+    fakeServer.sendRequest(sendRequest);
+    const [, second] = await fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content).toMatchObject({ Id: SEND_REQUEST, RefId: OUT, Data: null });
     expect(server.jobs('doneq')).toHaveLength(1);
 
-    const { content: message } = await hub.until('ES_MESSAGE_RECEIVING');
+    const { content: message } = await fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(message).toMatchObject({ GatewayId: IN, RemoteAddress: server.modems[0].number });
     expect(message.SubjectField).toMatch(/1 page$/);
     expect(message.BodyText).toContain('HELLO FAX 12345');
     expect(message.BodyText).toMatch(/lazy dog/);
     expect(message.BodyHtml).toContain('<img');
-    await until('the fax to be gone from the modems', () => server.received().length === 0, 30_000);
+    await waitFor('the fax to be gone from the modems', () => server.received().length === 0, 30_000);
     const [pdf, tiff] = await Promise.all(linksIn(String(message.BodyHtml)).map(bytesAt));
     expect(pdf?.subarray(0, 5).toString()).toBe('%PDF-');
     expect(await likeness(await rendered(), tiff ?? Buffer.alloc(0))).toBeGreaterThan(0.97);
 
-    hub.sendRequest(sendRequest);
-    expect((await hub.untilCount('ES_MESSAGE_SENT', 3))[2]?.content.Data).toBeNull();
+    fakeServer.sendRequest(sendRequest);
+    expect((await fakeServer.waitForFrames('ES_MESSAGE_SENT', 3))[2]?.content.Data).toBeNull();
     expect([server.jobs('sendq').length, server.jobs('doneq').length]).toEqual([0, 1]);
-    expect(hub.received).toHaveLength(1);
-    expect(hub.violations).toEqual([]);
+    expect(fakeServer.received).toHaveLength(1);
+    expect(fakeServer.violations).toEqual([]);
     expect(await trace()).toMatch(/dial 1/);
   }, 280_000);
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import nodemailer from 'nodemailer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { freePort, type Running } from '../servers/process.js';
 import { command, type Folder, folder, gatepost } from './connector.js';
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
     GATEPOST_SERVER_REFRESH_SECONDS: '1',
   };
   service = gatepost(['start', '--config', file], { env });
-  await until('three gateways to run', () => service.output().match(/gateway is running/g)?.length === 3);
+  await waitFor('three gateways to run', () => service.output().match(/gateway is running/g)?.length === 3);
 });
 afterAll(async () => {
   await service.stop();
@@ -44,7 +44,7 @@ const gate = (...args: string[]) => command([...args, '--config', file]);
 const data = (name: string) => join(place.path, 'data', name);
 
 async function arrived(subject: string): Promise<string> {
-  const line = await until(`"${subject}" in the inbox`, async () =>
+  const line = await waitFor(`"${subject}" in the inbox`, async () =>
     (await gate('desk', 'inbox')).output.split('\n').find((row) => row.includes(subject)),
   );
   return /\b[0-9a-f]{8}\b/.exec(line)?.[0] ?? '';
@@ -124,7 +124,7 @@ describe('the main job on the embedded defaults', () => {
   device: 'DropFolder { "FolderName": "drop2" }'
 `;
     writeFileSync(gateways, readFileSync(gateways, 'utf8') + added);
-    await until('the new gateway', async () => (await ready()).includes('Second folder'));
+    await waitFor('the new gateway', async () => (await ready()).includes('Second folder'));
     expect(service.output()).not.toMatch(/gateway is (?:stopped|draining)/);
   });
 });

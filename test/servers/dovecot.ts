@@ -6,7 +6,7 @@ import { chown, mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nodemailer from 'nodemailer';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, runToEnd, untilPort } from './process.js';
 
 export interface DovecotUser {
@@ -120,7 +120,7 @@ export async function startDovecot(options: DovecotOptions = {}): Promise<Doveco
           () => true,
           () => false,
         );
-      await until('the new password', accepted);
+      await waitFor('the new password', accepted);
     },
     kick: (user) => kick(user, doveadm),
     recreateMailbox: (user) => recreate(home(user), user, doveadm),
@@ -211,7 +211,7 @@ function sizes(raw: string | Uint8Array): string {
 /** Fails when there is nobody to end, which is fine: nobody is left afterwards. */
 async function kick(user: string, doveadm: (...args: string[]) => Promise<string>): Promise<void> {
   await doveadm('kick', user).catch(() => {});
-  await until(`the end of the sessions of ${user}`, async () => !(await doveadm('who', '-1', user)).includes(user));
+  await waitFor(`the end of the sessions of ${user}`, async () => !(await doveadm('who', '-1', user)).includes(user));
 }
 
 /** Without its list of UIDs Dovecot numbers the mails afresh, under a UIDVALIDITY above the last. */

@@ -15,7 +15,7 @@ import { attemptOf, contextOf } from '../conformance/context.js';
 import { outboundFax } from '../conformance/fax-words.js';
 import { recorder } from '../conformance/watch.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type ScriptedHylafax, type ScriptJob, startScriptedHylafax } from './hylafax-script.js';
 
 export const SEND_REQUEST = '99999999-0000-4000-8000-000000000001';
@@ -82,7 +82,7 @@ export async function hylafaxBed(options: { clock?: Clock; driverState?: TestDri
     closers.push(() => hylaFax.close(session));
     return session;
   };
-  const job = () => until('a job', () => server.jobs.find(({ state }) => state !== 'T'));
+  const job = () => waitFor('a job', () => server.jobs.find(({ state }) => state !== 'T'));
   return {
     job,
     async submitted() {
@@ -144,5 +144,5 @@ function wanted<T>(promise: Promise<T> | undefined): Promise<T> {
 
 /** Resolves once as much was told of sent faxes. */
 export async function untilReceipts(receipts: readonly DeliveryReceipt[], count: number): Promise<void> {
-  await until(`${count} news`, () => receipts.length >= count);
+  await waitFor(`${count} news`, () => receipts.length >= count);
 }

@@ -2,7 +2,7 @@
 // what HylaFAX 6.0.7 was seen to answer.
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { compact, freshJob, listing, type Queues, type ScriptJob } from './hylafax-queues.js';
 
 export type { ScriptFile, ScriptJob } from './hylafax-queues.js';
@@ -74,7 +74,7 @@ export async function startScriptedHylafax(): Promise<ScriptedHylafax> {
     get channels() {
       return channels.size;
     },
-    until: (what, command) => until(what, () => script.commands.some((one) => command.test(one))).then(() => {}),
+    until: (what, command) => waitFor(what, () => script.commands.some((one) => command.test(one))).then(() => {}),
     async close() {
       for (const socket of [...sockets, ...channels]) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -14,7 +14,7 @@ import {
 import { chmod, chown, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, runToEnd, untilPort } from './process.js';
 
 export interface HylafaxOptions {
@@ -89,12 +89,12 @@ export async function startHylafax({ modems: withModems = false }: HylafaxOption
     if (withModems) await startModems(modems, start);
     start('faxq', ['-D', '-q', spool]);
     start('hfaxd', ['-d', '-q', spool, '-l', '127.0.0.1', '-i', String(port)]);
-    await until('the scheduler of HylaFAX', () => existsSync(join(spool, 'FIFO')));
+    await waitFor('the scheduler of HylaFAX', () => existsSync(join(spool, 'FIFO')));
     await untilPort(port);
     if (withModems) {
       for (const modem of modems) start('faxgetty', ['-q', spool, modem.device]);
       for (const { name } of modems)
-        await until(`modem ${name}`, () => read(`status/${name}`).startsWith('Running and idle'), 60_000);
+        await waitFor(`modem ${name}`, () => read(`status/${name}`).startsWith('Running and idle'), 60_000);
     }
   } catch (error) {
     await close();
@@ -184,7 +184,7 @@ async function startModems(
     writeFileSync(`${modem.device}.iax`, lines([...about, ...line, ...caller]));
     // It looks for its file below /etc/iaxmodem and nowhere else.
     start('iaxmodem', [`../..${modem.device}.iax`]);
-    await until(`modem device ${modem.device}`, () => existsSync(modem.device));
+    await waitFor(`modem device ${modem.device}`, () => existsSync(modem.device));
   }
 }
 

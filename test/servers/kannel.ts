@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, untilListening, untilPort } from './process.js';
 
 const FAKE_SMSC = '/usr/lib/kannel/test/fakesmsc';
@@ -54,7 +54,7 @@ export async function startKannel(options: KannelOptions = {}): Promise<Kannel> 
   let operator: Running | undefined;
   const status = async () => (await fetch(`http://127.0.0.1:${ports.admin}/status.txt?password=${ADMIN}`)).text();
   const operatorIs = (word: string) =>
-    until(`the operator's side to be ${word}`, async () => (await status().catch(() => '')).includes(`(${word}`));
+    waitFor(`the operator's side to be ${word}`, async () => (await status().catch(() => '')).includes(`(${word}`));
   const hangUp = async () => {
     await operator?.stop();
     operator = undefined;
@@ -88,7 +88,7 @@ export async function startKannel(options: KannelOptions = {}): Promise<Kannel> 
     await untilListening(ports.smsc);
     boxes.push(run(findProgram('smsbox') ?? 'smsbox', ['-v', '1', file], { cwd: dir }));
     await untilPort(ports.send);
-    await until('smsbox to be known to bearerbox', async () => (await status()).includes('smsbox:'));
+    await waitFor('smsbox to be known to bearerbox', async () => (await status()).includes('smsbox:'));
     await begin([]);
   } catch (error) {
     await close();

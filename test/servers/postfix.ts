@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, runToEnd, untilPort } from './process.js';
 
 export interface PostfixOptions {
@@ -73,7 +73,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     log,
     async close() {
       process.kill(pid, 'SIGTERM');
-      await until('Postfix to end', () => !alive(pid));
+      await waitFor('Postfix to end', () => !alive(pid));
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 
 export interface Running {
   readonly pid: number;
@@ -122,13 +122,13 @@ export function freePort(): Promise<number> {
 
 /** Resolves once something accepts connections on the port. */
 export async function untilPort(port: number): Promise<void> {
-  await until(`a listener on port ${port}`, () => accepts(port));
+  await waitFor(`a listener on port ${port}`, () => accepts(port));
 }
 
 /** The same without a connection, for servers that take a knock for a peer. Linux only. */
 export async function untilListening(port: number): Promise<void> {
   const entry = `:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A `;
-  await until(`a listener on port ${port}`, () => readFileSync('/proc/net/tcp', 'utf8').includes(entry));
+  await waitFor(`a listener on port ${port}`, () => readFileSync('/proc/net/tcp', 'utf8').includes(entry));
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 
 export interface GatewayRequest {
   readonly method: string;
@@ -70,7 +70,7 @@ export async function startSmsGateway(tls?: { key: string; cert: string }): Prom
     requests,
     taken,
     async reached(count: number) {
-      await until(`${count} requests to come`, () => requests.length >= count);
+      await waitFor(`${count} requests to come`, () => requests.length >= count);
     },
     close: () =>
       new Promise<void>((resolve) => {

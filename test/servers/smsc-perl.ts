@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { until } from '../fixtures/wait-for.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { freePort, run } from './process.js';
 
 export interface PerlSmscOptions {
@@ -46,7 +46,7 @@ export async function startPerlSmsc(options: PerlSmscOptions): Promise<PerlSmsc>
       .filter((line) => line.startsWith('{') && line.endsWith('}'))
       .map((line): PerlEvent => JSON.parse(line))
       .filter((entry) => event === undefined || entry.event === event);
-  await until(`the Perl SMSC to listen: ${running.output()}`, () => events('listening').length > 0);
+  await waitFor(`the Perl SMSC to listen: ${running.output()}`, () => events('listening').length > 0);
   return {
     port,
     events,
