@@ -240,8 +240,8 @@ async function shut(server: SMTPServer, sockets: Set<Socket>, intake: Intake): P
 }
 
 /** Compares without telling by its duration how much was right. */
-function same(given: string | undefined, wanted: string | undefined): boolean {
-  if (given === undefined || wanted === undefined) return false;
+function same(given: string | null | undefined, wanted: string | undefined): boolean {
+  if (given === undefined || given === null || wanted === undefined) return false;
   const hash = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(hash(given), hash(wanted));
 }

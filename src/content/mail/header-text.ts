@@ -56,8 +56,9 @@ function mendRun(run: string, bodyCharset: string | undefined): string {
   let broken = !isPrintableAscii(run);
   for (const match of run.matchAll(WORD)) {
     const [, charset = '', encoding = '', text = ''] = match;
-    // Specials stand unencoded in a word (against RFC 2047 5) that would tear an address list apart.
-    broken ||= knownCharset(charset) === undefined || /[,;:<>()"@]/.test(text);
+    const known = knownCharset(charset);
+    // libmime does not decode UTF-7. Unencoded specials in a word (against RFC 2047 5) would tear an address list apart.
+    broken ||= known === undefined || known === 'utf-7' || /[,;:<>()"@]/.test(text);
     const bytes = wordBytes(encoding, text);
     const last = pieces.at(-1);
     if (last?.charset.toLowerCase() === charset.toLowerCase()) last.bytes = Buffer.concat([last.bytes, bytes]);
