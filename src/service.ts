@@ -23,12 +23,13 @@ import { stopper } from './kit/stopper.js';
 import type { GatewayView } from './model/gateway-view.js';
 import { controlQueue } from './pipeline/control-queue.js';
 import type { DriverTable } from './pipeline/gateways/config.js';
-import { gatewayRegistry as gatewaySet } from './pipeline/gateways/registry.js';
+import { gatewayRegistry } from './pipeline/gateways/registry.js';
 import { secretsFrom } from './pipeline/gateways/secrets.js';
-import { gatewaySync as gatewayListing } from './pipeline/gateways/sync.js';
+import { gatewaySync } from './pipeline/gateways/sync.js';
 import { replies as createReplies } from './pipeline/outbound/replies.js';
-import { ackTracker, type ServerLink } from './pipeline/server/ack-tracker.js';
+import { ackTracker } from './pipeline/server/ack-tracker.js';
 import { dispatch } from './pipeline/server/dispatch.js';
+import type { ServerLink } from './pipeline/server/link.js';
 import { type Client, type ClientState, createClient } from './simprot/client.js';
 import { type ChannelTable, DEFAULT_CHANNEL_TABLE } from './simprot/messages.js';
 
@@ -119,16 +120,16 @@ async function compose(config: Config, platform: Platform, stack: Closers): Prom
     onState: (state) => onState(state),
   });
   stack.add('connection to the server', () => client.stop());
-  const line = lineOf(client);
+  const serverLink = serverLinkOf(client);
   const acks = ackTracker({ journal, clock, random, log, signal: life.signal });
 
-  const gateways = gatewaySet({
+  const gateways = gatewayRegistry({
     ...platform,
     journal,
     metrics,
     dataDir: config.dataDir,
     secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
-    line,
+    serverLink,
     acks,
     reader,
     fax,
@@ -144,20 +145,30 @@ async function compose(config: Config, platform: Platform, stack: Closers): Prom
     answerMs: config.outbound.answerSeconds * 1000,
     drainMs: DRAIN_MS,
   });
-  const listing = gatewayListing({
+  const sync = gatewaySync({
     clock,
     log,
-    line,
+    serverLink,
     gateways,
     channels: channelsOf(config),
     peerAddresses: config.server.peerAddresses,
     refreshMs: config.server.refreshSeconds * 1000,
   });
-  const sendRequests = createReplies({ clock, log, line, gateways, journal, metrics, signal: life.signal });
-  onFrame = dispatch({ log, acks, listing, sendRequests, metrics });
+  const sendRequests = createReplies({
+    clock,
+    log,
+    serverLink,
+    gateways,
+    journal,
+    metrics,
+    answerMs: config.outbound.answerSeconds * 1000,
+    signal: life.signal,
+  });
+  onFrame = dispatch({ log, acks, sync, sendRequests, metrics });
   onState = (state) => {
-    if (state.is === 'up') listing.refresh();
-    else acks.disconnected();
+    if (state.is === 'up') return sync.connected();
+    acks.disconnected();
+    sync.disconnected();
   };
 
   const http = await startHttp({
@@ -168,7 +179,7 @@ async function compose(config: Config, platform: Platform, stack: Closers): Prom
     metrics,
     probes: {
       server: () => client.state,
-      listed: () => listing.listed,
+      listed: () => sync.listed,
       gateways: () => gateways.views(),
       healthy: () => journal.healthy(),
       redact: (text) => redactor.redact(text),
@@ -200,7 +211,6 @@ async function compose(config: Config, platform: Platform, stack: Closers): Prom
     journal,
   });
 
-  stack.add('list of gateways', () => listing.stop());
   const asking = controlQueue({ dataDir: config.dataDir, journal, gateways, clock, log });
   stack.add('requests', () => asking.stop());
   const sweeping = sweeper(config, journal, platform);
@@ -208,6 +218,7 @@ async function compose(config: Config, platform: Platform, stack: Closers): Prom
   stack.add('waiting answers', () => life.abort(new Error('stopping')));
   // Last in, first out: draining gateways still have the connection to answer on.
   stack.add('gateways', () => gateways.stop(STOP_GRACE_MS));
+  stack.add('list of gateways', () => sync.stop());
   const leftovers = sendRequests.answerLeftovers();
   leftovers.catch((error) =>
     log.error({ error: messageOf(error) }, 'unanswered orders of the last run could not be read'),
@@ -219,7 +230,7 @@ async function compose(config: Config, platform: Platform, stack: Closers): Prom
     serverPort: desk?.port ?? null,
     state: () => client.state,
     views: () => gateways.views(),
-    listed: () => listing.listed,
+    listed: () => sync.listed,
     stop: once(() => stack.close()),
   };
 }
@@ -330,13 +341,14 @@ export function channelsOf(config: Config): ChannelTable {
     : Object.fromEntries(own.map(([number, channel]) => [Number(number), channel]));
 }
 
-function lineOf(client: Client): ServerLink {
+function serverLinkOf(client: Client): ServerLink {
   return {
     get up() {
       return client.state.is === 'up';
     },
     untilUp: (signal) => client.untilUp(signal),
     send: (code, content) => client.send(code, content),
+    reset: (reason) => client.reset(reason),
   };
 }
 

@@ -47,7 +47,7 @@ async function serve() {
   const running = controlQueue({
     dataDir,
     journal,
-    gateways: { dispatchRequeued: async () => {} },
+    gateways: { dispatchRequeued: () => {} },
     clock,
     log: silentLog,
   });

@@ -70,7 +70,7 @@ export function controlQueue(deps: ControlQueueDeps): Loop {
       else continue;
       rmSync(join(folder, name), { force: true });
     }
-    await gateways.dispatchRequeued();
+    gateways.dispatchRequeued();
     return LOOK_MS;
   });
 }

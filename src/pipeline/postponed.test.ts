@@ -33,12 +33,13 @@ async function startUnit() {
   const reader = createReader({ clock, log: silentLog });
   undo.push(() => reader.close());
   const link = { up: false, deaf: false };
-  const line: ServerLink = {
+  const serverLink: ServerLink = {
     get up() {
       return link.up;
     },
     untilUp: (signal) =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })),
+    reset() {},
     async send(_code, content) {
       if (link.deaf) return;
       const requestId: unknown = Reflect.get(Object(content), 'RequestId');
@@ -62,7 +63,7 @@ async function startUnit() {
   const unit = startInbound(config, {
     journal,
     clock,
-    line,
+    serverLink,
     acks,
     reader,
     random: () => 0.5,
@@ -79,7 +80,7 @@ async function startUnit() {
   });
   undo.push(async () => {
     let ended = false;
-    const end = unit.drain(0).finally(() => (ended = true));
+    const end = unit.drain(AbortSignal.abort()).finally(() => (ended = true));
     while (!ended) await clock.advance(100);
     await end;
   });
@@ -129,7 +130,7 @@ describe('a sender that was told to come again later', () => {
     const answers = come();
     while ((await openOf(journal)) === 0) await clock.advance(1);
     let ended = false;
-    const end = unit.drain(0).finally(() => (ended = true));
+    const end = unit.drain(AbortSignal.abort()).finally(() => (ended = true));
     while (!ended) await clock.advance(1);
     await end;
     expect(answers).toEqual(['stopped']);

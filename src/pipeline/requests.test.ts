@@ -41,7 +41,7 @@ async function run() {
     pretty: false,
     write: (line) => void lines.push(line),
   });
-  running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: async () => {} }, clock, log });
+  running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: () => {} }, clock, log });
   await fact(() => left().length === 0);
 }
 
@@ -106,7 +106,7 @@ it('one that makes no sense is thrown away, said so, and holds nobody up', async
 it('files that are no requests are left alone', async () => {
   ask('out');
   writeFileSync(join(controlFolder(dataDir), 'new-optout-half'), '{"wi');
-  running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: async () => {} }, clock, log: silentLog });
+  running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: () => {} }, clock, log: silentLog });
   await fact(() => left().length === 1);
   expect(left()).toEqual(['new-optout-half']);
 });

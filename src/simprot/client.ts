@@ -55,6 +55,8 @@ export interface Client {
   readonly state: ClientState;
   /** Begins to connect. Only the first call counts. */
   start(): void;
+  /** Cuts the present connection, if there is one, and connects again after the usual pause. */
+  reset(reason: string): void;
   /** Sends what is queued, closes, waits for the loop to end. For good; twice is fine. */
   stop(): Promise<void>;
   /**
@@ -146,6 +148,9 @@ export function createClient(options: ClientOptions): Client {
     },
     start() {
       if (!stopping.signal.aborted) running ??= run();
+    },
+    reset(reason) {
+      session?.cut(new GatepostError('server/reset', reason));
     },
     async stop() {
       stopping.abort(stopped());

@@ -12,7 +12,8 @@ import type { Notice } from '../../model/content.js';
 import type { GatewayView } from '../../model/gateway-view.js';
 import type { MessageContentInfo } from '../../model/message.js';
 import type { Metrics } from '../metrics.js';
-import type { AckTracker, ServerLink } from '../server/ack-tracker.js';
+import type { AckTracker } from '../server/ack-tracker.js';
+import type { ServerLink } from '../server/link.js';
 import type { GatewayConfig } from './config.js';
 
 /** What a half of a gateway made of a push. */
@@ -27,13 +28,13 @@ export interface RunningGateway {
   /** A request at the gateway's webhook. Rejects when it could not be put into the journal. */
   webhook(request: RawRequest): Promise<Pushed>;
   view(): GatewayView;
-  /** Takes nothing new, gives what is under way `graceMs` to finish, closes the session. */
-  drain(graceMs: number): Promise<void>;
+  /** Takes nothing new, lets what is under way finish until `cut` aborts, then closes the session. Called once. */
+  drain(cut: AbortSignal): Promise<void>;
 }
 
 export interface InboundGateway extends RunningGateway {
-  /** Hands over what was released from quarantine and is not under way yet. */
-  dispatchRequeued(): Promise<void>;
+  /** Wakes the loop that hands over requeued and spooled messages. Returns at once. */
+  dispatchRequeued(): void;
   /** Hands over a notice of ours. Rejects when the journal cannot take it. */
   notify(notice: Notice): Promise<void>;
 }
@@ -65,7 +66,7 @@ export interface GatewayDeps {
 }
 
 export interface InboundDeps extends GatewayDeps {
-  line: ServerLink;
+  serverLink: ServerLink;
   acks: AckTracker;
   reader: Reader;
   link: LinkMaker;

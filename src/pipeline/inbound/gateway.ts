@@ -6,6 +6,7 @@ import type { Content, RawRequest } from '../../driver/contract.js';
 import type { InboundRecord } from '../../journal/types/inbound.js';
 import { equalJitter } from '../../kit/backoff.js';
 import { sleep } from '../../kit/clock.js';
+import { raceSignal } from '../../kit/deadline.js';
 import { codeOf, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
 import { semaphore } from '../../kit/semaphore.js';
@@ -237,16 +238,16 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   }
 
   async function lineIsUp(flight: InFlight): Promise<boolean> {
-    if (deps.line.up) return true;
+    if (deps.serverLink.up) return true;
     if (!flight.message.defer) {
-      await deps.line.untilUp(stopped.signal);
+      await deps.serverLink.untilUp(stopped.signal);
       return true;
     }
     const patience = new AbortController();
     const cancel = clock.schedule(LINE_PATIENCE_MS, () => patience.abort());
-    await deps.line.untilUp(AbortSignal.any([stopped.signal, patience.signal])).catch(() => undefined);
+    await deps.serverLink.untilUp(AbortSignal.any([stopped.signal, patience.signal])).catch(() => undefined);
     cancel();
-    return deps.line.up;
+    return deps.serverLink.up;
   }
 
   async function ask(flight: InFlight, record: InboundRecord, message: ReceivingMessage, attempt: number) {
@@ -254,9 +255,9 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
     if (attempt > 1) await deps.journal.dispatched(record.id, attempt);
     const answer = flight.result(clock, limits.ackMs, stopped.signal);
     try {
-      await deps.line.send(MSG.receiving, message);
+      await deps.serverLink.send(MSG.receiving, message);
     } catch (error) {
-      flight.resolve(notSent(error, deps.line.up), messageOf(error));
+      flight.resolve(notSent(error, deps.serverLink.up), messageOf(error));
     }
     return answer;
   }
@@ -334,7 +335,10 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
 
   return {
     config,
-    dispatchRequeued,
+    dispatchRequeued: () =>
+      void dispatchRequeued().catch((error) =>
+        log.error({ err: messageOf(error) }, 'requeued messages could not be dispatched'),
+      ),
     notify,
     webhook,
     view: () => ({
@@ -344,13 +348,13 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
       backingOff: parking.used,
       oldestMs: oldest(flights.values(), clock.monotonic()),
     }),
-    async drain(graceMs) {
+    async drain(cut) {
       keeper.draining();
       reading.abort(new Error('draining'));
       await keeper.idle();
       // Those in back-off are left to the next start; those on the wire get the grace to finish.
       const done = Promise.all([places.empty(), unconfirmed.empty()]);
-      await Promise.race([done, sleep(clock, graceMs, stopped.signal).catch(() => undefined)]);
+      await raceSignal(done, cut, 'draining').catch(() => undefined);
       stopped.abort(new Error('stopped'));
       await Promise.all([places.empty(), unconfirmed.empty()]);
       await keeper.close();

@@ -139,12 +139,10 @@ export function startOutbound(config: GatewayConfig, deps: OutboundDeps): Outbou
       backingOff: 0,
       oldestMs: [...running.values()].reduce((age, { since }) => Math.max(age, clock.monotonic() - since), 0),
     }),
-    async drain(graceMs) {
+    async drain(cut) {
       keeper.draining();
       const all = Promise.allSettled([...running.values()].map(({ answer }) => answer));
-      const grace = deadline(clock, graceMs);
-      await raceSignal(all, grace.signal, 'draining').catch(() => undefined);
-      grace.dispose();
+      await raceSignal(all, cut, 'draining').catch(() => undefined);
       cutting.abort(new Error('the connector is stopping'));
       await all;
       stopping.abort(new Error('stopped'));

@@ -11,14 +11,16 @@ import { guid, MSG, messageContentInfo, problemsOf, SEND_LIMIT_MS } from '../../
 import type { SendResult } from '../gateways/gateway.js';
 import type { GatewayRegistry } from '../gateways/registry.js';
 import type { Metrics } from '../metrics.js';
-import type { ServerLink } from '../server/ack-tracker.js';
+import type { ServerLink } from '../server/link.js';
 import type { SendRequest } from './deliver.js';
 
 export interface RepliesDeps {
   clock: Clock;
   log: Log;
-  line: ServerLink;
-  gateways: Pick<GatewayRegistry, 'outbound' | 'views'>;
+  serverLink: ServerLink;
+  gateways: Pick<GatewayRegistry, 'outbound'>;
+  /** Ms after which a send request is answered at the latest. */
+  answerMs: number;
   journal: Pick<Journal, 'answered' | 'reclaimAbandoned'>;
   metrics: Metrics;
   /** Aborts when the service ends and no answer can be written any more. */
@@ -32,7 +34,16 @@ export interface Replies {
   answerLeftovers(): Promise<void>;
 }
 
-export function replies({ clock, log, line, gateways, journal, metrics, signal }: RepliesDeps): Replies {
+export function replies({
+  clock,
+  log,
+  serverLink,
+  gateways,
+  journal,
+  metrics,
+  answerMs,
+  signal,
+}: RepliesDeps): Replies {
   async function onSendRequest(content: unknown): Promise<void> {
     const since = clock.monotonic();
     const result = messageContentInfo.safeParse(content);
@@ -40,9 +51,12 @@ export function replies({ clock, log, line, gateways, journal, metrics, signal }
     if (!result.success || !messageId)
       return unreadable(content, messageId, result.success ? 'MessageId is missing' : problemsOf(result.error));
     const sendRequest: SendRequest = { ...result.data, MessageId: messageId };
-    const unit = gateways.outbound(sendRequest.GatewayId);
-    const answer = unit ? await unit.deliver(sendRequest, since) : nobody(sendRequest.GatewayId);
-    await reply(sendRequest, answer, since, unit !== undefined);
+    const due = deadline(clock, answerMs, signal);
+    const found = await gateways.outbound(sendRequest.GatewayId, due);
+    due.dispose();
+    const answer =
+      found.is === 'running' ? await found.gateway.deliver(sendRequest, since) : noGateway(sendRequest, found);
+    await reply(sendRequest, answer, since, found.is === 'running');
   }
 
   async function unreadable(content: unknown, messageId: string | null, problem: string): Promise<void> {
@@ -63,12 +77,8 @@ export function replies({ clock, log, line, gateways, journal, metrics, signal }
     );
   }
 
-  function nobody(gatewayId: string): SendResult {
-    const skipped = gateways.views().find((view) => view.id === gatewayId && view.direction === 'O');
-    const why = skipped?.problem
-      ? `it is skipped: ${skipped.problem}`
-      : 'this connector runs no outbound gateway with this Id';
-    return { error: `gateway ${gatewayId}: ${why}`, deliverySystemId: null };
+  function noGateway({ GatewayId }: SendRequest, { reason }: { reason: string }): SendResult {
+    return { error: `not sent: gateway ${GatewayId}: ${reason}`, deliverySystemId: null };
   }
 
   /** Writes the one answer; waits for the link, but not longer than the server does. */
@@ -101,8 +111,8 @@ export function replies({ clock, log, line, gateways, journal, metrics, signal }
 
   async function write(command: CommandInfo, signal: AbortSignal): Promise<void> {
     for (;;) {
-      await line.untilUp(signal);
-      const failure = await line.send(MSG.sent, command).then(
+      await serverLink.untilUp(signal);
+      const failure = await serverLink.send(MSG.sent, command).then(
         () => null,
         (error: unknown) => error,
       );

@@ -6,14 +6,7 @@ import type { Log } from '../../kit/log.js';
 import { retry } from '../../kit/retry.js';
 import type { CommandInfo, MessageContentInfo } from '../../model/message.js';
 
-/** The connection to the server, as far as the flow needs it. */
-export interface ServerLink {
-  readonly up: boolean;
-  /** Resolves at once when the link is up, else when it comes up; rejects with the signal's reason. */
-  untilUp(signal: AbortSignal): Promise<void>;
-  /** Rejects when the link is down or goes down before the bytes are with the operating system. */
-  send(code: string, content: unknown): Promise<void>;
-}
+export type { ServerLink } from './link.js';
 
 /** What the server said about one inbound message; `silent` when it said nothing in time. */
 export type AckResult = 'accepted' | 'rejected' | 'timeout' | 'disconnected';

@@ -10,7 +10,7 @@ import type { AckTracker } from './ack-tracker.js';
 export interface DispatchDeps {
   log: Log;
   acks: AckTracker;
-  listing: GatewaySync;
+  sync: GatewaySync;
   sendRequests: Replies;
   metrics: Metrics;
 }
@@ -19,7 +19,7 @@ export interface DispatchDeps {
 export function dispatch({
   log,
   acks,
-  listing,
+  sync,
   sendRequests,
   metrics,
 }: DispatchDeps): (frame: { code: string; content: unknown }) => void {
@@ -36,7 +36,7 @@ export function dispatch({
   async function handle(code: string, content: unknown): Promise<void> {
     if (code === MSG.sending) return sendRequests.onSendRequest(content);
     if (code === MSG.received) return onReceived(content);
-    if (code === MSG.gateways) return listing.onList(content);
+    if (code === MSG.gateways) return sync.onList(content);
     metrics.unhandledMessage(code);
   }
 
