@@ -94,7 +94,7 @@ describe('the list of gateways', () => {
     bed.fakeServer.gateways = [{ Id: 'nonsense' } as never, 'text' as never, ...usual()];
     await refresh();
     expect(bed.service.views()).toHaveLength(2);
-    expect(bed.lines.join('')).toContain('cannot be read and is skipped');
+    expect(bed.lines.join('')).toContain('entry of the list of gateways is skipped');
   });
 
   it('that is no list leaves everything running', async () => {

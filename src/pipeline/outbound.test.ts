@@ -73,7 +73,7 @@ describe('an outbound message', () => {
     bed.fakeServer.sendRequest(sendRequest(ID, { GatewayId: unknown }));
     const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: unknown });
-    expect(content.Data).toContain('runs no outbound gateway');
+    expect(content.Data).toContain('the list of the server does not contain it');
   });
 
   it('that cannot be read but has an Id is answered with an error that says what is wrong', async () => {

@@ -45,7 +45,7 @@ export function lookUp(slot: Slot | undefined, list: ListState, key: string): Lo
     return { is: 'pending', reason: 'the list of gateways has not been received since the last login to the server' };
   if (slot?.is === 'skipped') return { is: 'absent', reason: `it is skipped: ${slot.problem}` };
   if (list.keys.has(key)) return { is: 'pending', reason: pendingReason(slot) };
-  return { is: 'absent', reason: 'the list of gateways of the server does not contain it' };
+  return { is: 'absent', reason: 'this connector runs no such gateway, the list of the server does not contain it' };
 }
 
 function pendingReason(slot: Slot | undefined): string {
