@@ -66,7 +66,7 @@ export async function explainCommand(
 
 function tell(trace: MessageTrace, names: GatewayNames): string {
   const gateway = names.get(trace.gatewayId) ?? trace.gatewayId;
-  const head = trace.is === 'arrival' ? `Message received through ${gateway}` : `Order sent through ${gateway}`;
+  const head = trace.is === 'inbound' ? `Message received through ${gateway}` : `Message sent through ${gateway}`;
   const ids = trace.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
   const rows = trace.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
   return `${head}: ${trace.state}\n${ids}\n${table(['time (UTC)', 'step', 'detail'], rows)}`;

@@ -127,7 +127,7 @@ test('a verb that fails, fails alone and leaves nothing behind', async () => {
     'before',
   ]);
   expect(rows("select * from delivery_log where subject = 'broken'")).toEqual([]);
-  expect(rows('select seen from reconciliation')).toEqual([{ seen: 3 }]);
+  expect(rows('select received from reconciliation')).toEqual([{ received: 3 }]);
 });
 
 test('a disk that is full rejects every verb of the transaction, nothing of it happened, and what was there stays', async () => {
@@ -142,11 +142,11 @@ test('a disk that is full rejects every verb of the transaction, nothing of it h
   const kept = results.flatMap((result, index) => (result.status === 'fulfilled' ? [`m${index}`] : []));
   const there = rows("select key from inbound_messages where key <> 'early' order by id").map(({ key }) => key);
   expect(there).toEqual(kept);
-  expect(rows('select sum(seen) as seen from reconciliation')).toEqual([{ seen: kept.length + 1 }]);
+  expect(rows('select sum(received) as received from reconciliation')).toEqual([{ received: kept.length + 1 }]);
   await small.close();
 
   const journal = await open();
   later(() => journal.close());
-  expect((await journal.open(inboundMessage('early'))).state).toBe('open');
+  expect((await journal.open(inboundMessage('early'))).state).toBe('pending');
   await journal.open(inboundMessage('m299'));
 });

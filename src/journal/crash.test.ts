@@ -47,8 +47,8 @@ async function killedAfter(url: string, lines: number): Promise<string[][]> {
   return said;
 }
 
-const RANK = ['open', 'acknowledged', 'confirmed'];
-const rankOf = (step: unknown) => RANK.indexOf(step === 'spooled' ? 'open' : String(step));
+const RANK = ['pending', 'acknowledged', 'confirmed'];
+const rankOf = (step: unknown) => RANK.indexOf(step === 'spooled' ? 'pending' : String(step));
 
 /** Every step of a mail that was confirmed to the child is in the journal, under the requestId that the child was told. */
 async function checkMails(journal: Journal, said: readonly string[][]): Promise<void> {
@@ -100,7 +100,7 @@ test('a journal that was killed many times has everything once', async () => {
   expect(rows('select key from inbound_messages group by key having count(*) > 1')).toEqual([]);
   expect(
     rows(
-      "select 1 from delivery_log where step in ('received', 'acknowledged', 'confirmed') group by step, subject having count(*) > 1",
+      "select 1 from delivery_log where event in ('received', 'acknowledged', 'confirmed') group by event, subject having count(*) > 1",
     ),
   ).toEqual([]);
 });

@@ -6,7 +6,7 @@ describe('opening', () => {
   test('records it as open with a requestId of its own', async () => {
     const journal = await place().open();
     const [one, two] = await Promise.all([journal.open(inboundMessage('1')), journal.open(inboundMessage('2'))]);
-    expect(one).toMatchObject({ gatewayId: 'in', key: '1', state: 'open', refusals: 0, messageId: null });
+    expect(one).toMatchObject({ gatewayId: 'in', key: '1', state: 'pending', rejections: 0, messageId: null });
     expect(one.requestId).toMatch(/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     expect(two.requestId).not.toBe(one.requestId);
   });
@@ -42,7 +42,7 @@ describe('known keys', () => {
     await Promise.all(keys.filter((_, index) => index % 2 === 0).map((key) => journal.open(inboundMessage(key))));
     const known = await journal.recordsOf('in', keys);
     expect(known.size).toBe(602);
-    expect(known.get('INBOX/7/1202')?.state).toBe('open');
+    expect(known.get('INBOX/7/1202')?.state).toBe('pending');
     expect(known.has('INBOX/7/1201')).toBe(false);
     expect(await journal.recordsOf('in', [])).toEqual(new Map());
   });
@@ -54,11 +54,11 @@ describe('known keys', () => {
     await journal.skip('in', entries);
     const known = await journal.recordsOf('in', ['0', '1', '1099']);
     expect([...known.values()].map(({ key, state }) => `${key} ${state}`).sort()).toEqual([
-      '0 ignored',
-      '1 open',
-      '1099 ignored',
+      '0 skipped',
+      '1 pending',
+      '1099 skipped',
     ]);
-    expect((await journal.open(inboundMessage('0'))).state).toBe('ignored');
+    expect((await journal.open(inboundMessage('0'))).state).toBe('skipped');
   });
 
   test('are found by fingerprint', async () => {
@@ -68,7 +68,7 @@ describe('known keys', () => {
     await journal.open(inboundMessage('3', { gatewayId: 'in-2', fingerprint: 'same' }));
     await journal.skip('in', [{ key: '4', fingerprint: 'old' }]);
     const found = await journal.byFingerprint('in', ['same', 'old', 'nobody']);
-    expect(found.map(({ key, state }) => `${key} ${state}`).sort()).toEqual(['1 open', '2 open', '4 ignored']);
+    expect(found.map(({ key, state }) => `${key} ${state}`).sort()).toEqual(['1 pending', '2 pending', '4 skipped']);
   });
 
   test('get new keys with all their history, but never one that is taken', async () => {
@@ -127,7 +127,7 @@ describe('confirming', () => {
     const records = await Promise.all(Array.from({ length: 600 }, (_, index) => taken(journal, `t${index}`)));
     await journal.confirmed([...records.map(({ id }) => id), ...ids, 987_654]);
     const states = await journal.recordsOf('in', ['t0', 't599', '100']);
-    expect([...states.values()].map(({ state }) => state).sort()).toEqual(['confirmed', 'confirmed', 'open']);
+    expect([...states.values()].map(({ state }) => state).sort()).toEqual(['confirmed', 'confirmed', 'pending']);
     expect((await journal.entries({ event: 'confirmed', limit: 5_000 })).length).toBe(600);
   });
 
@@ -160,10 +160,10 @@ describe('refusing and quarantine', () => {
     const trace = only(await journal.traces('1'));
     expect(trace.entries.map(({ event, detail }) => [event, detail])).toEqual([
       ['received', null],
-      ['handed', null],
-      ['refused', 'no such queue'],
-      ['handed', 'attempt 2'],
-      ['refused', 'again'],
+      ['dispatched', null],
+      ['rejected', 'no such queue'],
+      ['dispatched', 'attempt 2'],
+      ['rejected', 'again'],
     ]);
   });
 
@@ -175,8 +175,8 @@ describe('refusing and quarantine', () => {
 
   test('handing or refusing something that is not there is an error', async () => {
     const journal = await place().open();
-    await expect(journal.dispatched(77, 1)).rejects.toMatchObject({ code: 'journal/unknown-arrival' });
-    await expect(journal.rejected(77, '')).rejects.toMatchObject({ code: 'journal/unknown-arrival' });
+    await expect(journal.dispatched(77, 1)).rejects.toMatchObject({ code: 'journal/unknown-inbound' });
+    await expect(journal.rejected(77, '')).rejects.toMatchObject({ code: 'journal/unknown-inbound' });
   });
 
   test('a quarantined message is kept whole, visible and retryable, also over a restart', async () => {
@@ -194,12 +194,12 @@ describe('refusing and quarantine', () => {
       reason: 'refused 8 times',
       at: clock.now(),
       bytes: 70_000,
-      inboundMessage: { key: '1', refusals: 8 },
+      inboundMessage: { key: '1', rejections: 8 },
     });
     expect(await restarted.quarantined('in-2')).toEqual([]);
     expect(await restarted.quarantinedRaw(id)).toEqual(raw);
 
-    expect(await restarted.requeue(id)).toMatchObject({ state: 'open', refusals: 0 });
+    expect(await restarted.requeue(id)).toMatchObject({ state: 'pending', rejections: 0 });
     expect(await restarted.requeue(id)).toBeNull();
     expect(await restarted.quarantinedRaw(id)).toEqual(raw);
     expect(await restarted.quarantined()).toEqual([]);
@@ -234,8 +234,8 @@ describe('the ledger', () => {
     await journal.open(inboundMessage('w'));
     await journal.open(inboundMessage('other', { gatewayId: 'in-2' }));
     expect(await journal.reconciliation(clock.now())).toEqual([
-      { gatewayId: 'in', day: '2026-11-22', seen: 4, delivered: 2, waiting: 1, quarantined: 1, duplicates: 2 },
-      { gatewayId: 'in-2', day: '2026-11-22', seen: 1, delivered: 0, waiting: 1, quarantined: 0, duplicates: 0 },
+      { gatewayId: 'in', day: '2026-11-22', received: 4, delivered: 2, waiting: 1, quarantined: 1, duplicates: 2 },
+      { gatewayId: 'in-2', day: '2026-11-22', received: 1, delivered: 0, waiting: 1, quarantined: 0, duplicates: 0 },
     ]);
   });
 
@@ -279,8 +279,8 @@ describe('the ledger', () => {
     await journal.quarantine(id, 'no', Buffer.from('x'));
     const done = await taken(journal, '5', { gatewayId: 'in-2' });
     expect(await journal.backlog()).toEqual([
-      { gatewayId: 'in', open: 2, unconfirmed: 1, quarantined: 1, oldestOpenAt: since },
-      { gatewayId: 'in-2', open: 0, unconfirmed: 1, quarantined: 0, oldestOpenAt: null },
+      { gatewayId: 'in', pending: 2, unconfirmed: 1, quarantined: 1, oldestPendingAt: since },
+      { gatewayId: 'in-2', pending: 0, unconfirmed: 1, quarantined: 0, oldestPendingAt: null },
     ]);
     await journal.confirmed([done.id]);
     expect((await journal.backlog()).map(({ gatewayId }) => gatewayId)).toEqual(['in']);

@@ -29,7 +29,7 @@ test('entries are found by gateway, step and time, each alone and together', asy
   const subjects = async (filter: Omit<LogFilter, 'limit'>) =>
     (await journal.entries({ ...filter, limit: 100 })).map(({ subject }) => subject).join(' ');
   expect(await subjects({ gatewayId: 'in-2' })).toBe('a1 a3');
-  expect(await subjects({ event: 'ordered' })).toBe('b');
+  expect(await subjects({ event: 'requested' })).toBe('b');
   expect(await subjects({ since: start + 3_000 })).toBe('a3 a4 b a0');
   expect(await subjects({ until: start + 1_000 })).toBe('a0 a1');
   expect(await subjects({ gatewayId: 'in', event: 'received', since: start + 1_000, until: start + 3_000 })).toBe('a2');
@@ -57,7 +57,7 @@ test('an entry carries gateway, ids, address and words; long words are cut, neve
     at: clock.now(),
     gatewayId: 'in',
     direction: 'I',
-    step: 'acknowledged',
+    event: 'acknowledged',
     subject: 'k',
     deliverySystemId: 'k@customers.example',
     messageId: 'msg-k',
@@ -85,7 +85,7 @@ test('the story of an inbound message is found under every id it has', async () 
   ];
   for (const id of ids) {
     const trace = only(await journal.traces(id));
-    expect(trace, id).toMatchObject({ is: 'arrival', gatewayId: 'in', state: 'acknowledged' });
+    expect(trace, id).toMatchObject({ is: 'inbound', gatewayId: 'in', state: 'acknowledged' });
     expect(trace.ids).toContainEqual({ label: 'RequestId', value: requestId });
     expect(trace.entries.map(({ event }) => event)).toEqual(['received', 'acknowledged']);
   }
@@ -97,8 +97,8 @@ test('the story of an outbound message is found by its MessageId and by what it 
   await journal.beginAttempt('0a1b2c3d-0000-4000-8000-000000000001', 'sent-1@shop.example');
   for (const id of ['0A1b2c3d-0000-4000-8000-000000000001', 'sent-1@shop.example', '<sent-1@shop.example>']) {
     const trace = only(await journal.traces(id));
-    expect(trace).toMatchObject({ is: 'order', state: 'begun' });
-    expect(trace.entries.map(({ event }) => event)).toEqual(['ordered', 'begun']);
+    expect(trace).toMatchObject({ is: 'outbound', state: 'sending' });
+    expect(trace.entries.map(({ event }) => event)).toEqual(['requested', 'attempt_started']);
   }
 });
 

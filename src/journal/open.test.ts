@@ -38,7 +38,7 @@ describe('the schema', () => {
       "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by type desc, name",
     );
     const text = `${dump.map(({ sql }) => `${String(sql)};`).join('\n')}\n`;
-    await expect(text).toMatchFileSnapshot('../golden/schema.sql');
+    await expect(text).toMatchFileSnapshot('../../test/golden/schema.sql');
   });
 
   test('of the first version is brought up to date, everything in it kept', async () => {
@@ -61,8 +61,8 @@ describe('the schema', () => {
     database.close();
     await expect(openJournalReader(url)).rejects.toMatchObject({ code: 'journal/older' });
     const journal = await open();
-    expect(await journal.open(inboundMessage('1'))).toMatchObject({ requestId: 'r-1', state: 'open' });
-    expect(only(await journal.reconciliation(0))).toMatchObject({ seen: 1, waiting: 1 });
+    expect(await journal.open(inboundMessage('1'))).toMatchObject({ requestId: 'r-1', state: 'pending' });
+    expect(only(await journal.reconciliation(0))).toMatchObject({ received: 1, waiting: 1 });
     expect(only(await journal.traces('d-2')).ids.map(({ label }) => label)).not.toContain('Delivery');
     expect(rows('select name from kysely_migration')).toHaveLength(Object.keys(migrations(sqliteDialect)).length);
   });
@@ -233,7 +233,7 @@ describe('reading from outside', () => {
       'received',
       'received',
       'acknowledged',
-      'ordered',
+      'requested',
     ]);
     expect(only(await reader.traces('2')).state).toBe('acknowledged');
     expect((await reader.recordsOf('in', ['1', '2'])).size).toBe(2);
@@ -273,7 +273,7 @@ test('when the database gives up the transaction, the pieces done before are rep
     reader.close();
     writer.close();
   });
-  const put = (name: string) => async () => writer.exec(`insert into facts values ('${name}', '')`);
+  const put = (name: string) => async () => writer.exec(`insert into journal_meta values ('${name}', '')`);
   const giveUp = async () => {
     writer.exec('rollback');
     throw new Error('disk I/O error');

@@ -148,7 +148,7 @@ test('no sequence of verbs leaves the diagrams, and the ledger always adds up', 
         const days = await journal.reconciliation(0);
         for (const day of days) expect(day.received).toBe(day.delivered + day.waiting + day.quarantined);
         const [{ away } = { away: 0 }] = rows(
-          'select count(*) as away from inbound_messages where postponed_at is not null',
+          'select count(*) as away from inbound_messages where deferred_at is not null',
         );
         const unsettled = await journal.backlog();
         expect(sum(days.map(({ waiting }) => waiting))).toBe(sum(unsettled.map(({ pending }) => pending)));

@@ -11,7 +11,7 @@ describe('a spooled message', () => {
     const journal = await open();
     const attachments = [{ id: 'link-1', name: 'a', type: 'b', bytes: raw('photo') }];
     const record = await journal.spool(inboundMessage('1', { attachments }), raw('the whole message'));
-    expect(record).toMatchObject({ key: '1', state: 'open' });
+    expect(record).toMatchObject({ key: '1', state: 'pending' });
     await journal.close();
 
     const next = await open();
@@ -35,12 +35,12 @@ describe('a spooled message', () => {
     );
     expect(others).toEqual([first, first]);
     expect(await journal.open(inboundMessage('1', { subject: 'read again' }))).toEqual(first);
-    expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ seen: 1, waiting: 1, duplicates: 0 });
+    expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ received: 1, waiting: 1, duplicates: 0 });
     await journal.acknowledge(String(first?.requestId), { messageId: null, at: 1 });
     expect(await journal.spool(inboundMessage('1'), raw('push 4'))).toMatchObject({ state: 'acknowledged' });
     expect(await journal.quarantinedRaw(first?.id ?? 0)).toBeNull();
     expect(only(await journal.reconciliation(clock.now()))).toMatchObject({
-      seen: 1,
+      received: 1,
       delivered: 1,
       waiting: 0,
       duplicates: 1,
@@ -85,7 +85,7 @@ describe('a spooled message', () => {
     const { id } = await journal.spool(inboundMessage('1'), raw('whole'));
     await journal.quarantine(id, 'refused 8 times', raw('whole'));
     expect(await journal.requeued('in')).toEqual([]);
-    expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ seen: 1, waiting: 0, quarantined: 1 });
+    expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ received: 1, waiting: 0, quarantined: 1 });
     await journal.requeue(id);
     expect(await journal.requeued('in')).toMatchObject([{ id }]);
   });
@@ -112,7 +112,7 @@ describe('a postponed inbound message', () => {
     expect(await sums(journal)).toEqual({ reconciliation: [[1, 1, 0, 0]], open: [0] });
     expect((await journal.recordsOf('in', ['1'])).get('1')).toEqual(record);
     const trace = only(await journal.traces('1'));
-    expect(trace.entries.map(({ event }) => event)).toEqual(['received', 'postponed']);
+    expect(trace.entries.map(({ event }) => event)).toEqual(['received', 'deferred']);
     await journal.close();
 
     const next = await open();
@@ -130,7 +130,7 @@ describe('a postponed inbound message', () => {
     expect(await sums(journal)).toEqual({ reconciliation: [], open: [] });
     await clock.advance(DAY);
     await journal.open(inboundMessage('1'));
-    expect(only(await journal.reconciliation(0))).toMatchObject({ day: '2026-11-22', seen: 1, waiting: 1 });
+    expect(only(await journal.reconciliation(0))).toMatchObject({ day: '2026-11-22', received: 1, waiting: 1 });
   });
 
   test('that the server takes late is delivered', async () => {

@@ -255,7 +255,7 @@ async function openAgain(
 ): Promise<InboundRecord> {
   const { gatewayId, key } = inboundMessage;
   const row = await sql.first(inboundByKey, { gatewayId, key });
-  if (!row) throw new Error(`arrival ${key} of ${gatewayId} is neither new nor known`);
+  if (!row) throw new Error(`inbound message ${key} of ${gatewayId} is neither new nor known`);
   if (row.state === 'acknowledged' || row.state === 'confirmed') await countDuplicate(sql, row);
   await comeBack(sql, row);
   if (sha256 !== null) await sql.run(keepRaw, { id: row.id, sha256 });
@@ -298,6 +298,6 @@ function valuesOf(inboundMessage: NewInboundMessage, requestId: string, at: numb
 
 async function required(sql: Sql, id: number): Promise<InboundRow> {
   const row = await sql.first(inboundById, { id });
-  if (!row) throw new GatepostError('journal/unknown-arrival', `the journal holds no arrival ${id}`);
+  if (!row) throw new GatepostError('journal/unknown-inbound', `the journal holds no inbound message ${id}`);
   return row;
 }

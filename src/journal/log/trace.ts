@@ -98,7 +98,7 @@ async function find(reads: Sql, range: (asked: string) => Range, id: string): Pr
 async function inboundTrace(reads: Sql, row: InboundFound): Promise<MessageTrace> {
   const steps = await reads.all(eventsOfInbound, { id: row.id, limit: MOST_EVENTS });
   return {
-    is: 'arrival',
+    is: 'inbound',
     gatewayId: row.gateway_id,
     state: row.state,
     ids: labelled([
@@ -122,7 +122,7 @@ async function outboundTrace(reads: Sql, row: OutboundFound): Promise<MessageTra
   const parts = await partsOf(reads, row.message_id);
   const { delivery_state: delivery, delivery_detail: words } = row;
   return {
-    is: 'outboundMessage',
+    is: 'outbound',
     gatewayId: row.gateway_id,
     state: row.state,
     ids: labelled([

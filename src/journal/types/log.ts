@@ -32,7 +32,7 @@ export interface LogFilter {
 
 export interface MessageTrace {
   /** What the id turned out to be. */
-  is: 'arrival' | 'outboundMessage';
+  is: 'inbound' | 'outbound';
   gatewayId: GatewayId;
   state: InboundState | OutboundState;
   ids: { label: string; value: string }[];
