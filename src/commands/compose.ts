@@ -1,8 +1,9 @@
 // Owns `gatepost compose`: a send request as JSON on standard input becomes the mail that would leave.
-import { composeMail } from '../content/mail/compose.js';
+import { composeMail } from '../content/mail/compose/compose.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
-import { messageContentInfo, problemsOf } from '../simprot/messages.js';
+import { problemsOf } from '../kit/schema-problems.js';
+import { messageContentInfo } from '../simprot/messages.js';
 import { readStdin } from './stdin.js';
 
 /** Bodies with inline images; far above the size at which mail servers refuse. */

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createReader } from '../content/read.js';
+import { createReader } from '../content/create-reader.js';
 import type { ReadAttachment, Reader, ReadMessage } from '../content/reader.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';

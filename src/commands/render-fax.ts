@@ -4,8 +4,9 @@ import { findChromium, findGhostscript } from '../content/fax/programs.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import { problemsOf } from '../kit/schema-problems.js';
 import type { FaxRules } from '../model/content.js';
-import { messageContentInfo, problemsOf } from '../simprot/messages.js';
+import { messageContentInfo } from '../simprot/messages.js';
 import { readStdin } from './stdin.js';
 
 /** Bodies with inline images. */

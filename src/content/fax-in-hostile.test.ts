@@ -26,13 +26,13 @@ import { longestTurnAtBest } from '../../test/fixtures/turns.js';
 import { systemClock } from '../kit/clock.js';
 import { silentLog } from '../kit/log.js';
 import type { FaxDocument } from '../model/content.js';
+import { createReader } from './create-reader.js';
 import { createRecognizer, type Recognized, type Recognizer } from './fax/ocr.js';
 import { createPageReading } from './fax/page-reading.js';
 import { PDF_PROGRAMS, pdfPages } from './fax/pdf-pages.js';
 import { PAGE_LIMITS, readFax } from './fax/read-fax.js';
 import { createPageReader } from './fax/read-pages.js';
 import type { FaxTask } from './fax/task.js';
-import { createReader } from './read.js';
 import type { ReadMessage } from './reader.js';
 
 /** Failures of the process; none of these files may cause one. */

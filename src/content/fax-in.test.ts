@@ -23,9 +23,9 @@ import {
 import { systemClock } from '../kit/clock.js';
 import { silentLog } from '../kit/log.js';
 import type { FaxDocument } from '../model/content.js';
+import { createReader } from './create-reader.js';
 import { callerOf } from './fax/caller.js';
 import { pagesWords } from './fax/shown.js';
-import { createReader } from './read.js';
 import type { ReadMessage } from './reader.js';
 
 const reader = createReader({ clock: systemClock, log: silentLog, ocr: false });

@@ -1,4 +1,5 @@
 // Owns the end of both bodies: what else came with the message, and what had to be said about it.
+import { escapeHtml } from './html/escape.js';
 import { humanSize } from './limits.js';
 import type { LinkMaker, ReadAttachment } from './reader.js';
 
@@ -31,13 +32,15 @@ export function withFooter(
     html.push(
       htmlSection(
         'Attachments',
-        entries.map((entry) => `<a href="${quoted(entry.href)}">${quoted(entry.name)}</a> (${quoted(entry.about)})`),
+        entries.map(
+          (entry) => `<a href="${escapeHtml(entry.href)}">${escapeHtml(entry.name)}</a> (${escapeHtml(entry.about)})`,
+        ),
       ),
     );
   }
   if (notes.length > 0) {
     text.push(section('Notes', notes));
-    html.push(htmlSection('Notes', notes.map(quoted)));
+    html.push(htmlSection('Notes', notes.map(escapeHtml)));
   }
   return {
     text: text.filter((block) => block !== '').join('\n\n'),
@@ -51,9 +54,4 @@ function section(title: string, lines: readonly string[]): string {
 
 function htmlSection(title: string, lines: readonly string[]): string {
   return `<p><b>${title}</b></p>\n<ul>\n${lines.map((line) => `<li>${line}</li>`).join('\n')}\n</ul>`;
-}
-
-/** `text` as it may stand in HTML, in an attribute too. */
-export function quoted(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

@@ -4,7 +4,7 @@ import type { Notice } from '../model/content.js';
 import { LIMITS } from '../model/message.js';
 import { textToHtml } from './html/text.js';
 import { cleanLine, cutText } from './limits.js';
-import { UNKNOWN_SENDER } from './mail/fields.js';
+import { UNKNOWN_SENDER } from './mail/parse/fields.js';
 import type { ReadMessage } from './reader.js';
 import { shortId } from './threading.js';
 

@@ -46,7 +46,7 @@ export interface Reader {
   /** The same for a text message. Never rejects for anything in it. */
   readText(text: TextMessage, rules: TextRules, context: ReadContext): Promise<ReadText>;
   /** What can be told of a fax without looking into its file: for a counterparty that waits. The same id and sender as `readFax`. */
-  glanceFax(fax: FaxDocument, rules: Pick<FaxRules, 'region'>, context: ReadContext): ReadMessage;
+  summarizeFax(fax: FaxDocument, rules: Pick<FaxRules, 'region'>, context: ReadContext): ReadMessage;
   /** The same for a fax: pages as images in BodyHtml, a searchable PDF and the file itself as attachments. */
   readFax(fax: FaxDocument, rules: Pick<FaxRules, 'region'>, context: ReadContext): Promise<ReadMessage>;
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 // Owns the identities of messages: Message-IDs in the form the server stores, and what an answer has to refer to.
 import { createHash } from 'node:crypto';
+import { bracketed, idsOf, trimReferences } from '../kit/references.js';
 import { LIMITS } from '../model/message.js';
 import { boundaryBefore } from './limits.js';
 
@@ -8,10 +9,6 @@ const HASHED_HEAD = 1024 * 1024;
 const HASHED_TAIL = 64 * 1024;
 /** What a long id keeps of its beginning, for people; the rest of the 80 characters is "~" and its hash. */
 const KEPT = 36;
-/** References given to an answer: the first (the thread's root) and the latest, as RFC 5322 3.6.4 allows when there are many. */
-const MOST_REFERENCES = 20;
-/** An id that does not fit into one header line (RFC 5322 2.1.1) cannot be referred to. */
-const LONGEST_REFERENCE = 900;
 
 /**
  * The form of a Message-ID (without brackets) for DeliverySystemId and InReplyToId: itself up to 80 characters, else its first
@@ -38,16 +35,6 @@ export function attachmentId(seed: string, place: string): string {
   return hash(`${seed}\n${place}`).slice(0, 22);
 }
 
-/** The ids in a Message-ID, In-Reply-To or References value, without brackets, in order. */
-export function idsOf(value: string): string[] {
-  const ids: string[] = [];
-  for (const match of value.matchAll(/<([^<>]*)>/g)) {
-    const id = withoutBlanks(match[1] ?? '');
-    if (id !== '') ids.push(id);
-  }
-  return ids;
-}
-
 /** The one id of a Message-ID header; without brackets the whole value counts, if it is one word. */
 export function messageIdOf(value: string): string | null {
   const id = idsOf(value)[0] ?? withoutBlanks(value.replace(/[<>]/g, ''));
@@ -62,11 +49,8 @@ export function answeredId(inReplyTo: string, references: readonly string[]): st
 
 /** The References of an answer: the mail's own, then its Message-ID; null when it has none. */
 export function referencesFor(own: readonly string[], messageId: string | null): string | null {
-  if (messageId === null || messageId.length > LONGEST_REFERENCE) return null;
-  const usable = [...new Set(own)].filter((id) => id.length <= LONGEST_REFERENCE && id !== messageId);
-  const all = [...usable, messageId];
-  const kept = all.length > MOST_REFERENCES ? [...all.slice(0, 1), ...all.slice(1 - MOST_REFERENCES)] : all;
-  return kept.map((id) => `<${id}>`).join(' ');
+  const ids = messageId === null ? [] : trimReferences(own, messageId);
+  return ids.length === 0 ? null : bracketed(ids);
 }
 
 function withoutBlanks(text: string): string {

@@ -1,19 +1,19 @@
 // Owns the far side of the worker thread: reads one mail and gives its memory back instead of copying it.
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { RawMail } from '../model/content.js';
-import type { Digest, DigestBudget } from './mail/digest.js';
-import { digestOrReduce } from './mail/read-mail.js';
+import type { MailBudget, ParsedMail } from './mail/parse/parse-mail.js';
+import { parseOrFallback } from './mail/parse/read-mail.js';
 
 export interface ReadTask {
   readonly mail: RawMail;
   readonly gatewayId: string;
-  readonly budget: DigestBudget;
+  readonly budget: MailBudget;
 }
 
 export default async function readInWorker({ mail, gatewayId, budget }: ReadTask): Promise<unknown> {
-  const read = await digestOrReduce(mail, gatewayId, budget);
+  const read = await parseOrFallback(mail, gatewayId, budget);
   const attachments = read.attachments.map((attachment) => ({ ...attachment, bytes: owned(attachment.bytes) }));
-  const value: Digest = { ...read, attachments };
+  const value: ParsedMail = { ...read, attachments };
   const buffers = new Set(attachments.map((attachment) => attachment.bytes.buffer));
   return move({ [valueSymbol]: value, [transferableSymbol]: [...buffers] });
 }

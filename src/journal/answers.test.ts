@@ -1,7 +1,7 @@
 // What an answer belongs to: by subject, else by time.
 import { describe, expect, test } from 'vitest';
 import { DAY, inboundMessage, place } from '../../test/fixtures/journal.js';
-import { fittingReferences, threadOf } from './inbound/threading.js';
+import { threadOf } from './inbound/threading.js';
 
 describe('the thread of a subject', () => {
   test.each([
@@ -26,39 +26,6 @@ describe('the thread of a subject', () => {
   test('a subject of a million marks does not take long and is bounded', () => {
     expect(threadOf('Re: '.repeat(250_000)).length).toBeLessThanOrEqual(500);
     expect(threadOf('x'.repeat(1_000_000)).length).toBe(500);
-  });
-});
-
-describe('references', () => {
-  const ids = (count: number, size = 20) =>
-    Array.from({ length: count }, (_, i) => `<${String(i).padStart(size, 'r')}>`);
-
-  test('few of them stay as they are, folded lines or not', () => {
-    expect(fittingReferences('<a@x>\r\n\t<b@x>  <c@x>')).toBe('<a@x> <b@x> <c@x>');
-    expect(fittingReferences('<own@x>')).toBe('<own@x>');
-    expect(fittingReferences('')).toBe('');
-  });
-
-  test('of many the first and the last ten stay', () => {
-    const all = ids(40);
-    expect(fittingReferences(all.join(' '))).toBe([all[0], ...all.slice(-10)].join(' '));
-  });
-
-  test('long ones are cut to 900 characters, the own id always last', () => {
-    const all = ids(40, 150);
-    const fitting = fittingReferences(all.join(' ')).split(' ');
-    expect(fitting.join(' ').length).toBeLessThanOrEqual(900);
-    expect(fitting[0]).toBe(all[0]);
-    expect(fitting.slice(1)).toEqual(all.slice(-4));
-  });
-
-  test('what is no id is left out', () => {
-    expect(fittingReferences('junk <a@x> <broken (comment) <own@x>')).toBe('<a@x> <own@x>');
-  });
-
-  test('a header of megabytes keeps its end only', () => {
-    const all = ids(100_000);
-    expect(fittingReferences(all.join(' '))).toBe(all.slice(-10).join(' '));
   });
 });
 

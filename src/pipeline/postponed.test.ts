@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { fact, gateway, IN } from '../../test/fixtures/connector.js';
 import { mail, standIn } from '../../test/fixtures/fake-driver.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { createReader } from '../content/read.js';
+import { createReader } from '../content/create-reader.js';
 import type { AnyDriver, InboundMessage } from '../driver/contract.js';
 import { sharedByDevice } from '../driver/shared-state.js';
 import { openJournal } from '../journal/open.js';

@@ -1,6 +1,9 @@
 // Owns the MSGs' contents: names, members, limits and what is accepted at the door.
 // Source: FrontStage, "WebSite module integration", section "API for external messaging applications".
 import { z } from 'zod';
+
+export { problemsOf } from '../kit/schema-problems.js';
+
 import {
   CHANNELS,
   type Channel,
@@ -148,8 +151,3 @@ export const loginAnswer = z.object({
   Reason: text,
 });
 export type LoginAnswer = z.infer<typeof loginAnswer>;
-
-/** Everything wrong with a value, one readable clause per problem: `RemoteAddress: expected string, received number`. */
-export function problemsOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join('.') || 'content'}: ${issue.message}`).join('; ');
-}

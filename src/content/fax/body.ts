@@ -1,12 +1,12 @@
 // Owns the message inside an outgoing fax: the send request's HTML cleaned as every HTML is, or its text as HTML, with each of its
 // own pictures replaced by a mark that the layouts put the dithered picture in for.
 import type { MessageContentInfo } from '../../model/message.js';
+import { MAX_HTML } from '../html/bounds.js';
 import { cleanHtml } from '../html/clean.js';
 import { imageData } from '../html/links.js';
 import { type AttributeSpans, readMarkup } from '../html/markup.js';
 import { htmlToText, textToHtml } from '../html/text.js';
 import { cleanText } from '../limits.js';
-import { MAX_HTML } from '../prescan.js';
 import { MAX_PAGES, tooManyPages } from './page.js';
 
 export interface FaxBody {

@@ -4,7 +4,7 @@ import type { FaxDocument } from '../../model/content.js';
 import { LIMITS } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
 import { formatAddress } from '../mail/addresses.js';
-import { UNKNOWN_SENDER } from '../mail/fields.js';
+import { UNKNOWN_SENDER } from '../mail/parse/fields.js';
 import { readSender } from '../sms/numbers.js';
 import { readFaxNumber } from './numbers.js';
 

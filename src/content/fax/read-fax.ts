@@ -7,7 +7,7 @@ import type { FaxDocument, FaxRules } from '../../model/content.js';
 import { LIMITS } from '../../model/message.js';
 import { withFooter } from '../footer.js';
 import { cleanLine, cutText, humanSize } from '../limits.js';
-import { safeName } from '../mail/names.js';
+import { safeName } from '../mail/parse/names.js';
 import type { ReadAttachment, ReadContext, ReadMessage } from '../reader.js';
 import { attachmentId, madeId, shortId } from '../threading.js';
 import { type Caller, callerOf, numberOf } from './caller.js';
@@ -64,7 +64,7 @@ export async function readFax(
 }
 
 /** Everything but pages, text and attachments. */
-export function glanceFax(fax: FaxDocument, rules: Rules, context: ReadContext): ReadMessage {
+export function summarizeFax(fax: FaxDocument, rules: Rules, context: ReadContext): ReadMessage {
   return { ...messageOfFax(fax, rules, context, NOTHING), attachments: [] };
 }
 

@@ -1,5 +1,6 @@
 // Owns the HTML that a browser lays out as a fax: the message in black on white, its cover page, and the line on top of
 // every page. Shades and colours are left out, for a line of dots turns them into mud around the letters.
+import { escapeHtml } from '../html/escape.js';
 import { type FaxBody, withPictures } from './body.js';
 import { areaOf, type CoverLine, type Paper } from './page.js';
 
@@ -54,8 +55,8 @@ export function sheetOf(job: FaxJob, { shown, pages, squeeze }: SheetOptions): s
     const place = places++;
     return picture(shown(index, place), `data-place="${place}" data-index="${index}"`, attributes);
   });
-  const lang = language === '' ? '' : ` lang="${escaped(language)}"`;
-  const subject = job.subject === '' ? '' : `<h1 class="fax-subject" dir="auto">${escaped(job.subject)}</h1>`;
+  const lang = language === '' ? '' : ` lang="${escapeHtml(language)}"`;
+  const subject = job.subject === '' ? '' : `<h1 class="fax-subject" dir="auto">${escapeHtml(job.subject)}</h1>`;
   return [
     `<!doctype html><html${lang}><head><meta charset="utf-8"><title>Fax</title>`,
     // The third lock: the page is offline and every request is refused besides.
@@ -74,7 +75,7 @@ export function headerTemplate({ header, paper }: FaxJob): string {
   const rule = 'border-bottom:0.75pt solid #000;padding-bottom:2pt';
   const page = 'page <span class="pageNumber"></span> of <span class="totalPages"></span>';
   const cut = 'flex:1;text-align:center;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;padding:0 12pt';
-  return `<div style="${box};${font};${rule};display:flex"><span>${header.time}</span><span style="${cut}">${escaped(header.sender)}</span><span>${page}</span></div>`;
+  return `<div style="${box};${font};${rule};display:flex"><span>${header.time}</span><span style="${cut}">${escapeHtml(header.sender)}</span><span>${page}</span></div>`;
 }
 
 const NARROW = `
@@ -116,7 +117,7 @@ img { max-height: ${Math.floor(area.height * PIXELS) - 2}px; image-rendering: pi
 
 function coverPage(lines: readonly CoverLine[], pages: number | undefined): string {
   const all = [...lines, { name: 'Pages', value: pages === undefined ? '…' : `${pages}, this one included` }];
-  const row = ({ name, value }: CoverLine) => `<tr><th>${name}</th><td dir="auto">${escaped(value)}</td></tr>`;
+  const row = ({ name, value }: CoverLine) => `<tr><th>${name}</th><td dir="auto">${escapeHtml(value)}</td></tr>`;
   return `<div class="fax-cover"><h1>FAX</h1><table>${all.map(row).join('')}</table></div>`;
 }
 
@@ -152,10 +153,4 @@ function bare(address: string): string {
     .replace(/^https?:\/\//, '')
     .replace(/\/$/, '')
     .replace(/\s+/g, '');
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ESCAPES[character] ?? character);
 }

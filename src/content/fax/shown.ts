@@ -1,7 +1,8 @@
 // Owns how a fax looks in both bodies of its message: a head that says what came, the pages as pictures, their text.
 
 import type { FaxDocument } from '../../model/content.js';
-import { quoted, type Rendered } from '../footer.js';
+import type { Rendered } from '../footer.js';
+import { escapeHtml } from '../html/escape.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
 import type { PagesRead, ShownPage } from './task.js';
 
@@ -26,9 +27,9 @@ export function showFax({ title, fax, called, pages, original }: ShownFax): Rend
   const facts = factsOf(fax, called);
   const rest = restOf(pages, original);
   const html = [
-    `<p><b>${quoted(title)}</b>${facts.map((fact) => `<br>\n${quoted(fact)}`).join('')}</p>`,
+    `<p><b>${escapeHtml(title)}</b>${facts.map((fact) => `<br>\n${escapeHtml(fact)}`).join('')}</p>`,
     ...pages.shown.map(pictureOf),
-    ...(rest === '' ? [] : [`<p>${quoted(rest)}</p>`]),
+    ...(rest === '' ? [] : [`<p>${escapeHtml(rest)}</p>`]),
   ];
   const text = [[title, ...facts].join('\n'), textOf(pages.texts)];
   return { html: html.join('\n'), text: text.filter((block) => block !== '').join('\n\n') };

@@ -4,7 +4,7 @@
 //
 // The send request: prescan (bounds, one meaning) -> sanitize-html with our rules -> image data put back.
 import sanitizeHtml from 'sanitize-html';
-import { imageReference, prescan } from '../prescan.js';
+import { imageReference, prescan } from './bounds.js';
 import { cleanStyle, isPlainColor } from './css.js';
 import { imageData, safeLink } from './links.js';
 

@@ -1,7 +1,8 @@
 // Owns the way between HTML and plain text: a customer's HTML as readable lines, and plain text as the simplest HTML that
 // shows the same. What comes out of `textToHtml` is safe to show as it is.
 import { compile, type FormatCallback } from 'html-to-text';
-import { MAX_HTML, prescan } from '../prescan.js';
+import { MAX_HTML, prescan } from './bounds.js';
+import { escapeHtml } from './escape.js';
 
 /** Quote levels that become nested blockquotes; deeper ones are shown on the deepest. */
 const MAX_QUOTES = 12;
@@ -135,17 +136,17 @@ function unquoted(line: string): { depth: number; content: string } {
 }
 
 function linked(line: string): string {
-  if (!line.includes('://')) return escaped(line);
+  if (!line.includes('://')) return escapeHtml(line);
   let out = '';
   let from = 0;
   for (const match of line.matchAll(/\bhttps?:\/\/[^\s<>"]+/gi)) {
     const address = withoutTail(match[0]);
     if (!URL.canParse(address)) continue;
-    const href = escaped(address);
-    out += `${escaped(line.slice(from, match.index))}<a href="${href}" target="_blank" rel="noopener noreferrer nofollow">${href}</a>`;
+    const href = escapeHtml(address);
+    out += `${escapeHtml(line.slice(from, match.index))}<a href="${href}" target="_blank" rel="noopener noreferrer nofollow">${href}</a>`;
     from = match.index + address.length;
   }
-  return out + escaped(line.slice(from));
+  return out + escapeHtml(line.slice(from));
 }
 
 /** Punctuation behind an address belongs to the sentence; a closing bracket does unless the address opened one. */
@@ -158,16 +159,4 @@ function withoutTail(address: string): string {
     if (last === ')') surplus -= 1;
   }
   return address.slice(0, end);
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
 }

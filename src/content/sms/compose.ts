@@ -1,22 +1,11 @@
 // Owns a send request for a text message: from MessageContentInfo to what a carrier is handed.
-import { type Segmentation, segmentsOf, type TextEncoding } from '../../kit/gsm.js';
-import type { TextRules } from '../../model/content.js';
+import { type Segmentation, segmentsOf } from '../../kit/gsm.js';
+import type { ComposedText, TextRules } from '../../model/content.js';
 import { LIMITS, type MessageContentInfo } from '../../model/message.js';
 import { htmlToText } from '../html/text.js';
 import { cleanLine, cleanText, cutText } from '../limits.js';
 import { readRecipient, senderOf } from './numbers.js';
 import { transliterate } from './transliterate.js';
-
-/** The same shape as the driver contract's OutboundText. */
-export interface ComposedText {
-  kind: 'text';
-  to: string;
-  from: string | undefined;
-  text: string;
-  encoding: TextEncoding;
-  segments: number;
-  reference: string;
-}
 
 export type TextResult = { ok: true; message: ComposedText } | { ok: false; problem: string };
 

@@ -1,9 +1,9 @@
 // Owns what comes with a text message besides its text: small pictures shown in the body, everything else attached.
 import { createHash } from 'node:crypto';
 import type { TextMessage } from '../../model/content.js';
-import { quoted, type Rendered } from '../footer.js';
+import { escapeHtml, type Rendered } from '../footer.js';
 import { humanSize } from '../limits.js';
-import { extensionOf, imageType, safeName, safeType } from '../mail/names.js';
+import { extensionOf, imageType, safeName, safeType } from '../mail/parse/names.js';
 import type { ReadAttachment } from '../reader.js';
 import { attachmentId } from '../threading.js';
 
@@ -49,7 +49,7 @@ export function fingerprintOf(bytes: Uint8Array): string {
 function picture(name: string, type: string, bytes: Uint8Array): Rendered {
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
   return {
-    html: `<p><img src="data:${type};base64,${base64}" alt="${quoted(name)}"></p>`,
+    html: `<p><img src="data:${type};base64,${base64}" alt="${escapeHtml(name)}"></p>`,
     text: `[Picture: ${name}, ${humanSize(bytes.byteLength)}]`,
   };
 }

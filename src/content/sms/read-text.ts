@@ -6,7 +6,7 @@ import { LIMITS } from '../../model/message.js';
 import { withFooter } from '../footer.js';
 import { textToHtml } from '../html/text.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
-import { plausibleTime, UNKNOWN_SENDER } from '../mail/fields.js';
+import { plausibleTime, UNKNOWN_SENDER } from '../mail/parse/fields.js';
 import type { ReadAttachment, ReadContext, ReadText } from '../reader.js';
 import { attachmentId, madeId, shortId } from '../threading.js';
 import { consentOf } from './keywords.js';

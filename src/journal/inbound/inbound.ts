@@ -2,6 +2,7 @@
 // Quarantine has its own file. Every change of state is a conditional UPDATE, so no step can be taken twice or backwards.
 import { type Clock, isoTime } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
+import { trimReferencesHeader } from '../../kit/references.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
 import { type Database, listStatement, type Sql, statement } from '../db/sql.js';
 import { insertAttachment } from '../storage/attachments.js';
@@ -19,7 +20,7 @@ import {
   inboundEvent,
   recordFrom,
 } from './rows.js';
-import { fittingReferences, senderOf, threadOf } from './threading.js';
+import { senderOf, threadOf } from './threading.js';
 
 export interface InboundDeps {
   database: Database;
@@ -276,7 +277,7 @@ async function insertAttachments(
 }
 
 function valuesOf(inboundMessage: NewInboundMessage, requestId: string, at: number) {
-  const references = inboundMessage.references === null ? '' : fittingReferences(inboundMessage.references);
+  const references = inboundMessage.references === null ? '' : trimReferencesHeader(inboundMessage.references);
   return {
     gatewayId: inboundMessage.gatewayId,
     key: inboundMessage.key,

@@ -4,12 +4,6 @@ import { type Sql, statement } from '../db/sql.js';
 
 /** An answer with a subject of its own goes to the last message of that person, but not to one from long ago. */
 const ANOTHER_SUBJECT_WITHIN_MS = 30 * 24 * 60 * 60 * 1000;
-/** Characters of References we give on: lines of RFC 5322 2.1.1 end at 998, and folding in the middle of an id is not allowed. */
-const LONGEST_REFERENCES = 900;
-/** RFC 5322 3.6.4 allows trimming; readers thread by the first id and the last few. */
-const LAST_REFERENCES = 10;
-/** Of a header longer than this only the end is looked at. */
-const LONGEST_READ = 64 * 1024;
 const LONGEST_SUBJECT = 500;
 
 // Re and Fwd as mail programs write them: English, German, Dutch, Swedish/Norwegian/Danish, Finnish, French, Italian,
@@ -25,24 +19,6 @@ export function threadOf(subject: string): string {
     .trim();
   for (let match = PREFIX.exec(rest); match; match = PREFIX.exec(rest)) rest = rest.slice(match[0].length);
   return rest.toLowerCase().slice(0, LONGEST_SUBJECT);
-}
-
-/** The first and the last ids, at most 900 characters together; the last id, the message's own, always stays. '' when there is none. */
-export function fittingReferences(references: string): string {
-  const whole = references.length <= LONGEST_READ;
-  const ids = (whole ? references : references.slice(-LONGEST_READ)).split(/\s+/).filter((id) => /^<.+>$/.test(id));
-  const own = ids.pop() ?? '';
-  let room = LONGEST_REFERENCES - own.length;
-  const fits = (id: string) => {
-    room -= id.length + 1;
-    return room >= 0;
-  };
-  const first = whole ? ids.shift() : undefined;
-  const head = first !== undefined && fits(first) ? [first] : [];
-  const latest = ids.slice(1 - LAST_REFERENCES).reverse();
-  const tooMuch = latest.findIndex((id) => !fits(id));
-  const kept = tooMuch < 0 ? latest : latest.slice(0, tooMuch);
-  return [...head, ...kept.reverse(), own].join(' ').trim();
 }
 
 interface Asked {

@@ -178,7 +178,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   /** For a sender that waits. A fax takes longer to read than that; what is made of its pages is stored when it is opened. */
   async function readSoon(key: string, content: Content | Notice): Promise<ReadMessage> {
     if (content.kind !== 'fax') return readContent(key, content);
-    return deps.reader.glanceFax(content, faxRules, { gatewayId: id, link: deps.link });
+    return deps.reader.summarizeFax(content, faxRules, { gatewayId: id, link: deps.link });
   }
 
   /** A notice of ours: kept like a push, so that it survives us, and handed over like any message. */

@@ -1,6 +1,6 @@
 // Owns one outbound message on its way out: compose -> journal.begin -> driver.send -> journal.settle, again while that can help
 // and the time allows.
-import { composeMail } from '../../content/mail/compose.js';
+import { composeMail } from '../../content/mail/compose/compose.js';
 import { composeText } from '../../content/sms/compose.js';
 import type { Attempt, ComposedMessage, Outcome } from '../../driver/contract.js';
 import type { Acceptance, OutboundRecord } from '../../journal/types/outbound.js';

@@ -1,0 +1,193 @@
+// Owns the choice of what a mail's parts become: text to show, images inside the text, or attachments. Attachments are decoded
+// here, natively, so that the mail parser sees the text only. Nothing that a sender put into the mail disappears on the way.
+import { humanSize } from '../../limits.js';
+import {
+  add,
+  attach,
+  attachPiece,
+  attachUnopened,
+  type Gathered,
+  isBlank,
+  leaveOut,
+  type Piece,
+} from './attachments.js';
+import { charsetFor, knownCharset } from './charset.js';
+import type { Part } from './part.js';
+import { type Scan, type ScanBudget, scanMail } from './scan.js';
+import { decodeTransfer } from './transfer.js';
+import { takeUuencoded } from './uuencode.js';
+
+/** The same content twice: what to show where text is wanted, and what where HTML is. */
+interface Body {
+  readonly text: readonly Piece[];
+  readonly html: readonly Piece[];
+}
+
+export type Extracted = Body & Readonly<Omit<Gathered, 'incomplete' | 'textBytes'>>;
+
+export interface ExtractOptions {
+  readonly scan: ScanBudget;
+  /** Bytes of one text part that are shown; the whole part is attached when it is longer. */
+  readonly textBytes: number;
+  /** Why the mail is only the beginning of one; its last part is incomplete then. */
+  readonly cut: string | undefined;
+}
+
+/** Stretches of text shown in one mail; more are attached. Each costs one run of the mail parser. */
+const MOST_PIECES = 40;
+
+interface Extraction extends Gathered {
+  readonly scan: ScanBudget;
+  readonly root: Part;
+  pieces: number;
+}
+
+const NOTHING: Body = { text: [], html: [] };
+
+export function extractAttachments(scan: Scan, options: ExtractOptions): Extracted {
+  const bodyCharset = knownCharset(firstText(scan.root)?.params.charset);
+  const extraction: Extraction = {
+    root: scan.root,
+    scan: options.scan,
+    textBytes: options.textBytes,
+    bodyCharset,
+    incomplete: options.cut !== undefined || scan.over !== undefined,
+    images: new Map(),
+    attachments: [],
+    notes: [],
+    pieces: 0,
+    fallbackText: '',
+    unlisted: 0,
+  };
+  const body = collect(scan.root, extraction);
+  noteStructure(scan, extraction);
+  const { images, attachments, notes, fallbackText, unlisted } = extraction;
+  return { ...body, images, attachments, notes, fallbackText, unlisted, bodyCharset };
+}
+
+function noteStructure(scan: Scan, extraction: Extraction): void {
+  if (scan.unclosed && !extraction.incomplete) {
+    extraction.notes.push('The mail ends without its closing boundary; its last part may be incomplete.');
+  }
+  if (scan.afterEnd > 0) {
+    extraction.notes.push(`Text after the end of the mail's last part was left out (${humanSize(scan.afterEnd)}).`);
+  }
+}
+
+function firstText(part: Part): Part | undefined {
+  if (part.children.length === 0) return part.type.startsWith('text/') ? part : undefined;
+  for (const child of part.children) {
+    const found = firstText(child);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function collect(part: Part, extraction: Extraction): Body {
+  if (!part.opened) return attached(attachUnopened, part, extraction);
+  if (part.type.startsWith('multipart/')) return collectMultipart(part, extraction);
+  return isBodyText(part, extraction.root) ? pieceOf(part, extraction) : attached(attach, part, extraction);
+}
+
+function attached(how: typeof attach, part: Part, extraction: Extraction): Body {
+  if (part.open && extraction.incomplete) leaveOut(part, extraction);
+  else how(part, extraction);
+  return NOTHING;
+}
+
+function collectMultipart(part: Part, extraction: Extraction): Body {
+  if (part.children.length === 0) return collectClosed(part, extraction);
+  if (part.type === 'multipart/encrypted') {
+    extraction.notes.push('The mail is encrypted and could not be read here; its parts are attached.');
+  }
+  const bodies = part.children.map((child) => collect(child, extraction));
+  if (part.type === 'multipart/alternative') return choose(bodies, extraction);
+  return { text: bodies.flatMap((body) => body.text), html: bodies.flatMap((body) => body.html) };
+}
+
+/** A multipart in which no boundary was found: encoded as a whole (against RFC 2045 6.4, but it happens), or plain text. */
+function collectClosed(part: Part, extraction: Extraction): Body {
+  const decoded = decodeTransfer(part.raw.subarray(part.start, part.end), part.encoding);
+  const type = part.headers.get('content-type') ?? '';
+  if (part.encoding !== 'identity' && part.depth < extraction.scan.depth) {
+    const inner = scanMail(Buffer.concat([Buffer.from(`Content-Type: ${type}\r\n\r\n`, 'latin1'), decoded]), {
+      ...extraction.scan,
+      depth: extraction.scan.depth - part.depth - 1,
+    });
+    if (inner.over !== undefined) return attached(attachUnopened, part, extraction);
+    if (inner.root.children.length > 0) return collect(inner.root, extraction);
+  }
+  if (decoded.length === 0) return NOTHING;
+  extraction.notes.push('A part of the mail that should hold several parts holds none; its content is shown as text.');
+  return pieceOf({ ...part, type: 'text/plain' }, extraction);
+}
+
+/** RFC 2046 5.1.4: the last version that can be shown is the best. Versions that are not shown are attached. */
+function choose(options: readonly Body[], extraction: Extraction): Body {
+  const html = options.findLast((body) => body.html.some((piece) => piece.kind === 'html' && !isBlank(piece)));
+  const text = options.findLast(
+    (body) => body.text.every((piece) => piece.kind === 'text') && body.text.some((piece) => !isBlank(piece)),
+  );
+  for (const body of options) {
+    if (body === html || body === text) continue;
+    for (const piece of new Set([...body.text, ...body.html])) attachPiece(piece, 'alternative', extraction);
+  }
+  return { text: (text ?? html ?? NOTHING).text, html: (html ?? text ?? NOTHING).html };
+}
+
+/** Text without a name is to be read; with a name it is a file, unless it is all there is. */
+function isBodyText(part: Part, root: Part): boolean {
+  if (part.type !== 'text/plain' && part.type !== 'text/html') return false;
+  if (part.disposition !== '' && part.disposition !== 'inline') return false;
+  return !part.named || part === root;
+}
+
+function pieceOf(part: Part, extraction: Extraction): Body {
+  const kind = part.type === 'text/html' ? 'html' : 'text';
+  const decoded = decodeTransfer(part.raw.subarray(part.start, part.end), part.encoding);
+  const { bytes, files } = kind === 'text' ? takeUuencoded(decoded) : { bytes: decoded, files: [] };
+  for (const file of files) add(extraction, { name: file.name, type: '', bytes: file.bytes });
+  const whole = bytes.length <= extraction.textBytes;
+  const declared = part.params.charset ?? (kind === 'html' ? metaCharset(bytes) : undefined);
+  const guess = charsetFor(bytes, declared, extraction.bodyCharset);
+  if (guess.mended) {
+    extraction.notes.push(`The text is not in the charset it declares (${declared}); it was read as ${guess.charset}.`);
+  }
+  const piece: Piece = {
+    kind,
+    bytes: whole ? bytes : cutBytes(bytes, extraction.textBytes),
+    charset: guess.charset,
+    flowed: kind === 'text' && part.params.format?.toLowerCase().trim() === 'flowed',
+    delSp: part.params.delsp?.toLowerCase().trim() === 'yes',
+  };
+  if (!whole) noteLongText({ ...piece, bytes }, part, extraction);
+  if (part.open && extraction.incomplete) extraction.notes.push('The text ends where the mail was cut.');
+  if (isBlank(piece)) return NOTHING;
+  extraction.pieces += 1;
+  if (extraction.pieces > MOST_PIECES) {
+    attachPiece(piece, 'text', extraction);
+    return NOTHING;
+  }
+  return { text: [piece], html: [piece] };
+}
+
+function noteLongText(whole: Piece, part: Part, extraction: Extraction): void {
+  const shown = humanSize(extraction.textBytes);
+  const size = humanSize(whole.bytes.length);
+  if (part.open && extraction.incomplete) extraction.notes.push(`Only the first ${shown} of the text are shown.`);
+  else {
+    attachPiece(whole, 'message', extraction);
+    extraction.notes.push(`The text is very long (${size}): the first ${shown} are shown, the whole is attached.`);
+  }
+}
+
+/** HTML may declare its charset itself, where browsers look for it. */
+function metaCharset(bytes: Buffer): string | undefined {
+  return bytes.toString('latin1', 0, 2048).match(/<meta[^>]{0,200}?charset\s*=\s*["']?([\w:.-]{1,40})/i)?.[1];
+}
+
+/** At a line end if there is one near, so that neither a character nor a tag is likely to be torn. */
+function cutBytes(bytes: Buffer, max: number): Buffer {
+  const lineEnd = bytes.lastIndexOf('\n', max);
+  return bytes.subarray(0, lineEnd > max - 2000 ? lineEnd + 1 : max);
+}

@@ -1,0 +1,147 @@
+// Owns how header fields become the members of the message that the server stores: which one counts, in which form, how long.
+import { isoTime } from '../../../kit/clock.js';
+import { idsOf } from '../../../kit/references.js';
+import type { RawMail } from '../../../model/content.js';
+import { LIMITS } from '../../../model/message.js';
+import { cleanLine, cutList, cutText } from '../../limits.js';
+import type { ReadMessage } from '../../reader.js';
+import { answeredId, madeId, messageIdOf, referencesFor, shortId } from '../../threading.js';
+import { cleanName, formatAddress } from '../addresses.js';
+import { mendHeader } from './header-text.js';
+import type { Headers } from './headers.js';
+import type { AddressField, Mailbox, Parsed } from './mailparser.js';
+
+/** Stands where the sender's address is mandatory and the mail names none. */
+export const UNKNOWN_SENDER = 'unknown';
+/** Mail is not older than the format; a Date before it is a broken clock. */
+const EARLIEST = Date.UTC(1980, 0, 1);
+/** A sender's clock may be wrong by this much. */
+const CLOCK_SLACK_MS = 48 * 3_600_000;
+/** Ids longer than this are not kept whole. */
+const LONGEST_ID = 2_000;
+
+export type Fields = Omit<ReadMessage['message'], 'BodyHtml' | 'BodyText'>;
+
+export interface FieldsRead {
+  readonly fields: Fields;
+  readonly rfcMessageId: string | null;
+  readonly references: string | null;
+  readonly notes: readonly string[];
+}
+
+export interface FieldsInput {
+  readonly mail: RawMail;
+  readonly gatewayId: string;
+  readonly headers: Headers;
+  readonly bodyCharset: string | undefined;
+  readonly parsed: Pick<Parsed, 'addresses' | 'unread' | 'subject'>;
+}
+
+export function readFields(input: FieldsInput): FieldsRead {
+  const { mail, headers, parsed } = input;
+  const notes: string[] = [];
+  const ids = threading(input);
+  const remote = remoteAddress(input);
+  if (remote === UNKNOWN_SENDER) notes.push('The mail names no sender that could be answered.');
+  if (headers.count('from') > 1) {
+    notes.push(`The mail has ${headers.count('from')} From fields; the first is shown. The sender may be forged.`);
+  }
+  const to = list(parsed, 'to', LIMITS.ToField);
+  const fields: Fields = {
+    DeliverySystemId: ids.deliverySystemId,
+    InReplyToId: ids.inReplyToId,
+    FromField: fromField(parsed, remote),
+    RemoteAddress: remote,
+    ToField: to ?? cutList((mail.envelope?.recipients ?? []).map(cleanLine), LIMITS.ToField),
+    ToCcField: list(parsed, 'cc', LIMITS.ToCcField),
+    ToBccField: list(parsed, 'bcc', LIMITS.ToBccField),
+    Direction: 'I',
+    ExtendedFields: null,
+    ReceivedSentTime: isoTime(mail.receivedAt),
+    DraftTime: draftTime(headers.get('date'), mail.receivedAt),
+    SubjectField: cutText(parsed.subject, LIMITS.SubjectField),
+    Culture: culture(headers.get('content-language')),
+    Mark: null,
+    SpamLevel: null,
+    Hierarchy: null,
+    Rating: null,
+  };
+  return { fields, rfcMessageId: ids.rfcMessageId, references: ids.references, notes };
+}
+
+function threading({ mail, gatewayId, headers, bodyCharset }: FieldsInput) {
+  const text = (name: string) => mendHeader(headers.all(name).find((value) => value.trim() !== '') ?? '', bodyCharset);
+  const whole = messageIdOf(text('message-id'));
+  const own = idsOf(text('references'));
+  const answered = answeredId(text('in-reply-to'), own);
+  const rfcMessageId = whole === null ? null : whole.slice(0, LONGEST_ID);
+  return {
+    deliverySystemId: shortId(whole ?? madeId(gatewayId, mail.raw)),
+    inReplyToId: answered === null ? null : shortId(answered),
+    rfcMessageId,
+    references: referencesFor(own, rfcMessageId),
+  };
+}
+
+/** Where an answer goes: Reply-To, From, Sender, the envelope; the first that is an address, else the first that is anything. */
+function remoteAddress({ mail, parsed }: FieldsInput): string {
+  const precedence: AddressField[] = ['reply-to', 'from', 'sender', 'return-path'];
+  const found = precedence.flatMap((name) => parsed.addresses.get(name) ?? []).map((mailbox) => mailbox.address);
+  const candidates = [...found, cleanLine(mail.envelope?.from ?? '').replace(/[<>]/g, '')].filter(
+    (address) => address !== '' && address.length <= LIMITS.RemoteAddress,
+  );
+  return candidates.find((address) => /^[^\s@][^@]*@[^\s@]+$/.test(address)) ?? candidates[0] ?? UNKNOWN_SENDER;
+}
+
+function fromField(parsed: FieldsInput['parsed'], remote: string): string {
+  const from = parsed.addresses.get('from') ?? [];
+  const senders = from.length > 0 ? from : (parsed.addresses.get('sender') ?? []);
+  if (senders.length === 0) return cutText(remote, LIMITS.FromField);
+  return cutList(
+    senders.map((mailbox) => display(mailbox, LIMITS.FromField)),
+    LIMITS.FromField,
+  );
+}
+
+/** `Name <address>`, at most `max` long: of a name that is too long the end goes, the address stays whole. */
+function display(mailbox: Mailbox, max: number): string {
+  const { address } = mailbox;
+  const name = cleanName(mailbox.name);
+  if (name === '' || name === address) return cutText(address, max);
+  const whole = formatAddress({ name, address });
+  if (whole.length <= max) return whole;
+  const room = max - (whole.length - name.length);
+  if (address === '' || room < 4) return cutText(address || name, max);
+  return formatAddress({ name: cutText(name, room), address });
+}
+
+function list(parsed: FieldsInput['parsed'], name: AddressField, max: number): string | null {
+  const entries = (parsed.addresses.get(name) ?? []).map((mailbox) => display(mailbox, max));
+  const text = cutList(entries, max, parsed.unread.get(name) ?? 0);
+  return text === '' ? null : text;
+}
+
+/** RFC 5322 3.3, and what senders write instead. A time without zone is UTC, not this machine's. */
+function draftTime(value: string | undefined, receivedAt: number): string | null {
+  const text = cleanLine(value ?? '').slice(0, 200);
+  if (text === '') return null;
+  const zoned = /[+-]\d{2}:?\d{2}\b|\b(?:Z|GMT|UTC?|[ECMP][SD]T)\b/i.test(text.replace(/\([^)]*\)/g, ''));
+  return plausibleTime(new Date(zoned ? text : `${text} UTC`).getTime(), receivedAt);
+}
+
+/** `time` (ms since the epoch) as the server stores it; null when only a broken clock can have said so. */
+export function plausibleTime(time: number, receivedAt: number): string | null {
+  if (Number.isNaN(time) || time < EARLIEST || time > receivedAt + CLOCK_SLACK_MS) return null;
+  return isoTime(time);
+}
+
+/** The first language of Content-Language (RFC 3282) in its canonical form. */
+function culture(value: string | undefined): string | null {
+  const tag = cleanLine(value ?? '').split(/[,;\s(]/)[0] ?? '';
+  if (!/^[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}$/i.test(tag)) return null;
+  try {
+    return Intl.getCanonicalLocales(tag)[0] ?? null;
+  } catch {
+    return null;
+  }
+}

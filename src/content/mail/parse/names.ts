@@ -1,0 +1,65 @@
+// Owns the names and types of attachments: what came from outside may not become a path, a control character or a trick.
+import libmime from 'libmime';
+import { boundaryBefore, cleanLine } from '../../limits.js';
+
+const LONGEST_NAME = 120;
+const LONGEST_EXTENSION = 16;
+const LONGEST_TYPE = 100;
+
+/** Marks that turn the writing direction round, so that `gpj.exe` is shown as `exe.jpg`. */
+const DIRECTION_MARKS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A plain file name: no folders, nothing a file system or a header would trip over, at most 120 characters with its extension kept. */
+export function safeName(given: string, fallback: string): string {
+  const base = cleanLine(given.slice(0, 4096).replace(DIRECTION_MARKS, ''))
+    .split(/[\\/]/)
+    .filter((step) => /[^.\s]/.test(step))
+    .at(-1);
+  const name = (base ?? '')
+    .replace(/[<>:"|?*]/g, '_')
+    .replace(/\s+/g, ' ')
+    .replace(/^[.\s]+|[.\s]+$/g, '');
+  return shorten(name === '' ? fallback : name);
+}
+
+function shorten(name: string): string {
+  if (name.length <= LONGEST_NAME) return name;
+  const dot = name.lastIndexOf('.');
+  const extension = dot > 0 && name.length - dot <= LONGEST_EXTENSION ? name.slice(dot) : '';
+  return name.slice(0, boundaryBefore(name, LONGEST_NAME - extension.length)) + extension;
+}
+
+/** The media type, or `application/octet-stream` when it is none. */
+export function safeType(type: string): string {
+  return type.length <= LONGEST_TYPE && /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type) ? type : 'application/octet-stream';
+}
+
+const OWN_EXTENSIONS: Readonly<Record<string, string>> = {
+  'message/rfc822': 'eml',
+  'message/global': 'eml',
+  'text/calendar': 'ics',
+  'text/plain': 'txt',
+  'text/html': 'html',
+  'application/octet-stream': 'bin',
+  'application/pkcs7-signature': 'p7s',
+  'application/pkcs7-mime': 'p7m',
+};
+
+/** The usual file name extension of a type, without dot. */
+export function extensionOf(type: string): string {
+  const own = OWN_EXTENSIONS[type];
+  if (own) return own;
+  if (/^(?:text|message)\//.test(type)) return 'txt';
+  return libmime.detectExtension(type) || 'bin';
+}
+
+/** What the bytes of an image say that they are: the types that may stand inside a body. Undefined for anything else. */
+export function imageType(bytes: Uint8Array): string | undefined {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(16, bytes.byteLength)).toString('latin1');
+  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
+  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
+  if (/^GIF8[79]a/.test(head)) return 'image/gif';
+  if (/^RIFF....WEBP/s.test(head)) return 'image/webp';
+  if (head.startsWith('BM')) return 'image/bmp';
+  return undefined;
+}
