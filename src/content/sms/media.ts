@@ -1,6 +1,7 @@
 // Owns what comes with a text message besides its text: small pictures shown in the body, everything else attached.
 import { createHash } from 'node:crypto';
 import type { TextMessage } from '../../model/content.js';
+import type { Rendered } from '../footer.js';
 import { escapeHtml } from '../html/escape.js';
 import { humanSize } from '../limits.js';
 import { extensionOf, imageType, safeName, safeType } from '../mail/parse/names.js';
