@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CheckStep } from '../../src/driver/contract.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
-import { imapContext, mailOf } from '../../test/servers/imap-hand.js';
+import { imapContext, mailOf } from '../../test/servers/imap-harness.js';
 import { freePort } from '../../test/servers/process.js';
 import { startProxy } from '../../test/servers/proxy.js';
 import { imapHost } from './driver.js';
@@ -19,7 +19,7 @@ describe.runIf(!missing)(`test connection${missing ? ` (skipped: ${missing})` : 
     const { context, driverState } = imapContext(imapHost, dovecot, user, { settings });
     const found: CheckStep[] = [];
     for await (const step of imapHost.check(context, signal)) found.push(step);
-    expect([driverState.notes.size, driverState.records.size]).toEqual([0, 0]);
+    expect([driverState.checkpoints.size, driverState.records.size]).toEqual([0, 0]);
     return found;
   };
 

@@ -1,14 +1,14 @@
-// Owns "test connection" for a mailbox: step by step, with the evidence, changing nothing (EXAMINE, RFC 3501, 6.3.2).
+// "Test connection" for a mailbox: step by step, with evidence, changing nothing (EXAMINE, RFC 3501, 6.3.2).
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import type { MailboxObject } from 'imapflow';
 import { type CheckStep, GatepostError, type GatewayContext } from '../../src/driver/contract.js';
-import { address, explain } from './explain.js';
-import { dial, type Link } from './link.js';
+import { type Connection, connectImap } from './connection.js';
+import { address, imapError } from './errors.js';
+import { requireFolder, selectFolder } from './folders.js';
 import { CONNECT_MS } from './options.js';
 import { lacking, myRights } from './rights.js';
-import { requireFolder, selectFolder } from './session.js';
 import { portOf, type Settings } from './settings.js';
 
 type Context = GatewayContext<Settings>;
@@ -21,15 +21,18 @@ interface Step {
 
 export async function* check(context: Context, signal: AbortSignal): AsyncGenerator<CheckStep> {
   const { settings } = context;
-  const line: Line = { link: undefined, error: undefined, mailbox: undefined };
+  const evidence: Evidence = { connection: undefined, error: undefined, mailbox: undefined };
   try {
-    for (const { name, run } of [...reachSteps(context, line, signal), ...mailboxSteps(context, line, signal)]) {
+    for (const { name, run } of [
+      ...reachSteps(context, evidence, signal),
+      ...mailboxSteps(context, evidence, signal),
+    ]) {
       const step = await tried(name, run, settings);
       yield step;
       if (!step.ok || signal.aborted) return;
     }
   } finally {
-    await line.link?.close();
+    await evidence.connection?.close();
   }
 }
 
@@ -37,63 +40,69 @@ async function tried(name: string, run: Step['run'], settings: Settings): Promis
   try {
     return { name, ok: true, detail: await run() };
   } catch (thrown) {
-    const error = explain(thrown, settings);
+    const error = imapError(thrown, settings);
     return { name, ok: false, detail: error.advice ? `${error.message}. ${error.advice}` : error.message };
   }
 }
 
-/** What the steps hand on to each other. */
-interface Line {
-  link: Link | undefined;
+/** What earlier steps have found, for later steps. */
+interface Evidence {
+  connection: Connection | undefined;
   error: unknown;
   mailbox: MailboxObject | undefined;
 }
 
-function reachSteps(context: Context, line: Line, signal: AbortSignal): Step[] {
+function reachSteps(context: Context, evidence: Evidence, signal: AbortSignal): Step[] {
   const { settings } = context;
   const steps: Step[] = [];
   if (isIP(settings.Host) === 0) steps.push({ name: `Name ${settings.Host}`, run: () => resolveName(settings.Host) });
-  steps.push({ name: `TCP connection to ${address(settings)}`, run: () => knock(context, signal) });
+  steps.push({ name: `TCP connection to ${address(settings)}`, run: () => openTcp(context, signal) });
   // One connection and login give the evidence for the next steps; each of them fails when its own evidence is missing.
-  const connected = async (evidence: () => string | undefined) => {
-    if (!line.link) await connectOnce(context, line, signal);
-    const found = evidence();
+  const connected = async (find: () => string | undefined) => {
+    if (!evidence.connection) await connectOnce(context, evidence, signal);
+    const found = find();
     if (found === undefined)
-      throw line.error ?? new GatepostError('gateway/failed', 'the server said nothing about it');
+      throw evidence.error ?? new GatepostError('gateway/failed', 'the server sent nothing about it');
     return found;
   };
-  const tls = { name: `TLS (${settings.Security})`, run: () => connected(() => tlsEvidence(context, line.link)) };
-  const greeting = { name: 'Greeting', run: () => connected(() => line.link?.client.greeting) };
+  const tls = {
+    name: `TLS (${settings.Security})`,
+    run: () => connected(() => tlsEvidence(context, evidence.connection)),
+  };
+  const greeting = { name: 'Greeting', run: () => connected(() => evidence.connection?.client.greeting) };
   const login = {
     name: `Login as ${settings.User}`,
-    run: () => connected(() => (line.error === undefined ? 'accepted' : undefined)),
+    run: () => connected(() => (evidence.error === undefined ? 'accepted' : undefined)),
   };
   if (settings.Security !== 'None') steps.push(tls);
   return [...steps, greeting, login];
 }
 
-function mailboxSteps(context: Context, line: Line, signal: AbortSignal): Step[] {
+function mailboxSteps(context: Context, evidence: Evidence, signal: AbortSignal): Step[] {
   const { settings } = context;
-  const linked = async (work: (link: Link) => Promise<string>) => {
-    if (!line.link) throw new GatepostError('gateway/failed', 'there is no connection');
-    return work(line.link);
+  const connected = async (work: (connection: Connection) => Promise<string>) => {
+    if (!evidence.connection) throw new GatepostError('gateway/failed', 'there is no connection');
+    return work(evidence.connection);
   };
   const folders = (['MoveTo', 'RefuseTo'] as const).filter((name) => settings[name] !== undefined);
   return [
     {
       name: `Folder "${settings.Folder}"`,
       run: () =>
-        linked(async (link) => {
-          line.mailbox = await selectFolder(link, settings, { readOnly: true, signal });
-          return `${line.mailbox.exists} mails, UIDVALIDITY ${line.mailbox.uidValidity}`;
+        connected(async (connection) => {
+          evidence.mailbox = await selectFolder(connection, settings, { readOnly: true, signal });
+          return `${evidence.mailbox.exists} mails, UIDVALIDITY ${evidence.mailbox.uidValidity}`;
         }),
     },
-    { name: 'Rights', run: () => linked((link) => rightsEvidence(link, settings, line.mailbox?.path ?? '')) },
+    {
+      name: 'Rights',
+      run: () => connected((connection) => rightsEvidence(connection, settings, evidence.mailbox?.path ?? '')),
+    },
     ...folders.map((name) => ({
       name: `${name} "${settings[name]}"`,
-      run: () => linked(async (link) => requireFolder(link, settings, name).then(() => 'is there')),
+      run: () => connected(async (connection) => requireFolder(connection, settings, name).then(() => 'is there')),
     })),
-    { name: 'Capabilities', run: () => linked(async (link) => capabilities(link, settings)) },
+    { name: 'Capabilities', run: () => connected(async (connection) => capabilities(connection, settings)) },
   ];
 }
 
@@ -102,7 +111,7 @@ async function resolveName(host: string): Promise<string> {
   return found.map((entry) => entry.address).join(', ');
 }
 
-function knock({ settings, clock }: Context, signal: AbortSignal): Promise<string> {
+function openTcp({ settings, clock }: Context, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: settings.Host, port: portOf(settings) });
     const end = (finish: () => void) => {
@@ -123,27 +132,27 @@ function knock({ settings, clock }: Context, signal: AbortSignal): Promise<strin
   });
 }
 
-async function connectOnce(context: Context, line: Line, signal: AbortSignal): Promise<void> {
+async function connectOnce(context: Context, evidence: Evidence, signal: AbortSignal): Promise<void> {
   try {
-    await dial(context, signal, (link) => {
-      line.link = link;
+    await connectImap(context, signal, (connection) => {
+      evidence.connection = connection;
     });
   } catch (error) {
-    line.error = error;
+    evidence.error = error;
   }
 }
 
-function tlsEvidence({ settings, clock }: Context, link: Link | undefined): string | undefined {
-  const tls = link?.client.tls;
+function tlsEvidence({ settings, clock }: Context, connection: Connection | undefined): string | undefined {
+  const tls = connection?.client.tls;
   if (!tls) return undefined;
   const protocol = `${tls.version} ${tls.standardName}`;
-  if (!link.certificate) return `${protocol}; the certificate was not checked (AllowUntrustedCertificate)`;
-  return `${protocol}; ${describe(link.certificate, settings, clock.now())}`;
+  if (!connection.certificate) return `${protocol}; the certificate was not checked (AllowUntrustedCertificate)`;
+  return `${protocol}; ${describeCertificate(connection.certificate, settings, clock.now())}`;
 }
 
 const DAY_MS = 24 * 3600_000;
 
-function describe(certificate: PeerCertificate, settings: Settings, now: number): string {
+function describeCertificate(certificate: PeerCertificate, settings: Settings, now: number): string {
   const name = settings.TlsName ?? settings.Host;
   const end = new Date(certificate.valid_to).getTime();
   const days = Math.floor((end - now) / DAY_MS);
@@ -151,10 +160,10 @@ function describe(certificate: PeerCertificate, settings: Settings, now: number)
   return `certificate for ${name} by ${issuer}, valid until ${new Date(end).toISOString().slice(0, 10)} (${days} days)`;
 }
 
-/** EXAMINE says nothing about changing, so only a server with access lists (RFC 4314) can be asked beforehand. */
-async function rightsEvidence(link: Link, settings: Settings, folder: string): Promise<string> {
-  const rights = link.has('ACL') ? await myRights(link, folder) : undefined;
-  if (rights === undefined) return 'the server does not tell; they show when the gateway starts';
+/** EXAMINE does not tell whether the folder may be changed; only a server with access lists (RFC 4314) can be asked. */
+async function rightsEvidence(connection: Connection, settings: Settings, folder: string): Promise<string> {
+  const rights = connection.has('ACL') ? await myRights(connection, folder) : undefined;
+  if (rights === undefined) return 'the server does not tell; they are checked when the gateway starts';
   const missing = lacking(rights, settings.AfterReceive);
   if (!missing) return `${rights}: enough for AfterReceive "${settings.AfterReceive}"`;
   throw new GatepostError(
@@ -166,13 +175,15 @@ async function rightsEvidence(link: Link, settings: Settings, folder: string): P
   );
 }
 
-function capabilities(link: Link, settings: Settings): string {
+function capabilities(connection: Connection, settings: Settings): string {
   const notes = [
-    link.has('IDLE') ? 'IDLE: new mail is announced' : `no IDLE: new mail is found every ${settings.PollSeconds} s`,
-    link.has('MOVE') ? 'MOVE' : 'no MOVE: mails are copied and then deleted',
-    link.has('UIDPLUS')
+    connection.has('IDLE')
+      ? 'IDLE: new mail is announced'
+      : `no IDLE: new mail is found every ${settings.PollSeconds} s`,
+    connection.has('MOVE') ? 'MOVE' : 'no MOVE: mails are copied and then deleted',
+    connection.has('UIDPLUS')
       ? 'UIDPLUS'
-      : 'no UIDPLUS: deleted mails keep the mark \\Deleted until somebody expunges the folder',
+      : 'no UIDPLUS: deleted mails keep the mark \\Deleted until the folder is expunged',
   ];
   return notes.join('; ');
 }

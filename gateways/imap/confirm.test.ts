@@ -3,7 +3,7 @@ import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
-import { type HandOptions, mailOf, openHand } from '../../test/servers/imap-hand.js';
+import { type ImapHarnessOptions, mailOf, openImapHarness } from '../../test/servers/imap-harness.js';
 import { startProxy } from '../../test/servers/proxy.js';
 import { imapHost } from './driver.js';
 
@@ -29,7 +29,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
   let dovecot: Dovecot;
   let used = 0;
   const freshUser = () => users[used++]?.name ?? '';
-  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  const open = (user: string, options: ImapHarnessOptions = {}) => openImapHarness(imapHost, dovecot, user, options);
   const mailbox = async (count: number) => {
     const user = freshUser();
     await dovecot.fill(user, count, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
@@ -43,39 +43,39 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
 
   test('Seen marks as read what was confirmed, and nothing else', async () => {
     const user = await mailbox(3);
-    const hand = await open(user, { settings: all });
-    const [a, , c] = await hand.take(3);
-    if (a && c) await hand.settle(a, c);
+    const harness = await open(user, { settings: all });
+    const [a, , c] = await harness.take(3);
+    if (a && c) await harness.settle(a, c);
     expect(await contents(dovecot, user)).toEqual({ 1: '\\Seen', 2: '', 3: '\\Seen' });
-    await hand.close();
+    await harness.close();
   });
 
   test('Move puts it into MoveTo', async () => {
     const user = await mailbox(2);
-    const hand = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
-    const [a] = await hand.take(2);
-    if (a) await hand.settle(a);
+    const harness = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
+    const [a] = await harness.take(2);
+    if (a) await harness.settle(a);
     expect(Object.keys(await contents(dovecot, user))).toEqual(['2']);
     expect(Object.keys(await contents(dovecot, user, 'Archive'))).toHaveLength(1);
-    await hand.close();
+    await harness.close();
   });
 
   test('Delete removes it, and leaves alone what somebody else has marked as deleted', async () => {
     const user = await mailbox(3);
-    const hand = await open(user, { settings: { ...all, AfterReceive: 'Delete' } });
-    const [a] = await hand.take(3);
+    const harness = await open(user, { settings: { ...all, AfterReceive: 'Delete' } });
+    const [a] = await harness.take(3);
     await dovecot.doveadm('flags', 'add', '-u', user, '\\Deleted', 'mailbox', 'INBOX', 'uid', '3');
-    if (a) await hand.settle(a);
+    if (a) await harness.settle(a);
     expect(await contents(dovecot, user)).toEqual({ 2: '', 3: '\\Deleted' });
-    await hand.close();
+    await harness.close();
   });
 
   test('Keep changes nothing', async () => {
     const user = await mailbox(2);
-    const hand = await open(user, { settings: { ...all, AfterReceive: 'Keep' } });
-    await hand.settle(...(await hand.take(2)));
+    const harness = await open(user, { settings: { ...all, AfterReceive: 'Keep' } });
+    await harness.settle(...(await harness.take(2)));
     expect(await contents(dovecot, user)).toEqual({ 1: '', 2: '' });
-    await hand.close();
+    await harness.close();
   });
 
   test('Delete never deletes the original of a mail that was not taken whole, not even after a restart', async () => {
@@ -98,20 +98,20 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
   test('confirms that come together are one STORE', async () => {
     const user = await mailbox(60);
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const hand = await open(user, { settings: { ...all, Port: proxy.port } });
-    await hand.settle(...(await hand.take(60)));
+    const harness = await open(user, { settings: { ...all, Port: proxy.port } });
+    await harness.settle(...(await harness.take(60)));
     expect(proxy.sent().match(/UID STORE/g)).toHaveLength(1);
     expect(proxy.sent()).toContain('UID STORE 1:60 +FLAGS.SILENT (\\Seen)');
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
   test('nothing is told to the mailbox before it was asked for', async () => {
     const user = await mailbox(3);
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const hand = await open(user, { settings: { ...all, Port: proxy.port, AfterReceive: 'Delete' } });
-    await hand.take(3);
-    await hand.close();
+    const harness = await open(user, { settings: { ...all, Port: proxy.port, AfterReceive: 'Delete' } });
+    await harness.take(3);
+    await harness.close();
     expect(proxy.sent()).not.toMatch(/STORE|MOVE|COPY|EXPUNGE/);
     expect(await contents(dovecot, user)).toEqual({ 1: '', 2: '', 3: '' });
     await proxy.close();
@@ -119,12 +119,12 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
 
   test('a mail that somebody else has removed counts as confirmed', async () => {
     const user = await mailbox(1);
-    const hand = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
-    const inboundMessage = await hand.next();
+    const harness = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
+    const message = await harness.next();
     await dovecot.doveadm('expunge', '-u', user, 'mailbox', 'INBOX', 'all');
-    await hand.settle(inboundMessage);
-    await inboundMessage.confirm();
-    await hand.close();
+    await harness.settle(message);
+    await message.confirm();
+    await harness.close();
   });
 
   test('a confirm that the server refuses fails with its words, and is offered again at the next look', async () => {
@@ -133,25 +133,25 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
     const settings = { ...all, AfterReceive: 'Move', MoveTo: 'Elsewhere', PollSeconds: 30, Port: proxy.port };
-    const hand = await open(user, { settings, clock });
-    const inboundMessage = await hand.next();
-    hand.driverState.acknowledge(inboundMessage);
+    const harness = await open(user, { settings, clock });
+    const message = await harness.next();
+    harness.driverState.acknowledge(message);
     await dovecot.doveadm('mailbox', 'delete', '-u', user, 'Elsewhere');
     const words = { code: 'gateway/refused', message: expect.stringContaining('Elsewhere') };
-    const refused = expect(inboundMessage.confirm()).rejects.toMatchObject(words);
+    const refused = expect(message.confirm()).rejects.toMatchObject(words);
     await clock.advance(50);
     await refused;
     await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
-    const next = hand.next();
+    const next = harness.next();
     await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     await clock.advance(30_000);
     const again = await next;
-    expect(again).toMatchObject({ key: inboundMessage.key, content: null });
-    const settled = hand.settle(again);
+    expect(again).toMatchObject({ key: message.key, content: null });
+    const settled = harness.settle(again);
     await clock.advance(50);
     await settled;
     expect(Object.keys(await contents(dovecot, user, 'Elsewhere'))).toHaveLength(1);
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
@@ -164,7 +164,9 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     if (b) await first.settle(b);
     expect(await contents(dovecot, user)).toEqual({ 1: '\\Flagged', 2: '\\Seen' });
     const idle = first.next().catch(() => {});
-    await waitFor('the note', () => JSON.stringify([...first.driverState.notes.values()]).includes('"aside":[1]'));
+    await waitFor('the checkpoint', () =>
+      JSON.stringify([...first.driverState.checkpoints.values()]).includes('"aside":[1]'),
+    );
     await first.close();
     await idle;
     if (a) first.driverState.acknowledge(a);
@@ -181,7 +183,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const settings = { ...all, RefuseTo: 'Refused' };
     const first = await open(user, { settings });
     const [a, b] = await first.take(2);
-    if (a && b) for (const inboundMessage of [a, b]) first.driverState.quarantine(inboundMessage);
+    if (a && b) for (const message of [a, b]) first.driverState.quarantine(message);
     await a?.reject('it could not be read');
     expect(Object.keys(await contents(dovecot, user))).toEqual(['2']);
     await first.close();
@@ -194,10 +196,10 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
 
   test('after the session is closed nothing is confirmed under its numbers', async () => {
     const user = await mailbox(1);
-    const hand = await open(user, { settings: all });
-    const inboundMessage = await hand.next();
-    await hand.close();
-    await expect(inboundMessage.confirm()).rejects.toMatchObject({ code: 'gateway/closed' });
+    const harness = await open(user, { settings: all });
+    const message = await harness.next();
+    await harness.close();
+    await expect(message.confirm()).rejects.toMatchObject({ code: 'gateway/closed' });
     expect(await contents(dovecot, user)).toEqual({ 1: '' });
   });
 });
@@ -217,26 +219,26 @@ describe.runIf(!missing)(`confirming to a server that can less${title}`, () => {
     await dovecot.fill(plain, 2, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const settings = { ...all, Port: proxy.port, AfterReceive: 'Move', MoveTo: 'Archive' };
-    const hand = await openHand(imapHost, dovecot, plain, { settings });
-    await hand.settle(await hand.next());
+    const harness = await openImapHarness(imapHost, dovecot, plain, { settings });
+    await harness.settle(await harness.next());
     expect(await contents(dovecot, plain)).toEqual({ 1: '\\Deleted', 2: '' });
     expect(Object.keys(await contents(dovecot, plain, 'Archive'))).toHaveLength(1);
     expect(proxy.sent()).not.toMatch(/EXPUNGE|MOVE|IDLE/);
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
   test('a mail marked as deleted by an earlier confirm is not offered again', async () => {
     await dovecot.deliver(other, mailOf('one'));
     const driverState = createDriverState();
-    const first = await openHand(imapHost, dovecot, other, {
+    const first = await openImapHarness(imapHost, dovecot, other, {
       settings: { ...all, AfterReceive: 'Delete' },
       driverState,
     });
     await first.settle(await first.next());
     await first.close();
     await dovecot.deliver(other, mailOf('two'));
-    const second = await openHand(imapHost, dovecot, other, {
+    const second = await openImapHarness(imapHost, dovecot, other, {
       settings: { ...all, AfterReceive: 'Delete' },
       driverState,
     });

@@ -1,8 +1,9 @@
-// Owns the ImapHost driver: an IMAP mailbox whose mails come in. Receiving only; there is nothing to send.
+// ImapHost: an IMAP mailbox whose mails are received. It does not send.
 import type { Driver } from '../../src/driver/contract.js';
 import { check } from './check.js';
-import { receive } from './intake.js';
-import { closeSession, openSession, type Session } from './session.js';
+import { receive } from './fetch-loop.js';
+import { closeSession, openSession } from './open.js';
+import type { Session } from './session.js';
 import { type Settings, settings } from './settings.js';
 
 export const imapHost: Driver<Settings, Session> = {

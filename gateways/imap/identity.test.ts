@@ -2,16 +2,16 @@ import { expect, test } from 'vitest';
 import { fingerprintOf, keyOf, messageIdOf, readKey, uidSet } from './identity.js';
 import { plan } from './mailbox.js';
 
-const place = { user: 'desk@example.test', folder: 'INBOX', uidValidity: '123' };
+const mailboxRef = { user: 'desk@example.test', folder: 'INBOX', uidValidity: '123' };
 
 test('a key names mailbox, UIDVALIDITY and UID, and can be read back', () => {
-  const key = keyOf(place, 45);
+  const key = keyOf(mailboxRef, 45);
   expect(key).toBe('desk@example.test/INBOX;UIDVALIDITY=123;UID=45');
   expect(readKey(key)).toEqual({ mailbox: 'desk@example.test/INBOX', uidValidity: '123', uid: 45 });
 });
 
 test('a key stays below 500 characters and different for different folders, however long they are', () => {
-  const long = (end: string) => keyOf({ ...place, folder: 'x'.repeat(600) + end }, 4_294_967_295);
+  const long = (end: string) => keyOf({ ...mailboxRef, folder: 'x'.repeat(600) + end }, 4_294_967_295);
   expect(long('a').length).toBeLessThan(500);
   expect(long('a')).not.toBe(long('b'));
 });

@@ -1,8 +1,8 @@
-// Owns what identifies a mail: its key in the mailbox, and the fingerprint that survives a renumbering.
+// What identifies a mail: its key in the mailbox, and the fingerprint that survives a renumbering.
 import { createHash } from 'node:crypto';
 
 /** A mailbox as long as its UIDs mean the same (RFC 3501, 2.3.1.1). */
-export interface Place {
+export interface MailboxRef {
   readonly user: string;
   readonly folder: string;
   readonly uidValidity: string;
@@ -12,13 +12,13 @@ export interface Place {
 const LONGEST_NAME = 400;
 
 /** The user is part of it, because two mailboxes may well have the same UIDVALIDITY (1, on some servers). */
-export function mailboxName({ user, folder }: Pick<Place, 'user' | 'folder'>): string {
+export function mailboxName({ user, folder }: Pick<MailboxRef, 'user' | 'folder'>): string {
   const name = `${user}/${folder}`;
   return name.length <= LONGEST_NAME ? name : sha256(name);
 }
 
-export function keyOf(place: Place, uid: number): string {
-  return `${mailboxName(place)};UIDVALIDITY=${place.uidValidity};UID=${uid}`;
+export function keyOf(mailboxRef: MailboxRef, uid: number): string {
+  return `${mailboxName(mailboxRef)};UIDVALIDITY=${mailboxRef.uidValidity};UID=${uid}`;
 }
 
 export function readKey(key: string): { mailbox: string; uidValidity: string; uid: number } | undefined {
@@ -73,6 +73,9 @@ export function uidSet(uids: readonly number[]): string {
   }
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}:${to}`)).join(',');
 }
+
+/** Mails that are listed, and asked about in the journal, at a time. */
+export const PAGE = 500;
 
 /** Slices of at most `size`. */
 export function* pages<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -1,5 +1,5 @@
-// Owns reading from the opened folder: which UIDs there are, how large they are, and the mails themselves in chunks
-// bounded by count and by bytes. Nothing here changes anything (BODY.PEEK throughout).
+// Reads from the opened folder: which UIDs there are, how large the mails are, and the mails themselves in chunks bounded
+// by count and by bytes. Nothing here changes the folder (BODY.PEEK throughout).
 import type { FetchMessageObject, FetchQueryObject } from 'imapflow';
 import { codeOf, messageOf } from '../../src/driver/contract.js';
 import { fingerprintOf, HASHED_BYTES, messageIdOf, uidSet } from './identity.js';
@@ -15,6 +15,10 @@ export interface Facts {
   readonly at: number;
 }
 
+export interface Fingerprinted extends Facts {
+  readonly fingerprint: string;
+}
+
 /** What is fetched in one go. Two of them are held at a time: the one being processed and the next. */
 export interface Chunk {
   readonly mails: readonly Facts[];
@@ -25,10 +29,15 @@ export interface Chunk {
 const CHUNK_MAILS = 50;
 const CHUNK_BYTES = 2 * 1024 * 1024;
 
+/** Mails in the folder, as the server last announced. */
+export function existing({ connection }: Session): number {
+  return connection.client.mailbox === false ? 0 : connection.client.mailbox.exists;
+}
+
 /** Existing UIDs from `from` on, ascending. */
-export async function listUids({ link }: Session, from: number, signal: AbortSignal): Promise<number[]> {
-  const search = () => link.client.search({ uid: `${from}:*` }, { uid: true });
-  const found = await link.demand('listing the mails', search, { signal });
+export async function listUids({ connection }: Session, from: number, signal: AbortSignal): Promise<number[]> {
+  const search = () => connection.client.search({ uid: `${from}:*` }, { uid: true });
+  const found = await connection.demand('listing mails', search, { signal });
   // `n:*` names the last mail even when its UID is below n (RFC 3501, 6.4.8).
   return Array.isArray(found) ? found.filter((uid) => uid >= from) : [];
 }
@@ -38,18 +47,18 @@ export async function readFacts(session: Session, uids: readonly number[], signa
   return messages.map(factsOf).sort((a, b) => a.uid - b.uid);
 }
 
-/** Facts and fingerprints without downloading bodies; only of mails without a Message-ID the beginning is looked at. */
+/** Without downloading bodies; of mails without a Message-ID the beginning is read. */
 export async function readFingerprints(
   session: Session,
   uids: readonly number[],
   signal: AbortSignal,
-): Promise<(Facts & { fingerprint: string })[]> {
+): Promise<Fingerprinted[]> {
   const query = { uid: true, size: true, internalDate: true, headers: ['message-id'] };
   const found = new Map<number, { facts: Facts; messageId: string }>();
   for (const message of await fetch(session, uids, query, signal))
     found.set(message.uid, { facts: factsOf(message), messageId: messageIdOf(message.headers ?? Buffer.alloc(0)) });
-  const nameless = [...found].filter(([, { messageId }]) => messageId === '').map(([uid]) => uid);
-  const starts = await readStarts(session, nameless, signal);
+  const withoutId = [...found].filter(([, { messageId }]) => messageId === '').map(([uid]) => uid);
+  const starts = await readStarts(session, withoutId, signal);
   return [...found.values()]
     .map(({ facts, messageId }) => {
       const start = starts.get(facts.uid) ?? Buffer.alloc(0);
@@ -72,19 +81,19 @@ async function readStarts(
 /** Cuts a list into chunks; a mail over `limit` bytes gets one of its own, and so does one that must come `alone`. */
 export function plan(mails: readonly Facts[], limit: number, alone: (uid: number) => boolean = () => false): Chunk[] {
   const chunks: Chunk[] = [];
-  let held: Facts[] = [];
+  let current: Facts[] = [];
   let bytes = 0;
   const close = () => {
-    if (held.length > 0) chunks.push({ mails: held, cut: false });
-    [held, bytes] = [[], 0];
+    if (current.length > 0) chunks.push({ mails: current, cut: false });
+    [current, bytes] = [[], 0];
   };
   for (const mail of mails) {
     const cut = mail.size > limit;
     const single = cut || alone(mail.uid);
-    if (single || held.length >= CHUNK_MAILS || bytes + mail.size > CHUNK_BYTES) close();
+    if (single || current.length >= CHUNK_MAILS || bytes + mail.size > CHUNK_BYTES) close();
     if (single) chunks.push({ mails: [mail], cut });
     else {
-      held.push(mail);
+      current.push(mail);
       bytes += mail.size;
     }
   }
@@ -102,7 +111,7 @@ export interface Downloads {
   /** Expunged by somebody else since they were listed. */
   readonly gone: readonly number[];
   /** There, but the server does not hand them out. */
-  readonly stuck: readonly { uid: number; words: string }[];
+  readonly unfetchable: readonly { uid: number; detail: string }[];
 }
 
 export async function download(session: Session, chunk: Chunk, signal: AbortSignal): Promise<Downloads> {
@@ -113,12 +122,12 @@ export async function download(session: Session, chunk: Chunk, signal: AbortSign
       if (raw && raw.length > 0) raws.set(uid, raw);
   };
   const uids = chunk.mails.map(({ uid }) => uid);
-  const refusals = new Map<number, string>();
-  // One mail that the server cannot read must not keep the others of its chunk: then they are asked for one by one.
-  if (!(await unlessRefused(() => take(uids))).ok)
+  const rejections = new Map<number, string>();
+  // One mail that the server cannot read must not hold up the others of its chunk: then each is fetched alone.
+  if (!(await unlessRejected(() => take(uids))).ok)
     for (const uid of uids.filter((uid) => !raws.has(uid))) {
-      const single = await unlessRefused(() => take([uid]));
-      if (!single.ok) refusals.set(uid, single.words);
+      const single = await unlessRejected(() => take([uid]));
+      if (!single.ok) rejections.set(uid, single.detail);
     }
   const mails = chunk.mails.flatMap((facts) => {
     const raw = raws.get(facts.uid);
@@ -129,38 +138,38 @@ export async function download(session: Session, chunk: Chunk, signal: AbortSign
   return {
     mails,
     gone: missing.filter((uid) => !left.has(uid)),
-    stuck: [...left].map((uid) => ({ uid, words: refusals.get(uid) ?? 'it sends nothing' })),
+    unfetchable: [...left].map((uid) => ({ uid, detail: rejections.get(uid) ?? 'the server sends nothing' })),
   };
 }
 
-async function stillThere({ link }: Session, uids: readonly number[], signal: AbortSignal): Promise<Set<number>> {
-  const search = () => link.client.search({ uid: uidSet(uids) }, { uid: true });
-  const found = await link.demand('looking for mails that did not come', search, { signal });
+async function stillThere({ connection }: Session, uids: readonly number[], signal: AbortSignal): Promise<Set<number>> {
+  const search = () => connection.client.search({ uid: uidSet(uids) }, { uid: true });
+  const found = await connection.demand('searching for mails that were not sent', search, { signal });
   return new Set(Array.isArray(found) ? found.filter((uid) => uids.includes(uid)) : []);
 }
 
-type Tried = { ok: true } | { ok: false; words: string };
+type Fetched = { ok: true } | { ok: false; detail: string };
 
-/** A tagged NO is an answer about these mails; anything else is about the connection and is thrown. */
-async function unlessRefused(work: () => Promise<void>): Promise<Tried> {
+/** A tagged NO concerns these mails; every other error concerns the connection and is thrown. */
+async function unlessRejected(work: () => Promise<void>): Promise<Fetched> {
   try {
     await work();
     return { ok: true };
   } catch (error) {
     if (codeOf(error) !== 'gateway/failed') throw error;
-    return { ok: false, words: messageOf(error) };
+    return { ok: false, detail: messageOf(error) };
   }
 }
 
 async function fetch(
-  { link }: Session,
+  { connection }: Session,
   uids: readonly number[],
   query: FetchQueryObject,
   signal: AbortSignal,
 ): Promise<FetchMessageObject[]> {
   if (uids.length === 0) return [];
-  const work = () => link.client.fetchAll(uidSet(uids), query, { uid: true });
-  const messages = await link.ask('fetching mails', work, { signal });
+  const work = () => connection.client.fetchAll(uidSet(uids), query, { uid: true });
+  const messages = await connection.ask('fetching mails', work, { signal });
   // The server may slip in flag changes of other mails (RFC 3501, 7.4.2).
   const asked = new Set(uids);
   return messages.filter(({ uid }) => asked.has(uid));

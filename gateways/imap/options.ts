@@ -1,10 +1,10 @@
-// Owns how the library is set up for a gateway: TLS, bounds, and everything it would do by itself switched off.
+// How the library is set up for a gateway: TLS, bounds, and everything it would do by itself switched off.
 import { readFile } from 'node:fs/promises';
 import { resolve as resolvePath } from 'node:path';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ImapFlowOptions, Logger } from 'imapflow';
 import { GatepostError, type GatewayContext, type Log, messageOf } from '../../src/driver/contract.js';
-import { wordsOf } from './explain.js';
+import { serverAnswer } from './errors.js';
 import { portOf, type Settings } from './settings.js';
 
 /** TCP, TLS, greeting and login together, ms. */
@@ -13,17 +13,17 @@ export const CONNECT_MS = 30_000;
 const SOCKET_MS = 30 * 60_000;
 /** Answers without a mail in them: a search over a million mails fits. */
 const LONGEST_LINE = 64 * 1024 * 1024;
-/** Servers are known to understate sizes; twice the limit is where patience ends. */
+/** Servers are known to understate sizes, so twice the limit is still read. */
 const literalLimit = (settings: Settings) => 2 * settings.MaxMessageBytes + 1024 * 1024;
 
-/** What the library tells on the side. */
-export interface Ears {
-  /** The server's words at its last refusal: some commands only answer false. */
-  words: string;
+/** What is only to be learned from the library's log and callbacks. */
+export interface ImapLog {
+  /** The server's last rejection: some commands of the library only return false. */
+  answer: string;
   certificate: PeerCertificate | undefined;
 }
 
-export async function optionsOf(context: GatewayContext<Settings>, ears: Ears): Promise<ImapFlowOptions> {
+export async function optionsOf(context: GatewayContext<Settings>, imapLog: ImapLog): Promise<ImapFlowOptions> {
   const { settings } = context;
   return {
     host: settings.Host,
@@ -36,14 +36,14 @@ export async function optionsOf(context: GatewayContext<Settings>, ears: Ears): 
       minVersion: 'TLSv1.2',
       rejectUnauthorized: !settings.AllowUntrustedCertificate,
       checkServerIdentity(name, certificate) {
-        ears.certificate = certificate;
+        imapLog.certificate = certificate;
         return checkServerIdentity(settings.TlsName ?? name, certificate);
       },
       ...(settings.CaFile ? { ca: await readAuthority(settings.CaFile, context.dataDir) } : {}),
     },
     clientInfo: { name: 'Gatepost', version: false, vendor: false, 'support-url': false },
-    logger: ear(context.log, ears),
-    // IDLE is ours: the library would wait 15 s after every command before it listens again.
+    logger: libraryLog(context.log, imapLog),
+    // idle.ts does it: the library would wait 15 s after every command before it enters IDLE again.
     disableAutoIdle: true,
     // Neither is worth its processor time here: compression of mail, and MODSEQ in every answer.
     disableCompression: true,
@@ -68,15 +68,15 @@ async function readAuthority(file: string, dataDir: string): Promise<Buffer> {
   }
 }
 
-/** The library's log, all of it at trace: what matters is said by us. It hides the password itself. */
-function ear(log: Log, ears: Ears): Logger {
+/** All of the library's log at trace: this driver logs what matters. The library hides the password itself. */
+function libraryLog(log: Log, imapLog: ImapLog): Logger {
   const pass = (entry: unknown) => {
     const message = typeof entry === 'object' && entry !== null && 'msg' in entry ? entry.msg : '';
-    log.trace({}, `imap: ${String(message)}`);
+    log.trace({ detail: String(message) }, 'imap library');
   };
-  const hear = (entry: unknown) => {
-    if (typeof entry === 'object' && entry !== null && 'err' in entry) ears.words = wordsOf(entry.err);
+  const rejection = (entry: unknown) => {
+    if (typeof entry === 'object' && entry !== null && 'err' in entry) imapLog.answer = serverAnswer(entry.err);
     pass(entry);
   };
-  return { trace: () => {}, debug: pass, info: pass, warn: hear, error: hear };
+  return { trace: () => {}, debug: pass, info: pass, warn: rejection, error: rejection };
 }

@@ -5,20 +5,27 @@ import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
-import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
+import {
+  type ImapHarness,
+  type ImapHarnessOptions,
+  mailOf,
+  openImapHarness,
+  subjectOf,
+} from '../../test/servers/imap-harness.js';
 import { startProxy } from '../../test/servers/proxy.js';
 import { imapHost } from './driver.js';
 
 const missing = whyNoDovecot();
 const DAY = 24 * 3600_000;
-const hasNote = ({ driverState }: Hand, part: string) => JSON.stringify([...driverState.notes.values()]).includes(part);
+const hasCheckpoint = ({ driverState }: ImapHarness, part: string) =>
+  JSON.stringify([...driverState.checkpoints.values()]).includes(part);
 
 describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let dovecot: Dovecot;
   let used = 0;
   const users = Array.from({ length: 20 }, (_, at) => ({ name: `u${at}@example.test`, password: `pw-${at}` }));
   const freshUser = () => users[used++]?.name ?? '';
-  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  const open = (user: string, options: ImapHarnessOptions = {}) => openImapHarness(imapHost, dovecot, user, options);
   const all = { Since: 'All' };
 
   beforeAll(async () => {
@@ -29,18 +36,18 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
   test('a mail that comes while the mailbox is idle arrives by IDLE, without any look of our own', async () => {
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const hand = await open(user, { settings: { Port: proxy.port } });
-    const next = hand.next();
+    const harness = await open(user, { settings: { Port: proxy.port } });
+    const next = harness.next();
     await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     await dovecot.deliver(user, mailOf('first'));
     expect(subjectOf(await next)).toBe('first');
-    const second = hand.next();
+    const second = harness.next();
     // Entered again at once: nothing was asked of the clock in between.
     await waitFor('IDLE again', () => proxy.sent().match(/ IDLE\r\n/g)?.length === 2);
     await dovecot.deliver(user, mailOf('second'));
     expect(subjectOf(await second)).toBe('second');
     expect(proxy.sent()).not.toContain('NOOP');
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
@@ -48,15 +55,15 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.fill(user, 500, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) + at * 1000 }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const hand = await open(user, { settings: { ...all, Port: proxy.port } });
-    const inboundMessages = await hand.take(500);
-    expect(inboundMessages.map(subjectOf)).toEqual(Array.from({ length: 500 }, (_, at) => `m${at}`));
-    expect(new Set(inboundMessages.map(({ key }) => key)).size).toBe(500);
-    expect(Buffer.from(inboundMessages[7]?.content?.raw ?? []).toString()).toContain('Hello.\r\n');
-    expect(inboundMessages[7]?.content?.receivedAt).toBe(Date.UTC(2026, 10, 1) + 7000);
+    const harness = await open(user, { settings: { ...all, Port: proxy.port } });
+    const messages = await harness.take(500);
+    expect(messages.map(subjectOf)).toEqual(Array.from({ length: 500 }, (_, at) => `m${at}`));
+    expect(new Set(messages.map(({ key }) => key)).size).toBe(500);
+    expect(Buffer.from(messages[7]?.content?.raw ?? []).toString()).toContain('Hello.\r\n');
+    expect(messages[7]?.content?.receivedAt).toBe(Date.UTC(2026, 10, 1) + 7000);
     expect(proxy.sent().match(/UID FETCH .*BODY\.PEEK/g)).toHaveLength(10);
-    await hand.settle(...inboundMessages);
-    await hand.close();
+    await harness.settle(...messages);
+    await harness.close();
     await proxy.close();
   });
 
@@ -64,15 +71,15 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.fill(user, 200, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const hand = await open(user, { settings: { ...all, Port: proxy.port } });
-    await hand.next();
+    const harness = await open(user, { settings: { ...all, Port: proxy.port } });
+    await harness.next();
     const downloads = () => proxy.sent().match(/BODY\.PEEK\[\]/g)?.length;
     await waitFor('the chunk ahead', () => downloads() === 2);
-    await hand.take(49);
+    await harness.take(49);
     expect(downloads()).toBe(2);
-    await hand.next();
+    await harness.next();
     await waitFor('the next chunk ahead', () => downloads() === 3);
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
@@ -80,14 +87,14 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.fill(user, 30, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
-    const hand = await open(user, { settings: { Port: proxy.port } });
-    const next = hand.next();
+    const harness = await open(user, { settings: { Port: proxy.port } });
+    const next = harness.next();
     await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     expect(proxy.sent()).not.toContain('BODY.PEEK[]');
     await dovecot.deliver(user, mailOf('new'));
     expect(subjectOf(await next)).toBe('new');
-    expect(hand.driverState.keys('skipped')).toHaveLength(30);
-    await hand.close();
+    expect(harness.driverState.keys('skipped')).toHaveLength(30);
+    await harness.close();
     await proxy.close();
   });
 
@@ -95,17 +102,17 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     const day = Date.UTC(2026, 10, 10);
     await dovecot.fill(user, 6, (at) => ({ raw: mailOf(`d${at}`), at: day + (at - 3) * DAY }));
-    const hand = await open(user, { settings: { Since: '2026-11-10' } });
-    expect((await hand.take(3)).map(subjectOf)).toEqual(['d3', 'd4', 'd5']);
-    expect(hand.driverState.keys('skipped')).toHaveLength(3);
-    await hand.close();
+    const harness = await open(user, { settings: { Since: '2026-11-10' } });
+    expect((await harness.take(3)).map(subjectOf)).toEqual(['d3', 'd4', 'd5']);
+    expect(harness.driverState.keys('skipped')).toHaveLength(3);
+    await harness.close();
   });
 
   test('Since counts at the first start only: mail that came while the gateway was away is received', async () => {
     const user = freshUser();
     const first = await open(user);
     const stopped = first.next().catch(() => {});
-    await waitFor('the note', () => first.driverState.notes.size === 1);
+    await waitFor('the checkpoint', () => first.driverState.checkpoints.size === 1);
     await first.close();
     await stopped;
     await dovecot.deliver(user, mailOf('while away'));
@@ -118,7 +125,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.fill(user, 3, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
     const driverState = createDriverState();
-    const broken = { ...driverState, ignore: () => Promise.reject(new Error('the journal is full')) };
+    const broken = { ...driverState, skip: () => Promise.reject(new Error('the journal is full')) };
     const first = await open(user, { driverState: broken });
     await expect(first.next()).rejects.toThrow('the journal is full');
     await first.close();
@@ -133,13 +140,13 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.deliver(user, mailOf('taken'));
     const first = await open(user, { settings: all });
-    const inboundMessage = await first.next();
-    first.driverState.acknowledge(inboundMessage);
+    const message = await first.next();
+    first.driverState.acknowledge(message);
     await first.close();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const second = await open(user, { settings: { ...all, Port: proxy.port }, driverState: first.driverState });
     const again = await second.next();
-    expect(again).toMatchObject({ key: inboundMessage.key, content: null, bytes: 0 });
+    expect(again).toMatchObject({ key: message.key, content: null, bytes: 0 });
     await second.settle(again);
     expect(proxy.sent()).not.toContain('BODY.PEEK[]');
     expect(proxy.sent()).toContain('STORE 1 +FLAGS.SILENT (\\Seen)');
@@ -164,10 +171,10 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     await dovecot.fill(user, 120, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
     const first = await open(user, { settings: all });
-    const inboundMessages = await first.take(120);
-    await first.settle(...inboundMessages);
+    const messages = await first.take(120);
+    await first.settle(...messages);
     const idle = first.next().catch(() => {});
-    await waitFor('the watermark', () => hasNote(first, '"watermark":120'));
+    await waitFor('the watermark', () => hasCheckpoint(first, '"watermark":120'));
     await first.close();
     await idle;
     await dovecot.deliver(user, mailOf('later'));
@@ -185,7 +192,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const [a, b, c] = await first.take(3);
     if (a && c) await first.settle(a, c);
     const idle = first.next().catch(() => {});
-    await waitFor('the watermark', () => hasNote(first, '"watermark":1,'));
+    await waitFor('the watermark', () => hasCheckpoint(first, '"watermark":1,'));
     await first.close();
     await idle;
     const second = await open(user, { settings: all, driverState: first.driverState });
@@ -198,30 +205,30 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const body = 'x'.repeat(998).concat('\r\n').repeat(600);
     await dovecot.deliver(user, mailOf('large', { body }));
     await dovecot.deliver(user, mailOf('small'));
-    const hand = await open(user, { settings: { ...all, MaxMessageBytes: 300_000 } });
-    const [large, small] = await hand.take(2);
+    const harness = await open(user, { settings: { ...all, MaxMessageBytes: 300_000 } });
+    const [large, small] = await harness.take(2);
     expect(large?.content?.raw.byteLength).toBe(256 * 1024);
     expect(large?.content?.cut?.size).toBeGreaterThan(600_000);
     expect(large?.content?.cut?.reason).toMatch(/more than the limit of 300000 \(MaxMessageBytes\)/);
     expect(small?.content?.cut).toBeUndefined();
-    await hand.close();
+    await harness.close();
   });
 
   test('mails removed by somebody else while they are being fetched are passed over', async () => {
     const user = freshUser();
     await dovecot.fill(user, 120, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
-    const hand = await open(user, { settings: all });
-    const first = await hand.next();
+    const harness = await open(user, { settings: all });
+    const first = await harness.next();
     // Two chunks are here already; these are in the third.
     await dovecot.doveadm('expunge', '-u', user, 'mailbox', 'INBOX', 'uid', '110:115');
-    const rest = await hand.take(113);
+    const rest = await harness.take(113);
     expect(rest.map(subjectOf)).toEqual(
       [...Array(120).keys()].filter((at) => at > 0 && (at < 109 || at > 114)).map((at) => `m${at}`),
     );
-    await hand.settle(first, ...rest);
-    const idle = hand.next().catch(() => {});
-    await waitFor('the watermark over the gap', () => hasNote(hand, '"watermark":120'));
-    await hand.close();
+    await harness.settle(first, ...rest);
+    const idle = harness.next().catch(() => {});
+    await waitFor('the watermark over the gap', () => hasCheckpoint(harness, '"watermark":120'));
+    await harness.close();
     await idle;
   });
 
@@ -236,18 +243,18 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const subjects: string[] = [];
     // Together, alone, alone once more: then it is known.
     for (const _session of [1, 2, 3]) {
-      const hand = await open(user, { settings: all, driverState, clock });
+      const harness = await open(user, { settings: all, driverState, clock });
       const broken = (async () => {
-        for (;;) subjects.push(subjectOf(await hand.next()));
+        for (;;) subjects.push(subjectOf(await harness.next()));
       })();
       await expect(broken).rejects.toMatchObject({ code: 'gateway/connection-lost' });
-      await hand.close();
+      await harness.close();
     }
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const settings = { ...all, Port: proxy.port };
-    const hand = await open(user, { settings, driverState, clock });
-    expect((await hand.take(2)).map(subjectOf)).toEqual(['m0', 'm2']);
-    const next = hand.next();
+    const harness = await open(user, { settings, driverState, clock });
+    expect((await harness.take(2)).map(subjectOf)).toEqual(['m0', 'm2']);
+    const next = harness.next();
     const idles = (count: number) => waitFor('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
     await idles(1);
     for (const sub of ['new', 'cur'])
@@ -258,7 +265,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     }
     await clock.advance(60_000);
     expect(subjectOf(await next)).toBe('m1');
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
@@ -267,16 +274,16 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await dovecot.deliver(user, mailOf('first'));
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
-    const hand = await open(user, { settings: { ...all, PollSeconds: 30, Port: proxy.port }, clock });
-    await hand.next();
-    const next = hand.next();
+    const harness = await open(user, { settings: { ...all, PollSeconds: 30, Port: proxy.port }, clock });
+    await harness.next();
+    const next = harness.next();
     const idles = (count: number) => waitFor('IDLE', () => proxy.sent().match(/ IDLE\r\n/g)?.length === count);
     await idles(1);
     await clock.advance(30_000);
     await idles(2);
     await dovecot.deliver(user, mailOf('second'));
     expect(subjectOf(await next)).toBe('second');
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
@@ -284,8 +291,8 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
-    const hand = await open(user, { settings: { Port: proxy.port, Idle: false, PollSeconds: 30 }, clock });
-    const next = hand.next();
+    const harness = await open(user, { settings: { Port: proxy.port, Idle: false, PollSeconds: 30 }, clock });
+    const next = harness.next();
     await waitFor('the pause between two looks', () => proxy.sent().includes('UID SEARCH UID 1:*'));
     await dovecot.deliver(user, mailOf('polled'));
     await clock.advance(29_000);
@@ -294,16 +301,16 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     expect(subjectOf(await next)).toBe('polled');
     expect(proxy.sent()).toContain('NOOP');
     expect(proxy.sent()).not.toContain(' IDLE\r\n');
-    await hand.close();
+    await harness.close();
     await proxy.close();
   });
 
   test('ends at once when told to stop, whether it waits or offers', async () => {
     const user = freshUser();
-    const hand = await open(user);
-    const next = hand.next();
-    await waitFor('the note', () => hand.driverState.notes.size === 1);
-    await Promise.all([hand.stop(), expect(next).rejects.toThrow('receiving has ended')]);
-    await hand.close();
+    const harness = await open(user);
+    const next = harness.next();
+    await waitFor('the checkpoint', () => harness.driverState.checkpoints.size === 1);
+    await Promise.all([harness.stop(), expect(next).rejects.toThrow('receiving has ended')]);
+    await harness.close();
   });
 });

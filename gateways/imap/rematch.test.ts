@@ -4,7 +4,13 @@ import { silentLog } from '../../src/kit/log.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
-import { type Hand, type HandOptions, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
+import {
+  type ImapHarness,
+  type ImapHarnessOptions,
+  mailOf,
+  openImapHarness,
+  subjectOf,
+} from '../../test/servers/imap-harness.js';
 import { imapHost } from './driver.js';
 
 const missing = whyNoDovecot();
@@ -26,14 +32,16 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
   let dovecot: Dovecot;
   let used = 0;
   const freshUser = () => users[used++]?.name ?? '';
-  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  const open = (user: string, options: ImapHarnessOptions = {}) => openImapHarness(imapHost, dovecot, user, options);
   /** Everything that is offered until the mailbox is quiet. */
-  const drain = async (hand: Hand) => {
+  const drain = async (harness: ImapHarness) => {
     const taken: string[] = [];
     const rest = (async () => {
-      for (;;) taken.push(subjectOf(await hand.next()) || 'no content');
+      for (;;) taken.push(subjectOf(await harness.next()) || 'no content');
     })().catch(() => {});
-    await waitFor('the rematch', () => JSON.stringify([...hand.driverState.notes.values()]).includes('"watermark":'));
+    await waitFor('the rematch', () =>
+      JSON.stringify([...harness.driverState.checkpoints.values()]).includes('"watermark":'),
+    );
     return { taken, rest };
   };
 
@@ -50,7 +58,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await waitFor('the first start', () => first.driverState.keys('skipped').length === 5);
     await first.close();
     await next;
-    for (const subject of ['done', 'gone', 'acked', 'open', 'aside']) await dovecot.deliver(user, mailOf(subject));
+    for (const subject of ['done', 'gone', 'acked', 'open', 'rejected']) await dovecot.deliver(user, mailOf(subject));
     const second = await open(user, { driverState: first.driverState });
     const [done, gone, acked, , aside] = await second.take(5);
     if (done && gone) await second.settle(done, gone);
@@ -85,7 +93,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await dovecot.recreateMailbox(user);
     const second = await open(user, { settings: all, driverState: first.driverState });
     const again = await second.next();
-    expect(second.driverState.state(again.key)).toBe('open');
+    expect(second.driverState.state(again.key)).toBe('pending');
     await second.settle(again);
     expect([...second.driverState.records.values()].map(({ state }) => state)).toEqual(['confirmed', 'confirmed']);
     const { taken, rest } = await drain(second);

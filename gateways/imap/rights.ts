@@ -1,10 +1,10 @@
-// Owns MYRIGHTS (RFC 4314, 3.5), which the library has no call for: asked through its general command door.
-import type { Link } from './link.js';
+// MYRIGHTS (RFC 4314, 3.5), which the library has no call for: sent through its general command method.
+import type { Connection } from './connection.js';
 import type { Settings } from './settings.js';
 
 /** The rights of the user on a folder, as letters; undefined when the server does not say. */
-export async function myRights(link: Link, folder: string): Promise<string | undefined> {
-  const exec: unknown = Reflect.get(link.client, 'exec');
+export async function myRights(connection: Connection, folder: string): Promise<string | undefined> {
+  const exec: unknown = Reflect.get(connection.client, 'exec');
   if (typeof exec !== 'function') return undefined;
   let rights: string | undefined;
   const untagged = {
@@ -12,8 +12,8 @@ export async function myRights(link: Link, folder: string): Promise<string | und
       rights = String(attributes?.at(-1)?.value ?? '');
     },
   };
-  const done: { next?: () => void } = await link.ask('asking for rights', () =>
-    Reflect.apply(exec, link.client, ['MYRIGHTS', [{ type: 'STRING', value: folder }], { untagged }]),
+  const done: { next?: () => void } = await connection.ask('asking for rights', () =>
+    Reflect.apply(exec, connection.client, ['MYRIGHTS', [{ type: 'STRING', value: folder }], { untagged }]),
   );
   done.next?.();
   return rights || undefined;
@@ -33,8 +33,8 @@ const NEEDED: Readonly<Record<Settings['AfterReceive'], readonly (readonly [stri
   ],
 };
 
-/** What is missing for a policy, in words; undefined when nothing is. */
+/** The rights that a policy needs and that are missing; undefined when none is. */
 export function lacking(rights: string, policy: Settings['AfterReceive']): string | undefined {
   const missing = NEEDED[policy].filter(([letters]) => ![...letters].some((letter) => rights.includes(letter)));
-  return missing.length > 0 ? missing.map(([, words]) => words).join(' and ') : undefined;
+  return missing.length > 0 ? missing.map(([, right]) => right).join(' and ') : undefined;
 }

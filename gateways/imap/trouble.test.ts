@@ -4,7 +4,13 @@ import { silentLog } from '../../src/kit/log.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
-import { type HandOptions, imapContext, mailOf, openHand, subjectOf } from '../../test/servers/imap-hand.js';
+import {
+  type ImapHarnessOptions,
+  imapContext,
+  mailOf,
+  openImapHarness,
+  subjectOf,
+} from '../../test/servers/imap-harness.js';
 import { freePort } from '../../test/servers/process.js';
 import { startProxy } from '../../test/servers/proxy.js';
 import { imapHost } from './driver.js';
@@ -16,7 +22,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
   let dovecot: Dovecot;
   let used = 0;
   const freshUser = () => users[used++]?.name ?? '';
-  const open = (user: string, options: HandOptions = {}) => openHand(imapHost, dovecot, user, options);
+  const open = (user: string, options: ImapHarnessOptions = {}) => openImapHarness(imapHost, dovecot, user, options);
   /** What opening fails with. */
   const failure = async (settings: Record<string, unknown>, user = users[0]?.name ?? ''): Promise<unknown> => {
     const { context } = imapContext(imapHost, dovecot, user, { settings });
@@ -67,14 +73,14 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     expect(await failure({ ...tls, TlsName: 'localhost' })).toBe('it opened');
   });
 
-  test('so is one that nobody here trusts, unless that is allowed, and then there is a warning', async () => {
+  test('an untrusted certificate is rejected; with AllowUntrustedCertificate it is accepted with a warning', async () => {
     const tls = { Port: dovecot.tlsPort, Security: 'Tls' };
     expect(await failure(tls)).toEqual(sentence('gateway/tls-untrusted', 'signed by itself'));
     const warnings: string[] = [];
     const log: Log = { ...silentLog, warn: (_fields, message) => void warnings.push(message), child: () => log };
-    const hand = await open(users[0]?.name ?? '', { settings: { ...tls, AllowUntrustedCertificate: true }, log });
-    await hand.close();
-    expect(warnings).toEqual([expect.stringContaining('AllowUntrustedCertificate')]);
+    const harness = await open(users[0]?.name ?? '', { settings: { ...tls, AllowUntrustedCertificate: true }, log });
+    await harness.close();
+    expect(warnings).toEqual(['certificate of the server is not checked']);
   });
 
   test('STARTTLS is checked as strictly as TLS', async () => {
@@ -100,19 +106,19 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
 
   test('a password changed while running: refused at the next login, and well again by itself', async () => {
     const user = freshUser();
-    const hand = await open(user);
-    const waiting = expect(hand.next()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
-    await waitFor('the first start', () => hand.driverState.notes.size > 0);
+    const harness = await open(user);
+    const waiting = expect(harness.next()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
+    await waitFor('the first start', () => harness.driverState.checkpoints.size > 0);
     const password = users.find(({ name }) => name === user)?.password ?? '';
     await dovecot.setPassword(user, 'changed');
     await dovecot.kick(user);
     await waiting;
-    await hand.close();
+    await harness.close();
     const settings = { Password: password };
     expect(await failure(settings, user)).toEqual(sentence('gateway/login-refused', user));
     await dovecot.setPassword(user, password);
     await dovecot.deliver(user, mailOf('meanwhile'));
-    const again = await open(user, { driverState: hand.driverState });
+    const again = await open(user, { driverState: harness.driverState });
     expect(subjectOf(await again.next())).toBe('meanwhile');
     await again.close();
   });
@@ -121,8 +127,8 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
-    const hand = await open(user, { settings: { Port: proxy.port, PollSeconds: 60 }, clock });
-    const next = hand.next();
+    const harness = await open(user, { settings: { Port: proxy.port, PollSeconds: 60 }, clock });
+    const next = harness.next();
     const broken = expect(next).rejects.toEqual(sentence('gateway/silent', '30 s'));
     await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     proxy.hold();
@@ -131,7 +137,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     expect(proxy.open).toBe(1);
     await clock.advance(1);
     await broken;
-    await hand.close();
+    await harness.close();
     expect(clock.armed).toBe(0);
     await proxy.close();
   });
@@ -140,8 +146,8 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
-    const hand = await open(user, { settings: { Port: proxy.port, PollSeconds: 300 }, clock });
-    const next = hand.next().catch(() => {});
+    const harness = await open(user, { settings: { Port: proxy.port, PollSeconds: 300 }, clock });
+    const next = harness.next().catch(() => {});
     const count = (word: RegExp) => proxy.sent().match(word)?.length ?? 0;
     await waitFor('IDLE', () => count(/ IDLE\r\n/g) === 1);
     await clock.advance(300_000);
@@ -150,7 +156,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     await clock.advance(300_000);
     await waitFor('the third IDLE', () => count(/ IDLE\r\n/g) === 3);
     expect([count(/ NOOP\r\n/g), count(/ SELECT /g)]).toEqual([1, 2]);
-    await hand.close();
+    await harness.close();
     await next;
     expect(clock.armed).toBe(0);
     await proxy.close();
@@ -160,13 +166,13 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
-    const hand = await open(user, { settings: { Port: proxy.port }, clock });
-    const broken = expect(hand.next()).rejects.toEqual(sentence('gateway/connection-lost', 'closed the connection'));
+    const harness = await open(user, { settings: { Port: proxy.port }, clock });
+    const broken = expect(harness.next()).rejects.toEqual(sentence('gateway/connection-lost', 'closed the connection'));
     await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
     proxy.cut();
     await broken;
-    await hand.close();
-    await hand.close();
+    await harness.close();
+    await harness.close();
     expect(clock.armed).toBe(0);
     await proxy.close();
   });

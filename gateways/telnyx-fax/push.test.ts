@@ -157,7 +157,7 @@ describe('received faxes', () => {
   it('a document that is not to be had: not taken, and looked for at once, with what the push said', async () => {
     const session = await inbound();
     const first = bed.receiving(session).next();
-    await bed.fact(() => bed.driverState.notes.size > 0);
+    await bed.fact(() => bed.driverState.checkpoints.size > 0);
     await bed.quiet();
     bed.server.trouble = ({ path }) => (path.startsWith('/store/') ? { is: 'refuse', status: 503 } : undefined);
     const fax = bed.server.receive({ document: PDF, pages: 3 });

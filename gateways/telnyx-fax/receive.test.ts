@@ -22,7 +22,7 @@ async function started(written: Record<string, unknown> = {}) {
   const receiving = bed.receiving(session);
   const first = receiving.next();
   await bed.fact(
-    () => bed.driverState.notes.size > 0 && JSON.stringify([...bed.driverState.notes]).includes('settledUpTo":1'),
+    () => bed.driverState.checkpoints.size > 0 && JSON.stringify([...bed.driverState.checkpoints]).includes('settledUpTo":1'),
   );
   return { session, receiving, first };
 }

@@ -39,7 +39,7 @@ async function begun(bed: TimedBed, written?: Record<string, unknown>) {
 }
 
 function settledUpTo({ driverState }: TimedBed): unknown {
-  const note = driverState.notes.get('poll');
+  const note = driverState.checkpoints.get('poll');
   return typeof note === 'object' && note !== null && Reflect.get(note, 'settledUpTo');
 }
 

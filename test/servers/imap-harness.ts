@@ -8,7 +8,7 @@ import { silentLog } from '../../src/kit/log.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import type { Dovecot } from './dovecot.js';
 
-export interface HandOptions {
+export interface ImapHarnessOptions {
   /** Over the defaults for this Dovecot. */
   settings?: Readonly<Record<string, unknown>>;
   driverState?: TestDriverState;
@@ -16,7 +16,7 @@ export interface HandOptions {
   log?: Log;
 }
 
-export interface Hand {
+export interface ImapHarness {
   readonly driverState: TestDriverState;
   /** The next inbound message, recorded as open. One caller at a time. */
   next(): Promise<InboundMessage>;
@@ -32,7 +32,7 @@ export function imapContext<Settings, Session>(
   driver: Driver<Settings, Session>,
   dovecot: Dovecot,
   user: string,
-  options: HandOptions = {},
+  options: ImapHarnessOptions = {},
 ): { context: GatewayContext<Settings>; driverState: TestDriverState } {
   const password = dovecot.users.find(({ name }) => name === user)?.password ?? '';
   const written = { Host: '127.0.0.1', Port: dovecot.port, Security: 'None', User: user, Password: password };
@@ -56,12 +56,12 @@ export function imapContext<Settings, Session>(
 }
 
 /** Opens the gateway and begins to receive. */
-export async function openHand<Settings, Session>(
+export async function openImapHarness<Settings, Session>(
   driver: Driver<Settings, Session>,
   dovecot: Dovecot,
   user: string,
-  options: HandOptions = {},
-): Promise<Hand> {
+  options: ImapHarnessOptions = {},
+): Promise<ImapHarness> {
   const { context, driverState } = imapContext(driver, dovecot, user, options);
   const session = await driver.open(context);
   const stop = new AbortController();

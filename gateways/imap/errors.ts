@@ -1,4 +1,4 @@
-// Owns the sentences: what went wrong with the mail server, in words for people, whatever the library calls it.
+// What went wrong with the mail server, as one sentence and one piece of advice, whatever the library calls it.
 import { codeOf, GatepostError, messageOf } from '../../src/driver/contract.js';
 import { portOf, type Settings } from './settings.js';
 
@@ -6,7 +6,7 @@ export function address(settings: Pick<Settings, 'Host' | 'Port' | 'Security'>):
   return `${settings.Host}:${portOf(settings)}`;
 }
 
-type Sentence = (settings: Settings, words: string) => GatepostError;
+type Sentence = (settings: Settings, answer: string) => GatepostError;
 
 const failure = (code: string, message: string, advice: string) =>
   new GatepostError(`gateway/${code}`, message, { advice });
@@ -28,18 +28,18 @@ const untrusted =
 const unknownHost: Sentence = (settings) =>
   failure('unreachable', `there is no host named "${settings.Host}"`, 'Check Host and the DNS of this machine.');
 
-const notTls: Sentence = (settings, words) =>
+const notTls: Sentence = (settings, answer) =>
   failure(
     'tls',
-    `${address(settings)} does not speak TLS as expected (${words})`,
+    `${address(settings)} does not speak TLS as expected (${answer})`,
     'Check Port and Security: port 993 goes with Tls, port 143 with StartTls.',
   );
 
-const closed: Sentence = (settings, words) =>
+const closed: Sentence = (settings, answer) =>
   failure(
     'unreachable',
-    `${address(settings)} closed the connection${words ? `: ${words}` : ''}`,
-    'Usually the server is restarting or limits connections; it is tried again by itself.',
+    `${address(settings)} closed the connection${answer ? `: ${answer}` : ''}`,
+    'Usually the server is restarting or limits connections; Gatepost tries again.',
   );
 
 const CODES: Readonly<Record<string, Sentence>> = {
@@ -47,7 +47,7 @@ const CODES: Readonly<Record<string, Sentence>> = {
   EAI_AGAIN: (settings) =>
     failure(
       'unreachable',
-      `the name "${settings.Host}" cannot be looked up right now`,
+      `the name "${settings.Host}" cannot be resolved right now`,
       'Check the DNS of this machine.',
     ),
   ECONNREFUSED: unreachable('refuses connections', 'Check Host and Port, and whether the mail server runs.'),
@@ -62,14 +62,14 @@ const CODES: Readonly<Record<string, Sentence>> = {
   EHOSTUNREACH: unreachable('cannot be reached from here', 'Check the network of this machine.'),
   ENETUNREACH: unreachable('cannot be reached from here', 'Check the network of this machine.'),
   GREETING_TIMEOUT: unreachable(
-    'accepts connections but says nothing',
+    'accepts connections but sends no greeting',
     'Check Port and Security: a TLS port with another Security stays silent.',
   ),
   UPGRADE_TIMEOUT: unreachable('does not finish the TLS handshake', 'Check Security and the firewalls in between.'),
-  ERR_TLS_CERT_ALTNAME_INVALID: (settings, words) =>
+  ERR_TLS_CERT_ALTNAME_INVALID: (settings, answer) =>
     failure(
       'tls-name',
-      `the certificate of ${address(settings)} is for another name than "${settings.TlsName ?? settings.Host}" (${words})`,
+      `the certificate of ${address(settings)} is for another name than "${settings.TlsName ?? settings.Host}" (${answer})`,
       'Write the name of the certificate into Host, or into TlsName when Host must stay as it is.',
     ),
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted('it is signed by itself'),
@@ -89,27 +89,27 @@ const CODES: Readonly<Record<string, Sentence>> = {
 };
 
 /** One clear error for anything thrown by the library, the socket or the TLS layer. */
-export function explain(error: unknown, settings: Settings): GatepostError {
+export function imapError(error: unknown, settings: Settings): GatepostError {
   if (error instanceof GatepostError) return error;
   const code = codeOf(error);
-  const words = wordsOf(error);
+  const answer = serverAnswer(error);
   const sentence = CODES[code] ?? (code.startsWith('ERR_SSL') ? notTls : undefined);
   // The library marks a connection that broke during the login as a refused login, so the code goes first.
-  if (sentence) return withCause(sentence(settings, words), error);
-  if (isRefusedLogin(error)) return withCause(refusedLogin(settings, error, words), error);
-  return new GatepostError('gateway/failed', `${address(settings)}: ${words}`, {
+  if (sentence) return withCause(sentence(settings, answer), error);
+  if (isRefusedLogin(error)) return withCause(refusedLogin(settings, error, answer), error);
+  return new GatepostError('gateway/failed', `${address(settings)}: ${answer}`, {
     advice: 'Run "gatepost test" on this gateway for the evidence step by step.',
     cause: error,
   });
 }
 
-/** "Not now" of the server (RFC 5530): the password is not to blame. */
+/** "Not now" of the server (RFC 5530): the password is not to suspect. */
 const TEMPORARY = ['UNAVAILABLE', 'INUSE', 'LIMIT', 'SERVERBUG'];
 
-function refusedLogin(settings: Settings, error: unknown, words: string): GatepostError {
-  const reason = `${address(settings)} refused the login of "${settings.User}": ${words}`;
+function refusedLogin(settings: Settings, error: unknown, answer: string): GatepostError {
+  const reason = `${address(settings)} refused the login of "${settings.User}": ${answer}`;
   if (TEMPORARY.includes(text(error, 'serverResponseCode').toUpperCase()))
-    return failure('unreachable', reason, 'The server says that this passes; it is tried again by itself.');
+    return failure('unreachable', reason, 'The server says that this is temporary; Gatepost tries again.');
   return failure(
     'login-refused',
     reason,
@@ -126,8 +126,8 @@ function isRefusedLogin(error: unknown): boolean {
   );
 }
 
-/** The server's own words where there are some. */
-export function wordsOf(error: unknown): string {
+/** The server's own answer where there is one. */
+export function serverAnswer(error: unknown): string {
   return oneLine(text(error, 'responseText') || text(error, 'response') || text(error, 'reason') || messageOf(error));
 }
 
@@ -137,11 +137,10 @@ function text(error: unknown, member: string): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Longest piece of a server's words that goes into a sentence. */
-const LONGEST_WORDS = 300;
+const MAX_ANSWER_CHARS = 300;
 
-function oneLine(words: string): string {
-  return words.replace(/\s+/g, ' ').trim().slice(0, LONGEST_WORDS);
+function oneLine(answer: string): string {
+  return answer.replace(/\s+/g, ' ').trim().slice(0, MAX_ANSWER_CHARS);
 }
 
 function withCause(error: GatepostError, cause: unknown): GatepostError {
