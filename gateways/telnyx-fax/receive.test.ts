@@ -22,7 +22,9 @@ async function started(written: Record<string, unknown> = {}) {
   const receiving = bed.receiving(session);
   const first = receiving.next();
   await bed.fact(
-    () => bed.driverState.checkpoints.size > 0 && JSON.stringify([...bed.driverState.checkpoints]).includes('settledUpTo":1'),
+    () =>
+      bed.driverState.checkpoints.size > 0 &&
+      JSON.stringify([...bed.driverState.checkpoints]).includes('settledUpTo":1'),
   );
   return { session, receiving, first };
 }
