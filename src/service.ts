@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { attachmentFolder, type Config } from './config.js';
 import { createReader } from './content/create-reader.js';
-import type { FaxComposer } from './content/fax/compose.js';
+import type { FaxComposer } from './content/fax/render/compose.js';
 import type { FrontDesk } from './embedded-server/server.js';
 import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
 import { createMetrics } from './http/metrics.js';
@@ -247,7 +247,7 @@ function faxComposer({ fax }: Config, { clock, log, env }: Platform): FaxCompose
   const [chromium, ghostscript] = [program(fax.chromium), program(fax.ghostscript)];
   let made: Promise<FaxComposer> | undefined;
   const make = async () =>
-    (await import('./content/fax/compose.js')).createFaxComposer({
+    (await import('./content/fax/render/compose.js')).createFaxComposer({
       clock,
       log: log.child({ part: 'fax composer' }),
       env,

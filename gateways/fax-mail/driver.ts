@@ -14,8 +14,8 @@ import {
 } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { addressFor, writeNumber } from './address.js';
-import { unpack } from './inbound.js';
-import { type Composed, compose, judge } from './outbound.js';
+import { type Composed, compose, judge } from './compose.js';
+import { unpack } from './receive.js';
 import { type FaxMailSettings, type MailDrivers, outgoingOf, settingsFor } from './settings.js';
 
 type Context = GatewayContext<FaxMailSettings>;

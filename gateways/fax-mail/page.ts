@@ -1,5 +1,5 @@
 // Owns the page that stands for a mail without a fax in it, so that a person sees what the provider wrote.
-import type { OpenedMail } from './mail.js';
+import type { OpenedMail } from './open-mail.js';
 
 /** Characters of the mail that are printed: about two pages. */
 const LONGEST = 6_000;

@@ -5,9 +5,9 @@ import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { drivers } from '../index.js';
 import { templateProblem } from './address.js';
 import { faxMail } from './driver.js';
-import { openMail } from './mail.js';
+import { tell } from './extract.js';
+import { openMail } from './open-mail.js';
 import { type ProviderName, providers, type Rules } from './providers.js';
-import { tell } from './rules.js';
 import { parseTemplate } from './template.js';
 
 async function told(provider: ProviderName, subject: string, text: string, html = false) {

@@ -13,8 +13,8 @@ import {
 } from '../../src/driver/settings.js';
 import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 import { templateProblem } from './address.js';
+import { headerTemplate } from './extract.js';
 import { NUMBER_FORMATS, type NumberFormat, PROVIDER_NAMES, providers, type Rules } from './providers.js';
-import { headerTemplate } from './rules.js';
 import { parseTemplate } from './template.js';
 
 /** The mail drivers it is built on; absent ones are not installed, and then their direction cannot be used. */

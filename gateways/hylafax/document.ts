@@ -1,68 +1,67 @@
-// Owns making a FaxDocument of a received file, of what the listing tells of it, and of what the log of calls knows.
 import type { FaxDocument } from '../../src/driver/contract.js';
-import type { Call } from './calls.js';
-import type { Received } from './recvq.js';
+import type { ReceivedFile } from './recvq.js';
 import { modemName, type Settings } from './settings.js';
-import type { TiffFacts } from './tiff.js';
+import type { TiffSummary } from './tiff.js';
+import type { Call } from './xferfaxlog.js';
 
-/** How HylaFAX says "nothing". */
-const NOBODY = /^(<(none|unspecified|unknown)>)?$/i;
+/** How HylaFAX writes an unknown value. */
+const UNKNOWN = /^(<(none|unspecified|unknown)>)?$/i;
 
 export interface Reception {
-  readonly fax: Received;
+  readonly fax: ReceivedFile;
   readonly raw: Buffer;
-  readonly tiff: TiffFacts;
-  /** Undefined when the log of calls is not to be had or does not know it. */
+  readonly tiff: TiffSummary;
+  /** The call in xferfaxlog; undefined when the log cannot be read or does not show the call. */
   readonly call: Call | undefined;
   readonly notes: readonly string[];
 }
 
 export function documentOf({ fax, raw, tiff, call, notes }: Reception, settings: Settings): FaxDocument {
-  const { about } = fax;
-  // Sender first, then number, name and the others, as the modem gave them.
+  const { details } = fax;
+  // HylaFAX writes the station first, then the lines of the caller identification: number, name and others.
   const [station = '', number = '', name = ''] = tiff.description;
   return {
     kind: 'fax',
     raw,
-    from: said(about?.number ?? number),
-    to: calledNumber(tiff.description.slice(1), settings) ?? said(call?.line),
-    station: said(about?.station ?? station),
-    callerName: said(about?.name ?? name),
-    // The names of files come round again when a spool is set up anew.
+    from: known(details?.number ?? number),
+    to: calledNumber(tiff.description.slice(1), settings) ?? known(call?.ownNumber),
+    station: known(details?.station ?? station),
+    callerName: known(details?.name ?? name),
+    // The key, because HylaFAX reuses file names.
     providerId: fax.key,
     receivedAt: fax.at * 1000,
-    pages: about?.pages ?? null,
+    pages: details?.pages ?? null,
     expectedPages: null,
-    problem: said(call?.reason),
+    problem: known(call?.reason),
     facts: factsOf(fax, call),
     notes,
   };
 }
 
-function said(text: string | undefined): string | null {
+function known(text: string | undefined): string | null {
   const trimmed = text?.trim() ?? '';
-  return NOBODY.test(trimmed) ? null : trimmed;
+  return UNKNOWN.test(trimmed) ? null : trimmed;
 }
 
-/** `lines`: those of the caller identification, number and name first. */
+/** `lines`: the caller identification, number and name first. */
 function calledNumber(lines: readonly string[], { CalledNumberAt }: Settings): string | null {
-  if (CalledNumberAt !== undefined) return said(lines[CalledNumberAt - 1]);
-  return said(lines.slice(2).findLast((line) => /^\+?[\d ()./-]{2,30}$/.test(line)));
+  if (CalledNumberAt !== undefined) return known(lines[CalledNumberAt - 1]);
+  return known(lines.slice(2).findLast((line) => /^\+?[\d ()./-]{2,30}$/.test(line)));
 }
 
-function factsOf({ about }: Received, call: Call | undefined): FaxDocument['facts'] {
+function factsOf({ details }: ReceivedFile, call: Call | undefined): FaxDocument['facts'] {
   const facts = [
-    { name: 'Speed', value: about && about.rate > 0 ? `${about.rate} bit/s` : '' },
-    { name: 'Duration', value: about?.duration.replace(/^0:0?(?=\d)/, '') ?? '' },
-    { name: 'Resolution', value: about && about.lines > 0 ? `${about.lines} lines per inch` : '' },
-    { name: 'Coding', value: about?.format ?? '' },
-    { name: 'Subaddress', value: about?.subaddress ?? '' },
+    { name: 'Speed', value: details && details.rate > 0 ? `${details.rate} bit/s` : '' },
+    { name: 'Duration', value: details?.duration.replace(/^0:0?(?=\d)/, '') ?? '' },
+    { name: 'Resolution', value: details && details.lines > 0 ? `${details.lines} lines per inch` : '' },
+    { name: 'Coding', value: details?.format ?? '' },
+    { name: 'Subaddress', value: details?.subaddress ?? '' },
     { name: 'Modem', value: call?.modem ?? '' },
   ];
   return facts.filter(({ value }) => value.trim() !== '');
 }
 
-/** Whether another modem than the wanted one received it. */
-export function isOthers(call: Call | undefined, { Modem }: Settings): boolean {
+/** True when the fax came in on another modem than the configured one. */
+export function isFromOtherModem(call: Call | undefined, { Modem }: Settings): boolean {
   return Modem !== undefined && call !== undefined && modemName(call.modem) !== modemName(Modem);
 }

@@ -3,7 +3,7 @@ import { messageOf } from '../../src/driver/contract.js';
 import { faxWords } from '../../test/conformance/fax-words.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
-import { type HylafaxBed, hylafaxBed } from '../../test/servers/hylafax-bed.js';
+import { type HylafaxBed, hylafaxBed } from '../../test/servers/hylafax-fixture.js';
 import type { ScriptFile } from '../../test/servers/hylafax-script.js';
 import { readTiff } from './tiff.js';
 

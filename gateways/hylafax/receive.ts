@@ -1,4 +1,10 @@
-// Owns receiving: looks into recvq when something happened or time has passed, and hands on each fax that is complete.
+// Receiving: recvq is listed after an event or every PollSeconds. A fax in recvq is, for this session,
+//   (unknown)   listed for the first time, or confirmed without success: examined at the next listing
+//   waiting     incomplete, or its call is not in xferfaxlog yet: examined again until its patience ends
+//   withheld    HylaFAX rejects the download: logged once, asked for again at every listing
+//   dispatched  handed to the pipeline, until it is confirmed or rejected
+//   done        confirmed, quarantined, too large, or of another modem: left alone
+// and forgotten when it is no longer listed.
 import {
   type FaxDocument,
   GatepostError,
@@ -6,124 +12,123 @@ import {
   type InboundState,
   sleep,
 } from '../../src/driver/contract.js';
-import { type Call, readCalls, receptionOf } from './calls.js';
-import { documentOf, isOthers } from './document.js';
-import { listReceived, type Received } from './recvq.js';
+import { documentOf, isFromOtherModem } from './document.js';
+import { initialSync } from './initial-sync.js';
+import { reasonOf, refusal } from './protocol-text.js';
+import { listReceived, type ReceivedFile } from './recvq.js';
 import type { Session } from './session.js';
 import type { Settings } from './settings.js';
-import { prepare } from './start.js';
-import { readTiff, type TiffFacts } from './tiff.js';
-import { reasonOf, refusal } from './words.js';
+import { readTiff, type TiffSummary } from './tiff.js';
+import { type Call, readCalls, receptionOf } from './xferfaxlog.js';
 
-/** A fax of some 2,000 pages; what is larger is no fax, and stays on the server. */
-const LARGEST_FAX = 100 * 1024 * 1024;
-/** How long a fax is waited for that is incomplete, or whose modem has to be known and is not yet, ms. */
-const PATIENCE_MS = 60_000;
-/** How long the end of its call is waited for in the log, which tells why a reception broke off, ms. HylaFAX lets go of the
- *  file some seconds before it writes that. */
-const END_OF_CALL_MS = 15_000;
-/** A fax that came so long ago has its call in the log, or the log has been cut since, ms. */
-const LONG_AGO_MS = 600_000;
-/** Between two looks while one is waited for, ms. */
-const AGAIN_MS = 1_000;
-/** Between two looks at least, ms: events come in bursts. */
+/** A fax of some 2,000 pages. A larger file is no fax, and stays on the server. */
+const MAX_FAX_BYTES = 100 * 1024 * 1024;
+/** Patience with an incomplete fax, or with one whose modem is not known yet, ms. */
+const INCOMPLETE_MS = 60_000;
+/** Patience with a missing line in xferfaxlog, which HylaFAX writes some seconds after it releases the file, ms. */
+const UNLOGGED_MS = 15_000;
+/** The call of an older fax is in the log, or the log has been rotated since, ms. */
+const LOGGED_BY_NOW_MS = 600_000;
+/** Pause while a fax is waiting, ms. */
+const WAITING_PAUSE_MS = 1_000;
+/** Least time between two listings, ms: events come in bursts. */
 const GAP_MS = 200;
 
-/** What this run of the gateway knows of the faxes in recvq, by key. */
-interface Desk {
-  /** Nothing is to be done about them any more. */
-  readonly done: Set<string>;
-  /** With the flow. */
-  readonly handed: Set<string>;
-  /** Seen first, in monotonic ms, and not yet ready. */
-  readonly waiting: Map<string, number>;
-  /** HylaFAX does not hand them over, which was said once. */
-  readonly withheld: Set<string>;
+type FaxState =
+  | { is: 'waiting' /** Monotonic ms. */; since: number }
+  | { is: 'withheld' }
+  | { is: 'dispatched' }
+  | { is: 'done' };
+
+interface Receiver {
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  /** By key. */
+  readonly states: Map<string, FaxState>;
 }
 
 export async function* receive(session: Session, signal: AbortSignal): AsyncGenerator<InboundMessage<FaxDocument>> {
-  const { context, arrived } = session;
-  const desk: Desk = { done: new Set(), handed: new Set(), waiting: new Map(), withheld: new Set() };
+  const receiver: Receiver = { session, signal, states: new Map() };
   try {
-    await prepare(session, signal);
+    await initialSync(session, signal);
     while (!signal.aborted) {
-      const faxes = await look(session, desk, signal);
-      for (const { fax, state } of faxes) {
-        const inboundMessage =
-          state === 'acknowledged' ? unconfirmed(session, desk, fax) : await take(session, desk, fax, signal);
-        if (!inboundMessage) continue;
-        desk.handed.add(fax.key);
-        yield inboundMessage;
-        if (signal.aborted) return;
-      }
-      await arrived.heard(desk.waiting.size > 0 ? AGAIN_MS : context.settings.PollSeconds * 1_000, signal);
-      await sleep(context.clock, GAP_MS, signal).catch(() => {});
+      yield* receiveListed(receiver);
+      await session.received.pause(pauseAfter(receiver), signal);
+      await sleep(session.context.clock, GAP_MS, signal).catch(() => {});
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 }
 
-/** What is to be done, oldest first. */
-async function look(
-  session: Session,
-  desk: Desk,
-  signal: AbortSignal,
-): Promise<{ fax: Received; state: InboundState | undefined }[]> {
-  const listed = await session.converse(signal, listReceived, 'needed');
-  forgetGone(desk, new Set(listed.map(({ key }) => key)));
-  const open = listed.filter(({ key, arriving }) => !arriving && !desk.done.has(key) && !desk.handed.has(key));
-  const states = await session.context.driverState.statesOf(open.map(({ key }) => key));
-  return open.flatMap((fax) => {
-    const state = states.get(fax.key);
+function pauseAfter({ session, states }: Receiver): number {
+  const someWaiting = [...states.values()].some(({ is }) => is === 'waiting');
+  return someWaiting ? WAITING_PAUSE_MS : session.context.settings.PollSeconds * 1_000;
+}
+
+async function* receiveListed(receiver: Receiver): AsyncGenerator<InboundMessage<FaxDocument>> {
+  for (const { fax, state } of await listOpen(receiver)) {
+    const message = state === 'acknowledged' ? unconfirmed(receiver, fax) : await examine(receiver, fax);
+    if (!message) continue;
+    receiver.states.set(fax.key, { is: 'dispatched' });
+    yield message;
+    if (receiver.signal.aborted) return;
+  }
+}
+
+/** The faxes to receive or confirm, oldest first. */
+async function listOpen({ session, signal, states }: Receiver) {
+  const listed = await session.withClient(signal, listReceived, 'needed');
+  forgetUnlisted(states, new Set(listed.map(({ key }) => key)));
+  const open = listed.filter(({ key, arriving }) => !arriving && !isClosed(states.get(key)));
+  const journaled = await session.context.driverState.statesOf(open.map(({ key }) => key));
+  return open.flatMap((fax): { fax: ReceivedFile; state: InboundState | undefined }[] => {
+    const state = journaled.get(fax.key);
     if (state === undefined || state === 'pending' || state === 'acknowledged') return [{ fax, state }];
-    desk.done.add(fax.key);
+    states.set(fax.key, { is: 'done' });
     return [];
   });
 }
 
-function forgetGone({ done, waiting, withheld }: Desk, there: ReadonlySet<string>): void {
-  for (const known of [done, waiting, withheld])
-    for (const key of [...known.keys()]) if (!there.has(key)) known.delete(key);
+const isClosed = (state: FaxState | undefined) => state?.is === 'done' || state?.is === 'dispatched';
+
+function forgetUnlisted(states: Map<string, FaxState>, listed: ReadonlySet<string>): void {
+  for (const [key, { is }] of [...states]) if (is !== 'dispatched' && !listed.has(key)) states.delete(key);
 }
 
-/** The journal has it; only HylaFAX does not know yet. */
-function unconfirmed(session: Session, desk: Desk, fax: Received): InboundMessage<FaxDocument> {
-  return { ...endings(session, desk, fax), key: fax.key, fingerprint: '', content: null, bytes: 0 };
+/** Acknowledged before a restart: only the confirmation is missing. */
+function unconfirmed(receiver: Receiver, fax: ReceivedFile): InboundMessage<FaxDocument> {
+  return { ...settlements(receiver, fax), key: fax.key, fingerprint: '', content: null, bytes: 0 };
 }
 
-/** Undefined when it is not ready yet, gone, or not ours. */
-async function take(
-  session: Session,
-  desk: Desk,
-  fax: Received,
-  signal: AbortSignal,
-): Promise<InboundMessage<FaxDocument> | undefined> {
+/** Undefined when the fax is not received now. */
+async function examine(receiver: Receiver, fax: ReceivedFile): Promise<InboundMessage<FaxDocument> | undefined> {
+  const { session, states } = receiver;
   const { clock, settings } = session.context;
-  if (fax.size > LARGEST_FAX) return leave(session, desk, fax);
-  const { raw, calls } = await download(session, desk, fax, signal);
+  if (fax.size > MAX_FAX_BYTES) return skipTooLarge(receiver, fax);
+  const { raw, calls } = await download(receiver, fax);
   if (!raw) return undefined;
   const call = calls && receptionOf(calls, fax.file);
-  if (isOthers(call, settings)) return void desk.done.add(fax.key);
+  if (isFromOtherModem(call, settings)) return void states.set(fax.key, { is: 'done' });
   const tiff = readTiff(raw);
-  const since = desk.waiting.get(fax.key) ?? clock.monotonic();
+  const state = states.get(fax.key);
+  const since = state?.is === 'waiting' ? state.since : clock.monotonic();
   const patience = patienceFor(session, fax, tiff.whole, calls !== undefined && !call);
-  if (clock.monotonic() - since < patience) return void desk.waiting.set(fax.key, since);
-  desk.waiting.delete(fax.key);
+  if (clock.monotonic() - since < patience) return void states.set(fax.key, { is: 'waiting', since });
   const content = documentOf({ fax, raw, tiff, call, notes: notesOn(fax, tiff, call, settings) }, settings);
-  return { ...endings(session, desk, fax), key: fax.key, fingerprint: '', content, bytes: raw.length };
+  return { ...settlements(receiver, fax), key: fax.key, fingerprint: '', content, bytes: raw.length };
 }
 
-/** The file, null when it is gone or withheld, and the log of calls, where it can be read. */
-async function download(session: Session, desk: Desk, fax: Received, signal: AbortSignal) {
-  return session.converse(
-    signal,
-    async (talk) => {
-      const calls: readonly Call[] | undefined = await readCalls(talk);
-      const raw = await talk.fetch(`recvq/${fax.file}`, LARGEST_FAX).catch((error) => {
+/** The file, null when it is gone or withheld, and the log of calls where it can be read. */
+async function download(receiver: Receiver, fax: ReceivedFile) {
+  return receiver.session.withClient(
+    receiver.signal,
+    async (client) => {
+      const calls = await readCalls(client);
+      const raw = await client.fetch(`recvq/${fax.file}`, MAX_FAX_BYTES).catch((error) => {
         if (!refusal(error)) throw error;
-        // One that is refused must not keep those behind it waiting; it is asked for again at every look.
-        if (!/no such file/i.test(reasonOf(error))) complain(session, desk, fax, reasonOf(error));
+        // A withheld fax must not block the faxes behind it.
+        if (!/no such file/i.test(reasonOf(error))) withhold(receiver, fax, reasonOf(error));
         return null;
       });
       return { raw, calls };
@@ -132,66 +137,71 @@ async function download(session: Session, desk: Desk, fax: Received, signal: Abo
   );
 }
 
-/** Ms for which it may be waited for. */
-function patienceFor({ context }: Session, fax: Received, whole: boolean, unlogged: boolean): number {
-  if (!whole) return PATIENCE_MS;
-  if (!unlogged || context.clock.now() - fax.at * 1_000 > LONG_AGO_MS) return 0;
-  return context.settings.Modem === undefined ? END_OF_CALL_MS : PATIENCE_MS;
+/** Ms to wait for the rest of the fax, or for its line in xferfaxlog. */
+function patienceFor({ context }: Session, fax: ReceivedFile, whole: boolean, unlogged: boolean): number {
+  if (!whole) return INCOMPLETE_MS;
+  if (!unlogged || context.clock.now() - fax.at * 1_000 > LOGGED_BY_NOW_MS) return 0;
+  return context.settings.Modem === undefined ? UNLOGGED_MS : INCOMPLETE_MS;
 }
 
-/** One sentence each for what is not as it should be. */
-function notesOn(fax: Received, tiff: TiffFacts, call: Call | undefined, { Modem }: Settings): string[] {
+/** Sentences for the agent. */
+function notesOn(fax: ReceivedFile, tiff: TiffSummary, call: Call | undefined, { Modem }: Settings): string[] {
   const notes: string[] = [];
   if (!tiff.whole) notes.push(`The file ${fax.file} that HylaFAX received is incomplete or damaged.`);
   if (Modem !== undefined && !call) notes.push('It is not known which modem received this fax.');
   return notes;
 }
 
-function complain({ context }: Session, { withheld }: Desk, { key, file }: Received, reason: string): void {
-  if (!withheld.has(key))
-    context.log.warn({ file, reason }, 'HylaFAX does not hand a received fax over; it stays in recvq');
-  withheld.add(key);
+function withhold({ session, states }: Receiver, { key, file }: ReceivedFile, reason: string): void {
+  if (states.get(key)?.is !== 'withheld')
+    session.context.log.warn({ file, reason }, 'HylaFAX withholds a received fax');
+  states.set(key, { is: 'withheld' });
 }
 
-function leave({ context }: Session, desk: Desk, { key, file, size }: Received): undefined {
-  desk.done.add(key);
-  context.inputRejected('too_large');
-  context.log.error({ file, bytes: size }, 'a received file is too large to be a fax; it stays in recvq');
+function skipTooLarge({ session, states }: Receiver, { key, file, size }: ReceivedFile): undefined {
+  states.set(key, { is: 'done' });
+  session.context.inputRejected('too_large');
+  session.context.log.error({ file, bytes: size }, 'received file too large, left in recvq');
 }
 
-function endings(session: Session, desk: Desk, fax: Received): Pick<InboundMessage<FaxDocument>, 'confirm' | 'reject'> {
+function settlements(
+  { session, states }: Receiver,
+  fax: ReceivedFile,
+): Pick<InboundMessage<FaxDocument>, 'confirm' | 'reject'> {
   const { context } = session;
-  const settle = async () => {
+  let running: Promise<void> | undefined;
+  const confirm = async () => {
     try {
-      if (context.settings.AfterReceive === 'Delete') await remove(session, fax);
-      desk.done.add(fax.key);
+      if (context.settings.AfterReceive === 'Delete') await deleteFile(session, fax);
+      states.set(fax.key, { is: 'done' });
+    } catch (error) {
+      // The next listing finds the fax acknowledged, and confirms it again.
+      states.delete(fax.key);
+      throw error;
     } finally {
-      desk.handed.delete(fax.key);
       running = undefined;
     }
   };
-  let running: Promise<void> | undefined;
   return {
     confirm() {
-      running ??= settle();
+      running ??= confirm();
       return running;
     },
     async reject(reason) {
-      context.log.info({ file: fax.file, reason }, 'a received fax is in quarantine; it stays in recvq');
-      desk.done.add(fax.key);
-      desk.handed.delete(fax.key);
+      context.log.info({ file: fax.file, reason }, 'quarantined fax stays in recvq');
+      states.set(fax.key, { is: 'done' });
     },
   };
 }
 
-/** The file, if it is still the same one. */
-async function remove({ converse, closed }: Session, { file, key }: Received): Promise<void> {
-  await converse(
+/** Deletes the file unless another fax has taken its name. */
+async function deleteFile({ withClient, closed }: Session, { file, key }: ReceivedFile): Promise<void> {
+  await withClient(
     closed,
-    async (talk) => {
-      const there = await listReceived(talk);
-      if (!there.some((fax) => fax.key === key)) return;
-      await talk.ask(`DELE recvq/${file}`).catch((error) => {
+    async (client) => {
+      const listed = await listReceived(client);
+      if (!listed.some((fax) => fax.key === key)) return;
+      await client.ask(`DELE recvq/${file}`).catch((error) => {
         throw new GatepostError('hylafax/delete', `HylaFAX does not delete ${file}: ${reasonOf(error)}`, {
           advice: 'give the gateway the AdminPassword of the server, or set AfterReceive to "Keep"',
           cause: error,

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
-import { faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST, untilReceipts } from '../../test/servers/hylafax-bed.js';
+import { faxOf, type HylafaxBed, hylafaxBed, SEND_REQUEST, untilReceipts } from '../../test/servers/hylafax-fixture.js';
 
 let bed: HylafaxBed;
 beforeEach(async () => {

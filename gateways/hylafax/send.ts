@@ -1,40 +1,41 @@
-// Owns sending: a fax is submitted once, and then waited for as long as its time allows. Point of no return: see submit.ts.
+// Sending: a fax is submitted once, and its call is awaited as long as the attempt allows. Point of no return: see submit.ts.
 import { type Attempt, type ComposedFax, deadline, type Outcome } from '../../src/driver/contract.js';
-import { lastCallOf, readCalls } from './calls.js';
-import { endOf, type Job, listJobs, tagOf } from './jobs.js';
-import type { JobRecord } from './records.js';
+import { endOf, type Job, listJobs, tagOf } from './job-list.js';
+import type { JobRecord } from './job-store.js';
+import { goneDetail, type JobStatus } from './job-tracker.js';
+import { isDialable, reasonOf } from './protocol-text.js';
 import type { Session } from './session.js';
 import { submit } from './submit.js';
-import { goneWords, type Known } from './watch.js';
-import { isDialable, reasonOf } from './words.js';
+import { lastCallOf, readCalls } from './xferfaxlog.js';
 
-/** Left of the attempt's time when the wait for the call ends: for the journal and the answer, ms. */
+/** Part of the attempt's time that is left for the journal and the answer, ms. */
 const ANSWER_MS = 3_000;
-/** HylaFAX keeps ended jobs in its queue for at least a quarter of an hour (faxqclean), so within this a job that is in no
- *  queue was never there, ms. */
-const SURELY_THERE_MS = 10 * 60_000;
+/** Ended jobs stay in doneq for at least a quarter of an hour (faxqclean): a job begun within this time that is in no queue
+ *  never existed, ms. */
+const MIN_RETENTION_MS = 10 * 60_000;
 
 export async function send(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome> {
-  if (attempt.signal.aborted) return { kind: 'deferred', detail: 'the time for this try was over before it began' };
+  if (attempt.signal.aborted)
+    return { kind: 'deferred', detail: 'the time for this attempt was over before it started' };
   if (!isDialable(fax.to))
     return {
       kind: 'rejected',
-      detail: `"${fax.to}" is no fax number: digits, with a + in front where it is international`,
+      detail: `"${fax.to}" is not a fax number: write digits, with a + in front of a country code`,
     };
   const earlier = attempt.number > 1 ? await earlierJob(session, attempt) : undefined;
   if (earlier && !('id' in earlier)) return earlier;
   if (earlier) return answer(session, recordOf(earlier, fax, attempt), attempt);
 
   const submission = await submit(session, fax, attempt);
-  if (submission.is === 'refused')
+  if (submission.is === 'rejected')
     return { kind: submission.final ? 'rejected' : 'deferred', detail: submission.detail };
   const { record } = submission;
   if (submission.is === 'submitted') return answer(session, record, attempt);
-  session.jobs.follow(record);
+  session.tracker.track(record);
   return { kind: 'unknown', detail: submission.detail, ids: [record.job] };
 }
 
-/** A job of an earlier try that is under way or has done its work; an outcome when that cannot be found out. */
+/** The job of an earlier attempt that is in progress or succeeded; an outcome when the queues cannot be listed. */
 async function earlierJob(session: Session, attempt: Attempt): Promise<Job | Outcome | undefined> {
   try {
     return best(await jobsOf(session, attempt));
@@ -43,93 +44,95 @@ async function earlierJob(session: Session, attempt: Attempt): Promise<Job | Out
   }
 }
 
-async function jobsOf({ converse }: Session, { messageId, signal }: Attempt): Promise<Job[]> {
-  const jobs = await converse(signal, listJobs);
+async function jobsOf({ withClient }: Session, { messageId, signal }: Attempt): Promise<Job[]> {
+  const jobs = await withClient(signal, listJobs);
   return [...jobs.values()].filter(({ tag }) => tag === tagOf(messageId));
 }
 
-/** One that failed is no reason not to try again. */
+/** A job that succeeded, else one in progress. A failed job does not prevent another attempt. */
 function best(jobs: readonly Job[]): Job | undefined {
-  return jobs.find((job) => endOf(job, 0)?.good) ?? jobs.find((job) => !endOf(job, 0));
+  return jobs.find((job) => endOf(job, 0)?.ok) ?? jobs.find((job) => !endOf(job, 0));
 }
 
 function recordOf({ id }: Job, { pages }: ComposedFax, { messageId, firstAttemptAt }: Attempt): JobRecord {
-  return { job: id, sendRequest: messageId, pages, at: firstAttemptAt };
+  return { job: id, messageId, pages, at: firstAttemptAt };
 }
 
-/** The job is in the queue; what is left is to learn in time how it ends. */
-async function answer({ context, jobs, records }: Session, record: JobRecord, attempt: Attempt): Promise<Outcome> {
+/** Waits until the job ends or the time of the attempt is over. */
+async function answer({ context, tracker, store }: Session, record: JobRecord, attempt: Attempt): Promise<Outcome> {
   const due = deadline(context.clock, Math.max(0, attempt.remaining() - ANSWER_MS), attempt.signal);
   try {
-    // So that a restart follows it, too.
-    await records.submitted(record);
-    // Without a pause before the wait: its end would be told elsewhere.
-    jobs.follow(record);
-    const known = await jobs.until(record.job, due.signal, (words) => attempt.note(words));
-    // Another try will be a job of its own.
-    if (known.is === 'ended' && !known.end.good) await records.withdrawn(record);
-    return outcomeOf(record.job, known, context.settings.AnswerWhen);
+    await store.submitted(record);
+    // No await between these two: the tracker would report the end as a receipt.
+    tracker.track(record);
+    const status = await tracker.waitFor(record.job, due.signal, (progress) => attempt.note(progress));
+    // Another attempt gets a job of its own.
+    if (status.is === 'ended' && !status.end.ok) await store.withdrawn(record);
+    return outcomeOf(record.job, status, context.settings.AnswerWhen);
   } finally {
     due.dispose();
   }
 }
 
-function outcomeOf(job: string, known: Known, answerWhen: 'Accepted' | 'Done'): Outcome {
+function outcomeOf(job: string, status: JobStatus, answerWhen: 'Accepted' | 'Done'): Outcome {
   const ids = [job];
-  if (known.is === 'gone') return { kind: 'unknown', detail: goneWords(job), ids };
-  if (known.is === 'ended') {
-    const detail = `HylaFAX job ${job}: ${known.end.detail}`;
-    if (!known.end.good) return { kind: 'rejected', detail };
+  if (status.is === 'gone') return { kind: 'unknown', detail: goneDetail(job), ids };
+  if (status.is === 'ended') {
+    const detail = `HylaFAX job ${job}: ${status.end.detail}`;
+    if (!status.end.ok) return { kind: 'rejected', detail };
     return { kind: 'sent', deliverySystemId: job, ids, state: 'delivered', detail };
   }
-  const words = `HylaFAX job ${job}: ${known.words}`;
-  if (answerWhen === 'Done') return { kind: 'unknown', detail: `the call is still under way; ${words}`, ids };
-  return { kind: 'sent', deliverySystemId: job, ids, state: 'accepted', detail: `accepted for transmission; ${words}` };
+  const progress = `HylaFAX job ${job}: ${status.progress}`;
+  if (answerWhen === 'Done') return { kind: 'unknown', detail: `the call is still in progress; ${progress}`, ids };
+  return {
+    kind: 'sent',
+    deliverySystemId: job,
+    ids,
+    state: 'accepted',
+    detail: `accepted for transmission; ${progress}`,
+  };
 }
 
-/** "Did that one go out?": by the tag in the queues, then by the log of calls. */
+/** Looks for the job by its tag in the queues, then in xferfaxlog. */
 export async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
-  const begun = await session.records.begunFor(attempt.messageId);
+  const begun = await session.store.begunFor(attempt.messageId);
   const found = await jobsOf(session, attempt);
   const job = best(found) ?? found.findLast(({ id }) => begun.some((record) => record.job === id));
-  if (job?.state === 'T' && job.dials === 0 && (await withdraw(session, job.id, attempt))) return surelyNot();
+  if (job?.state === 'T' && job.dials === 0 && (await deleteDraft(session, job.id, attempt))) return notSent();
   if (job) return answer(session, recordOf(job, fax, attempt), attempt);
-  if (begun.length === 0) return surelyNot();
-  return byTheLog(session, begun, attempt);
+  if (begun.length === 0) return notSent();
+  return lookupInLog(session, begun, attempt);
 }
 
-function surelyNot(): Outcome {
-  return { kind: 'deferred', detail: 'HylaFAX has no job of this order that is under way or done' };
+function notSent(): Outcome {
+  return { kind: 'deferred', detail: 'HylaFAX has no job for this message that is in progress or done' };
 }
 
-/**
- * A job that is suspended and was never submitted, as far as we know, is a draft whose conversation broke off: without it
- * there is nothing left that could be sent. One that was submitted was suspended by an operator, and stays.
- */
-async function withdraw(session: Session, job: string, { messageId, signal }: Attempt): Promise<boolean> {
-  if (await session.records.isSubmitted(job, messageId)) return false;
-  const deleted = await session.converse(signal, (talk) => talk.tryAsk(`JDELE ${job}`));
-  if (deleted !== undefined) session.jobs.drop(job);
+/** A suspended job without a `submitted` record is a draft whose connection broke. A submitted one was suspended by an operator. */
+async function deleteDraft(session: Session, job: string, { messageId, signal }: Attempt): Promise<boolean> {
+  if (await session.store.isSubmitted(job, messageId)) return false;
+  const deleted = await session.withClient(signal, (client) => client.tryAsk(`JDELE ${job}`));
+  if (deleted !== undefined) session.tracker.drop(job);
   return deleted !== undefined;
 }
 
-async function byTheLog(
+async function lookupInLog(
   session: Session,
   begun: readonly JobRecord[],
   attempt: Attempt,
 ): Promise<Outcome | 'not found'> {
-  const { converse, records, jobs, context } = session;
-  const calls = (await converse(attempt.signal, readCalls, 'useful')) ?? [];
-  const called = begun.find(({ job, sendRequest }) => lastCallOf(calls, job, tagOf(sendRequest)));
+  const { withClient, store, tracker, context } = session;
+  const calls = (await withClient(attempt.signal, readCalls, 'useful')) ?? [];
+  const called = begun.find(({ job, messageId }) => lastCallOf(calls, job, tagOf(messageId)));
   if (called) return answer(session, called, attempt);
-  const submitted = await Promise.all(begun.map(({ job, sendRequest }) => records.isSubmitted(job, sendRequest)));
+  const submitted = await Promise.all(begun.map(({ job, messageId }) => store.isSubmitted(job, messageId)));
   const [oldest] = begun;
-  if (submitted.includes(true) || !oldest || context.clock.now() - oldest.at > SURELY_THERE_MS) return 'not found';
-  // What another conversation may still hold as a draft is nothing anybody waits for.
+  if (submitted.includes(true) || !oldest || context.clock.now() - oldest.at > MIN_RETENTION_MS) return 'not found';
+  // Another connection may still hold the job as a draft.
   for (const record of begun) {
-    await converse(attempt.signal, (talk) => talk.tryAsk(`JDELE ${record.job}`));
-    jobs.drop(record.job);
-    await records.withdrawn(record);
+    await withClient(attempt.signal, (client) => client.tryAsk(`JDELE ${record.job}`));
+    tracker.drop(record.job);
+    await store.withdrawn(record);
   }
-  return surelyNot();
+  return notSent();
 }

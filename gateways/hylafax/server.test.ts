@@ -17,8 +17,8 @@ import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
+import { openClient } from './hfaxd-client.js';
 import type { Session } from './session.js';
-import { openTalk } from './talk.js';
 
 const why = whyNoHylafax();
 const TIFF = faxWords.offered('page').raw;
@@ -64,7 +64,7 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const inboundMessages = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
     return async (): Promise<InboundMessage<FaxDocument>> => (await inboundMessages?.next())?.value;
   };
-  const operator = () => openTalk({ settings: { ...settings() }, clock: systemClock }, new AbortController().signal);
+  const operator = () => openClient({ settings: { ...settings() }, clock: systemClock }, new AbortController().signal);
   const check = async (direction: 'I' | 'O', also: object = {}) => {
     const steps = [];
     const context = contextOf(hylaFax, { ...settings(), ...also }, { direction });

@@ -1,79 +1,78 @@
-// Owns what an open gateway holds: conversations with the server, a few at a time, the live channel, and for sending the
-// follow-up of jobs.
 import { setMaxListeners } from 'node:events';
 import { GatepostError, type GatewayContext, semaphore } from '../../src/driver/contract.js';
-import { type Bell, bell } from './bell.js';
-import { type Records, records } from './records.js';
+import { keepEventChannel } from './event-channel.js';
+import { openClient, type WithClient } from './hfaxd-client.js';
+import { createJobStore, type JobStore } from './job-store.js';
+import { type JobTracker, trackJobs } from './job-tracker.js';
 import type { Settings } from './settings.js';
-import { type Admin, openTalk, type Talk } from './talk.js';
-import { keepTriggered } from './trigger.js';
-import { type Watch, watch } from './watch.js';
+import { type WakeSignal, wakeSignal } from './wake-signal.js';
 
-/** Each is a process of the server's. */
-const TALKS = 4;
-
-/** Holds one conversation: `work` gets it logged in, and it ends with it. */
-export type Converse = <T>(signal: AbortSignal, work: (talk: Talk) => Promise<T>, admin?: Admin) => Promise<T>;
+/** Connections at once; each is a process of the server. */
+const MAX_CLIENTS = 4;
 
 export interface Session {
   readonly context: GatewayContext<Settings>;
-  readonly converse: Converse;
+  readonly withClient: WithClient;
   /** Aborts when the gateway is closed. */
   readonly closed: AbortSignal;
-  /** Rings when something was received. */
-  readonly arrived: Bell;
-  readonly records: Records;
-  readonly jobs: Watch;
+  /** Woken when HylaFAX announces a reception. */
+  readonly received: WakeSignal;
+  readonly store: JobStore;
+  readonly tracker: JobTracker;
   close(): Promise<void>;
 }
 
-/** Logs in once, which shows whether the server can be used; changes nothing. */
+/** Logs in once, which shows whether the server can be used; changes nothing there. */
 export async function openSession(context: GatewayContext<Settings>): Promise<Session> {
-  const { clock, gateway } = context;
   const closing = new AbortController();
-  const closed = closing.signal;
-  // Every conversation listens to it, also those that wait for their turn.
+  const { signal: closed } = closing;
+  // Every client listens to this signal, also the ones that wait for a slot.
   setMaxListeners(0, closed);
-  const talks = semaphore({ places: TALKS, weight: Number.POSITIVE_INFINITY });
-  const converse: Converse = async (signal, work, admin) => {
-    const either = eitherOf(signal, closed);
-    try {
-      const leave = await talks.enter(0, either.signal);
-      try {
-        const talk = await openTalk(context, either.signal, admin);
-        return await work(talk).finally(() => talk.close());
-      } finally {
-        leave();
-      }
-    } finally {
-      either.release();
-    }
-  };
-  const sending = gateway.direction === 'O';
-  await converse(closed, async () => {}, sending ? 'no' : 'needed');
+  const { withClient, idle } = clientPool(context, closed);
+  const sending = context.gateway.direction === 'O';
+  await withClient(closed, async () => {}, sending ? 'no' : 'needed');
   if (!sending && context.settings.AdminPassword === undefined)
-    context.log.info({}, 'AdminPassword is not set: faxes that HylaFAX shows to administrators only are not received');
-  const notes = records(context);
-  const open = sending ? await notes.open() : [];
-  const jobs = watch({ context, converse, records: notes, open, closed });
-  const arrived = bell(clock);
-  const channel = keepTriggered({
+    context.log.info({}, 'AdminPassword not set, protected faxes stay invisible');
+  const store = createJobStore(context);
+  const followed = sending ? await store.followed() : [];
+  const tracker = trackJobs({ context, withClient, store, followed, closed });
+  const received = wakeSignal(context.clock);
+  const channel = keepEventChannel({
     context,
     events: sending ? 'J*S*' : 'R*',
-    hear: (line) => (sending ? jobs.hear(line) : arrived.ring()),
+    onLine: (line) => (sending ? tracker.onEvent(line) : received.wake()),
     signal: closed,
   });
   return {
-    ...{ context, converse, closed, arrived, records: notes, jobs },
+    ...{ context, withClient, closed, received, store, tracker },
     async close() {
       closing.abort(new GatepostError('hylafax/closed', 'the gateway is being closed'));
-      await Promise.all([jobs.ended, channel, talks.empty()]);
+      await Promise.all([tracker.stopped, channel, idle()]);
     },
   };
 }
 
-/** Aborts with either. Unlike AbortSignal.any it leaves nothing with a signal that lives as long as the gateway. */
-function eitherOf(...signals: readonly AbortSignal[]): { signal: AbortSignal; release(): void } {
+function clientPool(context: GatewayContext<Settings>, closed: AbortSignal) {
+  const slots = semaphore({ places: MAX_CLIENTS, weight: Number.POSITIVE_INFINITY });
+  const withClient: WithClient = async (signal, work, admin) => {
+    const either = eitherOf(signal, closed);
+    try {
+      const release = await slots.enter(0, either.signal);
+      try {
+        const client = await openClient(context, either.signal, admin);
+        return await work(client).finally(() => client.close());
+      } finally {
+        release();
+      }
+    } finally {
+      either.dispose();
+    }
+  };
+  return { withClient, idle: () => slots.empty() };
+}
+
+/** Aborts with either. AbortSignal.any would leave a reference in `closed`, which lives as long as the gateway. */
+function eitherOf(...signals: readonly AbortSignal[]): { signal: AbortSignal; dispose(): void } {
   const controller = new AbortController();
   const ends = signals.map((signal) => {
     const end = () => controller.abort(signal.reason);
@@ -81,5 +80,5 @@ function eitherOf(...signals: readonly AbortSignal[]): { signal: AbortSignal; re
     else signal.addEventListener('abort', end, { once: true });
     return () => signal.removeEventListener('abort', end);
   });
-  return { signal: controller.signal, release: () => ends.forEach((end) => void end()) };
+  return { signal: controller.signal, dispose: () => ends.forEach((end) => void end()) };
 }

@@ -1,30 +1,29 @@
-// Owns what has to be known of a received TIFF without looking at its pages: whether all of it is there, and who called.
-// Reads directories only (TIFF 6.0, section 2), each offset checked against the end of the file.
+// Reads the directories of a received TIFF only (TIFF 6.0, section 2), each offset checked against the end of the file.
 
-/** Directories that are read; no call brings so many pages. */
-const MOST_PAGES = 10_000;
+/** Directories that are read; no call transfers so many pages. */
+const MAX_PAGES = 10_000;
 /** Strips of one page. */
-const MOST_STRIPS = 100_000;
+const MAX_STRIPS = 100_000;
 /** Bytes of the description. */
-const LONGEST_TEXT = 4_096;
+const MAX_TEXT = 4_096;
 
 const TAG = { description: 270, stripOffsets: 273, stripSizes: 279 };
 const SIZES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4 };
 
-export interface TiffFacts {
+export interface TiffSummary {
   /** False when pages or their directories lie beyond the end of the file. */
   readonly whole: boolean;
-  /** What HylaFAX writes there: the sender's identity, then the lines of the caller identification. */
+  /** Written by HylaFAX: the sender's station, then the lines of the caller identification. */
   readonly description: readonly string[];
 }
 
-export function readTiff(bytes: Uint8Array): TiffFacts {
+export function readTiff(bytes: Uint8Array): TiffSummary {
   const file = reader(bytes);
   let description = '';
   let whole = file.isTiff;
   const seen = new Set<number>();
   let at = whole ? file.long(4) : 0;
-  while (whole && at !== 0 && !seen.has(at) && seen.size < MOST_PAGES) {
+  while (whole && at !== 0 && !seen.has(at) && seen.size < MAX_PAGES) {
     const fields = file.directory(at);
     whole = fields !== undefined && file.hasStrips(fields.entries);
     if (seen.size === 0 && fields) description = file.text(fields.entries.get(TAG.description));
@@ -70,14 +69,14 @@ function reader(bytes: Uint8Array) {
     hasStrips(entries: ReadonlyMap<number, Field>): boolean {
       const offsets = entries.get(TAG.stripOffsets);
       const sizes = entries.get(TAG.stripSizes);
-      if (!offsets || !sizes || offsets.count > MOST_STRIPS || sizes.count < offsets.count) return false;
+      if (!offsets || !sizes || offsets.count > MAX_STRIPS || sizes.count < offsets.count) return false;
       for (let index = 0; index < offsets.count; index++)
         if (!has(number(offsets, index), number(sizes, index))) return false;
       return true;
     },
     text(field: Field | undefined): string {
       if (field?.type !== 2 || !has(field.at, field.count)) return '';
-      const raw = bytes.subarray(field.at, field.at + Math.min(field.count, LONGEST_TEXT));
+      const raw = bytes.subarray(field.at, field.at + Math.min(field.count, MAX_TEXT));
       return Buffer.from(raw).toString('utf8').replace(/\0.*$/s, '');
     },
   };

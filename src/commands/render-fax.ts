@@ -1,6 +1,7 @@
 // Owns `gatepost render-fax`: a send request as JSON on standard input becomes the document that would be faxed.
-import { createFaxMaker } from '../content/fax/make.js';
-import { findChromium, findGhostscript } from '../content/fax/programs.js';
+
+import { findChromium, findGhostscript } from '../content/fax/process/programs.js';
+import { createFaxMaker } from '../content/fax/render/make.js';
 import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';

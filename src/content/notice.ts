@@ -1,4 +1,3 @@
-// Owns the words in which the contact center learns what became of a send request after it was answered.
 import { isoTime } from '../kit/clock.js';
 import type { Notice } from '../model/content.js';
 import { LIMITS } from '../model/message.js';
@@ -8,7 +7,18 @@ import { UNKNOWN_SENDER } from './mail/parse/fields.js';
 import type { ReadMessage } from './reader.js';
 import { shortId } from './threading.js';
 
-/** A notice as a message of the counterparty's, answering the send request. */
+/** A notice as the journal stores it. The stored key of `messageId` is `orderId`; journals of every version use it. */
+export type StoredNotice = Omit<Notice, 'messageId'> & { orderId: string };
+
+export function storedNotice({ messageId, ...rest }: Notice): StoredNotice {
+  return { ...rest, orderId: messageId };
+}
+
+export function noticeFromStored({ orderId, ...rest }: StoredNotice): Notice {
+  return { ...rest, messageId: orderId };
+}
+
+/** A notice as a message from the counterparty that answers the send request. */
 export function readNotice(notice: Notice): ReadMessage {
   const { channel, delivered, messageId, at } = notice;
   const to = cleanLine(notice.remoteAddress);
@@ -19,7 +29,7 @@ export function readNotice(notice: Notice): ReadMessage {
     `The ${channel.toLowerCase()} to ${to} ${end}${detail === '' ? '.' : `: ${detail}`}`,
     '',
     ...(about === '' ? [] : [`Subject: ${about}`]),
-    `Order: ${messageId}`,
+    `Message: ${messageId}`,
     `Time: ${isoTime(at)}`,
   ].join('\n');
   return {

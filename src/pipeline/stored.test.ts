@@ -47,6 +47,12 @@ describe('a stored content', () => {
     expect(back(channel, noticeKey(notice), notice)).toEqual(notice);
   });
 
+  it('reads a notice that the previous version stored', () => {
+    const { messageId, ...rest } = notice;
+    const raw = Buffer.from(JSON.stringify({ ...rest, orderId: messageId }));
+    expect(contentOf({ driver: { channel: 'Fax' } as AnyDriver }, { key: noticeKey(notice), raw }, 7)).toEqual(notice);
+  });
+
   it('is exported as what people can open: a fax as its file, a mail as it is', () => {
     for (const content of Object.values(contents)) {
       const document = documentOf(rawOf(content));

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findGhostscript } from '../../src/content/fax/programs.js';
+import { findGhostscript } from '../../src/content/fax/process/programs.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { type FakeServer, startFakeServer } from '../servers/fake-server.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../servers/hylafax.js';

@@ -1,5 +1,5 @@
 // Owns what every running gateway has in common, whichever direction it works in.
-import type { FaxComposer } from '../../content/fax/compose.js';
+import type { FaxComposer } from '../../content/fax/render/compose.js';
 import type { LinkMaker, Reader } from '../../content/reader.js';
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
 import type { SharedByDevice } from '../../driver/shared-state.js';

@@ -1,5 +1,6 @@
 // Owns the form in which contents wait in the journal (spool, quarantine): a mail as its own bytes, everything else as JSON.
 
+import { noticeFromStored, type StoredNotice, storedNotice } from '../../content/notice.js';
 import type { Content, FaxDocument, TextMessage } from '../../driver/contract.js';
 import type { Notice } from '../../model/content.js';
 import type { GatewayConfig } from '../gateways/config.js';
@@ -22,8 +23,8 @@ export function rawOf(content: Content | Notice | null): Uint8Array {
   return Buffer.from(JSON.stringify(plainOf(content)));
 }
 
-function plainOf(content: TextMessage | FaxDocument | Notice): StoredText | StoredFax | Notice {
-  if (content.kind === 'notice') return content;
+function plainOf(content: TextMessage | FaxDocument | Notice): StoredText | StoredFax | StoredNotice {
+  if (content.kind === 'notice') return storedNotice(content);
   if (content.kind === 'fax') {
     const { kind, ...rest } = content;
     // First, so that the bytes tell by their beginning what they are.
@@ -39,8 +40,8 @@ export function contentOf(
   now: number,
 ): Content | Notice {
   if (driver.channel === 'Email' && !key.startsWith(NOTICE)) return { kind: 'mail', raw, receivedAt: now };
-  const stored: StoredText | StoredFax | Notice = JSON.parse(Buffer.from(raw).toString('utf8'));
-  if (stored.kind === 'notice') return stored;
+  const stored: StoredText | StoredFax | StoredNotice = JSON.parse(Buffer.from(raw).toString('utf8'));
+  if (stored.kind === 'notice') return noticeFromStored(stored);
   if (stored.kind === 'fax') return { ...stored, raw: Buffer.from(stored.raw, 'base64') };
   return {
     ...stored,

@@ -1,0 +1,94 @@
+// Owns how a fax looks in both bodies of its message: a head that says what came, the pages as pictures, their text.
+
+import type { FaxDocument } from '../../../model/content.js';
+import type { Rendered } from '../../footer.js';
+import { escapeHtml } from '../../html/escape.js';
+import { boundaryBefore, cleanLine, cleanText, cutText } from '../../limits.js';
+import type { PagesRead, ShownPage } from '../process/page-task.js';
+
+/** Facts of a call that are shown, and how long one may be: more than any modem tells. */
+const MOST_FACTS = 20;
+const LONGEST_FACT = 200;
+/** Characters of recognized text; the document holds all of it. */
+const LONGEST_TEXT = 300_000;
+
+export interface ShownFax {
+  /** `Fax from +420 777 123 456, 3 pages` */
+  readonly title: string;
+  readonly fax: Pick<FaxDocument, 'facts' | 'callerName' | 'station'>;
+  /** Number that was called, for people; '' when not known. */
+  readonly called: string;
+  readonly pages: Pick<PagesRead, 'shown' | 'texts' | 'count'> & { readonly documentEnds: number };
+  /** What the file itself is, `TIFF` or `PDF`. */
+  readonly original: string;
+}
+
+export function showFax({ title, fax, called, pages, original }: ShownFax): Rendered {
+  const facts = factsOf(fax, called);
+  const rest = restOf(pages, original);
+  const html = [
+    `<p><b>${escapeHtml(title)}</b>${facts.map((fact) => `<br>\n${escapeHtml(fact)}`).join('')}</p>`,
+    ...pages.shown.map(pictureOf),
+    ...(rest === '' ? [] : [`<p>${escapeHtml(rest)}</p>`]),
+  ];
+  const text = [[title, ...facts].join('\n'), textOf(pages.texts)];
+  return { html: html.join('\n'), text: text.filter((block) => block !== '').join('\n\n') };
+}
+
+/** `3 pages`, `3 of 5 pages`, `3 of ? pages` when nobody knows how many there would have been; '' when nothing is known. */
+export function pagesWords(count: number | null, expected: number | null, brokeOff: boolean): string {
+  if (count === null) return brokeOff ? 'incomplete' : '';
+  if (expected !== null && expected > count) return `${count} of ${expected} pages`;
+  if (brokeOff) return `${count} of ? pages`;
+  return count === 1 ? '1 page' : `${count} pages`;
+}
+
+function factsOf(fax: ShownFax['fax'], called: string): string[] {
+  const all = [
+    { name: 'To', value: called },
+    { name: 'Caller', value: fax.callerName ?? '' },
+    { name: 'Station', value: fax.station ?? '' },
+    ...fax.facts,
+  ];
+  return all
+    .slice(0, MOST_FACTS)
+    .map(({ name, value }) => ({ name: cleanLine(name), value: cleanLine(value) }))
+    .filter(({ value }) => value !== '')
+    .map(({ name, value }) => cutText(name === '' ? value : `${name}: ${value}`, LONGEST_FACT));
+}
+
+function pictureOf({ page, png, width, height }: ShownPage): string {
+  const base64 = Buffer.from(png.buffer, png.byteOffset, png.byteLength).toString('base64');
+  const place = `width="${width}" height="${height}" style="max-width:100%;height:auto;border:1px solid #ccc"`;
+  return `<p>Page ${page}<br>\n<img src="data:image/png;base64,${base64}" alt="Page ${page}" ${place}></p>`;
+}
+
+/** Where the pages are that are not shown; '' when all of them are. */
+function restOf({ shown, count, documentEnds }: ShownFax['pages'], original: string): string {
+  const from = (shown.at(-1)?.page ?? 0) + 1;
+  if (count === null || count < from) return '';
+  const parts: string[] = [];
+  if (documentEnds >= from) parts.push(`${range(from, documentEnds)}: see the attached PDF`);
+  const beyond = Math.max(from, documentEnds + 1);
+  if (count >= beyond) parts.push(`${range(beyond, count)}: see the attached ${original}`);
+  const words = parts.join('; ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function range(from: number, to: number): string {
+  return from === to ? `page ${from}` : `pages ${from} to ${to}`;
+}
+
+function textOf(texts: PagesRead['texts']): string {
+  const pages = texts.map(({ page, text }) => `--- page ${page} ---\n${tidy(text) || '(no text)'}`).join('\n\n');
+  if (pages.length <= LONGEST_TEXT) return pages;
+  return `${pages.slice(0, boundaryBefore(pages, LONGEST_TEXT))}\n(the rest of the text is in the attached PDF)`;
+}
+
+/** Recognition leaves blanks at the ends of lines, and an empty line wherever lines stand a little apart. */
+function tidy(text: string): string {
+  return cleanText(text)
+    .replace(/[ \t]+$/gm, '')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim();
+}

@@ -1,0 +1,66 @@
+// Owns whom a fax comes from: the number of the line, what the other machine calls itself, and the names made of them.
+
+import type { FaxDocument } from '../../../model/content.js';
+import { LIMITS } from '../../../model/message.js';
+import { cleanLine, cutText } from '../../limits.js';
+import { formatAddress } from '../../mail/addresses.js';
+import { UNKNOWN_SENDER } from '../../mail/parse/fields.js';
+import { readSender } from '../../sms/numbers.js';
+import { readFaxNumber } from '../numbers.js';
+
+export interface Caller {
+  /** For RemoteAddress: E.164, a number as it came, else the station's name. */
+  readonly remote: string;
+  /** For FromField. */
+  readonly from: string;
+  /** For a sentence: `+420 777 123 456`, `an unknown number`. */
+  readonly shown: string;
+  /** For a file name; '' when nothing is known. */
+  readonly mark: string;
+}
+
+export interface FaxNumber {
+  readonly address: string;
+  readonly shown: string;
+}
+
+/** A station has twenty characters (T.30); a caller's name from the network not many more. */
+const LONGEST_NAME = 60;
+
+export function callerOf(
+  fax: Pick<FaxDocument, 'from' | 'station' | 'callerName'>,
+  region: string | undefined,
+): Caller {
+  const station = nameOf(fax.station);
+  const number = numberOf(fax.from, region) ?? numberOf(fax.station, region);
+  const name = nameOf(fax.callerName) || (number && numberOf(station, region) ? '' : station);
+  if (number) {
+    const { address, shown } = number;
+    return { remote: address, from: cutText(named(name, shown), LIMITS.FromField), shown, mark: address };
+  }
+  const remote = cutText(station || name, LIMITS.RemoteAddress) || UNKNOWN_SENDER;
+  const shown = name || station;
+  return { remote, from: cutText(shown, LIMITS.FromField) || UNKNOWN_SENDER, shown: shown || NOBODY, mark: shown };
+}
+
+const NOBODY = 'an unknown number';
+
+/** Undefined for what is no number: `anonymous`, zeros, a name. */
+export function numberOf(given: string | null, region: string | undefined): FaxNumber | undefined {
+  const text = cleanLine(given ?? '');
+  const number = readFaxNumber(text, region);
+  if (!number.ok || !/[1-9]/.test(number.to)) return undefined;
+  // Without a region a number is dialled as it is written, and so it is shown.
+  const international = region !== undefined || /^(?:\+|00)/.test(number.to);
+  const read = international ? readSender(text, region) : undefined;
+  if (read?.address.startsWith('+')) return { address: read.address, shown: read.display };
+  return { address: number.to, shown: number.to };
+}
+
+function nameOf(given: string | null): string {
+  return cutText(cleanLine(given ?? ''), LONGEST_NAME);
+}
+
+function named(name: string, number: string): string {
+  return name === '' ? number : formatAddress({ name, address: number });
+}

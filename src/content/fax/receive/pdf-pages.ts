@@ -1,0 +1,169 @@
+// Owns the dots of a PDF fax: rendered page by page by a program of the machine, poppler's pdftoppm or else ghostscript, with a
+// bound on its memory and time. Nothing in the PDF is run: both only draw.
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import type { Raster } from '../tiff/raster.js';
+import type { PageRead, Pages, PagesOptions } from '../tiff/tiff-pages.js';
+
+/** Dots of the longer side of every page, whatever size it claims: an A4 page at 205 dots per inch. */
+const LONGER_SIDE = 2_400;
+const SHORTER_SIDE = 1_697;
+const MOST_DOTS = (LONGER_SIDE + 1) ** 2;
+const A4_INCHES = 11.69;
+const DPI = LONGER_SIDE / A4_INCHES;
+/** KB of address space for the program: it is a stranger's file, and some ask for as much as there is. */
+const MEMORY_KB = 1_500_000;
+/** Bytes of a header line of a picture. */
+const LONGEST_HEADER = 1_000;
+/** Of what pdfinfo says, the count stands in the first lines. */
+const LONGEST_INFO = 20_000;
+/** What a program says is kept up to this length. */
+const LONGEST_WORDS = 2_000;
+
+type Program = { readonly file: string; readonly args: (pages: number) => string[] };
+
+/** Both take the PDF on standard input and give the pictures (PGM, one after the other) on standard output. */
+export const PDF_PROGRAMS: readonly Program[] = [
+  { file: 'pdftoppm', args: (pages) => ['-gray', '-scale-to', `${LONGER_SIDE}`, '-l', `${pages}`, '-'] },
+  {
+    file: 'gs',
+    args: (pages) => [
+      ...['-q', '-dSAFER', '-dBATCH', '-dNOPAUSE', '-sDEVICE=pgmraw', '-dTextAlphaBits=4', '-dFIXEDMEDIA'],
+      ...[`-r${DPI.toFixed(1)}`, `-g${SHORTER_SIDE}x${LONGER_SIDE}`, '-dPDFFitPage', `-dLastPage=${pages}`],
+      ...['-sstdout=%stderr', '-sOutputFile=%stdout', '-'],
+    ],
+  },
+];
+
+/** Why a PDF has no pictures: for people. */
+export class PdfProblem extends Error {}
+
+export async function pdfPages(
+  bytes: Buffer,
+  options: PagesOptions,
+  programs: readonly Program[] = PDF_PROGRAMS,
+): Promise<Pages> {
+  return { count: await countPages(bytes, options.signal), broken: null, pages: each(bytes, options, programs) };
+}
+
+/** Null when nobody here can count them. */
+async function countPages(bytes: Buffer, signal: AbortSignal): Promise<number | null> {
+  const child = start('pdfinfo', ['-'], signal);
+  let words = '';
+  child.stdout.on('data', (chunk) => {
+    words = (words + String(chunk)).slice(0, LONGEST_INFO);
+  });
+  child.stderr.resume();
+  give(child, bytes);
+  await endOf(child);
+  const count = /^Pages:\s+(\d{1,9})$/m.exec(words)?.[1];
+  return count === undefined ? null : Number(count);
+}
+
+async function* each(bytes: Buffer, options: PagesOptions, programs: readonly Program[]): AsyncIterable<PageRead> {
+  for (const program of programs) {
+    const child = start(program.file, program.args(options.pages), options.signal);
+    const words = wordsOf(child);
+    const ended = endOf(child);
+    let page = 0;
+    let whole = false;
+    give(child, bytes);
+    try {
+      for await (const raster of pictures(child.stdout)) yield { page: ++page, raster, damage: null };
+      whole = true;
+    } finally {
+      if (!whole) child.kill('SIGKILL');
+    }
+    const code = await ended;
+    options.signal.throwIfAborted();
+    if (code === 0 && page > 0) return;
+    if (code !== MISSING) throw new PdfProblem(problemOf(words()));
+  }
+  throw new PdfProblem('this machine has no program that shows PDF (poppler-utils or ghostscript)');
+}
+
+/** What a shell says of a program that it does not find (POSIX 2.8.2). */
+const MISSING = 127;
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+function start(file: string, args: readonly string[], signal: AbortSignal): Child {
+  // A shell, because only it can bound a program's memory; where it cannot, the bound is left out.
+  const bounded = `ulimit -v ${MEMORY_KB} 2>/dev/null; exec "$0" "$@"`;
+  const child = spawn('sh', ['-c', bounded, file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const kill = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill, { once: true });
+  child.once('close', () => signal.removeEventListener('abort', kill));
+  return child;
+}
+
+/** A program that has seen enough closes its end; that is no error. */
+function give(child: Child, bytes: Buffer): void {
+  child.stdin.on('error', () => {});
+  child.stdin.end(bytes);
+}
+
+function wordsOf(child: Child): () => string {
+  let words = '';
+  child.stderr.on('data', (bytes) => {
+    words = (words + String(bytes)).slice(0, LONGEST_WORDS);
+  });
+  return () => words;
+}
+
+/** The program's exit code; a shell that is not there has none of the programs either. */
+function endOf(child: Child): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(MISSING));
+    child.once('close', (code) => resolve(code));
+  });
+}
+
+function problemOf(words: string): string {
+  if (/password|encrypt/i.test(words)) return 'it is protected with a password';
+  const first = words.split('\n').find((line) => line.trim() !== '') ?? 'no page of it can be drawn';
+  return first.replace(/^Syntax (?:Error|Warning)(?: \(\d+\))?: /, '').slice(0, 120);
+}
+
+/** Binary PGM (P5), one after the other. Ends at the end of the stream, also in the middle of a picture. */
+export async function* pictures(stream: AsyncIterable<unknown>): AsyncIterable<Raster> {
+  let chunks: Buffer[] = [];
+  let held = 0;
+  let wanted = 0;
+  for await (const chunk of stream) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    chunks.push(chunk);
+    held += chunk.length;
+    while (held > 0 && held >= wanted) {
+      const all = Buffer.concat(chunks);
+      const header = headerOf(all);
+      const end = header ? header.size + header.width * header.height : LONGEST_HEADER;
+      if (!header && all.length >= LONGEST_HEADER) return;
+      chunks = [all];
+      wanted = end;
+      if (!header || all.length < end) break;
+      yield rasterOf(all.subarray(header.size, end), header);
+      chunks = [all.subarray(end)];
+      held = all.length - end;
+      wanted = 0;
+    }
+  }
+}
+
+interface Header {
+  readonly size: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+function headerOf(bytes: Buffer): Header | undefined {
+  const text = bytes.toString('latin1', 0, LONGEST_HEADER);
+  const found = /^P5\s(?:#[^\n]*\n|\s)*(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(text);
+  const [width, height] = [Number(found?.[1]), Number(found?.[2])];
+  const fits = width > 0 && height > 0 && width * height <= MOST_DOTS;
+  return found && fits ? { size: found[0].length, width, height } : undefined;
+}
+
+function rasterOf(data: Buffer, { width, height }: Header): Raster {
+  return { data, width, height, xDpi: DPI, yDpi: DPI, bilevel: false };
+}

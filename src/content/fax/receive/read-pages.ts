@@ -1,0 +1,208 @@
+// Owns what is got out of the file of a fax: pictures for the message, a document, the text. Runs in a process of its own (see
+// page-process.ts). The pictures of all pages come first, so that text that takes too long costs nothing but itself.
+import { tmpdir } from 'node:os';
+import type { Clock } from '../../../kit/clock.js';
+import { type Deadline, deadline } from '../../../kit/deadline.js';
+import { messageOf } from '../../../kit/errors.js';
+import type { FaxTask, PagesRead, ShownPage } from '../process/page-task.js';
+import { type Dpi, type Packed, packed, paperOf, readablePicture, type Size, shownPicture } from '../tiff/raster.js';
+import { type PageRead, type Pages, tiffPages } from '../tiff/tiff-pages.js';
+import { createRecognizer, type Recognizer, type Word } from './ocr.js';
+import { PdfProblem, pdfPages } from './pdf-pages.js';
+import { type DocumentPage, searchablePdf } from './searchable.js';
+
+export interface PageReader {
+  /** Never rejects for anything in the file. */
+  read(task: FaxTask): Promise<PagesRead>;
+  close(): Promise<void>;
+}
+
+export interface PageReaderOptions {
+  readonly clock: Clock;
+  readonly scratch?: string;
+  readonly recognizer?: Recognizer;
+}
+
+export function createPageReader(options: PageReaderOptions): PageReader {
+  const { clock, scratch = tmpdir() } = options;
+  const recognizer = options.recognizer ?? createRecognizer({ clock, scratch });
+  return {
+    read: (task) => readPages(task, { clock, scratch, recognizer }),
+    close: () => recognizer.close(),
+  };
+}
+
+interface Deps {
+  readonly clock: Clock;
+  readonly scratch: string;
+  readonly recognizer: Recognizer;
+}
+
+async function readPages(task: FaxTask, deps: Deps): Promise<PagesRead> {
+  const drawn = await drawPages(task, deps);
+  const read = await readTexts(drawn.sheets, task, deps);
+  return {
+    count: drawn.count,
+    shown: drawn.shown,
+    texts: read.texts,
+    pdf: await documentOf(drawn.sheets, read, task),
+    notes: [...drawn.notes, ...read.notes],
+    ocrMissing: read.missing,
+  };
+}
+
+/** One page that could be drawn. */
+interface Sheet extends Dpi {
+  readonly page: number;
+  readonly dots: Packed;
+}
+
+interface Drawn {
+  count: number | null;
+  readonly sheets: Sheet[];
+  readonly shown: ShownPage[];
+  readonly notes: string[];
+}
+
+/** As many pages as the limits allow; what stops it early becomes a note. */
+async function drawPages(task: FaxTask, { clock, scratch }: Deps): Promise<Drawn> {
+  const { limits } = task;
+  const drawn: Drawn = { count: null, sheets: [], shown: [], notes: [] };
+  const limit = deadline(clock, limits.picturesMs);
+  const room = { shown: limits.shownBytes, pdf: limits.pdfBytes };
+  try {
+    const options = { pages: limits.pages, pixels: limits.pixels, scratch, signal: limit.signal };
+    const file = await openPages(task, options);
+    drawn.count = file.count;
+    if (file.broken !== null) drawn.notes.push(`The file of the fax is broken: ${file.broken}.`);
+    for await (const page of file.pages) {
+      if (!(await drawPage(page, drawn, room, limits.shownPages))) break;
+    }
+  } catch (error) {
+    drawn.notes.push(whyStopped(error, limit, drawn.sheets.length));
+  } finally {
+    limit.dispose();
+  }
+  if (drawn.count === 0 && drawn.notes.length === 0) drawn.notes.push('The file of the fax holds no page.');
+  drawn.count ??= drawn.sheets.length > 0 && drawn.sheets.length < limits.pages ? drawn.sheets.length : null;
+  return drawn;
+}
+
+async function openPages({ raw, format }: FaxTask, options: Parameters<typeof tiffPages>[1]): Promise<Pages> {
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  return format === 'tiff' ? tiffPages(bytes, options) : pdfPages(bytes, options);
+}
+
+/** False when there is no room for this page and those behind it. */
+async function drawPage(
+  { page, raster, damage }: PageRead,
+  drawn: Drawn,
+  room: { shown: number; pdf: number },
+  shownPages: number,
+): Promise<boolean> {
+  if (damage !== null) drawn.notes.push(`Page ${page} ${damage}.`);
+  if (raster === null) return true;
+  const dots = await packed(raster);
+  if (dots.data.length > room.pdf) return false;
+  room.pdf -= dots.data.length;
+  drawn.sheets.push({ page, dots, xDpi: raster.xDpi, yDpi: raster.yDpi });
+  if (drawn.shown.length >= shownPages || room.shown <= 0) return true;
+  const picture = await shownPicture(raster);
+  // The first page that does not fit is the last that is tried: pages are shown from the first on, without holes.
+  room.shown = picture.png.length <= room.shown ? room.shown - picture.png.length : 0;
+  if (room.shown > 0) drawn.shown.push({ page, ...picture });
+  return true;
+}
+
+function whyStopped(error: unknown, limit: Deadline, pages: number): string {
+  if (error instanceof PdfProblem) {
+    return `The PDF cannot be shown${pages > 0 ? ` beyond page ${pages}` : ''}: ${error.message}.`;
+  }
+  if (limit.signal.aborted) return `Drawing the pages took too long; it ended after ${pages} of them.`;
+  return `The pages cannot be shown: ${messageOf(error).split('\n')[0]}.`;
+}
+
+interface Texts {
+  readonly texts: { page: number; text: string }[];
+  readonly places: ReadonlyMap<number, { words: readonly Word[]; found: Size }>;
+  readonly notes: readonly string[];
+  readonly missing: string | null;
+}
+
+/** Page by page until the time is used up. */
+async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recognizer }: Deps): Promise<Texts> {
+  const places = new Map<number, { words: readonly Word[]; found: Size }>();
+  const texts: { page: number; text: string }[] = [];
+  if (task.ocr === null) return { texts, places, notes: [], missing: null };
+  const { languages, advice } = recognizer.available(task.ocr.languages);
+  if (languages.length === 0) return { texts, places, notes: [], missing: advice };
+  const limit = deadline(clock, task.ocr.ms);
+  const problems = problemsOfTexts();
+  for (const sheet of sheets) {
+    const ms = Math.min(task.limits.ocrPageMs, limit.remaining());
+    if (ms < LEAST_MS || problems.hopeless()) {
+      problems.leave(sheet.page);
+      continue;
+    }
+    const picture = await readablePicture(sheet.dots, sheet);
+    const result = await recognizer.recognize(picture.png, languages, ms);
+    if (result.kind !== 'text') {
+      problems.add(sheet.page, result.kind, result.kind === 'failed' ? result.reason : '');
+      continue;
+    }
+    texts.push({ page: sheet.page, text: result.text });
+    places.set(sheet.page, { words: result.words, found: picture });
+  }
+  limit.dispose();
+  return { texts, places, notes: problems.notes(), missing: advice };
+}
+
+/** In less, no page was ever read. */
+const LEAST_MS = 200;
+/** An engine that fails so often in one fax is left alone until the next. */
+const MOST_FAILURES = 3;
+
+/** Collects why pages have no text, and says it in a sentence per reason instead of one per page. */
+function problemsOfTexts() {
+  const pages = { unclear: [] as number[], late: [] as number[], failed: [] as number[], left: [] as number[] };
+  let reason = '';
+  return {
+    add(page: number, kind: 'unclear' | 'late' | 'failed', why: string) {
+      pages[kind].push(page);
+      reason = why || reason;
+    },
+    leave: (page: number) => void pages.left.push(page),
+    hopeless: () => pages.failed.length + pages.late.length >= MOST_FAILURES,
+    notes() {
+      const about = (list: readonly number[], words: string) =>
+        list.length > 0 ? [`${words} ${pageNames(list)}.`] : [];
+      return [
+        ...about(pages.unclear, 'No text could be recognized on'),
+        ...about(pages.late, 'Recognizing the text took too long on'),
+        ...about(pages.failed, `Recognizing the text failed (${reason.slice(0, 120)}) on`),
+        ...about(pages.left, 'There was no time to recognize the text of'),
+      ];
+    },
+  };
+}
+
+/** `page 3`, `pages 3, 4, 9`, `pages 3 to 20`. */
+export function pageNames(pages: readonly number[]): string {
+  const [first = 0, last = 0] = [pages[0], pages.at(-1)];
+  if (pages.length === 1) return `page ${first}`;
+  if (pages.length > 2 && last - first === pages.length - 1) return `pages ${first} to ${last}`;
+  const named = pages.slice(0, MOST_NAMED).join(', ');
+  return pages.length > MOST_NAMED ? `pages ${named} and ${pages.length - MOST_NAMED} more` : `pages ${named}`;
+}
+
+const MOST_NAMED = 12;
+
+/** Of a PDF only when there is text to add: it is attached itself. */
+async function documentOf(sheets: readonly Sheet[], { places }: Texts, task: FaxTask): Promise<PagesRead['pdf']> {
+  if (sheets.length === 0 || (task.format === 'pdf' && places.size === 0)) return null;
+  const pages = sheets.map((sheet): DocumentPage => {
+    const { words, found } = places.get(sheet.page) ?? { words: [], found: sheet.dots };
+    return { dots: sheet.dots, paper: paperOf({ ...sheet.dots, ...sheet }), words, found };
+  });
+  return { bytes: await searchablePdf(pages, task), lastPage: sheets.at(-1)?.page ?? 0 };
+}
