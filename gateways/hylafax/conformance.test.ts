@@ -1,14 +1,14 @@
 import { conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
-import { type ScriptedHylafax, startScriptedHylafax, type Trouble } from '../../test/servers/hylafax-script.js';
+import { type FakeHylafax, startFakeHylafax, type Trouble } from '../../test/servers/hylafax-script.js';
 import { freePort } from '../../test/servers/process.js';
 import { hylaFax } from './driver.js';
 
 interface Server extends FaxTaking {
-  readonly server: ScriptedHylafax;
+  readonly server: FakeHylafax;
 }
 
 async function start() {
-  const server = await startScriptedHylafax();
+  const server = await startFakeHylafax();
   const settings = {
     Host: '127.0.0.1',
     Port: server.port,
@@ -48,7 +48,7 @@ function cut(name: string, command: RegExp, trouble: Trouble, outcomes: FaxCut<S
     name,
     outcomes,
     arm({ server }) {
-      server.trouble = (said) => (command.test(said) ? trouble : undefined);
+      server.trouble = (sent) => (command.test(sent) ? trouble : undefined);
     },
     ...(trouble.is === 'silent' && { silent: ({ server }: Server) => server.until(name, command) }),
   };
@@ -62,20 +62,20 @@ conformFax(hylaFax, {
   offering,
   taking,
   cuts: [
-    cut('the line breaks at the login', /^USER/, lost('before'), ['deferred']),
-    cut('the line breaks in the upload', /^STOT/, lost('before'), ['deferred']),
-    cut('the line breaks after the upload', /^STOT/, lost('after'), ['deferred']),
-    cut('the line breaks while the job is described', /^JPARM VRES/, lost('after'), ['deferred']),
-    cut('the line breaks before the job is submitted', /^JSUBM/, lost('before'), ['unknown']),
-    cut('the line breaks after the job was submitted', /^JSUBM/, lost('after'), ['unknown']),
+    cut('the connection breaks at the login', /^USER/, lost('before'), ['deferred']),
+    cut('the connection breaks in the upload', /^STOT/, lost('before'), ['deferred']),
+    cut('the connection breaks after the upload', /^STOT/, lost('after'), ['deferred']),
+    cut('the connection breaks while the job is described', /^JPARM VRES/, lost('after'), ['deferred']),
+    cut('the connection breaks before the job is submitted', /^JSUBM/, lost('before'), ['unknown']),
+    cut('the connection breaks after the job was submitted', /^JSUBM/, lost('after'), ['unknown']),
     cut('silence at the login', /^PASS/, silent('before'), ['deferred']),
     cut('silence before the job is submitted', /^JSUBM/, silent('before'), ['unknown']),
     cut('silence after the job was submitted', /^JSUBM/, silent('after'), ['unknown']),
     cut('too many clients', /^USER/, says('421 Too many clients.'), ['deferred']),
-    cut('a login that is refused', /^PASS/, says('530 Login incorrect.'), ['deferred']),
-    cut('a number that is refused', /^JPARM DIALSTRING/, says('504 Bad dialstring.'), ['rejected']),
-    cut('a document that is refused', /^JPARM DOCUMENT/, says('550 Document type not recognized.'), ['rejected']),
+    cut('a rejected login', /^PASS/, says('530 Login incorrect.'), ['deferred']),
+    cut('a rejected number', /^JPARM DIALSTRING/, says('504 Bad dialstring.'), ['rejected']),
+    cut('a rejected document', /^JPARM DOCUMENT/, says('550 Document type not recognized.'), ['rejected']),
     cut('a scheduler that does not answer', /^JSUBM/, says('460 Failed to submit job 1: no response.'), ['deferred']),
-    cut('a job that is not taken', /^JSUBM/, says('504 Cannot submit job 1.'), ['rejected']),
+    cut('a rejected job', /^JSUBM/, says('504 Cannot submit job 1.'), ['rejected']),
   ],
 });

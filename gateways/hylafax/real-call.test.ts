@@ -20,7 +20,7 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
   }, 120_000);
   afterAll(() => server?.close());
 
-  it('a send request goes out by one modem, and the same page comes in by the other', async () => {
+  it('a fax goes out on one modem, and the same page comes in on the other', async () => {
     const { user, password, adminPassword, port, modems } = server;
     const login = { Host: '127.0.0.1', Port: port, User: user, Password: password, AdminPassword: adminPassword };
     const receipts: DeliveryReceipt[] = [];
@@ -34,8 +34,8 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
     const stop = new AbortController();
     const notes: string[] = [];
     try {
-      const inboundMessages = hylaFax.receive?.(inbound, stop.signal)[Symbol.asyncIterator]();
-      const arriving = inboundMessages?.next();
+      const messages = hylaFax.receive?.(inbound, stop.signal)[Symbol.asyncIterator]();
+      const nextFax = messages?.next();
       const page = await pageOf('A real page, and one that is compared.');
       const outcome = await hylaFax.send?.(
         outbound,
@@ -52,9 +52,9 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
         detail: 'HylaFAX job 1: 1 page sent in 1 call',
       });
 
-      const result = await arriving;
-      const inboundMessage: InboundMessage<FaxDocument> = result?.value;
-      expect(inboundMessage.content).toMatchObject({
+      const result = await nextFax;
+      const message: InboundMessage<FaxDocument> = result?.value;
+      expect(message.content).toMatchObject({
         from: modems[0].number,
         to: '15555551002',
         station: '+420 222 333',
@@ -63,16 +63,16 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
         problem: null,
         notes: [],
       });
-      expect(inboundMessage.content?.facts).toContainEqual({
+      expect(message.content?.facts).toContainEqual({
         name: 'Speed',
         value: expect.stringMatching(/^\d+ bit\/s$/),
       });
-      expect(inboundMessage.content?.facts).toContainEqual({ name: 'Modem', value: modems[1].name });
-      expect(await likeness(page.dots, Buffer.from(inboundMessage.content?.raw ?? []))).toBeGreaterThan(0.97);
+      expect(message.content?.facts).toContainEqual({ name: 'Modem', value: modems[1].name });
+      expect(await likeness(page.dots, Buffer.from(message.content?.raw ?? []))).toBeGreaterThan(0.97);
 
       expect(server.received()).toHaveLength(1);
-      driverState.acknowledge(inboundMessage);
-      await inboundMessage.confirm();
+      driverState.acknowledge(message);
+      await message.confirm();
       expect(server.received()).toHaveLength(0);
     } finally {
       stop.abort();
@@ -81,7 +81,7 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
   }, 240_000);
 });
 
-/** A page as the content rules make it: a PDF, and the same as TIFF G4 in fine resolution. */
+/** A page like the fax composer makes: a PDF, and the same as TIFF G4 in fine resolution. */
 async function pageOf(text: string): Promise<{ fax: ComposedFax; dots: Buffer }> {
   const pixels = sharp(Buffer.from(drawing(text))).flatten({ background: '#ffffff' });
   const grey = await pixels.resize(WIDTH, HEIGHT, { fit: 'fill' }).greyscale().threshold(128).raw().toBuffer();
@@ -115,7 +115,7 @@ function pdfOf(text: string): Promise<Buffer> {
   return whole;
 }
 
-/** The share of equal dots; the received page may be some lines longer or shorter. */
+/** The share of equal dots; the received page may differ by some lines. */
 async function likeness(sent: Buffer, tiff: Buffer): Promise<number> {
   const { data, info } = await sharp(tiff).greyscale().threshold(128).raw().toBuffer({ resolveWithObject: true });
   expect(info.width).toBe(WIDTH);

@@ -3,21 +3,21 @@ import { messageOf } from '../../src/driver/contract.js';
 import { faxWords } from '../../test/conformance/fax-words.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
-import { type HylafaxBed, hylafaxBed } from '../../test/servers/hylafax-fixture.js';
+import { type HylafaxFixture, hylafaxFixture } from '../../test/servers/hylafax-fixture.js';
 import type { ScriptFile } from '../../test/servers/hylafax-script.js';
 import { readTiff } from './tiff.js';
 
-let bed: HylafaxBed;
+let fixture: HylafaxFixture;
 beforeEach(async () => {
-  bed = await hylafaxBed();
+  fixture = await hylafaxFixture();
 });
-afterEach(() => bed.close());
+afterEach(() => fixture.close());
 
 const NAME = 'fax000000001.tif';
 const TIFF = faxWords.offered('page').raw;
 const now = () => Math.floor(Date.now() / 1000);
 const put = (file: Partial<ScriptFile> = {}, name = NAME) =>
-  void bed.server.files.set(name, { bytes: TIFF, at: now(), ...file });
+  void fixture.server.files.set(name, { bytes: TIFF, at: now(), ...file });
 const called = (modem: string, reason = '', file = NAME) => {
   const columns = [
     'date',
@@ -34,16 +34,16 @@ const called = (modem: string, reason = '', file = NAME) => {
     '0:10',
     '0:10',
   ];
-  const before = bed.server.texts.get('log/xferfaxlog') ?? '';
-  bed.server.texts.set('log/xferfaxlog', `${before}${[...columns, `"${reason}"`].join('\t')}\n`);
+  const before = fixture.server.texts.get('log/xferfaxlog') ?? '';
+  fixture.server.texts.set('log/xferfaxlog', `${before}${[...columns, `"${reason}"`].join('\t')}\n`);
 };
-const looks = () => bed.server.commands.filter((command) => command === 'LIST recvq').length;
+const listings = () => fixture.server.commands.filter((command) => command === 'LIST recvq').length;
 
-describe('what a received fax is', () => {
-  it('the file, who called, and how the call went', async () => {
+describe('a received fax', () => {
+  it('holds the file, the caller and the quality of the call', async () => {
     put({ number: '5551001', station: '+420 222 333', name: 'Somebody | else', at: 1_795_356_846 });
     called('ttyS1');
-    const { content, key, bytes } = await (await bed.receiver()).next();
+    const { content, key, bytes } = await (await fixture.receiver()).next();
     expect(content).toEqual({
       kind: 'fax',
       raw: TIFF,
@@ -69,24 +69,24 @@ describe('what a received fax is', () => {
     expect(bytes).toBe(TIFF.length);
   });
 
-  it("nobody's number and name are not known, and neither is the called one", async () => {
+  it('has no number and name where the caller gives none', async () => {
     put({ number: '<NONE>', station: '<UNSPECIFIED>', name: '' });
-    const { content } = await (await bed.receiver()).next();
+    const { content } = await (await fixture.receiver()).next();
     expect(content).toMatchObject({ from: null, to: null, station: null, callerName: null });
   });
 
-  it("a reception that broke off says so in HylaFAX's own words", async () => {
+  it("gives the reason of an interrupted reception in HylaFAX's own words", async () => {
     put();
     called('ttyS1', 'COMREC received DCN (sender abort) {E106}');
-    const { content } = await (await bed.receiver()).next();
+    const { content } = await (await fixture.receiver()).next();
     expect(content?.problem).toBe('COMREC received DCN (sender abort) {E106}');
   });
 
-  it('a name that comes round again is another fax', async () => {
+  it('a reused file name is another fax', async () => {
     put();
-    const receiver = await bed.receiver();
+    const receiver = await fixture.receiver();
     const first = await receiver.next();
-    bed.driverState.acknowledge(first);
+    fixture.driverState.acknowledge(first);
     await first.confirm();
     put({ bytes: faxWords.offered('another page').raw, at: now() + 60 });
     const second = await receiver.next();
@@ -94,52 +94,52 @@ describe('what a received fax is', () => {
     expect(Buffer.from(second.content?.raw ?? []).includes('another page')).toBe(true);
   });
 
-  it('comes at once over the live channel, however seldom anybody looks', async () => {
-    const receiver = await bed.receiver({ PollSeconds: 600 });
-    const arriving = receiver.next();
-    await waitFor('the live channel and a look', () => bed.server.channels === 1 && looks() > 1);
+  it('comes at once over the event channel, even with a long PollSeconds', async () => {
+    const receiver = await fixture.receiver({ PollSeconds: 600 });
+    const nextFax = receiver.next();
+    await waitFor('the event channel and a listing', () => fixture.server.channels === 1 && listings() > 1);
     put();
-    bed.server.tell('141408 136 RECV FAX: Call ended');
-    expect((await arriving).content).not.toBeNull();
+    fixture.server.tell('141408 136 RECV FAX: Call ended');
+    expect((await nextFax).content).not.toBeNull();
   });
 });
 
-describe('what is not ready yet', () => {
-  it('a fax that is being received, or is empty, is left until it is whole', async () => {
+describe('a fax that is not ready yet', () => {
+  it('is left while a modem writes it or while it is empty', async () => {
     put({ arriving: true });
     put({ bytes: Buffer.alloc(0) }, 'fax000000002.tif');
-    const receiver = await bed.receiver();
-    const arriving = receiver.next();
-    await waitFor('a look after the first one is over', () => looks() > 3);
-    expect(bed.server.commands.filter((command) => command.startsWith('RETR recvq'))).toEqual([]);
+    const receiver = await fixture.receiver();
+    const nextFax = receiver.next();
+    await waitFor('a listing after the first one', () => listings() > 3);
+    expect(fixture.server.commands.filter((command) => command.startsWith('RETR recvq'))).toEqual([]);
     put();
-    expect((await arriving).content?.raw).toEqual(TIFF);
+    expect((await nextFax).content?.raw).toEqual(TIFF);
   });
 
-  it('a file that is cut short is waited for, and comes whole when it is', async () => {
+  it('is awaited while it is cut short, and comes whole', async () => {
     put({ bytes: TIFF.subarray(0, 200) });
-    const arriving = (await bed.receiver()).next();
-    await bed.server.until('the file to be looked at', /^RETR recvq/);
+    const nextFax = (await fixture.receiver()).next();
+    await fixture.server.until('the download', /^RETR recvq/);
     put();
-    const { content } = await arriving;
+    const { content } = await nextFax;
     expect(content?.raw).toEqual(TIFF);
     expect(content?.notes).toEqual([]);
   });
 
-  it.each([{}, { unreadable: true }])('a file that stays cut short comes as it is, with a note (%o)', async (also) => {
-    await bed.close();
+  it.each([{}, { unreadable: true }])('comes as it is, with a note, when it stays cut short (%o)', async (also) => {
+    await fixture.close();
     const clock = manualClock(Date.now());
-    bed = await hylafaxBed({ clock });
+    fixture = await hylafaxFixture({ clock });
     put({ bytes: TIFF.subarray(0, 200), ...also });
-    const receiver = await bed.receiver();
+    const receiver = await fixture.receiver();
     let done = false;
-    const arriving = receiver.next().finally(() => {
+    const nextFax = receiver.next().finally(() => {
       done = true;
     });
     for (let second = 0; second < 59; second++) await advance(clock, 1_000);
     expect(done).toBe(false);
     while (!done) await advance(clock, 1_000);
-    expect((await arriving).content).toMatchObject({
+    expect((await nextFax).content).toMatchObject({
       raw: TIFF.subarray(0, 200),
       notes: [`The file ${NAME} that HylaFAX received is incomplete or damaged.`],
     });
@@ -147,24 +147,24 @@ describe('what is not ready yet', () => {
     expect(clock.armed).toBe(0);
   });
 
-  it('a call that is not in the log yet is waited for, because the log tells why it broke off', async () => {
+  it('is awaited until its call is in the log, which holds the reason of an interruption', async () => {
     called('ttyS1', '', 'fax000000009.tif');
     put();
-    const arriving = (await bed.receiver()).next();
+    const nextFax = (await fixture.receiver()).next();
     // The log is read before the file.
-    await bed.server.until('the file to be looked at', /^RETR recvq/);
+    await fixture.server.until('the download', /^RETR recvq/);
     called('ttyS1', 'Failed to receive page');
-    expect((await arriving).content?.problem).toBe('Failed to receive page');
+    expect((await nextFax).content?.problem).toBe('Failed to receive page');
   });
 });
 
-describe('what is wanted', () => {
-  it('only the faxes of the given modem', async () => {
+describe('which faxes are received', () => {
+  it('only those of the given modem', async () => {
     put({}, 'fax000000001.tif');
     called('ttyS0', '', 'fax000000001.tif');
     put({}, 'fax000000002.tif');
     called('ttyS1', '', 'fax000000002.tif');
-    const { content } = await (await bed.receiver({ Modem: '/dev/ttyS1' })).next();
+    const { content } = await (await fixture.receiver({ Modem: '/dev/ttyS1' })).next();
     expect(content?.providerId).toContain('fax000000002.tif');
   });
 
@@ -176,119 +176,119 @@ describe('what is wanted', () => {
     put({ at: Date.UTC(2026, 9, 31) / 1000 }, 'fax000000001.tif');
     put({ at: Date.UTC(2026, 10, 2) / 1000 }, 'fax000000002.tif');
     put({ at: Date.UTC(2026, 10, 3) / 1000, arriving: true }, 'fax000000003.tif');
-    const arriving = (await bed.receiver({ Since: since })).next();
-    await waitFor('a look', () => looks() > 1);
+    const nextFax = (await fixture.receiver({ Since: since })).next();
+    await waitFor('a listing', () => listings() > 1);
     put({ at: Date.UTC(2026, 10, 3) / 1000 }, 'fax000000003.tif');
-    expect((await arriving).content?.providerId).toContain(first);
+    expect((await nextFax).content?.providerId).toContain(first);
   });
 
-  it('what came while it was down, at every later start', async () => {
-    const first = await bed.receiver({ Since: 'Now' });
-    const arriving = first.next().catch(() => undefined);
-    await waitFor('a look', () => looks() > 1);
+  it('at every later start: those that came while the gateway was down', async () => {
+    const first = await fixture.receiver({ Since: 'Now' });
+    const nextFax = first.next().catch(() => undefined);
+    await waitFor('a listing', () => listings() > 1);
     await first.close();
-    await arriving;
+    await nextFax;
     put();
-    expect((await (await bed.receiver({ Since: 'Now' })).next()).content?.providerId).toContain(NAME);
+    expect((await (await fixture.receiver({ Since: 'Now' })).next()).content?.providerId).toContain(NAME);
   });
 
-  it('no file that is too large to be a fax: it stays on the server, and the log says so', async () => {
+  it('no file that is too large to be a fax: it stays on the server, with an error in the log', async () => {
     put({ size: 101 * 1024 * 1024 });
     put({}, 'fax000000002.tif');
-    expect((await (await bed.receiver()).next()).content?.providerId).toContain('fax000000002.tif');
-    expect(bed.inputRejected).toEqual(['too_large']);
-    expect(bed.said()).toContain('too large to be a fax');
+    expect((await (await fixture.receiver()).next()).content?.providerId).toContain('fax000000002.tif');
+    expect(fixture.inputRejected).toEqual(['too_large']);
+    expect(fixture.logged()).toContain('received file too large');
   });
 });
 
-describe('after it was taken', () => {
-  it('Keep leaves it on the server, and it does not come again', async () => {
+describe('after the acknowledgement', () => {
+  it('Keep leaves the fax on the server, and it does not come again', async () => {
     put();
-    const receiver = await bed.receiver();
-    const inboundMessage = await receiver.next();
-    bed.driverState.acknowledge(inboundMessage);
-    await inboundMessage.confirm();
-    bed.driverState.confirmed(inboundMessage);
-    expect(bed.server.files.size).toBe(1);
+    const receiver = await fixture.receiver();
+    const message = await receiver.next();
+    fixture.driverState.acknowledge(message);
+    await message.confirm();
+    fixture.driverState.confirmed(message);
+    expect(fixture.server.files.size).toBe(1);
     await receiver.close();
-    const again = (await bed.receiver()).next();
+    const again = (await fixture.receiver()).next();
     put({}, 'fax000000002.tif');
     expect((await again).content?.providerId).toContain('fax000000002.tif');
   });
 
-  it('Delete never deletes another fax that has come under the same name', async () => {
+  it('Delete never deletes another fax that has taken the same name', async () => {
     put();
-    const inboundMessage = await (
-      await bed.receiver({ AfterReceive: 'Delete', AdminPassword: bed.server.adminPassword })
+    const message = await (
+      await fixture.receiver({ AfterReceive: 'Delete', AdminPassword: fixture.server.adminPassword })
     ).next();
     put({ at: now() + 3_600 });
-    await inboundMessage.confirm();
-    expect(bed.server.files.size).toBe(1);
+    await message.confirm();
+    expect(fixture.server.files.size).toBe(1);
   });
 
-  it('Delete without the right to is one clear sentence, and the fax is confirmed again later', async () => {
+  it('Delete without the right to fails with one sentence, and the fax is confirmed again later', async () => {
     put();
-    const receiver = await bed.receiver({ AfterReceive: 'Delete' });
-    const inboundMessage = await receiver.next();
-    bed.driverState.acknowledge(inboundMessage);
-    expect(await inboundMessage.confirm().catch(messageOf)).toMatch(/^HylaFAX does not delete fax000000001.tif: 550 /);
-    expect(await receiver.next()).toMatchObject({ key: inboundMessage.key, content: null });
+    const receiver = await fixture.receiver({ AfterReceive: 'Delete' });
+    const message = await receiver.next();
+    fixture.driverState.acknowledge(message);
+    expect(await message.confirm().catch(messageOf)).toMatch(/^HylaFAX does not delete fax000000001.tif: 550 /);
+    expect(await receiver.next()).toMatchObject({ key: message.key, content: null });
   });
 });
 
-describe('what HylaFAX shows to administrators only', () => {
+describe('a fax that HylaFAX shows to administrators only', () => {
   it('is received with AdminPassword', async () => {
     put({ secret: true });
-    const { content } = await (await bed.receiver({ AdminPassword: bed.server.adminPassword })).next();
+    const { content } = await (await fixture.receiver({ AdminPassword: fixture.server.adminPassword })).next();
     expect(content?.raw).toEqual(TIFF);
   });
 
-  it('does not stay unseen because AdminPassword is wrong: the gateway says so and does not open', async () => {
-    const failure = await bed.receiver({ AdminPassword: 'wrong' }).catch(messageOf);
-    expect(failure).toMatch(/^HylaFAX at .* gives gatepost no administrator rights: 530 Password incorrect/);
+  it('does not stay unseen with a wrong AdminPassword: the gateway fails to open with the reason', async () => {
+    const failure = await fixture.receiver({ AdminPassword: 'wrong' }).catch(messageOf);
+    expect(failure).toMatch(/^HylaFAX at .* denies gatepost administrator rights: 530 Password incorrect/);
   });
 
-  it('is hinted at by the test of the connection, which cannot know of it without AdminPassword', async () => {
+  it('is mentioned by the connection test without AdminPassword', async () => {
     put({ secret: true });
-    const [last] = (await bed.check('I')).slice(-1);
+    const [last] = (await fixture.check('I')).slice(-1);
     expect(last).toMatchObject({
       ok: true,
-      detail: expect.stringMatching(/^0 faxes in recvq, as far as they are shown without AdminPassword/),
+      detail: expect.stringMatching(/^0 faxes in recvq that are visible without AdminPassword/),
     });
-    const [all] = (await bed.check('I', { AdminPassword: bed.server.adminPassword })).slice(-1);
+    const [all] = (await fixture.check('I', { AdminPassword: fixture.server.adminPassword })).slice(-1);
     expect(all?.detail).toMatch(/^1 fax in recvq;/);
   });
 });
 
-it('a file that HylaFAX does not hand over is said once, keeps nobody waiting, and comes when it is handed over', async () => {
+it('a withheld fax is logged once, blocks no other fax, and comes when HylaFAX releases it', async () => {
   put();
   put({}, 'fax000000002.tif');
-  bed.server.trouble = (command) =>
+  fixture.server.trouble = (command) =>
     command === `RETR recvq/${NAME}` ? { is: 'says', reply: `550 recvq/${NAME}: Operation not permitted.` } : undefined;
-  const receiver = await bed.receiver();
+  const receiver = await fixture.receiver();
   expect((await receiver.next()).content?.providerId).toContain('fax000000002.tif');
   const next = receiver.next();
-  await waitFor('more looks', () => looks() > 3);
-  expect(bed.said().split('does not hand a received fax over')).toHaveLength(2);
-  bed.server.trouble = undefined;
+  await waitFor('more listings', () => listings() > 3);
+  expect(fixture.logged().split('HylaFAX withholds a received fax')).toHaveLength(2);
+  fixture.server.trouble = undefined;
   expect((await next).content?.providerId).toContain(NAME);
 });
 
-it('a name that is none of a received fax is never asked for', async () => {
+it('a name that no received fax has is never used in a command', async () => {
   for (const name of ['../etc/hosts.hfaxd', 'fax/../../etc/hosts.hfaxd', 'fax1.tif DELE', 'seqf'])
     for (const unreadable of [true, false]) put({ unreadable }, name + (unreadable ? '' : ' '));
   put();
-  expect((await (await bed.receiver()).next()).content?.providerId).toContain(NAME);
-  expect(bed.server.commands.filter((command) => /hosts|seqf|DELE/.test(command))).toEqual([]);
+  expect((await (await fixture.receiver()).next()).content?.providerId).toContain(NAME);
+  expect(fixture.server.commands.filter((command) => /hosts|seqf|DELE/.test(command))).toEqual([]);
 });
 
-it('a lost server ends the receiving, so that the gateway is opened anew', async () => {
-  const receiver = await bed.receiver();
-  bed.server.trouble = () => ({ is: 'lost', when: 'before' });
+it('a lost server ends the receiving, so that the pipeline opens the gateway again', async () => {
+  const receiver = await fixture.receiver();
+  fixture.server.trouble = () => ({ is: 'lost', when: 'before' });
   await expect(receiver.next()).rejects.toThrow();
 });
 
-it('a TIFF is whole only with all its pages, and nothing in it leads astray', () => {
+it('a TIFF is whole only with all its pages, and damaged offsets do no harm', () => {
   expect(readTiff(TIFF)).toMatchObject({ whole: true });
   expect(readTiff(TIFF.subarray(0, 300))).toMatchObject({ whole: false });
   expect(readTiff(Buffer.alloc(0))).toEqual({ whole: false, description: [''] });
@@ -304,7 +304,7 @@ it('a TIFF is whole only with all its pages, and nothing in it leads astray', ()
   }
 });
 
-/** Turns the clock once something waits for it: the driver may be talking to the server. */
+/** Advances the clock once a timer is armed: before that the driver talks to the server. */
 async function advance(clock: ReturnType<typeof manualClock>, ms: number): Promise<void> {
   await clock.waitForTimers(1);
   await clock.advance(ms);

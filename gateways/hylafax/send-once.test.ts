@@ -1,4 +1,4 @@
-// That nothing is queued twice: lost answers, crashes, repeats, jobs that nobody finds any more.
+// No fax is queued twice: lost replies, crashes, repeated attempts, jobs that vanish from the queues.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attemptOf } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
@@ -6,189 +6,190 @@ import { waitFor } from '../../test/fixtures/wait-for.js';
 import {
   attemptNumber,
   faxOf,
-  type HylafaxBed,
-  hylafaxBed,
+  type HylafaxFixture,
+  hylafaxFixture,
   SEND_REQUEST,
   untilReceipts,
 } from '../../test/servers/hylafax-fixture.js';
 import type { ScriptJob } from '../../test/servers/hylafax-script.js';
 
-let bed: HylafaxBed;
+let fixture: HylafaxFixture;
 beforeEach(async () => {
-  bed = await hylafaxBed();
+  fixture = await hylafaxFixture();
 });
-afterEach(() => bed.close());
+afterEach(() => fixture.close());
 
 const idle = () => {};
 
-describe('nothing is queued twice', () => {
+describe('no fax is queued twice', () => {
   const losing = (when: 'before' | 'after') => {
-    bed.server.trouble = (command) => (command === 'JSUBM' ? { is: 'lost', when } : undefined);
+    fixture.server.trouble = (command) => (command === 'JSUBM' ? { is: 'lost', when } : undefined);
   };
 
-  it('a submission whose answer is lost is found again by the tag', async () => {
+  it('finds a submission whose reply was lost by its tag', async () => {
     losing('after');
-    const sender = await bed.sender();
+    const sender = await fixture.sender();
     expect(await sender.send()).toMatchObject({ kind: 'unknown', ids: ['1'] });
-    bed.server.trouble = undefined;
+    fixture.server.trouble = undefined;
     expect(await sender.lookup()).toMatchObject({ kind: 'sent', deliverySystemId: '1', state: 'delivered' });
-    expect(bed.server.jobs).toHaveLength(1);
+    expect(fixture.server.jobs).toHaveLength(1);
   });
 
-  it('a submission that never arrived is surely not sent, and the next try is the only job', async () => {
+  it('defers a submission that never arrived, and the next attempt makes the only job', async () => {
     losing('before');
-    const sender = await bed.sender();
+    const sender = await fixture.sender();
     expect(await sender.send()).toMatchObject({ kind: 'unknown' });
-    bed.server.trouble = undefined;
+    fixture.server.trouble = undefined;
     expect(await sender.lookup()).toMatchObject({ kind: 'deferred' });
     expect(await sender.send(faxOf(), attemptNumber(2))).toMatchObject({ kind: 'sent', state: 'delivered' });
-    expect(bed.server.jobs).toHaveLength(1);
+    expect(fixture.server.jobs).toHaveLength(1);
   });
 
-  it('a submission whose answer is lost is followed, and its end told', async () => {
+  it('tracks a submission whose reply was lost and reports its end', async () => {
     losing('after');
-    bed.server.work = idle;
-    expect(await (await bed.sender()).send()).toMatchObject({ kind: 'unknown', ids: ['1'] });
-    bed.server.trouble = undefined;
-    bed.change(await bed.job(), { state: 'D', sent: 1, dials: 1 });
-    await untilReceipts(bed.receipts, 1);
-    expect(bed.receipts).toMatchObject([{ id: '1', state: 'delivered' }]);
+    fixture.server.work = idle;
+    expect(await (await fixture.sender()).send()).toMatchObject({ kind: 'unknown', ids: ['1'] });
+    fixture.server.trouble = undefined;
+    fixture.change(await fixture.job(), { state: 'D', sent: 1, dials: 1 });
+    await untilReceipts(fixture.receipts, 1);
+    expect(fixture.receipts).toMatchObject([{ id: '1', state: 'delivered' }]);
   });
 
   it.each([
-    ['taken back', '', 'deferred'],
-    ['in doubt when it cannot be taken back', '504 Cannot delete job 1.', 'unknown'],
-  ])('a job that the scheduler did not answer for is %s', async (_, reply, kind) => {
-    bed.server.trouble = (command) => {
+    ['deferred when the job can be deleted', '', 'deferred'],
+    ['unknown when the job cannot be deleted', '504 Cannot delete job 1.', 'unknown'],
+  ])('a job that the scheduler did not confirm is %s', async (_, reply, kind) => {
+    fixture.server.trouble = (command) => {
       if (command === 'JSUBM') return { is: 'says', reply: '460 Failed to submit job 1: no response.' };
       return command === 'JDELE 1' && reply !== '' ? { is: 'says', reply } : undefined;
     };
-    expect(await (await bed.sender()).send()).toMatchObject({ kind });
-    expect(bed.server.commands).toContain('JDELE 1');
+    expect(await (await fixture.sender()).send()).toMatchObject({ kind });
+    expect(fixture.server.commands).toContain('JDELE 1');
   });
 
-  it('the failure of an earlier try says nothing about a later one that never arrived', async () => {
-    bed.ends({ status: 'Busy signal detected' });
-    const sender = await bed.sender();
+  it('the failure of an earlier attempt does not decide a later one that never arrived', async () => {
+    fixture.ends({ status: 'Busy signal detected' });
+    const sender = await fixture.sender();
     expect(await sender.send()).toMatchObject({ kind: 'rejected' });
     losing('before');
     expect(await sender.send(faxOf(), attemptNumber(2))).toMatchObject({ kind: 'unknown', ids: ['2'] });
-    bed.server.trouble = undefined;
+    fixture.server.trouble = undefined;
     expect(await sender.lookup(faxOf(), attemptNumber(2))).toMatchObject({ kind: 'deferred' });
   });
 
-  it('a send request that nothing is known of was surely not submitted', async () => {
-    expect(await (await bed.sender()).lookup()).toMatchObject({ kind: 'deferred' });
+  it('defers a send request without any record', async () => {
+    expect(await (await fixture.sender()).lookup()).toMatchObject({ kind: 'deferred' });
   });
 
-  it('a draft with the tag of the send request, left behind by a crash, is deleted before it is sent again', async () => {
-    const sender = await bed.sender();
-    bed.server.trouble = (command) => (command === 'JSUBM' ? { is: 'says', reply: '200 Job 1 submitted.' } : undefined);
+  it('deletes a draft that a crash left behind before the fax is sent again', async () => {
+    const sender = await fixture.sender();
+    fixture.server.trouble = (command) =>
+      command === 'JSUBM' ? { is: 'says', reply: '200 Job 1 submitted.' } : undefined;
     const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
-    await bed.server.until('a look at the queue', /^LIST doneq/);
+    await fixture.server.until('a listing of the queue', /^LIST doneq/);
     attempt.abort();
     await outcome;
-    // As if the server had stopped in the middle of the submission, and the gateway before its answer.
-    bed.server.jobs.splice(0, 9, { ...draft('1'), tag: SEND_REQUEST });
-    await bed.driverState.deleteRecords('followed', ['1']);
-    await bed.driverState.deleteRecords('submitted', [`${SEND_REQUEST} 1`]);
-    bed.server.trouble = undefined;
+    // As if the server had stopped during the submission, and the gateway before the reply.
+    fixture.server.jobs.splice(0, 9, { ...draft('1'), tag: SEND_REQUEST });
+    await fixture.driverState.deleteRecords('followed', ['1']);
+    await fixture.driverState.deleteRecords('submitted', [`${SEND_REQUEST} 1`]);
+    fixture.server.trouble = undefined;
     expect(await sender.lookup()).toMatchObject({ kind: 'deferred' });
-    expect(bed.server.jobs).toHaveLength(0);
+    expect(fixture.server.jobs).toHaveLength(0);
   });
 
-  it('a job that an operator suspended stays, and is waited for', async () => {
-    bed.server.work = idle;
-    const sender = await bed.sender();
+  it('leaves a job that an operator suspended, and waits for it', async () => {
+    fixture.server.work = idle;
+    const sender = await fixture.sender();
     const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
-    (await bed.submitted()).state = 'T';
+    (await fixture.submitted()).state = 'T';
     attempt.abort();
     expect(await outcome).toMatchObject({ kind: 'sent', state: 'accepted' });
     const asked = attemptOf(SEND_REQUEST);
-    const looks = () => bed.server.commands.filter((command) => command === 'LIST doneq').length;
-    const before = looks();
+    const listings = () => fixture.server.commands.filter((command) => command === 'LIST doneq').length;
+    const before = listings();
     const found = sender.lookup(faxOf(), asked);
-    await waitFor('the lookup, and a look at the queue after it', () => looks() >= before + 3);
+    await waitFor('the lookup, and a listing of the queue after it', () => listings() >= before + 3);
     asked.abort();
     expect(await found).toMatchObject({ kind: 'sent', detail: expect.stringContaining('suspended by an operator') });
-    expect(bed.server.jobs).toHaveLength(1);
+    expect(fixture.server.jobs).toHaveLength(1);
   });
 
-  it('another try at a send request whose job is under way joins that job', async () => {
-    bed.server.work = idle;
-    const sender = await bed.sender();
+  it('another attempt waits for the job of the earlier attempt that is in progress', async () => {
+    fixture.server.work = idle;
+    const sender = await fixture.sender();
     const first = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), first);
-    const job = await bed.submitted();
+    const job = await fixture.submitted();
     first.abort();
     await outcome;
     const second = sender.send(faxOf(), attemptNumber(2));
-    bed.change(job, { state: 'D', sent: 1, dials: 1 });
+    fixture.change(job, { state: 'D', sent: 1, dials: 1 });
     expect(await second).toMatchObject({ kind: 'sent', deliverySystemId: '1', state: 'delivered' });
-    expect(bed.server.jobs).toHaveLength(1);
+    expect(fixture.server.jobs).toHaveLength(1);
   });
 
-  it('another try at a send request whose job failed is a job of its own', async () => {
-    bed.ends({ status: 'Busy signal detected' });
-    const sender = await bed.sender();
+  it('another attempt gets a job of its own when the earlier job failed', async () => {
+    fixture.ends({ status: 'Busy signal detected' });
+    const sender = await fixture.sender();
     await sender.send();
-    bed.ends({ state: 'D', sent: 1 });
+    fixture.ends({ state: 'D', sent: 1 });
     expect(await sender.send(faxOf(), attemptNumber(2))).toMatchObject({ kind: 'sent', deliverySystemId: '2' });
   });
 
-  it('a job that was submitted and is in no queue is not said to be unsent', async () => {
-    bed.server.work = idle;
-    const sender = await bed.sender();
+  it('does not call a submitted job unsent because it is in no queue', async () => {
+    fixture.server.work = idle;
+    const sender = await fixture.sender();
     const attempt = attemptOf(SEND_REQUEST);
     const outcome = sender.send(faxOf(), attempt);
-    await bed.submitted();
+    await fixture.submitted();
     attempt.abort();
     await outcome;
-    bed.server.jobs.splice(0, 1);
+    fixture.server.jobs.splice(0, 1);
     await sender.close();
-    expect(await (await bed.sender()).lookup()).toBe('not found');
+    expect(await (await fixture.sender()).lookup()).toBe('not found');
   });
 
   const begun = async (minutesAgo: number) => {
-    const value = { job: '7', sendRequest: SEND_REQUEST, pages: 1, at: Date.now() - minutesAgo * 60_000 };
-    await bed.driverState.putRecords('begun', [{ key: `${SEND_REQUEST} 7`, value }]);
-    return bed.sender();
+    const value = { job: '7', order: SEND_REQUEST, pages: 1, at: Date.now() - minutesAgo * 60_000 };
+    await fixture.driverState.putRecords('begun', [{ key: `${SEND_REQUEST} 7`, value }]);
+    return fixture.sender();
   };
 
-  it('one whose submission was in doubt so long ago that HylaFAX may have forgotten it is not said to be unsent', async () => {
+  it('does not call a job unsent that was begun longer ago than HylaFAX shows ended jobs', async () => {
     expect(await (await begun(11)).lookup()).toBe('not found');
   });
 
-  it('one whose submission was in doubt a moment ago is known to be unsent when it is in no queue', async () => {
+  it('defers a job that was begun a moment ago and is in no queue', async () => {
     expect(await (await begun(1)).lookup()).toMatchObject({ kind: 'deferred' });
   });
 
-  it('what nobody asks about any more is forgotten', async () => {
+  it('deletes old records', async () => {
     await begun(15 * 24 * 60);
-    expect(await bed.driverState.listRecords('begun', '', 9)).toEqual([]);
+    expect(await fixture.driverState.listRecords('begun', '', 9)).toEqual([]);
   });
 
-  it('nor when it vanished while the send was waiting: two looks without it are no proof', async () => {
-    bed.server.work = idle;
-    const sender = await bed.sender();
+  it('does not call a job unsent that vanished while the send was waiting', async () => {
+    fixture.server.work = idle;
+    const sender = await fixture.sender();
     const outcome = sender.send();
-    await bed.submitted();
-    bed.server.jobs.splice(0, 1);
+    await fixture.submitted();
+    fixture.server.jobs.splice(0, 1);
     expect(await outcome).toMatchObject({ kind: 'unknown', ids: ['1'] });
     expect(await sender.lookup()).toBe('not found');
-    expect(bed.server.jobs).toEqual([]);
+    expect(fixture.server.jobs).toEqual([]);
   });
 
-  it('an end that comes before the journal has noted the job is told to the send that waits for it', async () => {
-    await bed.close();
+  it('returns an end that comes before the journal has stored the job to the waiting send', async () => {
+    await fixture.close();
     const driverState = createDriverState();
-    // Longer than a look at the queues takes.
+    // Longer than a listing of the queues takes.
     const slow = async () => {
-      for (let time = 0; time < 3; time++) await bed.check('O');
+      for (let time = 0; time < 3; time++) await fixture.check('O');
     };
-    bed = await hylafaxBed({
+    fixture = await hylafaxFixture({
       driverState: {
         ...driverState,
         putRecords: async (collection, records) => {
@@ -197,19 +198,19 @@ describe('nothing is queued twice', () => {
         },
       },
     });
-    expect(await (await bed.sender()).send()).toMatchObject({ kind: 'sent', state: 'delivered' });
-    expect(bed.receipts).toEqual([]);
+    expect(await (await fixture.sender()).send()).toMatchObject({ kind: 'sent', state: 'delivered' });
+    expect(fixture.receipts).toEqual([]);
   });
 
-  it('what the journal cannot note is not submitted', async () => {
-    await bed.close();
-    const driverState = { ...createDriverState(), keep: () => Promise.reject(new Error('the disk is full')) };
-    bed = await hylafaxBed({ driverState });
-    expect(await (await bed.sender()).send()).toMatchObject({
+  it('does not submit a job that the journal cannot store', async () => {
+    await fixture.close();
+    const driverState = { ...createDriverState(), putRecords: () => Promise.reject(new Error('the disk is full')) };
+    fixture = await hylafaxFixture({ driverState });
+    expect(await (await fixture.sender()).send()).toMatchObject({
       kind: 'deferred',
       detail: expect.stringContaining('the disk is full'),
     });
-    expect(bed.server.commands).not.toContain('JSUBM');
+    expect(fixture.server.commands).not.toContain('JSUBM');
   });
 });
 

@@ -1,4 +1,4 @@
-// Owns an open HylaFax gateway before the scripted server: what the tests of the driver have in common.
+// HylaFax gateways connected to the scripted server, for the tests of the driver.
 import { hylaFax } from '../../gateways/hylafax/driver.js';
 import type { Session } from '../../gateways/hylafax/session.js';
 import type {
@@ -16,29 +16,29 @@ import { outboundFax } from '../conformance/fax-words.js';
 import { recorder } from '../conformance/watch.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { waitFor } from '../fixtures/wait-for.js';
-import { type ScriptedHylafax, type ScriptJob, startScriptedHylafax } from './hylafax-script.js';
+import { type FakeHylafax, type ScriptJob, startFakeHylafax } from './hylafax-script.js';
 
 export const SEND_REQUEST = '99999999-0000-4000-8000-000000000001';
 
-export interface HylafaxBed {
-  readonly server: ScriptedHylafax;
+export interface HylafaxFixture {
+  readonly server: FakeHylafax;
   readonly driverState: TestDriverState;
   readonly receipts: DeliveryReceipt[];
   readonly inputRejected: string[];
   /** Lines of the log, as JSON. */
-  said(): string;
-  /** A gateway, closed with the bed if not before. */
+  logged(): string;
+  /** A gateway; the fixture closes it. */
   sender(settings?: Readonly<Record<string, unknown>>): Promise<Sender>;
   receiver(settings?: Readonly<Record<string, unknown>>): Promise<Receiver>;
-  /** What becomes of jobs: they end at once, failed if nothing else is said. */
+  /** Jobs end at once with this state, by default failed. */
   ends(to: Partial<ScriptJob>): void;
   /** The first job that is submitted. */
   job(): Promise<ScriptJob>;
-  /** The same, once the driver knows: it looks for it then. */
+  /** The same, once the driver tracks it. */
   submitted(): Promise<ScriptJob>;
-  /** A job gets on, and the live channel tells. */
+  /** Changes a job and announces it over the event channel. */
   change(job: ScriptJob, to: Partial<ScriptJob>): void;
-  /** The steps of the test of the connection. */
+  /** The steps of the connection test. */
   check(direction: 'I' | 'O', settings?: Readonly<Record<string, unknown>>): Promise<CheckStep[]>;
   close(): Promise<void>;
 }
@@ -50,12 +50,12 @@ export interface Sender {
 }
 
 export interface Receiver {
-  /** The next inbound message, recorded as open as the flow does. */
+  /** The next inbound message, recorded as pending like the pipeline does. */
   next(): Promise<InboundMessage<FaxDocument>>;
   close(): Promise<void>;
 }
 
-/** A fax of `pages` pages, as far as anybody counts. */
+/** A fax that claims `pages` pages. */
 export function faxOf(pages = 1, to = '+420777123456'): ComposedFax {
   return { ...outboundFax('a fax', to), pages };
 }
@@ -65,8 +65,10 @@ export function attemptNumber(number: number): ReturnType<typeof attemptOf> {
   return { ...attemptOf(SEND_REQUEST), number };
 }
 
-export async function hylafaxBed(options: { clock?: Clock; driverState?: TestDriverState } = {}): Promise<HylafaxBed> {
-  const server = await startScriptedHylafax();
+export async function hylafaxFixture(
+  options: { clock?: Clock; driverState?: TestDriverState } = {},
+): Promise<HylafaxFixture> {
+  const server = await startFakeHylafax();
   const driverState = options.driverState ?? createDriverState();
   const log = recorder();
   const [receipts, inputRejected]: [DeliveryReceipt[], string[]] = [[], []];
@@ -87,7 +89,7 @@ export async function hylafaxBed(options: { clock?: Clock; driverState?: TestDri
     job,
     async submitted() {
       const found = await job();
-      await server.until('a look at the queue', /^LIST doneq/);
+      await server.until('a listing of the queue', /^LIST doneq/);
       return found;
     },
     change(found, to) {
@@ -97,7 +99,7 @@ export async function hylafaxBed(options: { clock?: Clock; driverState?: TestDri
     ends(to) {
       server.work = (found) => void Object.assign(found, { state: 'F', dials: 1, ...to });
     },
-    ...{ server, driverState, receipts, inputRejected, said: () => JSON.stringify(log.lines) },
+    ...{ server, driverState, receipts, inputRejected, logged: () => JSON.stringify(log.lines) },
     sender: async (settings = {}) => senderOf(await open('O', settings)),
     receiver: async (settings = {}) => receiverOf(await open('I', { Since: 'All', ...settings }), driverState),
     async check(direction, settings = {}) {
@@ -123,11 +125,11 @@ function senderOf(session: Session): Sender {
 
 function receiverOf(session: Session, driverState: TestDriverState): Receiver {
   const stop = new AbortController();
-  const inboundMessages = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const messages = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   return {
     async next() {
-      const { value } = await wanted(inboundMessages?.next());
-      if (!value) throw new Error('the receiving has ended');
+      const { value } = await wanted(messages?.next());
+      if (!value) throw new Error('the receiver has ended');
       driverState.open(value);
       return value;
     },
@@ -139,10 +141,10 @@ function receiverOf(session: Session, driverState: TestDriverState): Receiver {
 }
 
 function wanted<T>(promise: Promise<T> | undefined): Promise<T> {
-  return promise ?? Promise.reject(new Error('the driver cannot do that'));
+  return promise ?? Promise.reject(new Error('the driver has no such function'));
 }
 
-/** Resolves once as much was told of sent faxes. */
+/** Resolves once `count` receipts are reported. */
 export async function untilReceipts(receipts: readonly DeliveryReceipt[], count: number): Promise<void> {
-  await waitFor(`${count} news`, () => receipts.length >= count);
+  await waitFor(`${count} receipts`, () => receipts.length >= count);
 }

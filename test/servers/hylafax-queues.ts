@@ -1,9 +1,7 @@
-// Owns the queues of the scripted hfaxd: its jobs and received files, and how HylaFAX writes them in a listing.
-
 export interface Queues {
   readonly jobs: ScriptJob[];
   readonly files: Map<string, ScriptFile>;
-  /** What each modem says of itself. */
+  /** Status by modem. */
   readonly modems: Map<string, string>;
 }
 
@@ -18,7 +16,7 @@ export interface ScriptJob {
   tag: string;
   status: string;
   number: string;
-  /** Everything JPARM set. */
+  /** Set by JPARM. */
   readonly parameters: Map<string, string>;
   document: Buffer;
 }
@@ -28,18 +26,18 @@ export interface ScriptFile {
   /** When its reception ended, seconds since the epoch. */
   at: number;
   arriving?: boolean;
-  /** Bytes that it is said to have, when not those it has. */
+  /** The listed size, where it differs from the real one. */
   size?: number;
-  /** Not a fax to hfaxd: it does not list it. */
+  /** hfaxd cannot read it, so LIST leaves it out. */
   unreadable?: boolean;
-  /** Mode 0600: hfaxd shows and gives it to administrators only, and says nothing of it to others. */
+  /** Mode 0600: hfaxd shows it to administrators only. */
   secret?: boolean;
   number?: string;
   station?: string;
   name?: string;
 }
 
-/** As JNEW makes it. */
+/** As JNEW creates it. */
 export function freshJob(id: string): ScriptJob {
   const counts = { sent: 0, pages: 1, dials: 0, maxDials: 12 };
   return {
@@ -54,7 +52,7 @@ export function freshJob(id: string): ScriptJob {
   };
 }
 
-/** What a client has set: its formats and its rights. */
+/** Formats and rights of a client. */
 export interface Viewer {
   readonly formats: ReadonlyMap<string, string>;
   readonly admin: boolean;
@@ -105,7 +103,7 @@ function fileFields(
   return { f: name, z: arriving ? '*' : ' ', n: size ?? bytes.length, Y: time, ...call };
 }
 
-/** The time as MDTM says it. */
+/** The time as MDTM writes it. */
 export function compact(at: number): string {
   return new Date(at * 1000).toISOString().replace(/\D/g, '').slice(0, 14);
 }

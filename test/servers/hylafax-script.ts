@@ -1,36 +1,35 @@
-// Owns a scripted hfaxd: the commands that gateways use, queues held in memory, and troubles on demand. What it answers is
-// what HylaFAX 6.0.7 was seen to answer.
-import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+// A fake hfaxd: the commands that the driver uses, queues in memory, and faults on demand. Its replies are those of HylaFAX 6.0.7.
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { waitFor } from '../fixtures/wait-for.js';
 import { compact, freshJob, listing, type Queues, type ScriptJob } from './hylafax-queues.js';
 
 export type { ScriptFile, ScriptJob } from './hylafax-queues.js';
 
-/** `before`: it is not done; `after`: it is done, and nobody hears of it. */
+/** `before`: the command is not executed; `after`: it is executed without a reply. */
 export type Trouble =
   | { is: 'lost' | 'silent'; when: 'before' | 'after' }
-  /** Answers this and does nothing. */
+  /** Replies this without executing the command. */
   | { is: 'says'; reply: string };
 
-export interface ScriptedHylafax extends Queues {
+export interface FakeHylafax extends Queues {
   readonly port: number;
   readonly user: string;
   readonly password: string;
   readonly adminPassword: string;
-  /** Paths and texts that RETR gives, `log/xferfaxlog`. */
+  /** Text files by path, `log/xferfaxlog`. */
   readonly texts: Map<string, string>;
   /** Every command so far, passwords and all. */
   readonly commands: string[];
-  /** What goes wrong with a command. */
+  /** The fault of a command. */
   trouble: ((command: string) => Trouble | undefined) | undefined;
-  /** What becomes of a job once it is submitted; as it is set up here, it is done at once. */
+  /** Called for every submitted job; by default the job is done at once. */
   work: (job: ScriptJob) => void;
-  /** A line over every live channel. */
+  /** Writes a line to every event channel. */
   tell(line: string): void;
-  /** How many connections were torn down instead of closed. */
+  /** Connections that were reset instead of closed. */
   readonly resets: number;
-  /** How many live channels there are. */
+  /** Open event channels. */
   readonly channels: number;
   until(what: string, command: RegExp): Promise<void>;
   close(): Promise<void>;
@@ -40,7 +39,7 @@ const USER = 'gatepost';
 const PASSWORD = 'script-password';
 const ADMIN_PASSWORD = 'script-admin-password';
 
-export async function startScriptedHylafax(): Promise<ScriptedHylafax> {
+export async function startFakeHylafax(): Promise<FakeHylafax> {
   const sockets = new Set<Socket>();
   const channels = new Set<Socket>();
   let resets = 0;
@@ -54,7 +53,7 @@ export async function startScriptedHylafax(): Promise<ScriptedHylafax> {
     serve(script, socket, channels);
   });
   const port = await listen(server);
-  const script: ScriptedHylafax = {
+  const script: FakeHylafax = {
     ...{ port, user: USER, password: PASSWORD, adminPassword: ADMIN_PASSWORD },
     ...{
       jobs: [],
@@ -92,8 +91,8 @@ function listen(server: Server): Promise<number> {
   );
 }
 
-/** What one connection has set. */
-interface Line {
+/** State of one connection. */
+interface Connection {
   readonly control: Socket;
   readonly documents: Map<string, Buffer>;
   loggedIn: boolean;
@@ -105,8 +104,8 @@ interface Line {
   formats: Map<string, string>;
 }
 
-function serve(script: ScriptedHylafax, control: Socket, channels: Set<Socket>): void {
-  const line: Line = {
+function serve(script: FakeHylafax, control: Socket, channels: Set<Socket>): void {
+  const connection: Connection = {
     ...{ control, documents: new Map(), loggedIn: false, admin: false, draft: undefined, passive: undefined },
     ...{ port: 0, from: 0, formats: new Map() },
   };
@@ -115,65 +114,75 @@ function serve(script: ScriptedHylafax, control: Socket, channels: Set<Socket>):
   const input = createInterface({ input: control });
   input.on('error', () => {});
   input.on('line', (command) => {
-    turn = turn.then(() => answer(script, line, command, channels)).catch(() => void control.destroy());
+    turn = turn.then(() => answer(script, connection, command, channels)).catch(() => void control.destroy());
   });
   control.once('close', () => {
-    line.passive?.server.close();
+    connection.passive?.server.close();
     // A draft lives as long as its connection.
-    if (line.draft) script.jobs.splice(script.jobs.indexOf(line.draft), 1);
+    if (connection.draft) script.jobs.splice(script.jobs.indexOf(connection.draft), 1);
   });
 }
 
-async function answer(script: ScriptedHylafax, line: Line, command: string, channels: Set<Socket>): Promise<void> {
+async function answer(
+  script: FakeHylafax,
+  connection: Connection,
+  command: string,
+  channels: Set<Socket>,
+): Promise<void> {
   script.commands.push(command);
   const trouble = script.trouble?.(command);
-  if (trouble?.is === 'says') return say(line, trouble.reply);
+  if (trouble?.is === 'says') return sendReply(connection, trouble.reply);
   if (trouble?.when !== 'before') {
-    const reply = await perform(script, line, command, channels);
-    if (!trouble) return say(line, reply);
+    const reply = await perform(script, connection, command, channels);
+    if (!trouble) return sendReply(connection, reply);
   }
-  if (trouble.is === 'lost') line.control.destroy();
+  if (trouble.is === 'lost') connection.control.destroy();
 }
 
-function say({ control }: Line, reply: string): void {
+function sendReply({ control }: Connection, reply: string): void {
   if (reply !== '' && !control.destroyed) control.write(`${reply}\r\n`);
 }
 
-async function perform(script: ScriptedHylafax, line: Line, command: string, channels: Set<Socket>): Promise<string> {
+async function perform(
+  script: FakeHylafax,
+  connection: Connection,
+  command: string,
+  channels: Set<Socket>,
+): Promise<string> {
   const [verb = '', ...rest] = command.split(' ');
   const argument = rest.join(' ');
   if (verb === 'USER')
     return argument === USER ? `331 Password required for ${USER}.` : `530 User ${argument} access denied.`;
   if (verb === 'PASS') {
-    line.loggedIn = argument === PASSWORD;
-    return line.loggedIn ? `230 User ${USER} logged in.` : '530 Login incorrect.';
+    connection.loggedIn = argument === PASSWORD;
+    return connection.loggedIn ? `230 User ${USER} logged in.` : '530 Login incorrect.';
   }
   if (verb === 'QUIT') return '221 Goodbye.';
-  if (!line.loggedIn) return '530 Please login with USER and PASS.';
-  if (verb.startsWith('J')) return jobCommand(script, line, verb, argument);
-  return fileCommand(script, line, verb, argument, channels);
+  if (!connection.loggedIn) return '530 Please login with USER and PASS.';
+  if (verb.startsWith('J')) return jobCommand(script, connection, verb, argument);
+  return fileCommand(script, connection, verb, argument, channels);
 }
 
-function jobCommand(script: ScriptedHylafax, line: Line, verb: string, argument: string): string {
-  if (verb === 'JOBFMT') return remember(line, verb, argument);
+function jobCommand(script: FakeHylafax, connection: Connection, verb: string, argument: string): string {
+  if (verb === 'JOBFMT') return setFormat(connection, verb, argument);
   if (verb === 'JNEW') {
-    line.draft = freshJob(String(script.jobs.length + 1));
-    script.jobs.push(line.draft);
-    return `200 New job created: jobid: ${line.draft.id} groupid: ${line.draft.id}.`;
+    connection.draft = freshJob(String(script.jobs.length + 1));
+    script.jobs.push(connection.draft);
+    return `200 New job created: jobid: ${connection.draft.id} groupid: ${connection.draft.id}.`;
   }
   if (verb === 'JDELE') {
     const at = script.jobs.findIndex(({ id }) => id === argument);
     if (!'TDF'.includes(script.jobs[at]?.state ?? '?')) return `504 Cannot delete job ${argument}.`;
     const [gone] = script.jobs.splice(at, 1);
-    if (line.draft === gone) line.draft = undefined;
+    if (connection.draft === gone) connection.draft = undefined;
     return `200 Job ${argument} deleted; current job: (default).`;
   }
-  const { draft } = line;
+  const { draft } = connection;
   if (!draft) return '503 No current job.';
-  if (verb === 'JPARM') return setParameter(line, draft, argument);
+  if (verb === 'JPARM') return setParameter(connection, draft, argument);
   if (verb !== 'JSUBM') return `500 ${verb}: Command not recognized.`;
-  line.draft = undefined;
-  // Only now does the queue file say it.
+  connection.draft = undefined;
+  // HylaFAX writes these to the queue file now, not before.
   draft.tag = draft.parameters.get('JOBINFO') ?? '';
   draft.number = draft.parameters.get('DIALSTRING') ?? '';
   draft.maxDials = Number(draft.parameters.get('MAXDIALS') ?? 12);
@@ -182,7 +191,7 @@ function jobCommand(script: ScriptedHylafax, line: Line, verb: string, argument:
   return `200 Job ${draft.id} submitted.`;
 }
 
-function setParameter({ documents }: Line, draft: ScriptJob, argument: string): string {
+function setParameter({ documents }: Connection, draft: ScriptJob, argument: string): string {
   const [, name = '', value = ''] = /^(\w+) (.*)$/.exec(argument) ?? [];
   if (value.startsWith('"') && !/^"(?:[^"\\]|\\.)*"$/.test(value)) return '500 Syntax error.';
   const plain = value.replace(/^"(.*)"$/, '$1').replace(/\\(.)/g, '$1');
@@ -192,14 +201,14 @@ function setParameter({ documents }: Line, draft: ScriptJob, argument: string): 
   return `200 Added document ${plain} as docq/doc.${draft.id}.`;
 }
 
-function remember({ formats }: Line, verb: string, argument: string): string {
+function setFormat({ formats }: Connection, verb: string, argument: string): string {
   formats.set(verb, argument.replace(/^"(.*)"$/, '$1'));
   return `200 ${verb} command successful.`;
 }
 
 async function fileCommand(
-  script: ScriptedHylafax,
-  line: Line,
+  script: FakeHylafax,
+  connection: Connection,
   verb: string,
   argument: string,
   channels: Set<Socket>,
@@ -214,17 +223,17 @@ async function fileCommand(
       return `200 ${verb} set.`;
     case 'RCVFMT':
     case 'MDMFMT':
-      return remember(line, verb, argument);
+      return setFormat(connection, verb, argument);
     case 'ADMIN':
-      line.admin = argument === ADMIN_PASSWORD;
-      return line.admin ? '230 Administrative privileges established.' : '530 Password incorrect.';
+      connection.admin = argument === ADMIN_PASSWORD;
+      return connection.admin ? '230 Administrative privileges established.' : '530 Password incorrect.';
     case 'EPSV':
-      return openPassive(line);
+      return openPassive(connection);
     case 'PORT':
-      line.port = Number(argument.split(',')[4]) * 256 + Number(argument.split(',')[5]);
+      connection.port = Number(argument.split(',')[4]) * 256 + Number(argument.split(',')[5]);
       return '200 PORT command successful.';
     case 'REST':
-      line.from = Number(argument);
+      connection.from = Number(argument);
       return `350 Data transfer will restart at ${argument}, send transfer command`;
     case 'SIZE':
       if (file || text !== undefined) return `213 ${file?.bytes.length ?? Buffer.byteLength(text ?? '')}`;
@@ -232,65 +241,65 @@ async function fileCommand(
     case 'MDTM':
       return file ? `213 ${compact(file.at)}` : `550 ${argument}: No such file or directory.`;
     case 'DELE':
-      if (!line.admin) return `550 ${argument}: Operation not permitted.`;
+      if (!connection.admin) return `550 ${argument}: Operation not permitted.`;
       return script.files.delete(path) ? '250 DELE command successful.' : `550 ${argument}: No such file or directory.`;
     case 'STOT':
-      return store(line);
+      return store(connection);
     case 'RETR':
       if (!file && text === undefined) return `550 ${argument}: No such file or directory.`;
-      if (file?.secret && !line.admin) return `550 ${argument}: Operation not permitted.`;
-      return send(line, (file?.bytes ?? Buffer.from(text ?? '')).subarray(line.from));
+      if (file?.secret && !connection.admin) return `550 ${argument}: Operation not permitted.`;
+      return send(connection, (file?.bytes ?? Buffer.from(text ?? '')).subarray(connection.from));
     case 'LIST':
     case 'NLST':
-      return send(line, Buffer.from(listing(script, line, verb, argument)));
+      return send(connection, Buffer.from(listing(script, connection, verb, argument)));
     case 'SITE':
-      return openChannel(line, channels);
+      return openChannel(connection, channels);
     default:
       return `500 ${verb}: Command not recognized.`;
   }
 }
 
-async function openPassive(line: Line): Promise<string> {
-  line.passive?.server.close();
+async function openPassive(connection: Connection): Promise<string> {
+  connection.passive?.server.close();
   const server = createServer();
   const socket = new Promise<Socket>((resolve) => server.once('connection', resolve));
   const port = await listen(server);
-  line.passive = { server, socket };
+  connection.passive = { server, socket };
   return `229 Entering Extended Passive Mode (|||${port}|)`;
 }
 
-async function dataSocket(line: Line): Promise<Socket> {
-  if (!line.passive) throw new Error('no data connection was prepared');
-  const socket = await line.passive.socket;
-  line.passive.server.close();
-  line.passive = undefined;
+async function dataSocket(connection: Connection): Promise<Socket> {
+  if (!connection.passive) throw new Error('no data connection was prepared');
+  const socket = await connection.passive.socket;
+  connection.passive.server.close();
+  connection.passive = undefined;
   socket.on('error', () => {});
   return socket;
 }
 
-async function send(line: Line, bytes: Buffer): Promise<string> {
-  line.from = 0;
-  const socket = await dataSocket(line);
-  say(line, '150 Opening new data connection.');
+async function send(connection: Connection, bytes: Buffer): Promise<string> {
+  connection.from = 0;
+  const socket = await dataSocket(connection);
+  sendReply(connection, '150 Opening new data connection.');
   socket.end(bytes);
   return '226 Transfer complete.';
 }
 
-async function store(line: Line): Promise<string> {
-  const socket = await dataSocket(line);
-  const name = `/tmp/doc${line.documents.size + 1}.tif`;
-  say(line, `150 FILE: ${name} (Opening new data connection).`);
+async function store(connection: Connection): Promise<string> {
+  const socket = await dataSocket(connection);
+  const name = `/tmp/doc${connection.documents.size + 1}.tif`;
+  sendReply(connection, `150 FILE: ${name} (Opening new data connection).`);
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk);
-  line.documents.set(name, Buffer.concat(chunks));
+  connection.documents.set(name, Buffer.concat(chunks));
   return `226 Transfer complete (FILE: ${name}).`;
 }
 
-async function openChannel(line: Line, channels: Set<Socket>): Promise<string> {
-  const socket = dial(line.port, '127.0.0.1');
+async function openChannel(connection: Connection, channels: Set<Socket>): Promise<string> {
+  const socket = connect(connection.port, '127.0.0.1');
   socket.on('error', () => {});
   socket.once('close', () => channels.delete(socket));
-  line.control.once('close', () => socket.destroy());
+  connection.control.once('close', () => socket.destroy());
   await new Promise((resolve) => socket.once('connect', resolve));
   channels.add(socket);
   return '150 Opening new data connection for trigger.';

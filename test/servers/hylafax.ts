@@ -1,5 +1,5 @@
-// Owns a throw-away HylaFAX: its protocol server and its scheduler with a spool of their own, and on wish two soft modems
-// that call each other over IAX2 on the loopback interface. Needs root, because the daemons give up its rights themselves.
+// A real HylaFAX for one test file: hfaxd and faxq with a spool of their own, and optionally two soft modems that call each other
+// over IAX2 on the loopback interface. Needs root, because the daemons drop its rights themselves.
 import { createSocket } from 'node:dgram';
 import {
   chmodSync,
@@ -18,14 +18,14 @@ import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, run, runToEnd, untilPort } from './process.js';
 
 export interface HylafaxOptions {
-  /** Two modems that ring each other, whatever is dialled. They take some seconds to come up. */
+  /** Two modems that call each other, whatever number is dialled. They take some seconds to start. */
   modems?: boolean;
 }
 
 export interface HylafaxModem {
-  /** As HylaFAX calls it. */
+  /** The name in HylaFAX. */
   readonly name: string;
-  /** Its own number, which the other one sees as caller's number. */
+  /** Its own number, which the other modem sees as the caller's number. */
   readonly number: string;
 }
 
@@ -36,7 +36,7 @@ export interface Hylafax {
   readonly adminPassword: string;
   readonly modems: readonly [HylafaxModem, HylafaxModem];
   readonly spool: string;
-  /** Lays a received fax into recvq as if a modem had; `at` is when its reception ended, ms since the epoch. */
+  /** Puts a received fax into recvq like a modem; `at` is when its reception ended, ms since the epoch. */
   putReceived(file: string, tiff: Uint8Array, at?: number): Promise<void>;
   /** A line of xferfaxlog, as a modem writes it at the end of a reception. */
   logReceived(file: string, modem: string, reason: string): void;
@@ -199,7 +199,7 @@ function freeUdpPort(): Promise<number> {
   });
 }
 
-/** Under another name first, so that nobody sees half of it. */
+/** Under another name first, so that no listing shows half of it. */
 async function putReceived(spool: string, file: string, tiff: Uint8Array, at?: number): Promise<void> {
   const path = join(spool, 'recvq', file);
   const hidden = join(spool, 'recvq', `new-${file}`);
@@ -210,7 +210,7 @@ async function putReceived(spool: string, file: string, tiff: Uint8Array, at?: n
   await rename(hidden, path);
 }
 
-/** The columns of xferfaxlog(5); what nobody reads here is empty. */
+/** The columns of xferfaxlog(5); unused ones are empty. */
 function logReceived(spool: string, file: string, modem: string, reason: string): void {
   const columns = ['11/22/26 10:00', 'RECV', '000000001', modem, `recvq/${file}`, '""', 'fax', '"5551002"', '"caller"'];
   const rest = ['0', '1', '0:10', '0:05', `"${reason}"`, '"Somebody"', '"5551001"', '""', '""'];
