@@ -1,4 +1,3 @@
-// What DropFolder promises, on real folders.
 import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -15,7 +14,7 @@ afterEach(async () => {
   for (let step = undo.pop(); step; step = undo.pop()) await step();
 });
 
-function place(): string {
+function tempFolder(): string {
   const { dir, remove } = tempDir();
   undo.push(remove);
   return dir;
@@ -28,20 +27,21 @@ interface Shared {
 }
 
 async function inbox(written: Record<string, unknown> = {}, shared: Shared = {}) {
-  const dataDir = shared.dataDir ?? place();
+  const dataDir = shared.dataDir ?? tempFolder();
   const driverState = shared.driverState ?? createDriverState();
   const clock = shared.clock ?? manualClock();
   const context = contextOf(dropFolder, { FolderName: 'drop', ...written }, { dataDir, driverState, clock });
   const session = await dropFolder.open(context);
   const stop = new AbortController();
   undo.push(() => stop.abort());
-  const inboundMessages = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const messages = dropFolder.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   /** The next inbound message, time passing as it needs to. */
   const next = async (): Promise<InboundMessage> => {
     let settled = false;
-    const asked = inboundMessages?.next().finally(() => {
+    const asked = messages?.next().finally(() => {
       settled = true;
     });
+    asked?.catch(() => {});
     for (let scans = 0; scans < 200 && !settled; scans++) {
       await waitFor('a file or a pause of the receive loop', () => settled || clock.armed > 0);
       await clock.advance(2000);
@@ -54,20 +54,20 @@ async function inbox(written: Record<string, unknown> = {}, shared: Shared = {})
   const folder = join(dataDir, 'drop');
   const drop = (name: string, bytes: string | Buffer = mailBytes(name)) => writeFileSync(join(folder, name), bytes);
   const list = (path = '') => readdirSync(join(folder, path)).sort();
-  return { dataDir, driverState, clock, session, stop, inboundMessages, next, folder, drop, list };
+  return { dataDir, driverState, clock, session, stop, messages, next, folder, drop, list };
 }
 
-const textOf = (inboundMessage: InboundMessage) => Buffer.from(inboundMessage.content?.raw ?? []).toString();
+const textOf = (message: InboundMessage) => Buffer.from(message.content?.raw ?? []).toString();
 
 describe('receiving', () => {
-  it('a file is marked while it is handed over, moved to done by the confirm and not before', async () => {
+  it('a file is marked while its message is under way, moved to done by the confirm and not before', async () => {
     const { next, drop, list } = await inbox();
     drop('a.eml');
-    const inboundMessage = await next();
-    expect(textOf(inboundMessage)).toBe(mailBytes('a.eml').toString());
+    const message = await next();
+    expect(textOf(message)).toBe(mailBytes('a.eml').toString());
     expect(list()).toEqual(['a.eml.$$$', 'done', 'refused']);
-    await inboundMessage.confirm();
-    await inboundMessage.confirm();
+    await message.confirm();
+    await message.confirm();
     expect(list()).toEqual(['done', 'refused']);
     expect(list('done')).toEqual(['a.eml']);
   });
@@ -79,7 +79,7 @@ describe('receiving', () => {
     expect([list(), list('done')]).toEqual([['done', 'refused'], []]);
   });
 
-  it('a refused file is kept with the reason beside it', async () => {
+  it('a rejected file is stored with the reason beside it', async () => {
     const { next, drop, list, folder } = await inbox();
     drop('a.eml');
     await (await next()).reject('the server said no eight times');
@@ -87,10 +87,16 @@ describe('receiving', () => {
     expect(readFileSync(join(folder, 'refused', 'a.eml.reason.txt'), 'utf8')).toBe('the server said no eight times\n');
   });
 
-  it('a file still being written is left until it has not changed from one look to the next', async () => {
-    const { inboundMessages, clock, drop, list } = await inbox();
+  it('stored numbers that cannot be read stop the gateway: new files would get the keys of confirmed ones', async () => {
+    const { next, driverState } = await inbox();
+    await driverState.putCheckpoint('drop-folder numbers', { of: 'another version' });
+    await expect(next()).rejects.toMatchObject({ code: 'drop-folder/state' });
+  });
+
+  it('a file that is still being written is received once two scans find it unchanged', async () => {
+    const { messages, clock, drop, list } = await inbox();
     drop('slow.eml', 'Subject: ha');
-    const asked = inboundMessages?.next();
+    const asked = messages?.next();
     for (const more of ['Subject: half', 'Subject: half a', 'Subject: half a mail\r\n\r\n']) {
       await clock.waitForTimers(1);
       drop('slow.eml', more);
@@ -120,9 +126,9 @@ describe('receiving', () => {
     mkdirSync(join(folder, 'sub'));
     drop('done/old.eml');
     drop('sub/new.eml');
-    const inboundMessage = await next();
-    expect(textOf(inboundMessage)).toContain('Subject: sub/new.eml');
-    await inboundMessage.confirm();
+    const message = await next();
+    expect(textOf(message)).toContain('Subject: sub/new.eml');
+    await message.confirm();
     expect(list('done')).toEqual(['new.eml', 'old.eml']);
   });
 
@@ -136,16 +142,16 @@ describe('receiving', () => {
     expect(readFileSync(join(folder, 'done', 'a (2).eml'), 'utf8')).toBe('second');
   });
 
-  it('of a file over MaxMessageBytes the beginning is handed over, and the whole is kept even with Delete', async () => {
+  it('of a file over MaxMessageBytes the beginning is received, and the whole file stays even with Delete', async () => {
     const { next, drop, list, folder } = await inbox({ MaxMessageBytes: 1024, AfterReceive: 'Delete' });
     drop('big.eml', 'x'.repeat(5000));
-    const inboundMessage = await next();
-    expect(inboundMessage.content?.cut).toMatchObject({
+    const message = await next();
+    expect(message.content?.cut).toMatchObject({
       size: 5000,
       reason: expect.stringContaining('MaxMessageBytes (1024)'),
     });
-    expect(inboundMessage.bytes).toBeLessThanOrEqual(1025);
-    await inboundMessage.confirm();
+    expect(message.bytes).toBeLessThanOrEqual(1025);
+    await message.confirm();
     expect(list('done')).toEqual(['big.eml']);
     expect(readFileSync(join(folder, 'done', 'big.eml'))).toHaveLength(5000);
   });
@@ -158,9 +164,9 @@ describe('identity', () => {
     for (let i = 0; i < 2; i++) {
       drop('a.eml');
       utimesSync(join(folder, 'a.eml'), 1_700_000_000, 1_700_000_000);
-      const inboundMessage = await next();
-      keys.add(inboundMessage.key);
-      await inboundMessage.confirm();
+      const message = await next();
+      keys.add(message.key);
+      await message.confirm();
     }
     expect(keys.size).toBe(2);
   });
@@ -177,7 +183,7 @@ describe('identity', () => {
     expect(again.content).not.toBeNull();
   });
 
-  it('the same name dropped while the first is being handed over waits and loses nothing', async () => {
+  it('a file whose name is still under way waits and is not lost', async () => {
     const { next, drop, list } = await inbox();
     drop('a.eml', 'one');
     const first = await next();
@@ -213,7 +219,7 @@ describe('identity', () => {
     expect(after.list('done')).toEqual(['a.eml']);
   });
 
-  it('after a crash between the move and the journal the journal is still told', async () => {
+  it('after a crash between the move and its record the journal is still told', async () => {
     const before = await inbox();
     before.drop('a.eml');
     const first = await before.next();
@@ -236,7 +242,7 @@ describe('identity', () => {
   });
 });
 
-async function outbox(written: Record<string, unknown> = {}, dataDir = place()) {
+async function outbox(written: Record<string, unknown> = {}, dataDir = tempFolder()) {
   const context = contextOf(dropFolder, { FolderName: 'pickup', ...written }, { dataDir, direction: 'O' });
   const session = await dropFolder.open(context);
   const send = (mail = outboundMail('hello'), attempt = attemptOf()) =>
@@ -296,7 +302,7 @@ describe('writing', () => {
     ).toBe(true);
   });
 
-  it('without EnvelopeHeaders a hidden recipient is refused by name instead of being forgotten', async () => {
+  it('without EnvelopeHeaders a Bcc recipient is rejected by name', async () => {
     const { send, list } = await outbox();
     const mail = { ...outboundMail('hello'), recipients: ['anna@example.net', 'hidden@example.net'] };
     expect(await send(mail)).toMatchObject({
@@ -309,7 +315,13 @@ describe('writing', () => {
     expect(list()).toHaveLength(1);
   });
 
-  it('asked later, a file that is there was sent, a draft was not, and neither is left open', async () => {
+  it('a Bcc recipient whose address is the end of another recipient is rejected by name, too', async () => {
+    const { send } = await outbox();
+    const mail = { ...outboundMail('hello'), recipients: ['anna@example.net', 'a@example.net'] };
+    expect(await send(mail)).toMatchObject({ kind: 'partial', refused: [{ recipient: 'a@example.net' }] });
+  });
+
+  it('lookup: a file that exists was sent, a draft was not, without either the outcome stays unknown', async () => {
     const { send, lookup, folder } = await outbox();
     expect(await lookup()).toMatchObject({ kind: 'unknown' });
     writeFileSync(`${pathOf(folder, outboundMail('hello'))}.part`, 'half');
@@ -319,10 +331,52 @@ describe('writing', () => {
   });
 });
 
+describe('where files are moved to', () => {
+  const problemsOf = (written: Record<string, unknown>) => {
+    const parsed = dropFolder.settings.parse(written);
+    return parsed.ok ? [] : parsed.problems.map(({ setting }) => setting);
+  };
+
+  it.each([
+    ['MoveTo is FolderName', { FolderName: '/in', MoveTo: '/in/' }, ['MoveTo']],
+    ['MoveTo is above FolderName', { FolderName: '/in/drop', MoveTo: '/in' }, ['MoveTo']],
+    ['RefuseTo is far above FolderName', { FolderName: '/in/a/drop', RefuseTo: '/' }, ['RefuseTo']],
+    ['both, relative', { FolderName: 'in/drop', MoveTo: 'in', RefuseTo: '.' }, ['MoveTo', 'RefuseTo']],
+    ['inside FolderName', { FolderName: '/in', MoveTo: '/in/done', RefuseTo: '/in/no/really' }, []],
+    ['beside FolderName', { FolderName: '/in/drop', MoveTo: '/in/done', RefuseTo: '/in/drop-refused' }, []],
+    ['beside FolderName, relative', { FolderName: 'drop', MoveTo: '../drop' }, []],
+    ['above, but known only with the data folder', { FolderName: 'drop', MoveTo: '/data' }, []],
+  ])('%s', (_where, written, problems) => expect(problemsOf(written)).toEqual(problems));
+
+  it('a folder above FolderName is rejected with one sentence when the gateway opens and when it is tested', async () => {
+    const dataDir = tempFolder();
+    mkdirSync(join(dataDir, 'drop'));
+    symlinkSync(dataDir, join(dataDir, 'drop', 'up'));
+    for (const MoveTo of [dataDir, join(dataDir, 'drop', 'up')]) {
+      const context = contextOf(dropFolder, { FolderName: 'drop', MoveTo }, { dataDir });
+      const sentence = expect.stringMatching(/^MoveTo must not be FolderName or a folder above it[^\n]+$/);
+      await expect(dropFolder.open(context)).rejects.toMatchObject({ message: sentence });
+      const steps = [];
+      for await (const step of dropFolder.check(context, new AbortController().signal)) steps.push(step);
+      expect(steps.at(-1)).toMatchObject({ ok: false, detail: sentence });
+    }
+  });
+
+  it('a folder inside FolderName that is reached through a link is not received again', async () => {
+    const dataDir = tempFolder();
+    mkdirSync(join(dataDir, 'drop', 'archive'), { recursive: true });
+    symlinkSync(join(dataDir, 'drop', 'archive'), join(dataDir, 'link'));
+    const { next, drop, list } = await inbox({ IncludeSubfolders: true, MoveTo: 'link' }, { dataDir });
+    drop('a.eml');
+    await (await next()).confirm();
+    expect(list('archive')).toEqual(['a.eml']);
+    drop('b.eml');
+    expect(textOf(await next())).toContain('Subject: b.eml');
+  });
+});
+
 describe('settings', () => {
-  it('a folder that would be read again and .msg files are refused', () => {
-    const parsed = dropFolder.settings.parse({ FolderName: '/in', MoveTo: '/in/' });
-    expect(parsed).toMatchObject({ ok: false, problems: [{ setting: 'MoveTo' }] });
+  it('.msg files are rejected', () => {
     expect(dropFolder.settings.parse({ FolderName: '/in', extension: '.msg' })).toMatchObject({
       ok: false,
       problems: [{ setting: 'extension', message: expect.stringContaining('save them as .eml') }],

@@ -1,73 +1,59 @@
-// Owns the steps on files that must not lose one: making folders, looking, moving without overwriting, writing whole.
+// Steps on files that must not lose one: scanning a folder, moving without overwriting, writing whole.
 import { constants } from 'node:fs';
 import { access, copyFile, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, extname, join, relative, sep } from 'node:path';
-import { codeOf, GatepostError, messageOf } from '../../src/driver/contract.js';
+import { codeOf } from '../../src/driver/contract.js';
+import { isInside } from './folders.js';
 
-/** What a taken file's name ends with while it is being handed over. FrontStage marks its files the same way. */
-export const TAKEN = '.$$$';
+/** What the name of a claimed file ends with until its message is settled. FrontStage marks its files the same way. */
+export const CLAIMED = '.$$$';
 
-export interface Seen {
+export interface FoundFile {
   /** Relative to the folder, with / between the parts on every system. */
   readonly name: string;
   readonly size: number;
   readonly changedAt: number;
 }
 
-/** Makes the folders that are missing. Throws one sentence. */
-export async function prepare(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) {
-    try {
-      await mkdir(folder, { recursive: true });
-      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-    } catch (error) {
-      throw new GatepostError('drop-folder/folder', `cannot use the folder ${folder}: ${messageOf(error)}`, {
-        advice: 'correct FolderName (MoveTo, RefuseTo), or give this program the right to read and write there',
-        cause: error,
-      });
-    }
-  }
-}
-
-export interface Look {
+export interface Scan {
   readonly folder: string;
   readonly subfolders: boolean;
   readonly extension: string;
-  /** Folders that are not looked into. */
-  readonly without: readonly string[];
+  /** Folders whose files are never received. */
+  readonly except: readonly string[];
 }
 
-/** The files waiting in the folder and those marked as taken, oldest first. */
-export async function look({
+/** The new files in the folder and those marked as claimed, oldest first. */
+export async function scan({
   folder,
   subfolders,
   extension,
-  without,
-}: Look): Promise<{ waiting: Seen[]; taken: Seen[] }> {
+  except,
+}: Scan): Promise<{ fresh: FoundFile[]; claimed: FoundFile[] }> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: subfolders });
   const paths = entries
     .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !without.some((other) => path.startsWith(other + sep)));
+    .filter((path) => !except.some((other) => isInside(path, other)));
   const ends = (path: string, end: string) => path.toLowerCase().endsWith(end.toLowerCase());
-  const seen = await Promise.all(
+  const found = await Promise.all(
     paths
-      .filter((path) => ends(path, extension) || ends(path, extension + TAKEN))
-      .map((path) => seeFile(path, relative(folder, path).split(sep).join('/'))),
+      .filter((path) => ends(path, extension) || ends(path, extension + CLAIMED))
+      .map((path) => findFile(path, relative(folder, path).split(sep).join('/'))),
   );
-  const files = seen
+  const files = found
     .filter((file) => file !== undefined)
     .sort((a, b) => a.changedAt - b.changedAt || compare(a.name, b.name));
   return {
-    waiting: files.filter(({ name }) => ends(name, extension)),
-    taken: files
-      .filter(({ name }) => ends(name, TAKEN))
-      .map((file) => ({ ...file, name: file.name.slice(0, -TAKEN.length) })),
+    fresh: files.filter(({ name }) => ends(name, extension)),
+    claimed: files
+      .filter(({ name }) => ends(name, CLAIMED))
+      .map((file) => ({ ...file, name: file.name.slice(0, -CLAIMED.length) })),
   };
 }
 
 /** Undefined when it has gone since it was listed. */
-async function seeFile(path: string, name: string): Promise<Seen | undefined> {
+async function findFile(path: string, name: string): Promise<FoundFile | undefined> {
   try {
     const { size, mtimeMs } = await stat(path);
     return { name, size, changedAt: mtimeMs };
@@ -98,8 +84,8 @@ export async function readUpTo(path: string, limit: number): Promise<{ raw: Buff
 }
 
 /**
- * Moves a file into a folder under `name`, or `name (2)`, ... when that is taken: never over another file. Gives the new
- * path; undefined when the file is not there any more. Stopped at any point and repeated, it ends the same way.
+ * Moves a file into a folder under `name`, or `name (2)`, ... when that exists: never over another file. Gives the new
+ * path; undefined when the file is gone. Interrupted at any point and repeated, it has the same result.
  */
 export async function moveInto(path: string, folder: string, name: string): Promise<string | undefined> {
   await mkdir(folder, { recursive: true });
@@ -108,7 +94,7 @@ export async function moveInto(path: string, folder: string, name: string): Prom
   for (let number = 1; ; number++) {
     const target = join(folder, number === 1 ? name : `${stem} (${number})${end}`);
     try {
-      if (await place(path, target)) return target;
+      if (await moveUnless(path, target)) return target;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
@@ -116,8 +102,8 @@ export async function moveInto(path: string, folder: string, name: string): Prom
   }
 }
 
-/** False when another file has the name. A link is used because, unlike a rename, it never replaces anything. */
-async function place(path: string, target: string): Promise<boolean> {
+/** False when another file has the name. A link, unlike a rename, never replaces anything. */
+async function moveUnless(path: string, target: string): Promise<boolean> {
   try {
     await link(path, target);
   } catch (error) {
@@ -146,7 +132,7 @@ async function copied(path: string, target: string): Promise<boolean> {
   }
 }
 
-/** The name under which a file is being written: not an extension that anybody picks up. */
+/** The name under which a file is being written: no pickup service reads this extension. */
 export function draftOf(path: string): string {
   return `${path}.part`;
 }
@@ -187,7 +173,7 @@ export async function syncFolder(folder: string): Promise<void> {
     const handle = await open(folder, 'r');
     await handle.sync().finally(() => handle.close());
   } catch {
-    // Windows has no such thing; its rename is durable enough.
+    // Windows cannot do this; its rename is durable.
   }
 }
 

@@ -1,6 +1,9 @@
-// Owns the way of a dropped file: seen twice unchanged -> marked as taken (.$$$) -> inbound message -> moved or deleted.
-// A plain file is always a new drop, also one with a name and content that were there before; a marked one is always a
-// drop that was taken. Its key is its name and the number it was given when it was taken, noted before it is marked.
+// Receives dropped files. The states of a file:
+//   new        a plain file is always a new drop, also one whose name and content were there before. Found unchanged in two
+//              scans, it gets a number (stored), is renamed to name.$$$ -> claimed
+//   claimed    its message is offered under the key name#number -> confirmed, rejected; after a crash it is offered again
+//   confirmed  moved to MoveTo, or deleted
+//   rejected   moved to RefuseTo, with the reason beside it
 import { rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -8,23 +11,23 @@ import {
   type GatewayContext,
   type InboundMessage,
   type InboundState,
-  messageOf,
   type RawMail,
   sleep,
 } from '../../src/driver/contract.js';
-import { type Look, look, moveInto, readUpTo, type Seen, TAKEN } from './files.js';
-import { type Numbers, openNumbers } from './numbers.js';
-import type { DropFolderSettings, Folders } from './settings.js';
+import { type Claims, openClaims } from './claims.js';
+import { CLAIMED, type FoundFile, moveInto, readUpTo, type Scan, scan } from './files.js';
+import type { Folders } from './folders.js';
+import type { DropFolderSettings } from './settings.js';
 
-/** Of a file over MaxMessageBytes, at most this much is handed over: headers, and a text one can recognize it by. */
+/** Bytes of a file over MaxMessageBytes that are received: the header, and text enough to recognize the mail. */
 const BEGINNING = 256 * 1024;
-/** Files that are numbered together, in one write to the journal. */
+/** Files that get their numbers together, in one write to the journal. */
 const BATCH = 50;
 
 interface Inbox {
   readonly context: GatewayContext<DropFolderSettings>;
   readonly folders: Folders;
-  readonly numbers: Numbers;
+  readonly claims: Claims;
 }
 
 export async function* receive(
@@ -33,100 +36,96 @@ export async function* receive(
   signal: AbortSignal,
 ): AsyncGenerator<InboundMessage> {
   const { settings, clock, driverState } = context;
-  const inbox: Inbox = { context, folders, numbers: await openNumbers(driverState) };
-  const where: Look = {
+  const inbox: Inbox = { context, folders, claims: await openClaims(driverState) };
+  const where: Scan = {
     folder: folders.folder,
     subfolders: settings.IncludeSubfolders,
     extension: settings.Extension,
-    without: [folders.done, folders.refused],
+    except: [folders.done, folders.rejected],
   };
-  yield* leftovers(inbox, where, signal);
-  let before = new Map<string, Seen>();
+  yield* resumeClaimed(inbox, where, signal);
+  let before = new Map<string, FoundFile>();
   while (!signal.aborted) {
-    const { waiting, taken } = await look(where);
-    const marked = new Set(taken.map(({ name }) => name));
-    // The same name again while the first is still being handed over: it waits until the first is out of the way.
-    const ready = waiting.filter((file) => unchanged(before.get(file.name), file) && !marked.has(file.name));
-    before = new Map(waiting.map((file) => [file.name, file]));
-    yield* takeAll(inbox, ready, signal);
+    const { fresh, claimed } = await scan(where);
+    const claimedNames = new Set(claimed.map(({ name }) => name));
+    // A new file whose name is claimed waits until the claimed one is settled.
+    const ready = fresh.filter((file) => unchanged(before.get(file.name), file) && !claimedNames.has(file.name));
+    before = new Map(fresh.map((file) => [file.name, file]));
+    yield* claimAll(inbox, ready, signal);
     await sleep(clock, settings.PollSeconds * 1000, signal).catch(() => {});
   }
 }
 
-function unchanged(before: Seen | undefined, now: Seen): boolean {
+function unchanged(before: FoundFile | undefined, now: FoundFile): boolean {
   return before?.size === now.size && before.changedAt === now.changedAt;
 }
 
-/** What was taken by an earlier run and not brought to its end. */
-async function* leftovers(inbox: Inbox, where: Look, signal: AbortSignal): AsyncGenerator<InboundMessage> {
-  const { numbers, context } = inbox;
-  const { taken } = await look(where);
-  await numbers.add(taken.map(({ name }) => name).filter((name) => !numbers.has(name)));
-  const there = new Set(taken.map(({ name }) => name));
-  const names = [...new Set([...numbers.names(), ...there])];
-  const states = await context.driverState.statesOf(names.map((name) => numbers.keyOf(name)));
+/** Files that an earlier run claimed and did not settle. */
+async function* resumeClaimed(inbox: Inbox, where: Scan, signal: AbortSignal): AsyncGenerator<InboundMessage> {
+  const { claims, context } = inbox;
+  const { claimed } = await scan(where);
+  await claims.add(claimed.map(({ name }) => name).filter((name) => !claims.has(name)));
+  const existing = new Set(claimed.map(({ name }) => name));
+  const names = [...new Set([...claims.names(), ...existing])];
+  const states = await context.driverState.statesOf(names.map((name) => claims.keyOf(name)));
   for (const name of names) {
     if (signal.aborted) return;
-    const key = numbers.keyOf(name);
+    const key = claims.keyOf(name);
     const state = states.get(key);
-    // Acknowledged and moved away already, only the journal does not know yet: the confirm has nothing left to move.
-    if (!there.has(name) && state !== 'acknowledged') {
-      numbers.done(name);
+    // An acknowledged file that is gone was moved before the journal was told: confirming it tells the journal.
+    if (!existing.has(name) && state !== 'acknowledged') {
+      claims.settle(name);
       continue;
     }
-    const inboundMessage = await inboundMessageOf(inbox, name, key, state);
-    if (inboundMessage) yield inboundMessage;
+    const message = await messageOf(inbox, name, key, state);
+    if (message) yield message;
   }
 }
 
-async function* takeAll(inbox: Inbox, files: readonly Seen[], signal: AbortSignal): AsyncGenerator<InboundMessage> {
-  const { numbers, folders, context } = inbox;
+async function* claimAll(
+  inbox: Inbox,
+  files: readonly FoundFile[],
+  signal: AbortSignal,
+): AsyncGenerator<InboundMessage> {
+  const { claims, folders, context } = inbox;
   for (let at = 0; at < files.length; at += BATCH) {
     const batch = files.slice(at, at + BATCH);
-    await numbers.add(batch.map(({ name }) => name));
+    await claims.add(batch.map(({ name }) => name));
     for (const { name } of batch) {
       if (signal.aborted) return;
       const path = join(folders.folder, name);
       try {
-        await rename(path, path + TAKEN);
-      } catch (error) {
-        // Gone again, or held open by its writer: the next look tells.
-        if (codeOf(error) !== 'ENOENT')
-          context.log.warn({ file: path }, `cannot take the file yet: ${messageOf(error)}`);
+        await rename(path, path + CLAIMED);
+      } catch (err) {
+        // Gone again, or held open by the program that writes it: the next scan tells.
+        if (codeOf(err) !== 'ENOENT') context.log.warn({ file: path, err }, 'file cannot be claimed yet');
         continue;
       }
-      const inboundMessage = await inboundMessageOf(inbox, name, numbers.keyOf(name), undefined);
-      if (inboundMessage) yield inboundMessage;
+      const message = await messageOf(inbox, name, claims.keyOf(name), undefined);
+      if (message) yield message;
     }
   }
 }
 
-/** Undefined when there is nothing to hand over. */
-async function inboundMessageOf(
+/** Undefined when the journal has settled it already and only the file had to follow. */
+async function messageOf(
   inbox: Inbox,
   name: string,
   key: string,
   state: InboundState | undefined,
 ): Promise<InboundMessage | undefined> {
   const { folders, context } = inbox;
-  const path = join(folders.folder, name) + TAKEN;
+  const path = join(folders.folder, name) + CLAIMED;
   if (state === 'quarantined') {
-    await refuse(path, folders.refused, name, 'it is in quarantine');
+    await moveRejected(path, folders.rejected, name, 'it is in quarantine');
     return undefined;
   }
-  const known = state === 'acknowledged' || state === 'confirmed' || state === 'skipped';
-  const content = known ? null : await contentOf(inbox, path, name);
-  const { AfterReceive, MaxMessageBytes } = context.settings;
-  const confirm = async () => {
-    if (AfterReceive === 'Move' || (await sizeOf(path)) > MaxMessageBytes)
-      await moveInto(path, folders.done, basename(name));
-    else await unlink(path).catch(ignoreGone);
-    inbox.numbers.done(name);
-  };
+  const confirm = () => confirmFile(inbox, path, name);
   if (state === 'confirmed' || state === 'skipped') {
     await confirm();
     return undefined;
   }
+  const content = state === 'acknowledged' ? null : await contentOf(context, folders, path, name);
   return {
     key,
     fingerprint: '',
@@ -134,22 +133,35 @@ async function inboundMessageOf(
     bytes: content?.raw.length ?? 0,
     confirm,
     reject: async (reason) => {
-      await refuse(path, folders.refused, name, reason);
-      inbox.numbers.done(name);
+      await moveRejected(path, folders.rejected, name, reason);
+      inbox.claims.settle(name);
     },
   };
 }
 
-async function contentOf({ context, folders }: Inbox, path: string, name: string): Promise<RawMail> {
-  const { MaxMessageBytes } = context.settings;
-  const receivedAt = context.clock.now();
+async function confirmFile({ context, folders, claims }: Inbox, path: string, name: string): Promise<void> {
+  const { AfterReceive, MaxMessageBytes } = context.settings;
+  if (AfterReceive === 'Move' || (await sizeOf(path)) > MaxMessageBytes)
+    await moveInto(path, folders.done, basename(name));
+  else await unlink(path).catch(ignoreGone);
+  claims.settle(name);
+}
+
+async function contentOf(
+  { settings, clock }: GatewayContext<DropFolderSettings>,
+  folders: Folders,
+  path: string,
+  name: string,
+): Promise<RawMail> {
+  const { MaxMessageBytes } = settings;
+  const receivedAt = clock.now();
   const { raw, size } = await readUpTo(path, MaxMessageBytes + 1);
   if (size <= MaxMessageBytes) return { kind: 'mail', raw, receivedAt };
-  const reason = `the file is larger than MaxMessageBytes (${MaxMessageBytes}); the whole is kept as ${basename(name)} in ${folders.done}`;
+  const reason = `the file is larger than MaxMessageBytes (${MaxMessageBytes}); the whole file is stored as ${basename(name)} in ${folders.done}`;
   return { kind: 'mail', raw: Buffer.from(raw.subarray(0, BEGINNING)), receivedAt, cut: { size, reason } };
 }
 
-async function refuse(path: string, folder: string, name: string, reason: string): Promise<void> {
+async function moveRejected(path: string, folder: string, name: string, reason: string): Promise<void> {
   const target = await moveInto(path, folder, basename(name));
   if (target) await writeFile(join(dirname(target), `${basename(target)}.reason.txt`), `${reason}\n`).catch(() => {});
 }

@@ -1,5 +1,5 @@
-// Owns the writing of mail files. Point of no return: the rename that gives the file its name. The name follows from
-// the Message-ID, so writing the same mail again replaces the file that is still there and never makes a second one.
+// Writes mail files. Point of no return: the rename that gives the file its name. The name follows from the Message-ID, so
+// writing the same mail again replaces the file that is still there and never makes a second one.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import {
@@ -9,7 +9,9 @@ import {
   type Outcome,
   type RecipientRejection,
 } from '../../src/driver/contract.js';
+import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
 import { draftOf, exists, syncFolder, writeWhole } from './files.js';
+import { hiddenRecipients } from './recipients.js';
 
 export interface Outbox {
   readonly folder: string;
@@ -21,7 +23,7 @@ export async function send(
   mail: ComposedMail,
   attempt: Attempt,
 ): Promise<Outcome> {
-  const refused = envelopeHeaders ? [] : hidden(mail);
+  const refused = envelopeHeaders ? [] : hiddenRecipients(mail).map(rejectionOf);
   const refusedNames = new Set(refused.map(({ recipient }) => recipient));
   const accepted = mail.recipients.filter((recipient) => !refusedNames.has(recipient));
   if (accepted.length === 0)
@@ -34,7 +36,7 @@ export async function send(
   return refused.length === 0 ? { kind: 'sent', ...sent } : { kind: 'partial', ...sent, accepted, refused };
 }
 
-/** Undefined when the file has its name; otherwise what became of it. Does not wait for a folder that hangs. */
+/** Undefined when the file has its name; otherwise the outcome. A folder that hangs (network share) is not waited for. */
 function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal): Promise<Outcome | undefined> {
   let finishing = false;
   const mayFinish = () => {
@@ -43,15 +45,16 @@ function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal):
   };
   const late = (): Outcome =>
     finishing
-      ? { kind: 'unknown', detail: `${path} was being given its name when the time was over` }
-      : { kind: 'deferred', detail: `${path} was not complete in time` };
+      ? { kind: 'unknown', detail: `${path} was being given its name when the deadline passed` }
+      : { kind: 'deferred', detail: `${path} was not complete before the deadline` };
   return new Promise((resolve) => {
     const end = (outcome: Outcome | undefined) => {
       signal.removeEventListener('abort', abort);
       resolve(outcome);
     };
-    const abort = () => end(late());
-    if (signal.aborted) return abort();
+    // The rename may have finished while the process stood still.
+    const abort = () => void pendingInputRead().then(() => end(late()));
+    if (signal.aborted) return end(late());
     signal.addEventListener('abort', abort, { once: true });
     writeWhole(path, bytes, mayFinish).then(
       (done) => end(done ? undefined : late()),
@@ -60,12 +63,12 @@ function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal):
   });
 }
 
-/** A file that is there was sent; one still in the making was not; neither: it may have been picked up already. */
+/** A finished file was sent; a draft was not; without either, a pickup service may have taken the file. */
 export async function lookup({ folder }: Outbox, mail: ComposedMail): Promise<Outcome | 'not found'> {
   const path = pathOf(folder, mail);
   if (await exists(path)) return { kind: 'sent', deliverySystemId: idOf(mail), detail: `found as ${path}` };
   if (await exists(draftOf(path))) return 'not found';
-  return { kind: 'unknown', detail: `${path} is not there: either never written, or already picked up` };
+  return { kind: 'unknown', detail: `${path} does not exist: either never written, or already picked up` };
 }
 
 function idOf({ messageId }: ComposedMail): string {
@@ -89,16 +92,7 @@ function envelopeLines({ from, recipients }: ComposedMail): Buffer {
   return Buffer.from(lines.join('\r\n'));
 }
 
-/** Recipients whom the mail's own header does not name: without envelope lines they would never get it. */
-function hidden({ raw, recipients }: ComposedMail): RecipientRejection[] {
-  const text = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
-  const end = text.indexOf('\r\n\r\n');
-  const header = text
-    .toString('utf8', 0, end < 0 ? text.length : end)
-    .replace(/\r\n[ \t]/g, ' ')
-    .toLowerCase();
-  const detail = 'a hidden recipient; set EnvelopeHeaders to true so that the file can name it';
-  return recipients
-    .filter((recipient) => !header.includes(recipient.toLowerCase()))
-    .map((recipient) => ({ recipient, temporary: false, detail }));
+function rejectionOf(recipient: string): RecipientRejection {
+  const detail = 'the header of a mail file does not name this Bcc recipient; set EnvelopeHeaders to true';
+  return { recipient, temporary: false, detail };
 }

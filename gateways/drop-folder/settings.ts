@@ -1,17 +1,18 @@
-// Owns the settings of DropFolder, under the names that FrontStage's administrators know.
-import { isAbsolute, join, resolve } from 'node:path';
+// The settings have the names that FrontStage's administrators know.
+import { isAbsolute, join, sep } from 'node:path';
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { foldersOf, misplaced } from './folders.js';
 
 const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail address');
 
 const shape = {
   FolderName: setting(z.string().min(1), {
     description:
-      'The folder. In: mail files are read from it; out: mail files are written into it. A relative path counts from the data folder. It is made when it is missing.',
+      'The folder. In: mail files are read from it; out: mail files are written into it. A relative path counts from the data folder. It is created when it is missing.',
     example: 'D:\\in\\drop',
   }),
   IncludeSubfolders: setting(z.boolean().default(false), {
-    description: 'True reads the folders inside it, too.',
+    description: 'True also reads the folders inside it.',
     example: true,
     only: 'in',
   }),
@@ -29,22 +30,24 @@ const shape = {
   ),
   PollSeconds: setting(z.number().min(0.1).max(3600).default(2), {
     description:
-      'Seconds between two looks into the folder. A file is taken when it is unchanged from one look to the next.',
+      'Seconds between two scans of the folder. A file is received when it is unchanged from one scan to the next.',
     example: 2,
     only: 'in',
   }),
   AfterReceive: setting(z.enum(['Move', 'Delete']).default('Move'), {
-    description: 'What becomes of a file once the contact center has taken it.',
+    description: 'What happens to a file once the contact center has acknowledged it.',
     example: 'Delete',
     only: 'in',
   }),
   MoveTo: setting(z.string().min(1).optional(), {
-    description: 'Where taken files go with AfterReceive Move. When absent: the folder "done" inside FolderName.',
+    description:
+      'Where received files go with AfterReceive Move: a folder inside FolderName or beside it, not above it. When absent: the folder "done" inside FolderName.',
     example: 'D:\\in\\done',
     only: 'in',
   }),
   RefuseTo: setting(z.string().min(1).optional(), {
-    description: 'Where files go that ended in quarantine. When absent: the folder "refused" inside FolderName.',
+    description:
+      'Where files go whose message ended in quarantine: a folder inside FolderName or beside it, not above it. When absent: the folder "refused" inside FolderName.',
     example: 'D:\\in\\refused',
     only: 'in',
   }),
@@ -56,50 +59,39 @@ const shape = {
       .default(30 * 1024 * 1024),
     {
       description:
-        'Of a larger file (bytes) only the beginning is handed over, with a note; the file itself is then always kept.',
+        'Of a larger file (bytes) only the beginning is received, with a note; the file itself is then never deleted.',
       example: 31_457_280,
       only: 'in',
     },
   ),
   From: setting(address.optional(), {
-    description: 'Sender address of everything written by this gateway. When absent: the address in the order.',
+    description: 'Sender address of everything written by this gateway. When absent: the address in the send request.',
     example: 'support@example.com',
     only: 'out',
   }),
   FromName: setting(z.string().optional(), {
-    description: 'Display name of the sender. When absent: the name in the order.',
+    description: 'Display name of the sender. When absent: the name in the send request.',
     example: 'Example Support',
     only: 'out',
   }),
   EnvelopeHeaders: setting(z.boolean().default(false), {
     description:
-      'True begins every file with X-Sender and X-Receiver lines, as pickup folders (IIS, Exchange) expect. Without them a file has no place for hidden (Bcc) recipients, and a mail to them is refused.',
+      'True begins every file with X-Sender and X-Receiver lines, as pickup folders (IIS, Exchange) expect. Without them a file has no place for hidden (Bcc) recipients, so these are rejected.',
     example: true,
     only: 'out',
   }),
 };
 
-/** A folder that files are moved into must not be the one they are read from: they would come again and again. */
+/** Stands for the unknown data folder; deep enough that `..` in a path stays inside the comparison. */
+const ANY_FOLDER = join(sep, ...Array.from({ length: 32 }, () => '_'));
+
 export const settings = settingsSchema(shape, (given) => {
-  const same = (path: string | undefined) => path !== undefined && resolve(path) === resolve(given.FolderName);
-  const message = 'must be another folder than FolderName, or its files would be received again';
-  const wrong = [];
-  if (same(given.MoveTo)) wrong.push({ setting: 'MoveTo', message });
-  if (same(given.RefuseTo)) wrong.push({ setting: 'RefuseTo', message });
-  return wrong;
+  // Only paths of the same kind can be compared without the data folder; `open` and `check` compare all of them.
+  const comparable = (path: string | undefined) =>
+    path === undefined || isAbsolute(path) !== isAbsolute(given.FolderName) ? undefined : path;
+  const { FolderName, MoveTo, RefuseTo } = given;
+  return misplaced(foldersOf({ FolderName, MoveTo: comparable(MoveTo), RefuseTo: comparable(RefuseTo) }, ANY_FOLDER));
 });
 
 type Parsed = Extract<ReturnType<typeof settings.parse>, { ok: true }>;
 export type DropFolderSettings = Parsed['settings'];
-
-export interface Folders {
-  readonly folder: string;
-  readonly done: string;
-  readonly refused: string;
-}
-
-export function foldersOf({ FolderName, MoveTo, RefuseTo }: DropFolderSettings, dataDir: string): Folders {
-  const full = (path: string) => (isAbsolute(path) ? path : resolve(dataDir, path));
-  const folder = full(FolderName);
-  return { folder, done: full(MoveTo ?? join(folder, 'done')), refused: full(RefuseTo ?? join(folder, 'refused')) };
-}
