@@ -1,37 +1,39 @@
-// Owns the composition: which parts there are, what each is handed, in which order they start, and that they stop in reverse.
-import { randomBytes } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync } from 'node:fs';
+// The composition root: one builder for each subsystem. `startService` is the order in which they start; everything closes
+// in reverse, each part and all of them together in bounded time, the journal last.
+import { createReadStream, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { attachmentFolder, type Config } from './config.js';
-import { createReader } from './content/create-reader.js';
 import type { FaxComposer } from './content/fax/render/compose.js';
-import type { FrontDesk } from './embedded-server/server.js';
+import { createReader } from './content/create-reader.js';
+import type { Reader } from './content/reader.js';
+import type { EmbeddedServer } from './embedded-server/server.js';
 import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
-import { createMetrics } from './http/metrics.js';
-import { startHttp } from './http/server.js';
+import { createMetrics, type PrometheusMetrics } from './http/metrics.js';
+import { type PublicUrl, publicUrl } from './http/public-url.js';
+import { type HttpPort, startHttp } from './http/server.js';
 import type { JournalOptions } from './journal/open.js';
 import type { Journal } from './journal/types/journal.js';
 import type { Clock, Random } from './kit/clock.js';
 import { type Closers, closers } from './kit/closers.js';
 import { GatepostError, messageOf } from './kit/errors.js';
 import type { Log } from './kit/log.js';
-import { loop } from './kit/loop.js';
+import { type Loop, loop } from './kit/loop.js';
 import { once } from './kit/once.js';
 import type { Redactor } from './kit/redact.js';
 import { stopper } from './kit/stopper.js';
 import type { GatewayView } from './model/gateway-view.js';
 import { controlQueue } from './pipeline/control-queue.js';
 import type { DriverTable } from './pipeline/gateways/config.js';
-import { gatewayRegistry } from './pipeline/gateways/registry.js';
+import { type GatewayRegistry, gatewayRegistry } from './pipeline/gateways/registry.js';
 import { secretsFrom } from './pipeline/gateways/secrets.js';
-import { gatewaySync } from './pipeline/gateways/sync.js';
-import { replies as createReplies } from './pipeline/outbound/replies.js';
-import { ackTracker } from './pipeline/server/ack-tracker.js';
+import { type GatewaySync, gatewaySync } from './pipeline/gateways/sync.js';
+import { replies } from './pipeline/outbound/replies.js';
+import { type AckTracker, ackTracker } from './pipeline/server/ack-tracker.js';
 import { dispatch } from './pipeline/server/dispatch.js';
 import type { ServerLink } from './pipeline/server/link.js';
-import { type Client, type ClientState, createClient } from './simprot/client.js';
-import { type ChannelTable, DEFAULT_CHANNEL_TABLE } from './simprot/messages.js';
+import { channelsOf, clientTls, embeddedServerTls, serverPassword } from './server-settings.js';
+import { type Client, type ClientHandlers, type ClientState, createClient } from './simprot/client.js';
 
 export interface Platform {
   clock: Clock;
@@ -51,12 +53,20 @@ export interface Service {
   state(): ClientState;
   views(): GatewayView[];
   listed(): boolean;
-  /** Drains the gateways, answers what can be answered, closes everything. */
+  /** Drains the gateways, answers what can be answered, closes everything. Never takes longer than 10 s. */
   stop(): Promise<void>;
 }
 
-/** What is under way when the service is told to stop gets this long, ms; below the 10 s after which orchestrators kill. */
-const STOP_GRACE_MS = 6_000;
+/** Orchestrators kill 10 s after they asked to stop; the journal's time comes on top of the total. */
+const STOP = {
+  totalMs: 8_500,
+  /** What is under way gets this long. */
+  graceMs: 6_000,
+  gatewaysMs: 8_000,
+  partMs: 1_000,
+  httpMs: 2_500,
+  journalMs: 1_000,
+} as const;
 /** A removed or changed gateway may finish what is under way for this long, ms. */
 const DRAIN_MS = 15_000;
 const MB = 1024 * 1024;
@@ -65,202 +75,102 @@ const DAY_MS = 86_400_000;
 const SWEEP_MS = 6 * 3_600_000;
 
 export async function startService(config: Config, platform: Platform): Promise<Service> {
-  const stack = closers();
+  const stack = closers({ clock: platform.clock, totalMs: STOP.totalMs });
+  const close = once(() => closeAll(stack, platform.log));
   try {
-    return await compose(config, platform, stack);
+    return await start(config, platform, stack, close);
   } catch (error) {
-    await stack.close().catch((late) => platform.log.warn({ error: messageOf(late) }, 'not everything closed cleanly'));
+    await close();
     throw error;
   }
 }
 
-async function compose(config: Config, platform: Platform, stack: Closers): Promise<Service> {
-  const { clock, random, log, redactor } = platform;
-  makeFolder(config.dataDir);
-  const password = config.server.password || madeUpPassword(config);
-  redactor.add(password);
-
-  const journal = await (platform.openJournal ?? openHere)(config.journal, {
-    clock,
-    log,
-    directory: attachmentFolder(config),
-  });
-  stack.add('journal', () => journal.close());
-  const desk = config.server.mode === 'embedded' ? await embedded(config, password, platform, stack) : null;
-
-  const metrics = createMetrics({ clock, log });
-  const life = stopper();
-  const { ocr, ocrLanguages, ocrSeconds } = config.fax;
-  const recognition = ocr && { languages: ocrLanguages, secondsPerFax: ocrSeconds };
-  const reader = createReader({ clock, log, ocr: recognition });
-  stack.add('reader', () => reader.close());
-  const fax = faxComposer(config, platform);
-  stack.add('fax composer', () => fax.close());
-
-  let signer: LinkSigner | undefined;
-  // Known once the port is bound, which is before the first gateway starts.
-  let boundUrl = '';
-  const webhookUrl = (gatewayId: string) => `${config.http.publicUrl || boundUrl}/webhooks/${gatewayId}`;
-  let onFrame: (frame: { code: string; content: unknown }) => void = () => {};
-  let onState: (state: ClientState) => void = () => {};
-  const client = createClient({
-    host: config.server.host,
-    port: desk?.port ?? config.server.port,
-    tls: config.server.tls ? tlsOf(config) : undefined,
-    account: config.server.account,
-    password,
-    peerAddresses: config.server.peerAddresses,
-    instance: `${hostname()}-${process.pid}`,
-    encoding: config.wire.content,
-    maxBodyBytes: config.wire.maxBodyMB * MB,
-    clock,
-    random,
-    log,
-    onFrame: (frame) => onFrame(frame),
-    onState: (state) => onState(state),
-  });
-  stack.add('connection to the server', () => client.stop());
-  const serverLink = serverLinkOf(client);
-  const acks = ackTracker({ journal, clock, random, log, signal: life.signal });
-
-  const gateways = gatewayRegistry({
-    ...platform,
+async function start(config: Config, platform: Platform, stack: Closers, stop: () => Promise<void>): Promise<Service> {
+  const password = serverPassword(config);
+  platform.redactor.add(password);
+  const journal = await openStorage(config, platform, stack);
+  const embedded = await startEmbedded(config, password, platform, stack);
+  const client = createServerClient(config, { password, port: embedded?.port }, platform);
+  stack.add('connection to the server', () => client.stop(), STOP.partMs);
+  const address = publicUrl(config.http.publicUrl);
+  const common: Common = {
+    config,
+    platform,
     journal,
-    metrics,
-    dataDir: config.dataDir,
-    secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
-    serverLink,
-    acks,
-    reader,
-    fax,
-    webhookUrl,
-    link: (attachment) => (signer ? signer.link(attachment) : ''),
-    limits: {
-      window: config.inbound.window,
-      windowBytes: config.inbound.windowMB * MB,
-      ackMs: config.inbound.ackSeconds * 1000,
-      backoff: { first: config.inbound.retryFirstSeconds * 1000, longest: config.inbound.retryLongestSeconds * 1000 },
-      rejections: config.inbound.refusals,
-    },
-    answerMs: config.outbound.answerSeconds * 1000,
-    drainMs: DRAIN_MS,
-  });
-  const sync = gatewaySync({
-    clock,
-    log,
-    serverLink,
-    gateways,
-    channels: channelsOf(config),
-    peerAddresses: config.server.peerAddresses,
-    refreshMs: config.server.refreshSeconds * 1000,
-  });
-  const sendRequests = createReplies({
-    clock,
-    log,
-    serverLink,
-    gateways,
-    journal,
-    metrics,
-    answerMs: config.outbound.answerSeconds * 1000,
-    signal: life.signal,
-  });
-  onFrame = dispatch({ log, acks, sync, sendRequests, metrics });
-  onState = (state) => {
-    if (state.is === 'up') return sync.connected();
-    acks.disconnected();
-    sync.disconnected();
+    metrics: createMetrics(platform),
+    address,
+    signer: await createSigner(config, address, platform),
+    serverLink: linkOf(client),
+    life: stopper(),
   };
+  const fax = faxComposer(config, platform);
+  stack.add('fax composer', () => fax.close(), STOP.partMs);
+  const reader = startReader(config, platform);
+  const acks = ackTracker({ ...platform, journal, signal: common.life.signal });
+  const registry = createRegistry(common, { reader, fax, acks });
+  const sync = createSync(common, registry);
+  const http = await openHttp(common, { client, registry, sync }, stack);
+  stack.add('pending answers', () => common.life.abort(new Error('the connector is stopping')));
+  // The reader ends with the gateways: a message that is still being read comes again after the restart.
+  const stopGateways = () => Promise.all([registry.stop(STOP.graceMs), reader.close()]);
+  stack.add('gateways', async () => void (await stopGateways()), STOP.gatewaysMs);
+  startChores(common, registry, stack);
+  // First of all to stop: no list starts a gateway any more.
+  stack.add('list of gateways', () => sync.stop(), STOP.partMs);
+  client.start(handlers(common, { registry, sync, acks }));
+  return serviceOf({ http, embedded, client, registry, sync, stop });
+}
 
-  const http = await startHttp({
-    host: config.http.host,
-    port: config.http.port,
-    log,
-    clock,
-    metrics,
-    probes: {
-      server: () => client.state,
-      listed: () => sync.listed,
-      gateways: () => gateways.views(),
-      healthy: () => journal.healthy(),
-      redact: (text) => redactor.redact(text),
-    },
-    webhooks: {
-      urlOf: webhookUrl,
-      handle: (gatewayId, request) => gateways.webhook(gatewayId, request),
-      // Of gateways that run here only: whoever posts to made-up ids must not fill the metrics with them.
-      inputRejected(gatewayId, reason) {
-        if (gateways.views().some(({ id }) => id === gatewayId)) metrics.inputRejected(gatewayId, reason);
-      },
-    },
-    attachments: {
-      async find(id) {
-        const found = await journal.attachment(id);
-        return found && { ...found, open: () => createReadStream(found.path) };
-      },
-      links: { verify: (...link) => (signer ? signer.verify(...link) : 'forged') },
-    },
+/** What most builders need. */
+interface Common {
+  config: Config;
+  platform: Platform;
+  journal: Journal;
+  metrics: PrometheusMetrics;
+  address: PublicUrl;
+  signer: LinkSigner;
+  serverLink: ServerLink;
+  /** Aborts when no answer can be written any more. */
+  life: AbortController;
+}
+
+async function closeAll(stack: Closers, log: Log): Promise<void> {
+  await stack.close().catch((failure: AggregateError) => {
+    for (const error of failure.errors) log.warn({ err: messageOf(error) }, 'a part did not stop cleanly');
   });
-  stack.add('HTTP port', () => http.close());
-  boundUrl = http.url;
-  const key = await loadLinkKey(join(config.dataDir, 'link.key'));
-  const lifetimeMs = config.retention.attachmentDays * DAY_MS;
-  signer = linkSigner({ key, baseUrl: config.http.publicUrl || http.url, clock, lifetimeMs });
-  metrics.watch({
-    server: () => client.state,
-    gateways: () => gateways.views(),
-    journal,
-  });
+}
 
-  const asking = controlQueue({ dataDir: config.dataDir, journal, gateways, clock, log });
-  stack.add('requests', () => asking.stop());
-  const sweeping = sweeper(config, journal, platform);
-  stack.add('retention', () => sweeping.stop());
-  stack.add('waiting answers', () => life.abort(new Error('stopping')));
-  // Last in, first out: draining gateways still have the connection to answer on.
-  stack.add('gateways', () => gateways.stop(STOP_GRACE_MS));
-  stack.add('list of gateways', () => sync.stop());
-  const leftovers = sendRequests.answerLeftovers();
-  leftovers.catch((error) =>
-    log.error({ error: messageOf(error) }, 'unanswered orders of the last run could not be read'),
-  );
-  client.start();
-
+function serviceOf(parts: {
+  http: HttpPort;
+  embedded: EmbeddedServer | null;
+  client: Client;
+  registry: GatewayRegistry;
+  sync: GatewaySync;
+  stop: () => Promise<void>;
+}): Service {
+  const { http, embedded, client, registry, sync, stop } = parts;
   return {
     http: { port: http.port, url: http.url },
-    serverPort: desk?.port ?? null,
+    serverPort: embedded?.port ?? null,
     state: () => client.state,
-    views: () => gateways.views(),
+    views: () => registry.views(),
     listed: () => sync.listed,
-    stop: once(() => stack.close()),
+    stop,
   };
 }
 
-/** Loaded when needed: with the journal on a thread of its own, its SQL layer would be here for nothing. */
+async function openStorage(config: Config, platform: Platform, stack: Closers): Promise<Journal> {
+  const { clock, log, openJournal = openHere } = platform;
+  makeFolder(config.dataDir);
+  const journal = await openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
+  stack.add('journal', () => journal.close(), STOP.journalMs, STOP.journalMs);
+  return journal;
+}
+
+/** Loaded when needed: with the journal on a thread of its own, this thread does not need the SQL layer. */
 async function openHere(url: string, options: JournalOptions): Promise<Journal> {
   const { openJournal } = await import('./journal/open.js');
   return openJournal(url, options);
-}
-
-/** Its image and PDF libraries are loaded with the first fax, so that nobody else carries them. */
-function faxComposer({ fax }: Config, { clock, log, env }: Platform): FaxComposer {
-  const program = (setting: string) => (setting === 'auto' ? {} : { path: setting === 'off' ? null : setting });
-  const [chromium, ghostscript] = [program(fax.chromium), program(fax.ghostscript)];
-  let made: Promise<FaxComposer> | undefined;
-  const make = async () =>
-    (await import('./content/fax/render/compose.js')).createFaxComposer({
-      clock,
-      log: log.child({ part: 'fax composer' }),
-      env,
-      ...('path' in chromium && { chromium: chromium.path }),
-      ...('path' in ghostscript && { ghostscript: ghostscript.path }),
-    });
-  return {
-    async compose(...sendRequest) {
-      made ??= make();
-      return (await made).compose(...sendRequest);
-    },
-    close: async () => (await made)?.close(),
-  };
 }
 
 function makeFolder(path: string): void {
@@ -275,73 +185,52 @@ function makeFolder(path: string): void {
   }
 }
 
-/** Both ends of the connection are in this process, so nobody needs to know it. A remote server has its own idea of it. */
-function madeUpPassword(config: Config): string {
-  if (config.server.mode === 'embedded') return randomBytes(24).toString('base64url');
-  throw new GatepostError('config/invalid', 'server.password is missing: the account needs one to log in with', {
-    advice: 'set GATEPOST_SERVER_PASSWORD, or server.password in the configuration',
-  });
-}
-
-async function embedded(config: Config, password: string, platform: Platform, stack: Closers): Promise<FrontDesk> {
-  const { clock, log } = platform;
-  const { startFrontDesk } = await import('./embedded-server/server.js');
-  const desk = await startFrontDesk({
+async function startEmbedded(
+  config: Config,
+  password: string,
+  { clock, log }: Platform,
+  stack: Closers,
+): Promise<EmbeddedServer | null> {
+  if (config.server.mode !== 'embedded') return null;
+  const { startEmbeddedServer } = await import('./embedded-server/server.js');
+  const server = await startEmbeddedServer({
     host: config.server.host,
     port: config.server.port,
     account: config.server.account,
     password,
     gatewaysFile: config.frontdesk.gateways,
     storePath: config.frontdesk.store,
-    ...deskTls(config),
+    ...embeddedServerTls(config),
     clock,
-    log: log.child({ part: 'front desk' }),
+    log: log.child({ part: 'embedded server' }),
   });
-  stack.add('front desk', () => desk.close());
-  return desk;
+  stack.add('embedded server', () => server.close(), STOP.partMs);
+  return server;
 }
 
-/** With TLS the embedded server needs a certificate of its own. */
-export function deskTls(config: Config) {
-  if (!config.server.tls) return {};
-  const { cert, key } = tlsOf(config);
-  if (cert && key) return { tls: { cert, key } };
-  throw new GatepostError('config/invalid', 'server.tls is on, but the front desk has no certificate', {
-    advice: 'name its PEM files in server.tlsCert and server.tlsKey, or leave server.tls out',
+function createServerClient(
+  config: Config,
+  { password, port = config.server.port }: { password: string; port: number | undefined },
+  { clock, random, log }: Platform,
+): Client {
+  const { host, account, peerAddresses } = config.server;
+  return createClient({
+    host,
+    port,
+    tls: clientTls(config),
+    account,
+    password,
+    peerAddresses,
+    instance: `${hostname()}-${process.pid}`,
+    encoding: config.wire.content,
+    maxBodyBytes: config.wire.maxBodyMB * MB,
+    clock,
+    random,
+    log,
   });
 }
 
-export function tlsOf(config: Config) {
-  const { tlsCa, tlsCert, tlsKey, tlsName, tlsVerify } = config.server;
-  return {
-    ca: pem(tlsCa, 'server.tlsCa'),
-    cert: pem(tlsCert, 'server.tlsCert'),
-    key: pem(tlsKey, 'server.tlsKey'),
-    servername: tlsName || undefined,
-    rejectUnauthorized: tlsVerify,
-  };
-}
-
-function pem(path: string, key: string): string | undefined {
-  if (path === '') return undefined;
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new GatepostError('config/invalid', `${key}: cannot read ${path}: ${messageOf(error)}`, {
-      advice: 'name an existing PEM file that the user running gatepost may read',
-      cause: error,
-    });
-  }
-}
-
-export function channelsOf(config: Config): ChannelTable {
-  const own = Object.entries(config.wire.channels);
-  return own.length === 0
-    ? DEFAULT_CHANNEL_TABLE
-    : Object.fromEntries(own.map(([number, channel]) => [Number(number), channel]));
-}
-
-function serverLinkOf(client: Client): ServerLink {
+function linkOf(client: Client): ServerLink {
   return {
     get up() {
       return client.state.is === 'up';
@@ -352,7 +241,162 @@ function serverLinkOf(client: Client): ServerLink {
   };
 }
 
-function sweeper({ retention }: Config, journal: Journal, { clock, log }: Platform) {
+function startReader({ fax }: Config, { clock, log }: Platform): Reader {
+  const ocr = fax.ocr && { languages: fax.ocrLanguages, secondsPerFax: fax.ocrSeconds };
+  return createReader({ clock, log, ocr });
+}
+
+/** Its image and PDF libraries are loaded with the first fax. */
+function faxComposer({ fax }: Config, { clock, log, env }: Platform): FaxComposer {
+  const program = (setting: string) => (setting === 'auto' ? undefined : setting === 'off' ? null : setting);
+  const [chromium, ghostscript] = [program(fax.chromium), program(fax.ghostscript)];
+  let loaded: FaxComposer | undefined;
+  const load = once(async () => {
+    const { createFaxComposer } = await import('./content/fax/render/compose.js');
+    loaded = createFaxComposer({
+      clock,
+      log: log.child({ part: 'fax composer' }),
+      env,
+      ...(chromium !== undefined && { chromium }),
+      ...(ghostscript !== undefined && { ghostscript }),
+    });
+    return loaded;
+  });
+  return {
+    compose: async (...input) => (await load()).compose(...input),
+    close: async () => loaded?.close(),
+  };
+}
+
+async function createSigner(config: Config, address: PublicUrl, { clock }: Platform): Promise<LinkSigner> {
+  const key = await loadLinkKey(join(config.dataDir, 'link.key'));
+  return linkSigner({ key, baseUrl: () => address.base, clock, lifetimeMs: config.retention.attachmentDays * DAY_MS });
+}
+
+function createRegistry(
+  { config, platform, journal, metrics, address, signer, serverLink }: Common,
+  content: { reader: Reader; fax: FaxComposer; acks: AckTracker },
+): GatewayRegistry {
+  const { inbound } = config;
+  return gatewayRegistry({
+    ...platform,
+    ...content,
+    journal,
+    metrics,
+    dataDir: config.dataDir,
+    secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
+    serverLink,
+    webhookUrl: (gatewayId) => address.webhook(gatewayId),
+    link: (attachment) => signer.link(attachment),
+    limits: {
+      window: inbound.window,
+      windowBytes: inbound.windowMB * MB,
+      ackMs: inbound.ackSeconds * 1000,
+      backoff: { first: inbound.retryFirstSeconds * 1000, longest: inbound.retryLongestSeconds * 1000 },
+      rejections: inbound.refusals,
+    },
+    answerMs: config.outbound.answerSeconds * 1000,
+    drainMs: DRAIN_MS,
+  });
+}
+
+function createSync({ config, platform, serverLink }: Common, gateways: GatewayRegistry): GatewaySync {
+  return gatewaySync({
+    clock: platform.clock,
+    log: platform.log,
+    serverLink,
+    gateways,
+    channels: channelsOf(config),
+    peerAddresses: config.server.peerAddresses,
+    refreshMs: config.server.refreshSeconds * 1000,
+  });
+}
+
+interface Parts {
+  client: Client;
+  registry: GatewayRegistry;
+  sync: GatewaySync;
+}
+
+async function openHttp(common: Common, { client, registry, sync }: Parts, stack: Closers): Promise<HttpPort> {
+  const { config, platform, journal, metrics, address, signer } = common;
+  const server = () => client.state;
+  const gateways = () => registry.views();
+  const http = await startHttp({
+    host: config.http.host,
+    port: config.http.port,
+    log: platform.log,
+    clock: platform.clock,
+    metrics,
+    probes: {
+      server,
+      listed: () => sync.listed,
+      gateways,
+      healthy: () => journal.healthy(),
+      redact: (text) => platform.redactor.redact(text),
+    },
+    webhooks: webhookSources(registry, metrics, address),
+    attachments: { find: (id) => findAttachment(journal, id), links: signer },
+  });
+  stack.add('HTTP port', () => http.close(), STOP.httpMs);
+  address.bound(http.url);
+  metrics.watch({ server, gateways, journal });
+  return http;
+}
+
+function webhookSources(registry: GatewayRegistry, metrics: PrometheusMetrics, address: PublicUrl) {
+  return {
+    urlOf: (gatewayId: string) => address.webhook(gatewayId),
+    handle: registry.webhook.bind(registry),
+    // Only for gateways of this process: requests with made-up ids must not add label values.
+    inputRejected(gatewayId: string, reason: string) {
+      if (registry.views().some(({ id }) => id === gatewayId)) metrics.inputRejected(gatewayId, reason);
+    },
+  };
+}
+
+async function findAttachment(journal: Journal, id: string) {
+  const found = await journal.attachment(id);
+  return found && { ...found, open: () => createReadStream(found.path) };
+}
+
+function handlers(
+  common: Common,
+  parts: { registry: GatewayRegistry; sync: GatewaySync; acks: AckTracker },
+): ClientHandlers {
+  const { config, platform, journal, metrics, serverLink, life } = common;
+  const { registry, sync, acks } = parts;
+  const sendRequests = replies({
+    ...platform,
+    serverLink,
+    gateways: registry,
+    journal,
+    metrics,
+    answerMs: config.outbound.answerSeconds * 1000,
+    signal: life.signal,
+  });
+  sendRequests
+    .answerLeftovers()
+    .catch((error) => platform.log.error({ err: messageOf(error) }, 'unanswered send requests could not be read'));
+  return {
+    onFrame: dispatch({ log: platform.log, acks, sync, sendRequests, metrics }),
+    onState(state) {
+      if (state.is === 'up') return sync.connected();
+      acks.disconnected();
+      sync.disconnected();
+    },
+  };
+}
+
+function startChores({ config, platform, journal }: Common, registry: GatewayRegistry, stack: Closers): void {
+  const { clock, log } = platform;
+  const commands = controlQueue({ dataDir: config.dataDir, journal, gateways: registry, clock, log });
+  stack.add('control queue', () => commands.stop(), STOP.partMs);
+  const sweeping = sweeper(config, journal, platform);
+  stack.add('retention', () => sweeping.stop(), STOP.partMs);
+}
+
+function sweeper({ retention }: Config, journal: Journal, { clock, log }: Platform): Loop {
   return loop({ clock, log, name: 'removing old entries', failurePauseMs: SWEEP_MS / 64 }, async () => {
     const { removed } = await journal.sweep(retention);
     if (removed > 0) log.info({ removed }, 'old entries of the journal were removed');

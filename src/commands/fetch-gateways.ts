@@ -7,7 +7,7 @@ import { deadline } from '../kit/deadline.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { GatewayInfo } from '../model/message.js';
-import { channelsOf, tlsOf } from '../service.js';
+import { channelsOf, clientTls } from '../server-settings.js';
 import { createClient } from '../simprot/client.js';
 import { gatewayInfo, MSG } from '../simprot/messages.js';
 
@@ -19,12 +19,12 @@ export async function fetchGateways(
 ): Promise<GatewayInfo[]> {
   const entry = gatewayInfo(channelsOf(config));
   const due = deadline(clock, PATIENCE_MS);
-  let heard: (content: unknown) => void = () => {};
+  let answered: (content: unknown) => void = () => {};
   let trouble = '';
   const client = createClient({
     host: config.server.host,
     port: config.server.port,
-    tls: config.server.tls ? tlsOf(config) : undefined,
+    tls: clientTls(config),
     account: config.server.account,
     password: config.server.password,
     peerAddresses: [],
@@ -32,20 +32,21 @@ export async function fetchGateways(
     clock,
     random,
     log,
+  });
+  client.start({
     onFrame: ({ code, content }) => {
-      if (code === MSG.gateways) heard(content);
+      if (code === MSG.gateways) answered(content);
     },
     onState: (state) => {
       if ('reason' in state) trouble = state.reason;
     },
   });
-  client.start();
   try {
     await client.untilUp(due.signal);
     const found: GatewayInfo[] = [];
     for (const address of config.server.peerAddresses) {
       const answer = new Promise<unknown>((resolve) => {
-        heard = resolve;
+        answered = resolve;
       });
       await client.send(MSG.getGateways, address);
       const list = await due.race(answer, 'the list of gateways');

@@ -3,7 +3,8 @@
 import type { Config } from '../config.js';
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import { deskTls, type Platform, type Service, startService } from '../service.js';
+import { embeddedServerTls } from '../server-settings.js';
+import { type Platform, type Service, startService } from '../service.js';
 import type { Output } from './output.js';
 
 /** How long the welcome waits for the first list of gateways, ms; the service itself waits for ever. */
@@ -37,15 +38,15 @@ export async function frontdeskCommand(
       advice: 'set GATEPOST_SERVER_PASSWORD for the front desk and for its connectors',
     });
   }
-  const { startFrontDesk } = await import('../embedded-server/server.js');
-  const desk = await startFrontDesk({
+  const { startEmbeddedServer } = await import('../embedded-server/server.js');
+  const desk = await startEmbeddedServer({
     host,
     port,
     account,
     password,
     gatewaysFile: config.frontdesk.gateways,
     storePath: config.frontdesk.store,
-    ...deskTls(config),
+    ...embeddedServerTls(config),
     clock: platform.clock,
     log: platform.log,
   });

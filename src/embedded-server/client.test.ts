@@ -21,11 +21,10 @@ function clientOf({ desk, clock }: Bed, changes: { password?: string; tls?: TlsS
     clock,
     random: () => 0.5,
     log: silentLog,
-    onFrame: (frame) => void frames.push(frame),
     ...changes,
   });
   later(() => client.stop());
-  client.start();
+  client.start({ onFrame: (frame) => void frames.push(frame) });
   return { client, came: (code: string) => waitFor(code, () => frames.find((frame) => frame.code === code)) };
 }
 
@@ -71,7 +70,7 @@ test('closing does not wait for a connection that never begins its TLS handshake
 
 test('a certificate that cannot be used is one clear sentence', async () => {
   await expect(bed({ tls: { cert: 'no PEM', key: 'no PEM' } })).rejects.toMatchObject({
-    code: 'frontdesk/tls',
+    code: 'embedded-server/tls',
     advice: expect.stringMatching(/PEM/),
   });
 });

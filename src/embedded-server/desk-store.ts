@@ -35,7 +35,7 @@ function openExisting(path: string): Store {
   try {
     return openStore(path, { create: false });
   } catch (error) {
-    if (codeOf(error) !== 'frontdesk/missing') throw error;
+    if (codeOf(error) !== 'embedded-server/missing') throw error;
     throw new GatepostError('desk/no-store', `there is no front desk yet: ${path} does not exist`, {
       advice: 'Start it once with "gatepost start" (or "gatepost frontdesk"), with the same --config.',
       cause: error,

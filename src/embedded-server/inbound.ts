@@ -74,7 +74,7 @@ export function inboundDesk({ store, clock, log, gateways }: InboundOptions): In
     });
   };
   const fail = (batch: readonly Waiting[], error: unknown) => {
-    const code = error instanceof GatepostError ? error.code : 'frontdesk/store';
+    const code = error instanceof GatepostError ? error.code : 'embedded-server/store';
     log.error({ code, error: messageOf(error) }, 'a message could not be stored and was answered with "false"');
     for (const { answer, mirror } of batch) {
       answer({ Id: null, ...mirror, Data: 'false', TimeStamp: isoTime(clock.now()) });

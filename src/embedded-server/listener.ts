@@ -30,7 +30,7 @@ const MAX_CONNECTIONS = 64;
 /** Ms that a connector may take for its TLS handshake. */
 const HANDSHAKE_MS = 10_000;
 
-/** @throws GatepostError `frontdesk/port-taken`, `/port`, `/tls` */
+/** @throws GatepostError `embedded-server/port-taken`, `/port`, `/tls` */
 export async function listen(options: ListenOptions, onConnection: (socket: Socket) => void): Promise<Listener> {
   const server = createDeskServer(options);
   const sockets = new Set<Socket>();
@@ -64,7 +64,7 @@ function tlsServer({ cert, key, ca }: NonNullable<ListenOptions['tls']>): Server
   try {
     return createTlsServer({ cert, key, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS, ...clients });
   } catch (error) {
-    throw new GatepostError('frontdesk/tls', `the front desk's certificate cannot be used: ${messageOf(error)}`, {
+    throw new GatepostError('embedded-server/tls', `the front desk's certificate cannot be used: ${messageOf(error)}`, {
       advice: 'Give a PEM certificate and the PEM private key that belongs to it.',
       cause: error,
     });
@@ -86,13 +86,17 @@ function bound(server: Server, { host, port, log }: ListenOptions): Promise<numb
 
 function listenError(cause: unknown, host: string, port: number): GatepostError {
   if (codeOf(cause) === 'EADDRINUSE') {
-    return new GatepostError('frontdesk/port-taken', `port ${port} on ${host} is taken by another program`, {
+    return new GatepostError('embedded-server/port-taken', `port ${port} on ${host} is taken by another program`, {
       advice: 'Stop that program (another gatepost, perhaps), or set server.port to another number.',
       cause,
     });
   }
-  return new GatepostError('frontdesk/port', `the front desk cannot listen on ${host}:${port}: ${messageOf(cause)}`, {
-    advice: 'Set server.host to an address of this machine and server.port to a number above 1023.',
-    cause,
-  });
+  return new GatepostError(
+    'embedded-server/port',
+    `the front desk cannot listen on ${host}:${port}: ${messageOf(cause)}`,
+    {
+      advice: 'Set server.host to an address of this machine and server.port to a number above 1023.',
+      cause,
+    },
+  );
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type Bed, bed, IN, later, OTHER_OUT, OUT } from '../../test/fixtures/desk.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
-import { startFrontDesk } from './server.js';
+import { startEmbeddedServer } from './server.js';
 
 const sendRequest = (store: Bed['store'], at: number, gatewayId = OUT) =>
   store.write(({ sendRequests }) =>
@@ -248,7 +248,7 @@ test('a send request in flight survives a restart of the embedded server: it is 
   const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => before.count('SE_MESSAGE_SENDING') === 1);
   await desk.desk.close();
-  const second = await startFrontDesk(desk.options);
+  const second = await startEmbeddedServer(desk.options);
   later(() => second.close());
   const after = await rawClient(second.port);
   later(() => after.close());

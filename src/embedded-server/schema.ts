@@ -83,9 +83,13 @@ export function migrate(database: Sqlite, path: string): void {
   transaction(database, () => {
     const version = versionOf(database);
     if (version > MIGRATIONS.length) {
-      throw new GatepostError('frontdesk/newer-store', `the front desk's store ${path} was made by a newer Gatepost`, {
-        advice: 'Update Gatepost, or name another file.',
-      });
+      throw new GatepostError(
+        'embedded-server/newer-store',
+        `the front desk's store ${path} was made by a newer Gatepost`,
+        {
+          advice: 'Update Gatepost, or name another file.',
+        },
+      );
     }
     for (const sql of MIGRATIONS.slice(version)) database.exec(sql);
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);

@@ -17,7 +17,7 @@ import { type Connector, type OutboundDesk, outboundDesk } from './outbound.js';
 import { openStore, type Store } from './store.js';
 import { watchGateways } from './watch.js';
 
-export interface FrontDeskOptions {
+export interface EmbeddedServerOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
@@ -33,7 +33,7 @@ export interface FrontDeskOptions {
   maxBodyBytes?: number;
 }
 
-export interface FrontDesk {
+export interface EmbeddedServer {
   readonly port: number;
   readonly counts: Readonly<Counts>;
   gateways(): readonly GatewayInfo[];
@@ -58,7 +58,7 @@ const LONGEST_NAME = 80;
 
 /** What the handlers of one embedded server share. */
 interface Desk {
-  options: FrontDeskOptions;
+  options: EmbeddedServerOptions;
   inbound: InboundDesk;
   outbound: OutboundDesk;
   sessions: Set<Session>;
@@ -68,9 +68,9 @@ interface Desk {
 }
 
 /**
- * @throws GatepostError `frontdesk/port-taken`, `/port`, `/tls`, `/gateways`, or what openStore throws; nothing is left open then.
+ * @throws GatepostError `embedded-server/port-taken`, `/port`, `/tls`, `/gateways`, or what openStore throws; nothing is left open then.
  */
-export async function startFrontDesk(options: FrontDeskOptions): Promise<FrontDesk> {
+export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   const down = closers();
   try {
     return await start(options, down);
@@ -80,7 +80,7 @@ export async function startFrontDesk(options: FrontDeskOptions): Promise<FrontDe
   }
 }
 
-async function start(options: FrontDeskOptions, down: ReturnType<typeof closers>): Promise<FrontDesk> {
+async function start(options: EmbeddedServerOptions, down: ReturnType<typeof closers>): Promise<EmbeddedServer> {
   const { clock, log, gatewaysFile, retry } = options;
   const store = openStore(options.storePath, { create: true, ...(retry && { retry }) });
   down.add('the store', () => store.close());
@@ -165,7 +165,7 @@ function connectorOf(login: Login, address: string, session: Session): Connector
 }
 
 /** Hashed first, so that the comparison takes the same time whatever was sent, and however long. */
-function authenticate({ Account, Password }: Login, { account, password }: FrontDeskOptions): true | string {
+function authenticate({ Account, Password }: Login, { account, password }: EmbeddedServerOptions): true | string {
   const accountFits = timingSafeEqual(digest(Account), digest(account));
   const passwordFits = timingSafeEqual(digest(Password), digest(password));
   return (accountFits && passwordFits) || 'the account or its password is wrong';

@@ -5,7 +5,7 @@ import { type Bed, bed, GATEWAYS, IN, later, OTHER_IN, OUT } from '../../test/fi
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
-import { startFrontDesk } from './server.js';
+import { startEmbeddedServer } from './server.js';
 
 const ids = (content: unknown) => (Array.isArray(content) ? content.map((gateway) => gateway.Id) : content);
 
@@ -111,7 +111,7 @@ test('a file that broke, or went away, keeps the old list and is reported once',
 
 test('a broken gateways file at the start is one clear sentence with advice', async () => {
   await expect(bed({}, 'gateways: 3')).rejects.toMatchObject({
-    code: 'frontdesk/gateways',
+    code: 'embedded-server/gateways',
     message: expect.stringMatching(/gateways\.yaml:1: must be a list/),
     advice: expect.stringMatching(/gatepost check/),
   });
@@ -129,8 +129,8 @@ test('a taken port is one clear sentence with advice, and leaves no timer behind
   });
   later(() => new Promise<void>((resolve) => squatter.close(() => resolve())));
   const storePath = `${options.storePath}.second`;
-  await expect(startFrontDesk({ ...options, clock, port, storePath })).rejects.toMatchObject({
-    code: 'frontdesk/port-taken',
+  await expect(startEmbeddedServer({ ...options, clock, port, storePath })).rejects.toMatchObject({
+    code: 'embedded-server/port-taken',
     message: `port ${port} on 127.0.0.1 is taken by another program`,
     advice: expect.stringMatching(/server\.port/),
   });

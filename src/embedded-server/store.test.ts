@@ -23,7 +23,7 @@ test('the store and its folder are made when they are missing', async () => {
 
 test('a file that is no database is told as such, with what to do, and left alone', async () => {
   await expect(make(true, (path) => writeFileSync(path, 'x'.repeat(5_000)))).rejects.toMatchObject({
-    code: 'frontdesk/not-a-database',
+    code: 'embedded-server/not-a-database',
     message: expect.stringMatching(/store\.db is not an SQLite database/),
     advice: expect.stringMatching(/Move the file/),
   });
@@ -42,7 +42,7 @@ test('a damaged store is told as such', async () => {
     writeSync(file, Buffer.alloc(4_096 * 20, 0xff), 0, 4_096 * 20, 4_096);
     closeSync(file);
   });
-  await expect(damaged).rejects.toMatchObject({ code: 'frontdesk/corrupt' });
+  await expect(damaged).rejects.toMatchObject({ code: 'embedded-server/corrupt' });
 });
 
 test('a store made by a newer version is not touched', async () => {
@@ -51,12 +51,15 @@ test('a store made by a newer version is not touched', async () => {
     database.exec('PRAGMA user_version = 999');
     database.close();
   });
-  await expect(newer).rejects.toMatchObject({ code: 'frontdesk/newer-store', advice: expect.stringMatching(/Update/) });
+  await expect(newer).rejects.toMatchObject({
+    code: 'embedded-server/newer-store',
+    advice: expect.stringMatching(/Update/),
+  });
 });
 
 test('a folder that cannot be written to is told as such', async () => {
   const blocked = make(true, (path) => mkdirSync(path));
-  await expect(blocked).rejects.toMatchObject({ code: 'frontdesk/unwritable' });
+  await expect(blocked).rejects.toMatchObject({ code: 'embedded-server/unwritable' });
 });
 
 test('after close the file itself holds everything', async () => {

@@ -12,7 +12,7 @@ export const DEFAULT_RETRY: RetryRules = { limitMs: 90_000, repeats: 3, pauseMs:
 export interface Store {
   readonly events: Pick<Events, 'of' | 'general'>;
   readonly reading: Reading;
-  /** Runs `work` in one durable transaction. @throws GatepostError `frontdesk/...`; then nothing of it happened. */
+  /** Runs `work` in one durable transaction. @throws GatepostError `embedded-server/...`; then nothing of it happened. */
   write<T>(work: (tables: Tables) => T): T;
   close(): void;
 }
@@ -31,9 +31,9 @@ export interface StoreOptions {
   retry?: RetryRules;
 }
 
-/** @throws GatepostError `frontdesk/missing`, `/not-a-database`, `/corrupt`, `/unwritable`, `/newer-store`, ... */
+/** @throws GatepostError `embedded-server/missing`, `/not-a-database`, `/corrupt`, `/unwritable`, `/newer-store`, ... */
 export function openStore(path: string, { create, retry = DEFAULT_RETRY }: StoreOptions): Store {
-  const options: SqliteOptions = { what: "the front desk's store", area: 'frontdesk', create, check: create };
+  const options: SqliteOptions = { what: "the front desk's store", area: 'embedded-server', create, check: create };
   const database = openSqlite(path, options);
   try {
     migrate(database, path);

@@ -23,7 +23,7 @@ export interface WatchOptions {
 /** Ms between two looks at the file. Reading it beats watching: editors replace files, and network folders tell nothing. */
 const LOOK_MS = 500;
 
-/** @throws GatepostError `frontdesk/gateways` when the file cannot be read at all; single bad entries are only logged. */
+/** @throws GatepostError `embedded-server/gateways` when the file cannot be read at all; single bad entries are only logged. */
 export async function watchGateways({ file, clock, log, onList }: WatchOptions): Promise<GatewayList> {
   let served = await readText(file);
   let list = infosOf(first(served, file, log));
@@ -33,7 +33,7 @@ export async function watchGateways({ file, clock, log, onList }: WatchOptions):
   let seen: string | null = served;
   let told: string | null = null;
   const keep = (why: string) => {
-    if (told !== why) log.error({ code: 'frontdesk/gateways' }, `${why}; the gateways read before stay in force`);
+    if (told !== why) log.error({ code: 'embedded-server/gateways' }, `${why}; the gateways read before stay in force`);
     told = why;
   };
   const take = (text: string) => {
@@ -63,7 +63,7 @@ export async function watchGateways({ file, clock, log, onList }: WatchOptions):
 function first(text: string, file: string, log: Log): GatewaysFile {
   const read = readGateways(text, file);
   if (read.broken) {
-    throw new GatepostError('frontdesk/gateways', read.problems.map(formatProblem).join('; '), {
+    throw new GatepostError('embedded-server/gateways', read.problems.map(formatProblem).join('; '), {
       advice: `Correct the file, then see with "gatepost check ${file}" that it is right.`,
     });
   }
@@ -73,7 +73,7 @@ function first(text: string, file: string, log: Log): GatewaysFile {
 
 function warn(read: GatewaysFile, log: Log): void {
   for (const problem of read.problems) {
-    log.warn({ code: 'frontdesk/gateways' }, `${formatProblem(problem)}; this gateway is not served`);
+    log.warn({ code: 'embedded-server/gateways' }, `${formatProblem(problem)}; this gateway is not served`);
   }
 }
 
@@ -86,7 +86,7 @@ async function readText(file: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     const why = codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${messageOf(error)})`;
-    throw new GatepostError('frontdesk/gateways', `the gateways file ${file} ${why}`, {
+    throw new GatepostError('embedded-server/gateways', `the gateways file ${file} ${why}`, {
       advice: 'Make the file, or name another one; an empty file is a list without gateways.',
       cause: error,
     });

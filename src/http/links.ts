@@ -1,5 +1,4 @@
-// Owns the links to attachments: who may follow one (whoever was given it by us) and for how long. The name in a link
-// is for show; only id and expiry are signed, and nothing but them is believed.
+// Links to attachments are bearer links: only id and expiry are signed and believed, the name in a link is for show.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { link as hardLink, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -26,21 +25,20 @@ export interface LinkSigner {
 export interface LinkOptions {
   /** From `loadLinkKey`. */
   key: Buffer;
-  /** Where agents reach the HTTP port, http or https, path prefix allowed. Throws `http/base-url` when it is no such URL. */
-  baseUrl: string;
+  /** Where agents reach the HTTP port, without a slash at the end; asked for with every link. */
+  baseUrl: () => string;
   clock: Clock;
   lifetimeMs: number;
 }
 
 export function linkSigner({ key, baseUrl, clock, lifetimeMs }: LinkOptions): LinkSigner {
-  const base = trimmedBase(baseUrl);
   const sign = (id: string, expires: string) =>
     createHmac('sha256', key).update(`${PURPOSE}\n${expires}\n${id}`).digest('base64url');
   return {
     link({ id, name }) {
       const expires = String(Math.floor((clock.now() + lifetimeMs) / 1000));
       const shown = percentEncoded(safeName(name, SHOWN_NAME));
-      return `${base}/attachments/${percentEncoded(id)}/${shown}?expires=${expires}&signature=${sign(id, expires)}`;
+      return `${baseUrl()}/attachments/${percentEncoded(id)}/${shown}?expires=${expires}&signature=${sign(id, expires)}`;
     },
     verify(id, expires, signature) {
       if (!/^\d{1,12}$/.test(expires) || !same(signature, sign(id, expires))) return 'forged';
@@ -49,19 +47,10 @@ export function linkSigner({ key, baseUrl, clock, lifetimeMs }: LinkOptions): Li
   };
 }
 
-/** In a time that tells nothing about where the two differ. */
+/** Constant-time comparison. */
 function same(given: string, right: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(right)];
   return a.length === b.length && timingSafeEqual(a, b);
-}
-
-function trimmedBase(baseUrl: string): string {
-  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
-  if ((url?.protocol === 'http:' || url?.protocol === 'https:') && !url.search && !url.hash)
-    return url.href.replace(/\/+$/, '');
-  throw new GatepostError('http/base-url', `attachment links cannot start with "${baseUrl}"`, {
-    advice: 'write the address under which agents reach this port, like https://gatepost.example.com/files',
-  });
 }
 
 /**

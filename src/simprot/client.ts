@@ -1,4 +1,3 @@
-// Owns the connector's standing connection to the server: dials, logs in, and comes back for ever after every loss.
 import { type Backoff, fullJitter } from '../kit/backoff.js';
 import { type Clock, type Random, sleep } from '../kit/clock.js';
 import { deadline, raceSignal } from '../kit/deadline.js';
@@ -12,18 +11,19 @@ import type { Login } from './messages.js';
 import { type ConnectorOptions, connectorSession, type Session } from './session.js';
 
 /**
- * down    -> dialing   when it is started, and when its wait is over
- * dialing -> up        the login was accepted
- * dialing -> refused   the server said no to this account; tried again at the longest interval
- * dialing -> down      anything else went wrong
- * up      -> down      the connection was lost
- * any     -> closed    `stop` was called; final
- * Times are ms since the epoch; `since` of down is when the server was there last, or first missed. `reason` is one
+ * The connection to the server, for ever again after every loss:
+ * down       -> connecting   the client was started, or the pause is over
+ * connecting -> up           the server accepted the login
+ * connecting -> refused      the server refused the login; tried again at the longest interval
+ * connecting -> down         anything else went wrong
+ * up         -> down         the connection was lost
+ * any        -> closed       `stop` was called; final
+ * Times are ms since the epoch; `since` of down is when the server was last connected, or first missed. `reason` is one
  * sentence with its advice.
  */
 export type ClientState =
   | { is: 'down'; since: number; retryAt: number; code: string; reason: string }
-  | { is: 'dialing' }
+  | { is: 'connecting' }
   | { is: 'up'; since: number }
   | { is: 'refused'; retryAt: number; reason: string }
   | { is: 'closed' };
@@ -45,6 +45,9 @@ export interface ClientOptions {
   clock: Clock;
   random: Random;
   log: Log;
+}
+
+export interface ClientHandlers {
   /** Every frame but the session's own, in order. What it throws or rejects with is logged. */
   onFrame: (frame: Frame) => void | Promise<void>;
   /** Every change, at the moment of the change: 'up' comes before any frame of that session. */
@@ -54,7 +57,7 @@ export interface ClientOptions {
 export interface Client {
   readonly state: ClientState;
   /** Begins to connect. Only the first call counts. */
-  start(): void;
+  start(handlers: ClientHandlers): void;
   /** Cuts the present connection, if there is one, and connects again after the usual pause. */
   reset(reason: string): void;
   /** Sends what is queued, closes, waits for the loop to end. For good; twice is fine. */
@@ -78,102 +81,124 @@ const UNVERIFIED =
   'TLS verification is OFF (server.tls.rejectUnauthorized: false): anybody on the way can read and change every message and learn the password';
 
 export function createClient(options: ClientOptions): Client {
-  const { clock, log } = options;
-  const where = `${options.host}:${options.port}`;
-  const stopping = new AbortController();
-  const waiting = new Set<Deferred<void>>();
-  let state = notStarted(clock.now());
-  let session: Session | undefined;
-  let running: Promise<void> | undefined;
-
-  const become = (next: ClientState) => {
-    const from = state.is;
-    state = next;
-    logChange(log, where, from, next, clock.now());
-    if (next.is === 'up') for (const waiter of [...waiting]) waiter.resolve();
-    if (next.is === 'closed') for (const waiter of [...waiting]) waiter.reject(stopped());
-    try {
-      options.onState?.(next);
-    } catch (error) {
-      log.error({ error: messageOf(error) }, 'handling a change of the server connection failed');
-    }
-  };
-  const logIn = async () => {
-    const budget = deadline(clock, CONNECT_MS, stopping.signal);
-    try {
-      const socket = await connect(options, budget.signal);
-      session = connectorSession(socket, {
-        ...sessionOptions(options),
-        onUp: () => become({ is: 'up', since: clock.now() }),
-      });
-      await budget.race(session.up, 'the login was not answered');
-      return session;
-    } finally {
-      budget.dispose();
-    }
-  };
-  /** One connection from dialing to its end; resolves with why it ended. */
-  const attempt = async (): Promise<GatepostError> => {
-    try {
-      const live = await logIn();
-      if (stopping.signal.aborted) await live.close();
-      return (await live.closed) ?? stopped();
-    } catch (error) {
-      const failure = asFailure(error, where);
-      session?.cut(failure);
-      return failure;
-    } finally {
-      session = undefined;
-    }
-  };
-  const run = async () => {
-    if (options.tls?.rejectUnauthorized === false) log.warn({ server: where }, UNVERIFIED);
-    let failures = 0;
-    let lastUp = clock.now();
-    while (!stopping.signal.aborted) {
-      become({ is: 'dialing' });
-      const error = await attempt();
-      if (stopping.signal.aborted) return;
-      failures = survived(state, clock.now()) ? 1 : failures + 1;
-      if (state.is === 'up') lastUp = clock.now();
-      const next = afterFailure(explain(error, options), failures, lastUp, options);
-      become(next);
-      await sleep(clock, next.retryAt - clock.now(), stopping.signal).catch(() => {});
-    }
-  };
-
-  return {
-    get state() {
-      return state;
-    },
-    start() {
-      if (!stopping.signal.aborted) running ??= run();
-    },
-    reset(reason) {
-      session?.cut(new GatepostError('server/reset', reason));
-    },
-    async stop() {
-      stopping.abort(stopped());
-      await session?.close();
-      await running;
-      if (state.is !== 'closed') become({ is: 'closed' });
-    },
-    async send(code, content, peer = null) {
-      if (state.is !== 'up' || !session) throw notConnected(code, state);
-      await session.send({ code, peer, content });
-    },
-    untilUp(signal) {
-      if (state.is === 'up') return Promise.resolve();
-      if (state.is === 'closed') return Promise.reject(stopped());
-      const waiter = deferred<void>();
-      waiting.add(waiter);
-      return raceSignal(waiter.promise, signal, 'waiting for the server').finally(() => waiting.delete(waiter));
-    },
-  };
+  return new ServerClient(options);
 }
 
-function sessionOptions(options: ClientOptions): Omit<ConnectorOptions, 'onUp'> {
-  const { clock, log, onFrame, encoding = 'json', maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+class ServerClient implements Client {
+  readonly #options: ClientOptions;
+  readonly #server: string;
+  readonly #stopping = new AbortController();
+  readonly #waiting = new Set<Deferred<void>>();
+  #handlers: ClientHandlers | undefined;
+  #state: ClientState;
+  #session: Session | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#server = `${options.host}:${options.port}`;
+    this.#state = notStarted(options.clock.now());
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  start(handlers: ClientHandlers): void {
+    if (this.#stopping.signal.aborted || this.#running) return;
+    this.#handlers = handlers;
+    this.#running = this.#run(handlers);
+  }
+
+  reset(reason: string): void {
+    this.#session?.cut(new GatepostError('server/reset', reason));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(stopped());
+    await this.#session?.close();
+    await this.#running;
+    if (this.#state.is !== 'closed') this.#become({ is: 'closed' });
+  }
+
+  async send(code: string, content: unknown, peer: string | null = null): Promise<void> {
+    if (this.#state.is !== 'up' || !this.#session) throw notConnected(code, this.#state);
+    await this.#session.send({ code, peer, content });
+  }
+
+  untilUp(signal: AbortSignal): Promise<void> {
+    if (this.#state.is === 'up') return Promise.resolve();
+    if (this.#state.is === 'closed') return Promise.reject(stopped());
+    const waiter = deferred<void>();
+    this.#waiting.add(waiter);
+    return raceSignal(waiter.promise, signal, 'waiting for the server').finally(() => this.#waiting.delete(waiter));
+  }
+
+  #become(next: ClientState): void {
+    const { log, clock } = this.#options;
+    const from = this.#state.is;
+    this.#state = next;
+    logChange(log, this.#server, from, next, clock.now());
+    if (next.is === 'up') for (const waiter of [...this.#waiting]) waiter.resolve();
+    if (next.is === 'closed') for (const waiter of [...this.#waiting]) waiter.reject(stopped());
+    try {
+      this.#handlers?.onState?.(next);
+    } catch (error) {
+      log.error({ err: messageOf(error) }, 'handling a change of the server connection failed');
+    }
+  }
+
+  async #run(handlers: ClientHandlers): Promise<void> {
+    const { log, clock, tls } = this.#options;
+    const { signal } = this.#stopping;
+    if (tls?.rejectUnauthorized === false) log.warn({ server: this.#server }, UNVERIFIED);
+    let failures = 0;
+    let lastUp = clock.now();
+    while (!signal.aborted) {
+      this.#become({ is: 'connecting' });
+      const error = await this.#oneSession(handlers);
+      if (signal.aborted) return;
+      failures = survived(this.#state, clock.now()) ? 1 : failures + 1;
+      if (this.#state.is === 'up') lastUp = clock.now();
+      const next = afterFailure(asTlsFault(error, this.#options), failures, lastUp, this.#options);
+      this.#become(next);
+      await sleep(clock, next.retryAt - clock.now(), signal).catch(() => {});
+    }
+  }
+
+  /** One connection from connecting to its end; resolves with why it ended. */
+  async #oneSession(handlers: ClientHandlers): Promise<GatepostError> {
+    try {
+      const session = await this.#logIn(handlers);
+      if (this.#stopping.signal.aborted) await session.close();
+      return (await session.closed) ?? stopped();
+    } catch (error) {
+      const failure = asFailure(error, this.#server);
+      this.#session?.cut(failure);
+      return failure;
+    } finally {
+      this.#session = undefined;
+    }
+  }
+
+  async #logIn({ onFrame }: ClientHandlers): Promise<Session> {
+    const { clock } = this.#options;
+    const due = deadline(clock, CONNECT_MS, this.#stopping.signal);
+    try {
+      const socket = await connect(this.#options, due.signal);
+      const onUp = () => this.#become({ is: 'up', since: clock.now() });
+      const session = connectorSession(socket, { ...sessionOptions(this.#options), onFrame, onUp });
+      this.#session = session;
+      await due.race(session.up, 'the login was not answered');
+      return session;
+    } finally {
+      due.dispose();
+    }
+  }
+}
+
+function sessionOptions(options: ClientOptions): Omit<ConnectorOptions, 'onUp' | 'onFrame'> {
+  const { clock, log, encoding = 'json', maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const login: Login = {
     Account: options.account,
     Password: options.password,
@@ -182,7 +207,7 @@ function sessionOptions(options: ClientOptions): Omit<ConnectorOptions, 'onUp'> 
     Instance: options.instance,
     Profile: 'gatepost/1',
   };
-  return { clock, log, onFrame, encoding, maxBodyBytes, login };
+  return { clock, log, encoding, maxBodyBytes, login };
 }
 
 function survived(state: ClientState, now: number): boolean {
@@ -193,14 +218,14 @@ type Failed = Extract<ClientState, { is: 'down' | 'refused' }>;
 
 function afterFailure(error: GatepostError, failures: number, since: number, { clock, random }: ClientOptions): Failed {
   const reason = error.advice ? `${error.message}. ${error.advice}` : error.message;
-  // Waiting is all that helps against a wrong password, and knocking often gets accounts locked.
+  // Frequent logins with a wrong password lock accounts.
   if (error.code === 'server/login-refused') return { is: 'refused', retryAt: clock.now() + RECONNECT.longest, reason };
   const retryAt = clock.now() + fullJitter(RECONNECT, failures, random);
   return { is: 'down', since, retryAt, code: error.code, reason };
 }
 
-/** With TLS 1.3 a server refuses our certificate only after the connection is up: the better sentence is still ours to give. */
-function explain(error: GatepostError, options: ClientOptions): GatepostError {
+/** With TLS 1.3 a server refuses a client certificate only after the handshake: the error of the session becomes that of connecting. */
+function asTlsFault(error: GatepostError, options: ClientOptions): GatepostError {
   return isTlsFault(error.cause) ? connectError(options, error.cause) : error;
 }
 
@@ -232,7 +257,7 @@ function notConnected(code: string, state: ClientState): GatepostError {
 function logChange(log: Log, where: string, from: ClientState['is'], next: ClientState, now: number): void {
   const fields = { from, to: next.is, server: where };
   if (next.is === 'down' || next.is === 'refused')
-    log.warn({ ...fields, retryInMs: next.retryAt - now }, `server connection ${next.is}: ${next.reason}`);
+    log.warn({ ...fields, reason: next.reason, retry_in_ms: next.retryAt - now }, `server connection ${next.is}`);
   else if (next.is === 'up') log.info(fields, 'server connection up');
   else log.debug(fields, `server connection ${next.is}`);
 }

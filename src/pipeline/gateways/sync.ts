@@ -5,7 +5,7 @@
 // unanswered questions of a connection are for one address at any time: the next address is asked only when nothing is
 // owed. An answer that stays out until then ends the connection; questions and answers never cross connections.
 import type { Clock } from '../../kit/clock.js';
-import { deadline } from '../../kit/deadline.js';
+import { deadline, raceSignal } from '../../kit/deadline.js';
 import { type Deferred, deferred } from '../../kit/deferred.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
@@ -100,7 +100,7 @@ class Sync implements GatewaySync {
       this.#waitingForLink = true;
       await serverLink.untilUp(signal);
       this.#waitingForLink = false;
-      await this.#askAll(AbortSignal.any([signal, this.#connection.signal]));
+      await this.#askAll(AbortSignal.any([signal, this.#connection.signal]), signal);
       this.#listed = true;
     } catch (error) {
       if (signal.aborted) return 0;
@@ -110,10 +110,12 @@ class Sync implements GatewaySync {
   }
 
   /** `signal` aborts with the connection: a list is complete only when one connection answered for every address. */
-  async #askAll(signal: AbortSignal): Promise<void> {
+  async #askAll(signal: AbortSignal, stop: AbortSignal): Promise<void> {
     for (const address of this.#deps.peerAddresses) await this.#ask(address, signal);
     signal.throwIfAborted();
-    await this.#deps.gateways.apply([...this.#lists.values()].flat());
+    const applied = this.#deps.gateways.apply([...this.#lists.values()].flat());
+    // Gateways may take long to drain; the stop does not wait for the list, it cuts the drain short in the registry.
+    await raceSignal(applied, stop, 'applying the list of gateways');
   }
 
   async #ask(address: string, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Bed, fact, gateway, IN, OUT, startBed, usual } from '../../test/fixtures/connector.js';
+import { type Bed, fact, gateway, IN, OUT, startBed, usual } from '../../../test/fixtures/connector.js';
 
 let bed: Bed;
 beforeEach(async () => {

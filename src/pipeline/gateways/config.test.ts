@@ -1,10 +1,10 @@
 // What a device string means when a setting holds the settings of another device.
 import { expect, it } from 'vitest';
-import type { AnyDriver } from '../driver/contract.js';
-import { nested, setting, settingsSchema, z } from '../driver/settings.js';
-import { redactor } from '../kit/redact.js';
-import { resolveGateway } from './gateways/config.js';
-import { secretsFrom } from './gateways/secrets.js';
+import type { AnyDriver } from '../../driver/contract.js';
+import { nested, setting, settingsSchema, z } from '../../driver/settings.js';
+import { redactor } from '../../kit/redact.js';
+import { resolveGateway } from './config.js';
+import { secretsFrom } from './secrets.js';
 
 const word = () => z.string().min(3, 'is too short');
 const inner = {
