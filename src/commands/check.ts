@@ -1,4 +1,3 @@
-// Owns `gatepost check FILE`: every problem of a gateways file with file, line, gateway, setting and what would be right.
 import { readFileSync } from 'node:fs';
 import { type DeviceEntry, type GatewayEntry, readGateways } from '../embedded-server/gateways.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
@@ -36,7 +35,7 @@ async function findingsOf(
   entries: readonly GatewayEntry[],
   deps: GatewayConfigDeps,
 ): Promise<(Finding & { local: boolean })[]> {
-  // Also of an entry with another fault: whoever corrects the file wants to see everything at once.
+  // Entries with another fault are checked too, so that one run shows every problem of the file.
   const entry = entries.find((candidate) => candidate.device === device);
   const info = entry?.info ?? {
     Id: '00000000-0000-0000-0000-000000000000',

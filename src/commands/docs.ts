@@ -1,5 +1,4 @@
-// Owns the generated documentation: the configuration's table and sample, the drivers' tables. Written by `npm run docs`,
-// compared by `npm run check`.
+// `npm run docs` writes these pages, `npm run check` fails when one differs from what would be generated.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -173,7 +172,7 @@ function capabilityTable(all: readonly AnyDriver[], folders: ReadonlyMap<string,
     yes(driver.lookup),
     cell(driver.summary),
   ]);
-  return markdownTable(['Device', 'Channel', 'Receives', 'Sends', 'Finds uncertain sends', 'What it is'], rows);
+  return markdownTable(['Device', 'Channel', 'Receives', 'Sends', 'Looks up unknown outcomes', 'What it is'], rows);
 }
 
 // ---------------------------------------------------------------- markdown

@@ -1,5 +1,6 @@
-// Owns `gatepost log` and `gatepost explain`: the delivery log as people search it, and the story of one message.
-import type { DeliveryLog, LogEntry, LogFilter, MessageTrace } from '../journal/types/log.js';
+import { stringify } from 'csv-stringify/sync';
+import type { JournalReader } from '../journal/open.js';
+import type { LogEntry, LogFilter } from '../journal/types/log.js';
 import { type Clock, isoTime, sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { logTime, type Output, oneLine, table } from './output.js';
@@ -16,60 +17,66 @@ export interface LogOptions {
   limit: number;
 }
 
-/** Names of gateways by id, as far as they are known here. */
+/** Display names of the gateways that the journal knows, by id. */
 export type GatewayNames = ReadonlyMap<string, string>;
 
-/** How often a followed log is looked at, ms. */
+/** Pause between two reads of a followed log, ms. */
 const FOLLOW_MS = 500;
-const COLUMNS = ['time', 'gateway', 'dir', 'step', 'address', 'id', 'detail'] as const;
+
+const TITLES = ['time', 'gateway', 'dir', 'event', 'address', 'id', 'detail'] as const;
+/** Other programs read the CSV by these names, so `step` stays although the glossary says event. */
+const CSV_KEYS = TITLES.map((title) => (title === 'event' ? 'step' : title));
+
+/** Event names of releases before the glossary; scripts may still ask for them. */
+const OLD_EVENTS: Readonly<Record<string, string>> = {
+  handed: 'dispatched',
+  refused: 'rejected',
+  postponed: 'deferred',
+  released: 'requeued',
+  ordered: 'requested',
+  begun: 'attempt_started',
+};
+
+interface FollowDeps {
+  journal: Pick<JournalReader, 'entries' | 'lastEntryId'>;
+  names: GatewayNames;
+  output: Output;
+}
 
 export async function logCommand(
   options: LogOptions,
-  journal: Pick<DeliveryLog, 'entries' | 'traces'>,
+  journal: Pick<JournalReader, 'entries' | 'lastEntryId'>,
   names: GatewayNames,
   clock: Clock,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
   const filter = filterOf(options, names, clock.now());
-  let entries = await journal.entries(filter);
+  // Read first: an entry that is written between the two reads is then shown by the next round, not skipped.
+  const last = await journal.lastEntryId();
+  const entries = await journal.entries(filter);
   output.out(print(entries, options.format, names, true));
-  if (entries.length === 0 && !options.follow) output.say('nothing in the delivery log matches\n');
-  let after = entries.at(-1)?.id ?? 0;
+  if (entries.length === 0 && !options.follow) output.say('no entry of the delivery log matches\n');
+  let after = Math.max(last, entries.at(-1)?.id ?? 0);
   while (options.follow && !signal.aborted) {
     await sleep(clock, FOLLOW_MS, signal).catch(() => undefined);
-    entries = await journal.entries({ ...filter, after });
-    after = entries.at(-1)?.id ?? after;
-    if (entries.length > 0) output.out(print(entries, options.format, names, false));
+    after = await printNext({ ...filter, after }, options.format, { journal, names, output });
   }
   return 0;
 }
 
-export async function explainCommand(
-  id: string,
-  format: 'text' | 'json',
-  journal: Pick<DeliveryLog, 'entries' | 'traces'>,
-  names: GatewayNames,
-  { out }: Output,
+/** Prints what came after `filter.after` and returns the highest id looked at, so that no read covers an entry twice. */
+async function printNext(
+  filter: LogFilter & { after: number },
+  format: LogFormat,
+  { journal, names, output }: FollowDeps,
 ): Promise<number> {
-  const traces = await journal.traces(id.trim());
-  if (traces.length === 0) {
-    throw new GatepostError('explain/unknown', `nothing is known under "${oneLine(id)}"`, {
-      advice: 'give a MessageId, RequestId, DeliverySystemId, Message-ID or key as `gatepost log` shows it',
-    });
-  }
-  out(
-    format === 'json' ? `${JSON.stringify(traces, null, 2)}\n` : traces.map((trace) => tell(trace, names)).join('\n'),
-  );
-  return 0;
-}
-
-function tell(trace: MessageTrace, names: GatewayNames): string {
-  const gateway = names.get(trace.gatewayId) ?? trace.gatewayId;
-  const head = trace.is === 'inbound' ? `Message received through ${gateway}` : `Message sent through ${gateway}`;
-  const ids = trace.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
-  const rows = trace.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
-  return `${head}: ${trace.state}\n${ids}\n${table(['time (UTC)', 'step', 'detail'], rows)}`;
+  const last = await journal.lastEntryId();
+  const entries = await journal.entries(filter);
+  if (entries.length > 0) output.out(print(entries, format, names, false));
+  const shown = entries.at(-1)?.id ?? filter.after;
+  // A full page may end before `last`: the rest is for the next round.
+  return entries.length >= filter.limit ? shown : Math.max(last, shown);
 }
 
 function filterOf(options: LogOptions, names: GatewayNames, now: number): LogFilter {
@@ -77,7 +84,7 @@ function filterOf(options: LogOptions, names: GatewayNames, now: number): LogFil
   if (options.gateway !== undefined) filter.gatewayId = gatewayId(options.gateway, names);
   if (options.since !== undefined) filter.since = timeOf(options.since, now, '--since');
   if (options.until !== undefined) filter.until = timeOf(options.until, now, '--until');
-  if (options.status !== undefined) filter.event = options.status;
+  if (options.status !== undefined) filter.event = OLD_EVENTS[options.status] ?? options.status;
   return filter;
 }
 
@@ -101,19 +108,24 @@ function timeOf(text: string, now: number, option: string): number {
 }
 
 function print(entries: readonly LogEntry[], format: LogFormat, names: GatewayNames, first: boolean): string {
-  if (format === 'json')
-    return entries
-      .map(
-        (entry) =>
-          `${JSON.stringify({ ...entry, at: isoTime(entry.at), gateway: names.get(entry.gatewayId) ?? null })}\n`,
-      )
-      .join('');
+  if (format === 'json') return entries.map((entry) => `${JSON.stringify(jsonOf(entry, names))}\n`).join('');
   const rows = entries.map((entry) => rowOf(entry, names));
-  if (format === 'csv')
-    return [...(first ? [[...COLUMNS]] : []), ...rows].map((row) => `${row.map(csv).join(',')}\r\n`).join('');
+  if (format === 'csv') return csvOf(first ? [CSV_KEYS, ...rows] : rows);
   if (rows.length === 0) return '';
-  const text = table(COLUMNS, rows);
+  const text = table(TITLES, rows);
   return first ? text : text.slice(text.indexOf('\n') + 1);
+}
+
+/** Other programs read these members by name: `event` is printed as `step`, as it always was. */
+function jsonOf({ event, ...entry }: LogEntry, names: GatewayNames): Record<string, unknown> {
+  const { id, at, gatewayId, direction, ...rest } = entry;
+  const gateway = names.get(gatewayId) ?? null;
+  return { id, at: isoTime(at), gatewayId, direction, step: event, ...rest, gateway };
+}
+
+/** RFC 4180. Cells that a spreadsheet would run as a formula get a quote in front. */
+function csvOf(rows: readonly (readonly string[])[]): string {
+  return stringify([...rows], { record_delimiter: 'windows', escape_formulas: true });
 }
 
 function rowOf(entry: LogEntry, names: GatewayNames): string[] {
@@ -126,10 +138,4 @@ function rowOf(entry: LogEntry, names: GatewayNames): string[] {
     entry.messageId ?? entry.deliverySystemId ?? entry.subject,
     entry.detail ?? '',
   ].map(oneLine);
-}
-
-/** RFC 4180, and a quote before what a spreadsheet would take for a formula. */
-function csv(cell: string): string {
-  const safe = /^[=+\-@\t]/.test(cell) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }

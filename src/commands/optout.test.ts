@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type JournalReader, openJournal, openJournalReader } from '../journal/open.js';
 import type { Journal } from '../journal/types/journal.js';
 import { silentLog } from '../kit/log.js';
@@ -51,7 +52,7 @@ async function serve() {
     clock,
     log: silentLog,
   });
-  while (readdirSync(controlFolder(dataDir)).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  await waitFor('the control folder to be empty', () => readdirSync(controlFolder(dataDir)).length === 0);
   await running.stop();
 }
 
@@ -61,7 +62,7 @@ describe('optout add', () => {
   it('enters the number in E.164 into the group, and says when', async () => {
     expect(await optOutAdd('00420 601 234-567', { group: 'Newsletter' }, deps)).toBe(0);
     expect(printed).toBe(
-      `${ANN} gets no more messages from Newsletter: within a second when gatepost runs, else as soon as it does\n`,
+      `${ANN} gets no more messages from Newsletter: within a second while gatepost runs, otherwise when it is started\n`,
     );
     expect(await entered()).toEqual([]);
     await serve();
@@ -90,6 +91,15 @@ describe('optout add', () => {
     expect(await entered()).toEqual([]);
   });
 
+  it.each(['0123', '00123', '012345', '01234567'])('keeps the leading 0 of the short code %s', async (shortCode) => {
+    await optOutAdd(shortCode, { group: 'g' }, deps);
+    await serve();
+    expect(await entered()).toEqual([`g ${shortCode}`]);
+    await optOutRemove(shortCode, {}, deps);
+    await serve();
+    expect(await entered()).toEqual([]);
+  });
+
   it.each([
     ['601234567890', { group: 'g' }, 'country code'],
     ['ann@example.com', { group: 'g' }, 'country code'],
@@ -98,7 +108,7 @@ describe('optout add', () => {
     [ANN, {}, '--group'],
     [ANN, { group: ' ' }, '--group'],
     [ANN, { group: 'twin' }, 'in-1, in-2'],
-  ])('refuses %s %o with one sentence and what to do', async (address, options, says) => {
+  ])('rejects %s %o with a reason and an advice', async (address, options, says) => {
     const refusal = await optOutAdd(address, options, deps).catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: expect.stringMatching(/^optout\//), advice: expect.any(String) });
     expect(errorText(refusal)).toContain(says);
@@ -115,7 +125,7 @@ describe('optout remove and list', () => {
     await journal.optOut({ ...entry, group: 'Newsletter', address: 'Odd Sender' });
   });
 
-  it('shows names for gateways, and nothing that steers a terminal', async () => {
+  it('shows names for gateways, and removes what would steer a terminal', async () => {
     expect(await optOutList({}, deps)).toBe(0);
     expect(printed).toMatch(/\+420601234567\s+Main number\s+2026-11-22 10:00:00\.000\s+keyword\s+STOP/);
     expect(printed.trim().split('\n')).toHaveLength(4);
@@ -125,7 +135,7 @@ describe('optout remove and list', () => {
     expect(printed.trim().split('\n')).toHaveLength(2);
     printed = '';
     await optOutList({ group: 'nobody' }, deps);
-    expect(printed).toBe('nobody has opted out\n');
+    expect(printed).toBe('the opt-out registry is empty\n');
   });
 
   it('takes a number out of one group, or of all that have it', async () => {
@@ -138,10 +148,10 @@ describe('optout remove and list', () => {
     expect(await entered()).toEqual([]);
   });
 
-  it('says so when the number is not there', async () => {
+  it('rejects a number that is not in the registry', async () => {
     await expect(optOutRemove('+1', { group: 'Newsletter' }, deps)).rejects.toMatchObject({
       code: 'optout/unknown',
-      message: '+1 has not opted out of Newsletter',
+      message: '+1 is not in the opt-out registry of Newsletter',
     });
   });
 });

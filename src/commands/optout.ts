@@ -1,6 +1,6 @@
-// Owns `gatepost optout`: see who does not want messages, enter somebody, take somebody out. The journal belongs to the
-// running connector, so changes are asked of it.
+// The journal belongs to the running connector, so this process only queues the change for it.
 
+import { readRecipient } from '../content/sms/numbers.js';
 import type { JournalReader } from '../journal/open.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
@@ -27,7 +27,7 @@ export async function optOutList(options: OptOutOptions, deps: OptOutDeps): Prom
   const { journal, names, output } = deps;
   const entries = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, deps));
   if (entries.length === 0) {
-    output.say('nobody has opted out\n');
+    output.say('the opt-out registry is empty\n');
     return 0;
   }
   const rows = entries.map(({ address, group, at, source, detail }) =>
@@ -39,36 +39,37 @@ export async function optOutList(options: OptOutOptions, deps: OptOutDeps): Prom
 
 export async function optOutAdd(address: string, options: OptOutOptions, deps: OptOutDeps): Promise<number> {
   if (options.group === undefined) {
-    throw new GatepostError('optout/group', 'optout add needs to know for which group of gateways', {
+    throw new GatepostError('optout/group', 'optout add needs the group of gateways', {
       advice: 'give --group: the OptOutGroup of the gateways, or the id or name of a gateway',
     });
   }
   const request = { group: groupOf(options.group, deps), address: addressOf(address) };
-  ask({ ...request, wish: 'out', at: deps.clock.now() }, deps);
+  enqueue({ ...request, wish: 'out', at: deps.clock.now() }, deps);
   return 0;
 }
 
-/** Without a group: out of every group that has this address. */
+/** Without a group, the address is removed from every group. */
 export async function optOutRemove(address: string, options: OptOutOptions, deps: OptOutDeps): Promise<number> {
   const { journal, clock } = deps;
   const all = await journal.optOuts(options.group === undefined ? undefined : groupOf(options.group, deps));
   const exact = all.filter((entry) => entry.address === address.trim());
-  const found = exact.length > 0 ? exact : all.filter((entry) => entry.address === normal(address));
+  const { to } = { to: address.trim(), ...readRecipient(address, undefined) };
+  const found = exact.length > 0 ? exact : all.filter((entry) => entry.address === to);
   if (found.length === 0) {
-    throw new GatepostError('optout/unknown', `${oneLine(address)} has not opted out${inGroup(options)}`, {
-      advice: 'see who has with: gatepost optout list',
+    throw new GatepostError('optout/unknown', `${oneLine(address)} is not in the opt-out registry${inGroup(options)}`, {
+      advice: 'list the registry with: gatepost optout list',
     });
   }
-  for (const entry of found) ask({ group: entry.group, address: entry.address, wish: 'in', at: clock.now() }, deps);
+  for (const entry of found) enqueue({ group: entry.group, address: entry.address, wish: 'in', at: clock.now() }, deps);
   return 0;
 }
 
-function ask(request: OptOutRequest, { dataDir, names, output }: OptOutDeps): void {
+function enqueue(request: OptOutRequest, { dataDir, names, output }: OptOutDeps): void {
   requestOptOut(dataDir, request);
   const address = oneLine(request.address);
   const group = oneLine(names.get(request.group) ?? request.group);
   const what = request.wish === 'out' ? `gets no more messages from ${group}` : `may get messages from ${group} again`;
-  output.out(`${address} ${what}: within a second when gatepost runs, else as soon as it does\n`);
+  output.out(`${address} ${what}: within a second while gatepost runs, otherwise when it is started\n`);
 }
 
 const inGroup = ({ group }: OptOutOptions) => (group === undefined ? '' : ` of ${oneLine(group)}`);
@@ -90,16 +91,11 @@ function groupOf(asked: string, { names, groups }: Pick<OptOutDeps, 'names' | 'g
   });
 }
 
-/** What people put into numbers to read them better. */
-function normal(address: string): string {
-  return address.replace(/[\s()./-]/g, '').replace(/^00/, '+');
-}
-
-/** E.164 (`+` and at most 15 digits), or a short code: as send requests are compared with the registry. */
+/** The address as the outbound pipeline compares it with the registry: E.164, or a short code as it is. */
 function addressOf(address: string): string {
-  const number = normal(address);
-  if (/^\+[1-9]\d{6,14}$/.test(number) || /^[1-9]\d{2,7}$/.test(number)) return number;
-  throw new GatepostError('optout/address', `"${oneLine(address)}" is no number with its country code`, {
-    advice: 'write it as +420601234567; a short code as it is',
+  const recipient = readRecipient(address, undefined);
+  if (recipient.ok) return recipient.to;
+  throw new GatepostError('optout/address', `"${oneLine(address)}" is neither a phone number nor a short code`, {
+    advice: 'write the number with its country code, for example +420601234567; a short code as it is',
   });
 }

@@ -1,4 +1,3 @@
-// Owns what commands show people: tables, errors, and nothing that could take over their terminal.
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { table as alignedTable, type Column } from '../kit/terminal.js';
 
@@ -7,7 +6,7 @@ export { oneLine } from '../kit/terminal.js';
 export interface Output {
   /** Results: standard output. */
   out(text: string): void;
-  /** Everything said beside them: standard error. */
+  /** Everything else, such as errors and progress: standard error. */
   say(text: string): void;
   readonly isTerminal: boolean;
 }
@@ -18,14 +17,14 @@ export const processOutput: Output = {
   isTerminal: process.stdout.isTTY === true,
 };
 
-/** Columns that fit the terminal, the last one taking what is left; as wide as they need to be where there is none. */
+/** Columns that fit the terminal, the last one with the rest of its width. Without a terminal every column is as wide as it needs to be. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const columns: Column[] = header.map((title, at) => (at === header.length - 1 ? { title, grow: 1 } : { title }));
   const room = process.stdout.isTTY ? process.stdout.columns || 120 : Number.MAX_SAFE_INTEGER;
   return `${alignedTable(columns, rows, room)}\n`;
 }
 
-/** A failure as people should read it: the sentence, then what to do. */
+/** An error as an operator reads it: what failed, then what to do next. */
 export function errorText(error: unknown): string {
   const advice = error instanceof GatepostError && error.advice ? `\n  → ${error.advice}` : '';
   return `${messageOf(error)}${advice}\n`;

@@ -1,5 +1,3 @@
-// Owns `gatepost parse`: a mail, or with --fax a fax (TIFF or PDF), on standard input becomes the MessageContentInfo that the
-// server would be sent.
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +10,7 @@ import type { FaxDocument } from '../model/content.js';
 import type { Output } from './output.js';
 import { readStdin } from './stdin.js';
 
-/** Larger than any mailbox lets through; a bound on memory, not on mail or faxes. */
+/** Larger than any mailbox accepts; the bound protects memory. */
 const MAX_INPUT = 256 * 1024 * 1024;
 
 export interface ParseOptions {
@@ -28,7 +26,7 @@ export interface ParseOptions {
 }
 
 export async function parseCommand(options: ParseOptions, clock: Clock, { out }: Output): Promise<number> {
-  refuseUnfit(options);
+  rejectMisfit(options);
   const raw = await readStdin(MAX_INPUT);
   const reader = createReader({ clock, log: silentLog });
   try {
@@ -42,18 +40,18 @@ export async function parseCommand(options: ParseOptions, clock: Clock, { out }:
   }
 }
 
-function refuseUnfit({ fax, from, region }: ParseOptions): void {
+function rejectMisfit({ fax, from, region }: ParseOptions): void {
   if (!fax && (from !== undefined || region !== undefined)) {
     throw new GatepostError(
       'input/options',
-      '--from and --region say where a fax comes from, but this is read as a mail',
+      '--from and --region describe the caller of a fax, but the input is read as a mail',
       {
         advice: 'add --fax, or leave them out',
       },
     );
   }
   if (region !== undefined && !/^[A-Za-z]{2}$/.test(region)) {
-    throw new GatepostError('input/options', `--region ${region} is no country`, {
+    throw new GatepostError('input/options', `--region ${region} is not a country`, {
       advice: 'give two letters (ISO 3166-1), for example CZ',
     });
   }
@@ -70,7 +68,7 @@ function readInput(reader: Reader, raw: Buffer, options: ParseOptions, receivedA
   );
 }
 
-/** A file alone says nothing of the call it came with. */
+/** A file holds no details of the call. */
 const NO_CALL: Omit<FaxDocument, 'raw' | 'receivedAt' | 'from'> = {
   kind: 'fax',
   to: null,

@@ -1,5 +1,3 @@
-// Owns `gatepost quarantine`: see what waits there, look at one message whole, ask for another try.
-
 import type { JournalReader } from '../journal/open.js';
 import type { QuarantinedMessage } from '../journal/types/inbound.js';
 import { isoTime } from '../kit/clock.js';
@@ -16,7 +14,7 @@ export async function quarantineList(
 ): Promise<number> {
   const waiting = await journal.quarantined();
   if (waiting.length === 0) {
-    say('nothing is in quarantine\n');
+    say('no message is in quarantine\n');
     return 0;
   }
   const rows = waiting.map(({ inboundMessage, reason, at, bytes }) => [
@@ -31,7 +29,7 @@ export async function quarantineList(
   return 0;
 }
 
-/** The message as it came, for a file or a mail program. */
+/** The message as it was received, for a file or a mail program. */
 export async function quarantineExport(
   number: string,
   journal: JournalReader,
@@ -40,8 +38,8 @@ export async function quarantineExport(
   const { inboundMessage } = await one(number, journal);
   const raw = await journal.quarantinedRaw(inboundMessage.id);
   if (!raw)
-    throw new GatepostError('quarantine/gone', `message ${number} is listed, but its bytes are not there`, {
-      advice: 'look for it in the mailbox, where it was moved aside or flagged',
+    throw new GatepostError('quarantine/gone', `message ${number} is in quarantine, but its stored bytes are missing`, {
+      advice: 'look for the message in the mailbox, where it was moved or flagged',
     });
   write(documentOf(raw));
   return 0;
@@ -58,10 +56,10 @@ export async function quarantineRetry(
   for (const { inboundMessage } of chosen) {
     requestRelease(dataDir, inboundMessage.id);
     out(
-      `${inboundMessage.id} ${oneLine(inboundMessage.deliverySystemId)} gets another try as soon as gatepost runs; follow it with: gatepost explain ${inboundMessage.requestId}\n`,
+      `${inboundMessage.id} ${oneLine(inboundMessage.deliverySystemId)} is offered to the server again within a second while gatepost runs, otherwise when it is started; follow it with: gatepost trace ${inboundMessage.requestId}\n`,
     );
   }
-  if (chosen.length === 0) out('nothing is in quarantine\n');
+  if (chosen.length === 0) out('no message is in quarantine\n');
   return 0;
 }
 
@@ -69,6 +67,6 @@ async function one(number: string, journal: JournalReader): Promise<QuarantinedM
   const found = (await journal.quarantined()).find(({ inboundMessage }) => String(inboundMessage.id) === number);
   if (found) return found;
   throw new GatepostError('quarantine/unknown', `there is no message ${oneLine(number)} in quarantine`, {
-    advice: 'see the numbers with: gatepost quarantine list',
+    advice: 'list the numbers with: gatepost quarantine list',
   });
 }

@@ -13,7 +13,7 @@ export async function smsSegmentsCommand({ out }: Output): Promise<number> {
   return 0;
 }
 
-/** The text is taken as it is, but for the one line end that `echo` and editors put at its end. */
+/** The whole text less the one line end that `echo` and editors append. */
 export function textOf(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '');

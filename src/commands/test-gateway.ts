@@ -1,4 +1,3 @@
-// Owns `gatepost test GATEWAY`: the driver's own check, step by step, with evidence; changes nothing anywhere.
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.js';
 import type { DriverState, GatewayContext } from '../driver/contract.js';

@@ -29,7 +29,7 @@ describe('file names of strangers', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (name) => {
         expect(contentDisposition(name)).toMatch(
-          /^attachment; filename="[\x20\x21\x23-\x5b\x5d-\x7e]+"; filename\*=UTF-8''[\w.~%-]+$/,
+          /^attachment; filename=(?:[\w.!#$%&'*+^`|~-]+|"[\x20\x21\x23-\x5b\x5d-\x7e]+")(?:; filename\*=UTF-8''[\w.~%!$&+^`|{}-]+)?$/,
         );
       }),
     );

@@ -1,5 +1,5 @@
-// Owns what a sender's file name and media type become before a browser sees them. Both are the customer's words and
-// neither is trusted.
+// File names and media types of attachments come from customers and are not trusted.
+import { create } from 'content-disposition';
 
 /** Characters no file system or header should meet: controls, path signs, invisible marks that turn the reading
  *  direction ("invoice\u202Efdp.exe" shows as "invoiceexe.pdf"), and halves of surrogate pairs. */
@@ -24,11 +24,10 @@ export function percentEncoded(text: string): string {
   return encodeURIComponent(text).replace(/['()*!]/g, hex);
 }
 
-/** `attachment` with the name twice: plain for old programs, RFC 8187 form for all others (RFC 6266 appendix D). */
+/** `attachment` with a plain name for old programs and, where the name needs it, the RFC 8187 form for all others. */
 export function contentDisposition(name: string): string {
   const safe = safeName(name);
-  const plain = safe.replace(/[^\x20-\x7e]|%/g, '_');
-  return `attachment; filename="${plain}"; filename*=UTF-8''${percentEncoded(safe)}`;
+  return create(safe, { fallback: safe.replace(/[^\x20-\x7e]|%/g, '_') });
 }
 
 const OPAQUE = 'application/octet-stream';

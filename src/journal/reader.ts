@@ -9,7 +9,7 @@ import { gatewayNames, optOutGroups } from './driver-state/checkpoints.js';
 import { quarantined, quarantinedRaw } from './inbound/quarantine.js';
 import { reconciliation, waiting } from './inbound/reconciliation.js';
 import { known } from './inbound/rows.js';
-import { entries } from './log/log.js';
+import { entries, lastEntryId } from './log/log.js';
 import { traces } from './log/trace.js';
 import { optOuts } from './outbound/opt-outs.js';
 import { outboundMessageOf } from './outbound/rows.js';
@@ -28,6 +28,8 @@ export interface JournalReader extends Readings {
   optOutGroups(): Promise<ReadonlyMap<string, string>>;
   /** A message in quarantine, whole; null when nothing is kept under this id. */
   quarantinedRaw(inboundId: number): Promise<Buffer | null>;
+  /** The highest id in the delivery log; 0 when the log is empty. */
+  lastEntryId(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export async function openJournalReader(url: string, directory = ''): Promise<Jo
       names: () => gatewayNames(reads),
       optOutGroups: () => optOutGroups(reads),
       quarantinedRaw: (id) => quarantinedRaw(reads, files(directory || join(dirname(path), 'attachments')), id),
+      lastEntryId: () => lastEntryId(reads),
       close: async () => closeSqlite(connection),
     };
   } catch (error) {

@@ -1,11 +1,11 @@
-// Owns text on a terminal: what customers wrote never steers it, and columns stand in line.
+import stringWidth from 'string-width';
 
 /** C0 but line feed and tab, DEL, C1; bidirectional marks, embeddings, overrides and isolates; what draws nothing. */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get through.
   /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB]/g;
 
-/** Text of several lines without anything that a terminal obeys. */
+/** Text of several lines without control characters, so that a customer's text cannot steer the terminal. */
 export function clean(text: string): string {
   return text.replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n').replace(UNSAFE, '');
 }
@@ -16,32 +16,19 @@ export function oneLine(text: string): string {
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-const WIDE =
-  /\p{Emoji_Presentation}|[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|[\u{20000}-\u{3FFFD}]|\uFE0F/u;
-
-/** Columns that the text takes on a terminal. */
-export function width(text: string): number {
-  let columns = 0;
-  for (const { segment } of graphemes.segment(text)) columns += widthOf(segment);
-  return columns;
-}
 
 /** Exactly `columns` wide: cut with an ellipsis, or filled with blanks. */
 export function fill(text: string, columns: number): string {
-  const whole = width(text);
+  const whole = stringWidth(text);
   if (whole <= columns) return text + ' '.repeat(columns - whole);
-  let kept = '';
+  let fitting = '';
   let used = 0;
   for (const { segment } of graphemes.segment(text)) {
-    if (used + widthOf(segment) > columns - 1) break;
-    kept += segment;
-    used += widthOf(segment);
+    if (used + stringWidth(segment) > columns - 1) break;
+    fitting += segment;
+    used += stringWidth(segment);
   }
-  return `${kept}…${' '.repeat(Math.max(0, columns - 1 - used))}`;
-}
-
-function widthOf(grapheme: string): number {
-  return WIDE.test(grapheme) ? 2 : 1;
+  return `${fitting}…${' '.repeat(Math.max(0, columns - 1 - used))}`;
 }
 
 export interface Column {
@@ -50,10 +37,12 @@ export interface Column {
   grow?: number;
 }
 
-/** An aligned table with a line of titles; cells are cleaned. Columns that grow shrink first, to 8 at least. */
+/** An aligned table with a line of titles and cleaned cells. Columns with `grow` shrink first, to 8 at least. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], room: number): string {
   const cells = rows.map((row) => row.map(oneLine));
-  const widest = columns.map(({ title }, at) => Math.max(width(title), ...cells.map((row) => width(row[at] ?? ''))));
+  const widest = columns.map(({ title }, at) =>
+    Math.max(stringWidth(title), ...cells.map((row) => stringWidth(row[at] ?? ''))),
+  );
   const widths = shareOut(columns, widest, room - 2 * (columns.length - 1));
   const line = (row: readonly string[]) =>
     row
@@ -63,7 +52,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   return [columns.map(({ title }) => title), ...cells].map(line).join('\n');
 }
 
-/** Each column gets what it wants while there is room; what growers leave of their shares goes to the other growers. */
+/** Columns without `grow` get their widest cell. The others share the rest; what one of them does not need goes to the others. */
 function shareOut(columns: readonly Column[], wanted: readonly number[], room: number): number[] {
   const widths = columns.map(({ grow }, at) => (grow ? null : (wanted[at] ?? 0)));
   for (;;) {

@@ -45,6 +45,14 @@ export async function entries(reads: Sql, filter: LogFilter): Promise<LogEntry[]
   return filter.after === undefined ? found.reverse() : found;
 }
 
+const newestId = statement<Record<string, never>>()((db) =>
+  db.selectFrom('delivery_log').select('id').orderBy('id', 'desc').limit(1),
+);
+
+export async function lastEntryId(reads: Sql): Promise<number> {
+  return (await reads.first(newestId, {}))?.id ?? 0;
+}
+
 const FILTERS = ['gatewayId', 'event', 'since', 'until', 'after'] as const;
 const entryStatements = new Map<string, Statement<EntryQuery, EventRow>>();
 

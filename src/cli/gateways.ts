@@ -1,0 +1,42 @@
+import { type CliContext, type CommonOptions, configOf, configOption, examples, gatewayDeps, run } from './context.js';
+
+export function gatewayCommands(context: CliContext): void {
+  const { program, output } = context;
+  program
+    .command('check')
+    .description('check a gateways file and print every problem with its line, gateway, setting and correction')
+    .argument('<file>', 'gateways file, for example config/gateways.yaml')
+    .addOption(configOption())
+    .addHelpText(
+      'after',
+      `\nThe exit code is 1 when there is a problem.\n${examples('gatepost check config/gateways.yaml')}`,
+    )
+    .action((file: string, options: CommonOptions) =>
+      run(context, async () => {
+        const { checkCommand } = await import('../commands/check.js');
+        return checkCommand(file, await gatewayDeps(context, configOf(context, options)), output);
+      }),
+    );
+
+  program
+    .command('test')
+    .description('test the connection of a gateway step by step and show the evidence; changes nothing')
+    .argument('<gateway>', 'id or display name')
+    .option('--direction <I|O>', 'test only this direction')
+    .option('--device <device>', 'test this Device in place of the one in the list')
+    .addOption(configOption())
+    .addHelpText(
+      'after',
+      examples(
+        'gatepost test "Support mailbox"',
+        'gatepost test Support --device \'ImapHost { "Host": "mail.example.com", "User": "support", "Password": "…" }\'',
+      ),
+    )
+    .action((name: string, options: CommonOptions & { direction?: string; device?: string }) =>
+      run(context, async () => {
+        const config = configOf(context, options);
+        const { testCommand } = await import('../commands/test-gateway.js');
+        return testCommand(name, options, config, await gatewayDeps(context, config), output);
+      }),
+    );
+}

@@ -1,0 +1,47 @@
+import {
+  type CliContext,
+  type CommonOptions,
+  configOf,
+  configOption,
+  examples,
+  platformOf,
+  run,
+  stopSignal,
+} from './context.js';
+
+export function serviceCommands(context: CliContext): void {
+  const { program, output } = context;
+  program
+    .command('start')
+    .description('run the connector; with server.mode embedded also the embedded server')
+    .addOption(configOption())
+    .addHelpText(
+      'after',
+      examples(
+        'gatepost start',
+        'gatepost start --config /etc/gatepost/gatepost.yaml',
+        'GATEPOST_SERVER_MODE=remote GATEPOST_SERVER_HOST=frontstage.example.com GATEPOST_SERVER_PASSWORD=… gatepost start',
+      ),
+    )
+    .action((options: CommonOptions) =>
+      run(context, async () => {
+        const config = configOf(context, options);
+        const { startCommand } = await import('../commands/start.js');
+        return startCommand(config, await platformOf(context, config), output, stopSignal());
+      }),
+    );
+
+  program
+    .command('embedded-server')
+    .alias('frontdesk')
+    .description('run the embedded server alone, for connectors in other processes')
+    .addOption(configOption())
+    .addHelpText('after', examples('GATEPOST_SERVER_PASSWORD=… gatepost embedded-server --config server.yaml'))
+    .action((options: CommonOptions) =>
+      run(context, async () => {
+        const config = configOf(context, options);
+        const { frontdeskCommand } = await import('../commands/start.js');
+        return frontdeskCommand(config, await platformOf(context, config), output, stopSignal());
+      }),
+    );
+}

@@ -1,0 +1,31 @@
+import type { DeliveryLog, MessageTrace } from '../journal/types/log.js';
+import { isoTime } from '../kit/clock.js';
+import { GatepostError } from '../kit/errors.js';
+import type { GatewayNames } from './log.js';
+import { logTime, type Output, oneLine, table } from './output.js';
+
+export async function traceCommand(
+  id: string,
+  format: 'text' | 'json',
+  journal: Pick<DeliveryLog, 'traces'>,
+  names: GatewayNames,
+  { out }: Output,
+): Promise<number> {
+  const traces = await journal.traces(id.trim());
+  if (traces.length === 0) {
+    throw new GatepostError('trace/unknown', `the journal knows no message with the id "${oneLine(id)}"`, {
+      advice: 'give a MessageId, RequestId, DeliverySystemId, Message-ID or key as `gatepost log` shows it',
+    });
+  }
+  if (format === 'json') out(`${JSON.stringify(traces, null, 2)}\n`);
+  else out(traces.map((trace) => describe(trace, names)).join('\n'));
+  return 0;
+}
+
+function describe(trace: MessageTrace, names: GatewayNames): string {
+  const gateway = names.get(trace.gatewayId) ?? trace.gatewayId;
+  const what = trace.is === 'inbound' ? 'Inbound message received through' : 'Outbound message sent through';
+  const ids = trace.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
+  const rows = trace.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
+  return `${what} ${gateway}: ${trace.state}\n${ids}\n${table(['time (UTC)', 'event', 'detail'], rows)}`;
+}
