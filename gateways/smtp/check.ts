@@ -1,23 +1,29 @@
-// Owns "test connection" of SmtpHost: address, TCP, greeting with TLS, login; ends before anything that concerns a mail.
+// "Test connection" of SmtpHost: address, TCP, greeting with TLS, login; it ends before any command that concerns a mail.
 import { lookup } from 'node:dns/promises';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
-import type { CheckStep, GatewayContext } from '../../src/driver/contract.js';
-import { greet, logIn, openSocket, targetOf } from './link.js';
-import { wordsOf } from './replies.js';
+import type { CheckStep, Clock, GatewayContext } from '../../src/driver/contract.js';
+import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import { greet, logIn, openSocket, targetOf } from './connection.js';
+import { failureText } from './replies.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
 
-/** Ms within which a connection must stand. */
-export const OPEN_MS = 30_000;
+/** For address, TCP, TLS, greeting and login together, ms. */
+const OPEN_MS = 30_000;
+
+export function openDeadline(clock: Clock): { signal: AbortSignal; disarm: () => void } {
+  const late = new AbortController();
+  const abort = () => late.abort(new Error(`no connection within ${OPEN_MS / 1000} s`));
+  return { signal: late.signal, disarm: clock.schedule(OPEN_MS, () => void pendingInputRead().then(abort)) };
+}
 
 export async function* checkSteps(
   { settings, dataDir, clock }: GatewayContext<SmtpHostSettings>,
   signal: AbortSignal,
 ): AsyncGenerator<CheckStep> {
-  const late = new AbortController();
-  const disarm = clock.schedule(OPEN_MS, () => late.abort(new Error(`no result within ${OPEN_MS / 1000} s`)));
+  const { signal: late, disarm } = openDeadline(clock);
   try {
-    yield* reach(settings, dataDir, AbortSignal.any([signal, late.signal]));
+    yield* reach(settings, dataDir, AbortSignal.any([signal, late]));
   } finally {
     disarm();
   }
@@ -32,20 +38,20 @@ async function* reach(settings: SmtpHostSettings, dataDir: string, signal: Abort
   yield tcp.step;
   if (!tcp.ok) return;
   try {
-    yield* talk(settings, dataDir, tcp.result, signal);
+    yield* smtpSteps(settings, dataDir, tcp.result, signal);
   } finally {
     tcp.result.destroySoon();
   }
 }
 
-async function* talk(
+async function* smtpSteps(
   settings: SmtpHostSettings,
   dataDir: string,
   socket: Socket,
   signal: AbortSignal,
 ): AsyncGenerator<CheckStep> {
-  const meet = async () => greet(await targetOf(settings, dataDir), socket, signal);
-  const session = await step(`SMTP session, Security ${settings.Security}`, meet, advice.session);
+  const greeting = async () => greet(await targetOf(settings, dataDir), socket, signal);
+  const session = await step(`SMTP session, Security ${settings.Security}`, greeting, advice.session);
   yield withReply(session);
   if (!session.ok) return;
   const connection = session.result;
@@ -56,7 +62,7 @@ async function* talk(
   connection.quit();
 }
 
-/** The evidence of a step in the dialogue: what the server answered last, its first line. */
+/** The evidence of a step: the first line of the server's last reply. */
 function withReply(step: Step<SMTPConnection>): CheckStep {
   if (!step.ok) return step.step;
   return { ...step.step, detail: String(step.result.lastServerResponse).split('\n')[0] ?? '' };
@@ -76,7 +82,7 @@ async function step<T>(name: string, work: () => Promise<T>, advice: string): Pr
     const result = await work();
     return { ok: true, result, step: { name, ok: true, detail: typeof result === 'string' ? result : 'established' } };
   } catch (error) {
-    return { ok: false, step: { name, ok: false, detail: `${wordsOf(error)}; ${advice}` } };
+    return { ok: false, step: { name, ok: false, detail: `${failureText(error)}; ${advice}` } };
   }
 }
 

@@ -1,6 +1,6 @@
-// Owns SmtpHost: sends mail through a mail server.
-// Point of no return: the final dot (RFC 5321 4.1.1.4). Until the last byte of the mail has been handed on, the server
-// cannot have taken it; from then on only its reply tells, and without one the outcome is unknown.
+// SmtpHost: sends mail through a mail server.
+// Point of no return: the final dot (RFC 5321 4.1.1.4). Until the last byte of the mail has been written, the server cannot
+// have accepted it; from then on only its reply tells, and without a reply the outcome is unknown.
 import {
   type Attempt,
   type ComposedMail,
@@ -10,10 +10,10 @@ import {
   type Outcome,
 } from '../../src/driver/contract.js';
 import { type Pace, pace } from '../../src/driver/shared/pace.js';
-import { checkSteps, OPEN_MS } from './check.js';
-import { type Dialogue, dial, type Link, targetOf } from './link.js';
-import { openPool, type Place, type Pool } from './pool.js';
-import { judge, lostBefore, wordsOf } from './replies.js';
+import { checkSteps, openDeadline } from './check.js';
+import { connectSmtp, type Dialogue, targetOf } from './connection.js';
+import { openPool, type Pool, type Slot } from './pool.js';
+import { failureText, judge, lostBefore } from './replies.js';
 import { portOf, type SmtpHostSettings, settings } from './settings.js';
 
 export interface SmtpHostSession {
@@ -40,52 +40,54 @@ export const smtpHost: Driver<SmtpHostSettings, SmtpHostSession> = {
 /** Makes one connection, login included, so that wrong settings show when the gateway starts and not with the first mail. */
 async function open({ settings, clock, log, dataDir }: GatewayContext<SmtpHostSettings>): Promise<SmtpHostSession> {
   const server = `${settings.Host}:${portOf(settings)}`;
-  if (settings.AllowUntrustedCertificate) log.warn({ server }, 'any certificate of the mail server is accepted');
+  if (settings.AllowUntrustedCertificate)
+    log.warn({ server, reason: 'AllowUntrustedCertificate is on' }, 'certificate of the server is not checked');
   const target = await targetOf(settings, dataDir);
-  const pool = openPool(clock, settings.MaxConnections, (signal) => dial(target, signal));
-  const late = new AbortController();
-  const cancel = clock.schedule(OPEN_MS, () => late.abort(new Error(`no connection within ${OPEN_MS / 1000} s`)));
+  const pool = openPool(clock, settings.MaxConnections, (signal) => connectSmtp(target, signal));
+  const { signal, disarm } = openDeadline(clock);
   try {
-    pool.keep(await dial(target, late.signal));
+    pool.add(await connectSmtp(target, signal));
   } catch (error) {
-    throw new GatepostError('smtp/unreachable', `cannot use the mail server ${server}: ${wordsOf(error)}`, {
+    throw new GatepostError('smtp/unreachable', `cannot use the mail server ${server}: ${failureText(error)}`, {
       advice: 'run "gatepost test" on this gateway to see which step fails',
       cause: error,
     });
   } finally {
-    cancel();
+    disarm();
   }
   return { pool, pace: pace(clock, settings.MaxPerSecond), server };
 }
 
 async function send(session: SmtpHostSession, mail: ComposedMail, attempt: Attempt): Promise<Outcome> {
   const { signal } = attempt;
-  let place: Place;
+  let slot: Slot;
   try {
     const early = await session.pace.turn(attempt.remaining(), signal);
-    if (early > 0) return { kind: 'deferred', detail: 'held back by MaxPerSecond', retryAfterMs: Math.ceil(early) };
-    place = await session.pool.enter(signal);
+    if (early > 0) return { kind: 'deferred', detail: 'delayed by MaxPerSecond', retryAfterMs: Math.ceil(early) };
+    slot = await session.pool.enter(signal);
   } catch (error) {
-    return { kind: 'deferred', detail: `no connection to ${session.server} was free: ${wordsOf(error)}` };
+    return { kind: 'deferred', detail: `no connection to ${session.server} was free: ${failureText(error)}` };
   }
   try {
-    return judge(await deliver(place, mail, signal), mail);
+    return judge(await deliver(slot, mail, signal), mail);
   } catch (error) {
-    // Only making a connection throws: nothing has been said about the mail yet.
-    return { kind: 'deferred', detail: `cannot use the mail server ${session.server}: ${wordsOf(error)}` };
+    // Only connecting throws, and then no part of the mail has been sent.
+    return { kind: 'deferred', detail: `cannot use the mail server ${session.server}: ${failureText(error)}` };
   } finally {
-    place.leave();
+    slot.release();
   }
 }
 
-/** On a connection that is open already, or else on a new one. An open one that turns out to have been closed by the
- *  server is replaced once: the mail has not been handed over then, so this is still the same try. */
-async function deliver(place: Place, mail: ComposedMail, signal: AbortSignal): Promise<Dialogue> {
-  const used: Link | undefined = place.idle();
-  if (used) {
-    const dialogue = await used.deliver(mail, signal);
+/**
+ * On an idle connection, else on a new one. An idle connection that the server has closed meanwhile is replaced once: no part
+ * of the mail has been accepted then, so this is still the same attempt.
+ */
+async function deliver(slot: Slot, mail: ComposedMail, signal: AbortSignal): Promise<Dialogue> {
+  const idle = slot.idle();
+  if (idle) {
+    const dialogue = await idle.deliver(mail, signal);
     if (!lostBefore(dialogue) || signal.aborted) return dialogue;
   }
-  const fresh = await place.fresh(signal);
+  const fresh = await slot.fresh(signal);
   return fresh.deliver(mail, signal);
 }

@@ -1,117 +1,117 @@
-// Owns which connections are open: at most MaxConnections, kept a while between mails, never repeating anything.
+// The open connections: at most MaxConnections, each idle, in use by one slot, or closing.
 import { type Cancel, type Clock, semaphore, sleep } from '../../src/driver/contract.js';
-import type { Link } from './link.js';
+import type { Connection } from './connection.js';
 
-/** Ms an unused connection is kept. Servers give up after 5 minutes (RFC 5321 4.5.3.2.7), many relays much earlier. */
+/** Ms after which an idle connection is closed. Servers give up after 5 minutes (RFC 5321 4.5.3.2.7), many relays much earlier. */
 const IDLE_MS = 20_000;
 /** Ms the server has for answering QUIT when everything closes. */
 const QUIT_MS = 1_000;
 
 export interface Pool {
-  /** Resolves once a place is free; rejects with the signal's reason. */
-  enter(signal: AbortSignal): Promise<Place>;
-  /** Adds a connection that nobody uses yet. */
-  keep(link: Link): void;
+  /** Resolves once a slot is free; rejects with the signal's reason. */
+  enter(signal: AbortSignal): Promise<Slot>;
+  /** Adds a connection that is not in use. */
+  add(connection: Connection): void;
   close(): Promise<void>;
 }
 
-export interface Place {
+export interface Slot {
   /** A connection that was used before, if one is open. */
-  idle(): Link | undefined;
+  idle(): Connection | undefined;
   /** A new connection, in place of the one in use. */
-  fresh(signal: AbortSignal): Promise<Link>;
-  /** Gives the place back, and the connection in use with it. */
-  leave(): void;
+  fresh(signal: AbortSignal): Promise<Connection>;
+  /** Releases the slot, and the connection in use with it. */
+  release(): void;
 }
 
-type Dial = (signal: AbortSignal) => Promise<Link>;
+type Connect = (signal: AbortSignal) => Promise<Connection>;
 
-interface Shelf {
+interface PoolState {
   readonly clock: Clock;
-  readonly idle: { link: Link; disarm: Cancel }[];
-  /** Every connection that is not closed yet, idle or in use. */
-  readonly open: Set<Link>;
+  readonly idle: { connection: Connection; disarm: Cancel }[];
+  /** Every connection that is not closed yet. */
+  readonly open: Set<Connection>;
   /** Aborts when the gateway closes. */
-  readonly over: AbortController;
+  readonly closing: AbortController;
 }
 
-export function openPool(clock: Clock, connections: number, dial: Dial): Pool {
-  const places = semaphore({ places: connections, weight: Number.POSITIVE_INFINITY });
-  const shelf: Shelf = { clock, idle: [], open: new Set(), over: new AbortController() };
+export function openPool(clock: Clock, connections: number, connect: Connect): Pool {
+  const slots = semaphore({ places: connections, weight: Number.POSITIVE_INFINITY });
+  const state: PoolState = { clock, idle: [], open: new Set(), closing: new AbortController() };
   return {
-    keep: (link) => putAway(shelf, adopt(shelf, link)),
+    add: (connection) => putIdle(state, track(state, connection)),
     async enter(signal) {
-      const release = await places.enter(1, AbortSignal.any([signal, shelf.over.signal]));
-      return placeOn(shelf, dial, release);
+      const leave = await slots.enter(1, AbortSignal.any([signal, state.closing.signal]));
+      return slotOn(state, connect, leave);
     },
-    close: () => closeAll(shelf),
+    close: () => closeAll(state),
   };
 }
 
-function placeOn(shelf: Shelf, dial: Dial, release: () => void): Place {
-  let held: Link | undefined;
+function slotOn(state: PoolState, connect: Connect, leave: () => void): Slot {
+  let inUse: Connection | undefined;
   return {
     idle() {
-      held = takeIdle(shelf);
-      return held;
+      inUse = takeIdle(state);
+      return inUse;
     },
     async fresh(signal) {
-      held?.drop();
-      held = undefined;
-      held = adopt(shelf, await dial(AbortSignal.any([signal, shelf.over.signal])));
-      return held;
+      inUse?.drop();
+      inUse = undefined;
+      inUse = track(state, await connect(AbortSignal.any([signal, state.closing.signal])));
+      return inUse;
     },
-    leave() {
-      if (held) putAway(shelf, held);
-      held = undefined;
-      release();
+    release() {
+      if (inUse) putIdle(state, inUse);
+      inUse = undefined;
+      leave();
     },
   };
 }
 
-function adopt(shelf: Shelf, link: Link): Link {
-  shelf.open.add(link);
-  link.onEnd(() => remove(shelf, link));
-  void link.closed.then(() => shelf.open.delete(link));
-  return link;
+function track(state: PoolState, connection: Connection): Connection {
+  state.open.add(connection);
+  connection.onEnd(() => remove(state, connection));
+  void connection.closed.then(() => state.open.delete(connection));
+  return connection;
 }
 
-function putAway(shelf: Shelf, link: Link): void {
-  if (shelf.over.signal.aborted || !link.alive) {
-    link.drop();
+function putIdle(state: PoolState, connection: Connection): void {
+  if (state.closing.signal.aborted || !connection.alive) {
+    connection.drop();
     return;
   }
-  const disarm = shelf.clock.schedule(IDLE_MS, () => {
-    remove(shelf, link);
-    link.quit();
+  const disarm = state.clock.schedule(IDLE_MS, () => {
+    remove(state, connection);
+    connection.quit();
   });
-  shelf.idle.push({ link, disarm });
+  state.idle.push({ connection, disarm });
 }
 
-function takeIdle(shelf: Shelf): Link | undefined {
-  const newest = shelf.idle.findLast(({ link }) => link.alive);
-  if (newest) remove(shelf, newest.link);
-  return newest?.link;
+function takeIdle(state: PoolState): Connection | undefined {
+  const newest = state.idle.findLast(({ connection }) => connection.alive);
+  if (newest) remove(state, newest.connection);
+  return newest?.connection;
 }
 
-function remove({ idle }: Shelf, link: Link): void {
-  const at = idle.findIndex((entry) => entry.link === link);
+function remove({ idle }: PoolState, connection: Connection): void {
+  const at = idle.findIndex((entry) => entry.connection === connection);
   for (const { disarm } of at < 0 ? [] : idle.splice(at, 1)) disarm();
 }
 
-/** Idle connections say goodbye, the ones in use are cut. Resolves when every socket is closed. */
-async function closeAll({ clock, idle, open, over }: Shelf): Promise<void> {
-  over.abort(new Error('the gateway is closing'));
+/** Idle connections are closed with QUIT, the ones in use are cut. Resolves when every socket is closed. */
+async function closeAll({ clock, idle, open, closing }: PoolState): Promise<void> {
+  closing.abort(new Error('the gateway is closing'));
   const leaving = idle.splice(0);
-  for (const { link, disarm } of leaving) {
+  for (const { connection, disarm } of leaving) {
     disarm();
-    link.quit();
+    connection.quit();
   }
   const patience = new AbortController();
-  const goodbye = Promise.all(leaving.map(({ link }) => link.closed));
+  const goodbye = Promise.all(leaving.map(({ connection }) => connection.closed));
   await Promise.race([goodbye, sleep(clock, QUIT_MS, patience.signal).catch(() => {})]);
   patience.abort();
   const rest = [...open];
-  for (const link of rest) link.drop();
+  for (const connection of rest) connection.drop();
   await Promise.all(rest.map(({ closed }) => closed));
 }

@@ -1,11 +1,11 @@
-// Owns the judgement: what a dialogue with the mail server means for the send request. Pure.
+// What a dialogue with the mail server means for the send request. Pure.
 // The reply code decides (RFC 5321 4.2.1: 4yz try again, 5yz do not); nodemailer's own error codes only say in which
 // step it happened.
 import { type ComposedMail, messageOf, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
-import type { Dialogue } from './link.js';
+import type { Dialogue } from './connection.js';
 
-/** Replies that are about our login or encryption and not about the mail: it can go out once that is put right (RFC 4954 6). */
-const ABOUT_US = new Set([530, 534, 535, 538]);
+/** Replies about the login or the encryption (RFC 4954 6): the mail can be sent once the settings are corrected. */
+const ABOUT_LOGIN = new Set([530, 534, 535, 538]);
 
 /** What nodemailer puts on its errors, as far as it is there. */
 interface Failure {
@@ -20,18 +20,21 @@ interface Failure {
 
 export function judge(dialogue: Dialogue, mail: ComposedMail): Outcome {
   const { committed, end } = dialogue;
-  if (end.is === 'taken') return taken(end.info, mail, committed);
+  if (end.is === 'accepted') return accepted(end.info, mail, committed);
   if (end.is === 'aborted') {
     return committed
-      ? { kind: 'unknown', detail: 'the whole mail was handed over and the mail server did not answer in time' }
-      : { kind: 'deferred', detail: 'the mail server took too long; the mail was not handed over completely' };
+      ? {
+          kind: 'unknown',
+          detail: 'the whole mail was transferred, and the mail server did not answer before the deadline',
+        }
+      : { kind: 'deferred', detail: 'the mail server was too slow; the mail was not transferred completely' };
   }
   const failure = failureOf(end.error);
-  if (failure.recipients.length > 0) return allRefused(failure.recipients);
-  return failure.reply ? replied(failure) : unanswered(failure, committed);
+  if (failure.recipients.length > 0) return allRejected(failure.recipients);
+  return failure.reply ? answered(failure) : unanswered(failure, committed);
 }
 
-/** True when the connection was lost, or found to be closed, before the mail could be taken: a fresh one may do. */
+/** True when the connection was lost before the server could have accepted the mail: a new one may be used. */
 export function lostBefore({ committed, end }: Dialogue): boolean {
   if (committed || end.is !== 'failed') return false;
   const { replyCode, code, command, recipients } = failureOf(end.error);
@@ -39,14 +42,14 @@ export function lostBefore({ committed, end }: Dialogue): boolean {
   return replyCode === 0 || replyCode === 421 || command === 'CONN';
 }
 
-/** The sentence of a failure before anything could be sent: the server's own words where there are any. */
-export function wordsOf(error: unknown): string {
+/** A failure before anything could be sent, as one sentence: the server's reply where there is one. */
+export function failureText(error: unknown): string {
   const { reply, command, message } = failureOf(error);
   if (!reply) return message;
   return /^[A-Z]/.test(command) && command !== 'CONN' ? `${command}: ${reply}` : reply;
 }
 
-function taken(
+function accepted(
   info: { accepted: readonly string[]; rejectedErrors?: readonly Error[] | undefined; response: string },
   mail: ComposedMail,
   committed: boolean,
@@ -55,37 +58,37 @@ function taken(
     return { kind: 'unknown', detail: `answered before the mail was complete: ${oneLine(info.response)}` };
   const deliverySystemId = mail.messageId.replace(/^<|>$/g, '');
   const detail = oneLine(info.response);
-  const refused = (info.rejectedErrors ?? []).map(refusalOf);
+  const refused = (info.rejectedErrors ?? []).map(rejectionOf);
   if (refused.length === 0) return { kind: 'sent', deliverySystemId, detail };
   return { kind: 'partial', deliverySystemId, accepted: info.accepted, refused, detail };
 }
 
-function allRefused(errors: readonly Error[]): Outcome {
-  const refusals = errors.map(refusalOf);
-  const detail = refusals.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ');
-  return refusals.some(({ temporary }) => temporary) ? { kind: 'deferred', detail } : { kind: 'rejected', detail };
+function allRejected(errors: readonly Error[]): Outcome {
+  const rejections = errors.map(rejectionOf);
+  const detail = rejections.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ');
+  return rejections.some(({ temporary }) => temporary) ? { kind: 'deferred', detail } : { kind: 'rejected', detail };
 }
 
-function replied(failure: Failure): Outcome {
+function answered(failure: Failure): Outcome {
   const detail = failure.command === 'CONN' ? String(failure.reply) : `${failure.command}: ${failure.reply}`;
-  const final = failure.replyCode >= 500 && !ABOUT_US.has(failure.replyCode);
-  // Greeting, EHLO and login are refused to us; only what answers the transaction itself is about the mail.
+  const final = failure.replyCode >= 500 && !ABOUT_LOGIN.has(failure.replyCode);
+  // A rejected greeting, EHLO or login concerns the gateway; only replies to the transaction concern the mail.
   const aboutMail = /^(?:MAIL FROM|RCPT TO|DATA)$/.test(failure.command);
   return final && aboutMail ? { kind: 'rejected', detail } : { kind: 'deferred', detail };
 }
 
 function unanswered(failure: Failure, committed: boolean): Outcome {
   const { code, command, message } = failure;
-  if (committed) return { kind: 'unknown', detail: `the whole mail was handed over, then: ${message}` };
+  if (committed) return { kind: 'unknown', detail: `the whole mail was transferred, then: ${message}` };
   // Larger than the server's SIZE, or an address that cannot be written into a command: another try changes nothing.
   if (code === 'EMESSAGE' || (code === 'EENVELOPE' && command === 'API')) return { kind: 'rejected', detail: message };
   return { kind: 'deferred', detail: message };
 }
 
-function refusalOf(error: Error): RecipientRejection {
+function rejectionOf(error: Error): RecipientRejection {
   const { reply, replyCode, message } = failureOf(error);
   const recipient = 'recipient' in error ? String(error.recipient) : '';
-  return { recipient, temporary: replyCode < 500 || ABOUT_US.has(replyCode), detail: reply ?? message };
+  return { recipient, temporary: replyCode < 500 || ABOUT_LOGIN.has(replyCode), detail: reply ?? message };
 }
 
 function failureOf(error: unknown): Failure {

@@ -1,4 +1,3 @@
-// Owns the settings of SmtpHost.
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 
 const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail address');
@@ -6,7 +5,7 @@ const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail addr
 export const settings = settingsSchema(
   {
     Host: setting(z.string().regex(/^[^\s/]+$/, 'is not a host name or IP address'), {
-      description: 'The mail server (relay, submission server) that takes outgoing mail: name or IP address.',
+      description: 'The mail server (relay, submission server) that accepts outgoing mail: name or IP address.',
       example: 'smtp.example.com',
     }),
     Port: setting(z.int().min(1).max(65_535).optional(), {
@@ -15,7 +14,7 @@ export const settings = settingsSchema(
     }),
     Security: setting(z.enum(['Tls', 'StartTls', 'None']).default('Tls'), {
       description:
-        'Tls: encrypted from the first byte. StartTls: begins in the clear and must be upgraded before anything else is said. None: never encrypted, for a relay on the same machine or network.',
+        'Tls: encrypted from the first byte. StartTls: starts unencrypted and must be upgraded before any other command. None: never encrypted, for a relay on the same machine or network.',
       example: 'StartTls',
     }),
     TlsName: setting(z.string().min(1).optional(), {
@@ -24,12 +23,11 @@ export const settings = settingsSchema(
     }),
     CaFile: setting(z.string().min(1).optional(), {
       description:
-        'PEM file with the certificate authority to trust in place of the public ones; a relative path counts from the data folder.',
+        'PEM file with the certificate authority to trust instead of the public ones; a relative path counts from the data folder.',
       example: 'company-ca.pem',
     }),
     AllowUntrustedCertificate: setting(z.boolean().default(false), {
-      description:
-        'True takes any certificate, so anybody in between can read and change the mail. Logged as a warning.',
+      description: 'True accepts any certificate, so the mail can be read and changed on its way. Logged as a warning.',
       example: false,
     }),
     Name: setting(
@@ -52,11 +50,12 @@ export const settings = settingsSchema(
       secret: true,
     }),
     From: setting(address.optional(), {
-      description: 'Sender address of everything sent through this gateway. When absent: the address in the order.',
+      description:
+        'Sender address of everything sent through this gateway. When absent: the address in the send request.',
       example: 'support@example.com',
     }),
     FromName: setting(z.string().optional(), {
-      description: 'Display name of the sender. When absent: the name in the order.',
+      description: 'Display name of the sender. When absent: the name in the send request.',
       example: 'Example Support',
     }),
     MaxConnections: setting(z.int().min(1).max(50).default(5), {
@@ -66,23 +65,23 @@ export const settings = settingsSchema(
     }),
     MaxPerSecond: setting(z.number().positive().max(1000).optional(), {
       description:
-        'How many mails may be begun per second, for relays that throttle. Less than 1 is possible: 0.2 is one in 5 seconds.',
+        'How many mails may be started per second, for relays that throttle. Less than 1 is possible: 0.2 is one in 5 seconds.',
       example: 10,
     }),
     WhenUncertain: setting(z.enum(['Resend', 'Hold', 'AssumeSent']).default('Resend'), {
       description:
-        'What to do when the connection broke after the whole mail was handed over and before the answer came. Resend: again, with the same Message-ID, which receivers take for one mail. Hold: a person decides. AssumeSent: count it as sent.',
+        'What to do when the outcome is unknown: the connection broke after the whole mail was transferred and before the reply. Resend: send again with the same Message-ID, which receivers recognize as one mail. Hold: an operator decides. AssumeSent: answer that it was sent.',
       example: 'Hold',
     }),
   },
   ({ User, Password, Security, TlsName, CaFile }) => {
     const problems: SettingProblem[] = [];
-    const say = (setting: string, message: string) => void problems.push({ setting, message });
-    if (User && !Password) say('Password', 'is missing: User is given, so a password is needed');
-    if (Password && !User) say('User', 'is missing: Password is given, so a user is needed');
-    const idle = 'has no effect with Security "None": use "Tls" or "StartTls", or remove it';
-    if (Security === 'None' && TlsName) say('TlsName', idle);
-    if (Security === 'None' && CaFile) say('CaFile', idle);
+    const addProblem = (setting: string, message: string) => void problems.push({ setting, message });
+    if (User && !Password) addProblem('Password', 'is missing: User is given, so a password is needed');
+    if (Password && !User) addProblem('User', 'is missing: Password is given, so a user is needed');
+    const noEffect = 'has no effect with Security "None": use "Tls" or "StartTls", or remove it';
+    if (Security === 'None' && TlsName) addProblem('TlsName', noEffect);
+    if (Security === 'None' && CaFile) addProblem('CaFile', noEffect);
     return problems;
   },
 );

@@ -259,8 +259,12 @@ async function command(platform: World, talk: Talk, text: string): Promise<void>
     if (good(await answer('MAIL', nested ? '503 5.5.1 nested MAIL' : '250 2.1.0 sender ok'))) talk.from = argument;
   } else if (verb === 'RCPT') {
     if (good(await answer('RCPT', '250 2.1.5 recipient ok'))) talk.recipients.push(argument);
-  } else if (verb === 'DATA') talk.inData = good(await answer('DATA', '354 go on'));
-  else if (verb === 'RSET') {
+  } else if (verb === 'DATA') {
+    // A pipelining client sends DATA before it knows that every recipient was rejected (RFC 2920, 3.1).
+    talk.inData = good(
+      await answer('DATA', talk.recipients.length > 0 ? '354 go on' : '554 5.5.1 no valid recipients'),
+    );
+  } else if (verb === 'RSET') {
     endTransaction(talk);
     await answer('RSET', '250 2.0.0 ok');
   } else if (verb === 'NOOP') await answer('NOOP', '250 2.0.0 ok');

@@ -1,43 +1,42 @@
-// Owns one connection to the mail server: its steps up to "ready", one delivery at a time, and its end.
-// The TCP socket is ours and the dialogue is nodemailer's, because the pooled transport repeats mails by itself when a
-// connection breaks; whether a mail may be repeated is not for a transport to say.
+// One connection to the mail server: connecting, one delivery at a time, closing. The dialogue is nodemailer's, but not its
+// pooled transport, which repeats a mail by itself when a connection breaks: that would send twice.
 import { isAscii } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { isAbsolute, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import SMTPConnection, { type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
-import { type ComposedMail, GatepostError, messageOf } from '../../src/driver/contract.js';
+import type { ComposedMail } from '../../src/driver/contract.js';
+import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import { readCa } from '../../src/driver/shared/tls.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
 
-/** A slice of the mail on its way into the socket. */
+/** Bytes of the mail that are written at a time. */
 const SLICE = 64 * 1024;
-/** Ms of silence after which nodemailer gives a connection up; the attempt's own signal is always shorter. */
+/** Ms of silence after which nodemailer gives up a connection; the signal of the attempt is always shorter. */
 const SILENCE_MS = 5 * 60_000;
 
-/** What one delivery came to, not yet judged. */
+/** What happened in one delivery; replies.ts derives the outcome. */
 export interface Dialogue {
   /**
-   * The point of no return: the last byte of the mail was handed on, so that the final dot follows it at once (RFC 5321
-   * 4.1.1.4). Before it the server cannot have taken the mail; after it only the server's reply tells.
+   * The point of no return: the last byte of the mail was written, so that the final dot follows at once (RFC 5321
+   * 4.1.1.4). Before it the server cannot have accepted the mail; after it only the server's reply tells.
    */
   readonly committed: boolean;
   readonly end:
-    | { is: 'taken'; info: SMTPConnectionSendInfo }
+    | { is: 'accepted'; info: SMTPConnectionSendInfo }
     | { is: 'failed'; error: Error }
-    /** The attempt's time was over; the connection has been cut. */
+    /** The attempt was aborted; the connection is cut. */
     | { is: 'aborted' };
 }
 
-export interface Link {
-  /** Deliveries begun on it. A link that was used before may meanwhile have been closed by the server. */
+export interface Connection {
+  /** Deliveries so far. The server may have closed a connection that was used before. */
   readonly uses: number;
   readonly alive: boolean;
   deliver(mail: ComposedMail, signal: AbortSignal): Promise<Dialogue>;
-  /** Called once, when the connection is over for whatever reason. */
+  /** Called once when the connection ends, for whatever reason. */
   onEnd(run: () => void): void;
-  /** Says QUIT and lets the server close. */
+  /** Sends QUIT and lets the server close. */
   quit(): void;
   /** Cuts the connection now. */
   drop(): void;
@@ -51,27 +50,17 @@ export interface Target {
   readonly ca: string | undefined;
 }
 
-/** Reads the certificate authority, where there is one of their own. Throws one sentence. */
 export async function targetOf(settings: SmtpHostSettings, dataDir: string): Promise<Target> {
-  if (!settings.CaFile) return { settings, ca: undefined };
-  const path = isAbsolute(settings.CaFile) ? settings.CaFile : join(dataDir, settings.CaFile);
-  const advice = 'correct the path in CaFile, or the rights of the file';
-  const ca = await readFile(path, 'utf8').catch((cause) => {
-    throw new GatepostError('smtp/certificate', `cannot read CaFile ${path}: ${messageOf(cause)}`, { advice, cause });
-  });
-  if (ca.includes('-----BEGIN CERTIFICATE-----')) return { settings, ca };
-  throw new GatepostError('smtp/certificate', `CaFile ${path} holds no certificate (-----BEGIN CERTIFICATE-----)`, {
-    advice,
-  });
+  return { settings, ca: await readCa(settings.CaFile, dataDir) };
 }
 
-/** TCP, greeting, TLS as demanded, EHLO, login. Rejects with the step's own words. */
-export async function dial(target: Target, signal: AbortSignal): Promise<Link> {
+/** TCP, greeting, TLS as demanded, EHLO, login. Rejects with the error of the failed step. */
+export async function connectSmtp(target: Target, signal: AbortSignal): Promise<Connection> {
   const socket = await openSocket(target.settings, signal);
   try {
     const connection = await greet(target, socket, signal);
     await logIn(target.settings, connection, signal);
-    return linkOver(connection, socket);
+    return connectionOver(connection, socket);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -81,7 +70,7 @@ export async function dial(target: Target, signal: AbortSignal): Promise<Link> {
 export function openSocket(settings: SmtpHostSettings, signal: AbortSignal): Promise<Socket> {
   return abortable(signal, (resolve, reject) => {
     const socket = connect({ host: settings.Host, port: portOf(settings), noDelay: true, keepAlive: true });
-    // Stays for the socket's whole life: an error nobody listens for would end the process.
+    // Stays for the whole life of the socket: an error event without a listener ends the process.
     socket.on('error', reject);
     socket.once('connect', () => resolve(socket));
     return () => socket.destroy();
@@ -115,14 +104,14 @@ export function logIn(settings: SmtpHostSettings, connection: SMTPConnection, si
   const { User: user, Password: pass } = settings;
   if (!user) return Promise.resolve();
   return abortable(signal, (resolve, reject) => {
-    // A connection that breaks during the login is only told to 'error' listeners.
+    // nodemailer reports a connection that breaks during the login only as an 'error' event.
     connection.once('error', reject);
     connection.login({ user, pass }, (error) => (error ? reject(error) : resolve()));
     return () => connection.close();
   });
 }
 
-function linkOver(connection: SMTPConnection, socket: Socket): Link {
+function connectionOver(connection: SMTPConnection, socket: Socket): Connection {
   let uses = 0;
   let dirty = false;
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -140,9 +129,9 @@ function linkOver(connection: SMTPConnection, socket: Socket): Link {
     },
     async deliver(mail, signal) {
       uses += 1;
-      if (dirty && !(await reset(connection, signal))) return failed('the server did not take RSET');
+      if (dirty && !(await reset(connection, signal))) return failed('the server did not accept RSET');
       const dialogue = await deliver(connection, mail, signal);
-      // A refusal in the middle leaves a half-told transaction behind; a mail cut off inside its data cannot be taken back.
+      // A rejection leaves an open transaction behind; a mail that was cut off inside its data cannot be taken back.
       dirty = dialogue.end.is === 'failed' && !dialogue.committed;
       if (dialogue.end.is === 'aborted' || (dirty && inData(dialogue.end))) drop();
       return dialogue;
@@ -158,7 +147,7 @@ function deliver(connection: SMTPConnection, mail: ComposedMail, signal: AbortSi
   const raw = Buffer.from(mail.raw.buffer, mail.raw.byteOffset, mail.raw.byteLength);
   const source = Readable.from(slices(raw), { objectMode: false });
   let committed = false;
-  // Runs before nodemailer's own listener, which writes the final dot: never too late, at most one buffer too early.
+  // Runs before nodemailer's listener, which writes the final dot: never too late, at most one buffer too early.
   source.once('end', () => {
     committed = true;
   });
@@ -174,11 +163,16 @@ function deliver(connection: SMTPConnection, mail: ComposedMail, signal: AbortSi
       resolve({ committed, end });
       source.destroy();
     };
-    const abort = () => settle({ is: 'aborted' });
+    // The reply to the final dot may already be in the socket when the process stood still over the deadline. Before the
+    // final dot there is nothing to wait for: stopping at once keeps the mail surely unsent.
+    const abort = () => {
+      if (!committed) return settle({ is: 'aborted' });
+      void pendingInputRead().then(() => settle({ is: 'aborted' }));
+    };
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     connection.send(envelope, source, (error, info) => {
-      settle(error ? { is: 'failed', error } : { is: 'taken', info });
+      settle(error ? { is: 'failed', error } : { is: 'accepted', info });
     });
   });
 }
@@ -191,30 +185,30 @@ function reset(connection: SMTPConnection, signal: AbortSignal): Promise<boolean
   }).catch(() => false);
 }
 
-/** True when the connection broke or was refused while the mail itself was being written. */
+/** True when the failure came while the mail itself was being written. */
 function inData(end: Dialogue['end']): boolean {
   return end.is === 'failed' && 'code' in end.error && end.error.code === 'EMESSAGE';
 }
 
-function failed(words: string): Dialogue {
-  return { committed: false, end: { is: 'failed', error: new Error(words) } };
+function failed(message: string): Dialogue {
+  return { committed: false, end: { is: 'failed', error: new Error(message) } };
 }
 
 function* slices(raw: Buffer): Generator<Buffer> {
   for (let at = 0; at < raw.length; at += SLICE) yield raw.subarray(at, at + SLICE);
 }
 
-/** Domains travel in their ASCII form, which every server takes; the part before the @ is the receiver's business. */
+/** Every server accepts the ASCII form of a domain; the part before the @ is left as it is. */
 export function asciiDomain(address: string): string {
   const at = address.lastIndexOf('@') + 1;
   const ascii = isAscii(Buffer.from(address)) ? '' : domainToASCII(address.slice(at));
   return ascii ? address.slice(0, at) + ascii : address;
 }
 
-/** A promise that also ends, by undoing what was begun, as soon as `signal` aborts. */
+/** A promise that rejects as soon as `signal` aborts, after undoing what `start` started. */
 function abortable<T>(
   signal: AbortSignal,
-  begin: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
+  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
@@ -225,7 +219,7 @@ function abortable<T>(
     };
     const done = () => signal.removeEventListener('abort', abort);
     signal.addEventListener('abort', abort, { once: true });
-    undo = begin(
+    undo = start(
       (value) => {
         done();
         resolve(value);
