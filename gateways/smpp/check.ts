@@ -1,10 +1,10 @@
 // Owns "test connection" of Smpp: connect, bind, enquire_link, unbind; sends and takes nothing.
 import { type CheckStep, deadline, type GatewayContext, messageOf } from '../../src/driver/contract.js';
-import { STATUS, statusWords } from './codes.js';
-import { boundHere } from './link.js';
+import { STATUS, statusWords } from './pdu/status.js';
+import { boundHere } from './session/account.js';
+import { BindRefused, bind, OPEN_MS, type Role } from './session/bind.js';
+import { dial, LinkLost, type Wire, type WireEvents } from './session/connection.js';
 import type { SmppSettings } from './settings.js';
-import { BindRefused, bind, OPEN_MS, type Role } from './slot.js';
-import { dial, LinkLost, type Wire, type WireEvents } from './wire.js';
 
 /** A text that comes while we only look is kept by the SMSC. */
 const quiet: WireEvents = {

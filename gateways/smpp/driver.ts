@@ -4,12 +4,12 @@
 import type { ComposedText, Driver, GatewayContext, TextMessage } from '../../src/driver/contract.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { checkSteps } from './check.js';
-import { companyOf } from './company.js';
-import { type Inbox, inboxOf } from './inbox.js';
-import { joinLink, type Link } from './link.js';
-import { type Outbox, outboxOf } from './outbox.js';
+import { type Inbox, inboxOf } from './receive/inbox.js';
+import { type Outbox, outboxOf } from './send/outbox.js';
+import { joinLink, type Link } from './session/account.js';
+import type { Role } from './session/bind.js';
+import { companyOf } from './session/peers.js';
 import { type SmppSettings, settings } from './settings.js';
-import type { Role } from './slot.js';
 
 export interface SmppSession {
   readonly link: Link;

@@ -1,7 +1,7 @@
 // Owns the alphabets of SMPP's data_coding (SMPP 3.4, 5.2.19, with the general groups of 3GPP TS 23.038): bytes to text for
 // what comes in. Parts are joined as bytes first, because an escape or a surrogate pair may be cut between two of them.
 import iconv from 'iconv-lite';
-import { gsmDecode } from '../../src/driver/shared/text.js';
+import { gsmDecode } from '../../../src/driver/shared/text.js';
 
 export interface Decoded {
   readonly text: string;

@@ -1,8 +1,9 @@
 // Owns where it goes what the SMSC pushes to an account: texts to an I gateway, receipts to the O gateway that sent the
 // message. While there is none for it, the SMSC hears "not now" and keeps it.
-import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
-import { STATUS } from './codes.js';
-import { COMPANY_MS } from './company.js';
+import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
+import type { Pdu } from '../pdu/pdu.js';
+import { STATUS } from '../pdu/status.js';
+import { isReceipt } from '../receipts/receipt.js';
 import {
   type Addressed,
   addressee,
@@ -11,10 +12,9 @@ import {
   receiversAmong,
   type Sender,
   sendersAmong,
-} from './members.js';
-import type { Pdu } from './pdu.js';
-import { isReceipt } from './receipts.js';
-import type { Wire } from './wire.js';
+} from './account-members.js';
+import type { Wire } from './connection.js';
+import { COMPANY_MS } from './peers.js';
 
 export interface Routing {
   /** A request of the SMSC: it is answered here or by the gateway that gets it. */

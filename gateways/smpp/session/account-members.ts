@@ -1,12 +1,13 @@
 // Owns who shares an account, and whose it is what the SMSC pushes: a text is its addressee's, a receipt that of the gateway
 // that sent the message.
-import type { Company } from './company.js';
-import { digits } from './ids.js';
-import { CLAIM, type Owner } from './owner.js';
-import type { Pdu } from './pdu.js';
-import type { SmppSettings } from './settings.js';
-import type { Role } from './slot.js';
-import type { Wire } from './wire.js';
+
+import type { Pdu } from '../pdu/pdu.js';
+import { digits } from '../receipts/id-format.js';
+import { CLAIM, type Owner } from '../receipts/receipt-owner.js';
+import type { SmppSettings } from '../settings.js';
+import type { Role } from './bind.js';
+import type { Wire } from './connection.js';
+import type { Company } from './peers.js';
 
 interface AnyMember {
   /** Of the gateway. */

@@ -1,10 +1,10 @@
 // What Smpp promises on the way in, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
-import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
-import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
+import { createDriverState } from '../../../test/fixtures/driver-state.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway, type TestGatewayOptions } from '../../../test/servers/smpp-gateway.js';
+import { deliverFields, type SmscOptions, startSmsc } from '../../../test/servers/smsc.js';
 
 const login = { systemId: 'desk', password: 'secret12' };
 const undo: (() => Promise<void> | void)[] = [];

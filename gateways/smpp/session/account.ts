@@ -1,14 +1,14 @@
 // Owns the links to accounts: the gateways of one account share one, whichever way they go, and it lives as long as any of
 // them. What the SMSC pushes goes to the gateway it is for, on whichever bind it comes (route.ts).
 import { createHash } from 'node:crypto';
-import { GatepostError, messageOf } from '../../src/driver/contract.js';
-import { STATUS } from './codes.js';
-import { type Member, receiversAmong, sendersAmong } from './members.js';
-import { type Routing, routingOf } from './route.js';
-import type { SmppSettings } from './settings.js';
-import { BindRefused, type Role, type Slot, type SlotContext, slotOf } from './slot.js';
-import { type Traffic, trafficOf } from './traffic.js';
-import { LinkLost, type Wire, type WireEvents } from './wire.js';
+import { GatepostError, messageOf } from '../../../src/driver/contract.js';
+import { STATUS } from '../pdu/status.js';
+import type { SmppSettings } from '../settings.js';
+import { type Member, receiversAmong, sendersAmong } from './account-members.js';
+import { BindRefused, type Role, type Slot, type SlotContext, slotOf } from './bind.js';
+import { LinkLost, type Wire, type WireEvents } from './connection.js';
+import { type Routing, routingOf } from './routing.js';
+import { type Traffic, trafficOf } from './throttle.js';
 
 export interface Link {
   /** What goes out is bounded over all O gateways of the account, with the limits of the one that came first. */

@@ -1,12 +1,12 @@
 // Whose it is what comes on an account that several gateways share.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Outcome } from '../../src/driver/contract.js';
-import { outboundText } from '../../test/conformance/context.js';
-import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
-import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
+import type { Outcome } from '../../../src/driver/contract.js';
+import { outboundText } from '../../../test/conformance/context.js';
+import { createDriverState } from '../../../test/fixtures/driver-state.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway, type TestGatewayOptions } from '../../../test/servers/smpp-gateway.js';
+import { deliverFields, startSmsc } from '../../../test/servers/smsc.js';
 
 const login = { systemId: 'desk', password: 'secret12' };
 const undo: (() => Promise<void> | void)[] = [];

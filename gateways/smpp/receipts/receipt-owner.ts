@@ -1,13 +1,13 @@
 // Owns telling whose a receipt is where several gateways send on one account: it names only the id, and all of them get it
 // on the same connection. Each gateway says how surely it is its own. What was given to it is kept durably as soon as
 // there is another one, because after a restart nobody else could tell; a gateway alone on its account need not.
-import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
-import { z } from '../../src/driver/settings.js';
-import { canonical, digits, formsOf, type Given, type Ids } from './ids.js';
-import { lasting } from './lasting.js';
-import type { Pdu } from './pdu.js';
-import { readReceipt } from './receipts.js';
-import type { SmppSettings } from './settings.js';
+import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
+import { z } from '../../../src/driver/settings.js';
+import type { Pdu } from '../pdu/pdu.js';
+import type { SmppSettings } from '../settings.js';
+import { lasting } from '../ttl-store.js';
+import { canonical, digits, formsOf, type Given, type Ids } from './id-format.js';
+import { readReceipt } from './receipt.js';
 
 /** How surely a receipt is one's own. */
 export const CLAIM = {

@@ -7,15 +7,15 @@ import {
   type InboundMessage,
   sleep,
   type TextMessage,
-} from '../../src/driver/contract.js';
-import { answersOf, type Pushed } from './answers.js';
-import { type Assembly, assemblyOf, PAGE } from './assembly.js';
-import { STATUS } from './codes.js';
-import { type Piece, pieceOf } from './part.js';
-import type { Pdu } from './pdu.js';
-import type { SmppSettings } from './settings.js';
-import { type Known, singlesOf, textMessage } from './singles.js';
-import type { Wire } from './wire.js';
+} from '../../../src/driver/contract.js';
+import type { Pdu } from '../pdu/pdu.js';
+import { STATUS } from '../pdu/status.js';
+import type { Wire } from '../session/connection.js';
+import type { SmppSettings } from '../settings.js';
+import { type Assembly, assemblyOf, PAGE } from './reassembly.js';
+import { answersOf, type Pushed } from './response-cache.js';
+import { type Piece, pieceOf } from './segment.js';
+import { type Known, singlesOf, textMessage } from './single-part.js';
 
 export interface Inbox {
   push(pdu: Pdu, wire: Wire): void;

@@ -1,6 +1,6 @@
 // Owns how much goes out at once on one account: a window of unanswered parts, so many a second, a pause when the SMSC
 // asks for one, and one message after the other to the same recipient, so that they arrive in the order of sending.
-import { type Clock, type Random, semaphore, sleep } from '../../src/driver/contract.js';
+import { type Clock, type Random, semaphore, sleep } from '../../../src/driver/contract.js';
 
 export interface Traffic {
   /** Waits until no other message to this recipient is on its way. Rejects when `signal` aborts. */

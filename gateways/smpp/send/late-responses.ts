@@ -9,13 +9,13 @@ import {
   messageOf,
   type Outcome,
   raceSignal,
-} from '../../src/driver/contract.js';
-import { STATUS, statusWords } from './codes.js';
+} from '../../../src/driver/contract.js';
+import { STATUS, statusWords } from '../pdu/status.js';
+import { stateOf } from '../receipts/receipt.js';
+import type { Link } from '../session/account.js';
+import type { SmppSettings } from '../settings.js';
+import { lasting } from '../ttl-store.js';
 import { type Fields, partsOf } from './compose.js';
-import { lasting } from './lasting.js';
-import type { Link } from './link.js';
-import { stateOf } from './receipts.js';
-import type { SmppSettings } from './settings.js';
 import { sent } from './submit.js';
 
 export interface Late {

@@ -1,11 +1,11 @@
 // What Smpp promises on the way out, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DeliveryReceipt } from '../../src/driver/contract.js';
-import { attemptOf, certificate, outboundText, tempDir } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway, type TestGatewayOptions } from '../../test/servers/smpp-gateway.js';
-import { deliverFields, type SmscOptions, startSmsc } from '../../test/servers/smsc.js';
+import type { DeliveryReceipt } from '../../../src/driver/contract.js';
+import { attemptOf, certificate, outboundText, tempDir } from '../../../test/conformance/context.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway, type TestGatewayOptions } from '../../../test/servers/smpp-gateway.js';
+import { deliverFields, type SmscOptions, startSmsc } from '../../../test/servers/smsc.js';
 
 const login = { systemId: 'desk', password: 'secret12' };
 const undo: (() => Promise<void> | void)[] = [];

@@ -2,7 +2,7 @@
 // decimal there, with zeros in front or without. What a receipt hits among the ids of late teaches how this SMSC writes
 // them; what was learned outlives a restart, the ids themselves do not need to for this (see owner.ts for what does).
 
-import { forgetOldest } from './recent.js';
+import { forgetOldest } from '../bounded-map.js';
 
 export type IdFormat = 'Auto' | 'Decimal' | 'Hex';
 

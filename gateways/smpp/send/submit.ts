@@ -2,13 +2,13 @@
 // Point of no return: a submit_sm that was handed to the socket. From then on only its answer tells; without one the
 // message may be out. A part that was refused makes the whole message fail, also when others were taken: sent again they
 // would arrive twice, so that is "rejected" with the detail, never "deferred".
-import { type Attempt, type ComposedText, messageOf, type Outcome, raceSignal } from '../../src/driver/contract.js';
-import { isTemporary, isThrottle, STATUS, statusWords } from './codes.js';
+import { type Attempt, type ComposedText, messageOf, type Outcome, raceSignal } from '../../../src/driver/contract.js';
+import type { Pdu } from '../pdu/pdu.js';
+import { isTemporary, isThrottle, STATUS, statusWords } from '../pdu/status.js';
+import type { Link } from '../session/account.js';
+import { LinkLost } from '../session/connection.js';
+import type { SmppSettings } from '../settings.js';
 import { type Fields, partsOf } from './compose.js';
-import type { Link } from './link.js';
-import type { Pdu } from './pdu.js';
-import type { SmppSettings } from './settings.js';
-import { LinkLost } from './wire.js';
 
 /** What became of one part. `refused`: surely not taken; `lost`: may have been. */
 export type PartEnd =

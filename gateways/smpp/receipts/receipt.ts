@@ -1,6 +1,6 @@
 // Owns reading delivery receipts (SMPP 3.4, 5.2.12 and appendix B): from the optional parameters, else from the text.
-import type { DeliveryState } from '../../src/driver/contract.js';
-import { type Pdu, TLV, tlvNumber, tlvText } from './pdu.js';
+import type { DeliveryState } from '../../../src/driver/contract.js';
+import { type Pdu, TLV, tlvNumber, tlvText } from '../pdu/pdu.js';
 
 export interface Receipt {
   /** As the SMSC wrote it; null when it names none. */

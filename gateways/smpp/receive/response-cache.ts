@@ -2,12 +2,12 @@
 // deliver_sm has no identity (SMPP 3.4, 4.6.1), so all that can tell is what we said to the earlier one, and whether that
 // was surely heard. The memory of it outlives sessions, because a broken link ends a session; a restart it does not outlive:
 // then a message may arrive twice, which is better than never.
-import type { GatewayContext } from '../../src/driver/contract.js';
-import { STATUS } from './codes.js';
-import type { Pdu } from './pdu.js';
-import { forgetOldest } from './recent.js';
-import type { SmppSettings } from './settings.js';
-import type { Wire } from './wire.js';
+import type { GatewayContext } from '../../../src/driver/contract.js';
+import { forgetOldest } from '../bounded-map.js';
+import type { Pdu } from '../pdu/pdu.js';
+import { STATUS } from '../pdu/status.js';
+import type { Wire } from '../session/connection.js';
+import type { SmppSettings } from '../settings.js';
 
 /**
  * Ms that an SMSC waits for an answer at least before it sends a message again while the connection lives. Two equal

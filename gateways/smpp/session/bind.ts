@@ -7,10 +7,10 @@ import {
   type GatewayContext,
   messageOf,
   sleep,
-} from '../../src/driver/contract.js';
-import { STATUS, statusWords } from './codes.js';
-import type { SmppSettings } from './settings.js';
-import { dial, type Wire, type WireEvents } from './wire.js';
+} from '../../../src/driver/contract.js';
+import { STATUS, statusWords } from '../pdu/status.js';
+import type { SmppSettings } from '../settings.js';
+import { dial, type Wire, type WireEvents } from './connection.js';
 
 export type Role = 'transceiver' | 'transmitter' | 'receiver';
 

@@ -1,10 +1,10 @@
 // Owns what a message looks like in submit_sm: alphabet, parts, addresses. The same for the same message, so that a repeat
 // joins with what arrived already.
 import { createHash } from 'node:crypto';
-import type { ComposedText } from '../../src/driver/contract.js';
-import { gsmEncode, ROOM, type Room, splitText } from '../../src/driver/shared/text.js';
-import type { FieldValue } from './pdu.js';
-import type { SmppSettings } from './settings.js';
+import type { ComposedText } from '../../../src/driver/contract.js';
+import { gsmEncode, ROOM, type Room, splitText } from '../../../src/driver/shared/text.js';
+import type { FieldValue } from '../pdu/pdu.js';
+import type { SmppSettings } from '../settings.js';
 
 export type Fields = Readonly<Record<string, FieldValue>>;
 

@@ -1,12 +1,12 @@
 // What a lookup finds out about a message whose answer came after it had been given up as unknown.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ComposedText } from '../../src/driver/contract.js';
-import { attemptOf, outboundText } from '../../test/conformance/context.js';
-import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway, type TestGateway } from '../../test/servers/smpp-gateway.js';
-import { type Smsc, startSmsc } from '../../test/servers/smsc.js';
-import { KEPT_FOR_MS, lasting } from './lasting.js';
+import type { ComposedText } from '../../../src/driver/contract.js';
+import { attemptOf, outboundText } from '../../../test/conformance/context.js';
+import { createDriverState } from '../../../test/fixtures/driver-state.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway, type TestGateway } from '../../../test/servers/smpp-gateway.js';
+import { type Smsc, startSmsc } from '../../../test/servers/smsc.js';
+import { KEPT_FOR_MS, lasting } from '../ttl-store.js';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

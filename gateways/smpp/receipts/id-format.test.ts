@@ -1,9 +1,9 @@
 // What Smpp has learned about an SMSC's way of writing ids holds for receipts that come after a restart.
 import { afterEach, expect, it } from 'vitest';
-import { outboundText } from '../../test/conformance/context.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway } from '../../test/servers/smpp-gateway.js';
-import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
+import { outboundText } from '../../../test/conformance/context.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway } from '../../../test/servers/smpp-gateway.js';
+import { deliverFields, startSmsc } from '../../../test/servers/smsc.js';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -6,11 +6,11 @@ import {
   type InboundMessage,
   type InboundState,
   type TextMessage,
-} from '../../src/driver/contract.js';
-import { type Answers, type Pushed, RESEND_AFTER_MS, RESEND_WITHIN_MS } from './answers.js';
-import { STATUS } from './codes.js';
-import { decodeText } from './coding.js';
-import type { Piece } from './part.js';
+} from '../../../src/driver/contract.js';
+import { STATUS } from '../pdu/status.js';
+import { decodeText } from './data-coding.js';
+import { type Answers, type Pushed, RESEND_AFTER_MS, RESEND_WITHIN_MS } from './response-cache.js';
+import type { Piece } from './segment.js';
 
 export interface Singles {
   /** The inbound message to show, or undefined when the message is answered already. `known`: records with the same hash. */

@@ -5,18 +5,18 @@ import {
   type GatewayContext,
   messageOf,
   type Outcome,
-} from '../../src/driver/contract.js';
-import { z } from '../../src/driver/settings.js';
-import { STATUS } from './codes.js';
-import { type Habit, type Ids, idsOf, MANNERS } from './ids.js';
-import { type Late, lateOf } from './late.js';
-import type { Link } from './link.js';
-import { type Owner, ownerOf } from './owner.js';
-import type { Pdu } from './pdu.js';
-import { readReceipt } from './receipts.js';
-import type { SmppSettings } from './settings.js';
+} from '../../../src/driver/contract.js';
+import { z } from '../../../src/driver/settings.js';
+import type { Pdu } from '../pdu/pdu.js';
+import { STATUS } from '../pdu/status.js';
+import { type Habit, type Ids, idsOf, MANNERS } from '../receipts/id-format.js';
+import { readReceipt } from '../receipts/receipt.js';
+import { type Owner, ownerOf } from '../receipts/receipt-owner.js';
+import type { Link } from '../session/account.js';
+import type { Wire } from '../session/connection.js';
+import type { SmppSettings } from '../settings.js';
+import { type Late, lateOf } from './late-responses.js';
 import { submitText } from './submit.js';
-import type { Wire } from './wire.js';
 
 export interface Outbox {
   send(link: Link, message: ComposedText, attempt: Attempt): Promise<Outcome>;

@@ -1,14 +1,14 @@
 // What Smpp makes of answers that are not as they should be: never more than they say, and never less.
 import { afterEach, describe, expect, it } from 'vitest';
-import { contextOf, outboundText } from '../../test/conformance/context.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway } from '../../test/servers/smpp-gateway.js';
-import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
-import { answersOf, type Pushed } from './answers.js';
-import { smpp } from './driver.js';
-import { decode, encode } from './pdu.js';
-import type { Wire } from './wire.js';
+import { contextOf, outboundText } from '../../../test/conformance/context.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway } from '../../../test/servers/smpp-gateway.js';
+import { deliverFields, startSmsc } from '../../../test/servers/smsc.js';
+import { smpp } from '../driver.js';
+import { decode, encode } from '../pdu/pdu.js';
+import { answersOf, type Pushed } from '../receive/response-cache.js';
+import type { Wire } from './connection.js';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

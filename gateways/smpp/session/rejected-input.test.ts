@@ -1,8 +1,8 @@
 // What Smpp does with input that cannot be: a clear answer, counted, and what follows is read as ever.
 import { afterEach, expect, it } from 'vitest';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway } from '../../test/servers/smpp-gateway.js';
-import { deliverFields, startSmsc } from '../../test/servers/smsc.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway } from '../../../test/servers/smpp-gateway.js';
+import { deliverFields, startSmsc } from '../../../test/servers/smsc.js';
 
 const login = { systemId: 'desk', password: 'secret12' };
 const undo: (() => Promise<void> | void)[] = [];

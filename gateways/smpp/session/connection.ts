@@ -2,10 +2,10 @@
 // A request that was handed to the socket may have been taken, whatever happens then: that is the point of no return.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Clock, deadline, messageOf, raceSignal, sleep } from '../../src/driver/contract.js';
-import { STATUS } from './codes.js';
-import { encode, type FieldValue, type Malformed, type Pdu } from './pdu.js';
-import { reader } from './stream.js';
+import { type Clock, deadline, messageOf, raceSignal, sleep } from '../../../src/driver/contract.js';
+import { encode, type FieldValue, type Malformed, type Pdu } from '../pdu/pdu.js';
+import { reader } from '../pdu/pdu-decoder.js';
+import { STATUS } from '../pdu/status.js';
 
 type Fields = Readonly<Record<string, FieldValue | undefined>>;
 

@@ -2,7 +2,7 @@
 // user data header (3GPP TS 23.040, 9.2.3.24) or by sar_ parameters. A header that cannot be is no header: the message
 // arrives as far as it can be read, with a note.
 import { createHash } from 'node:crypto';
-import { type Pdu, TLV, tlvNumber } from './pdu.js';
+import { type Pdu, TLV, tlvNumber } from '../pdu/pdu.js';
 
 export interface PartOf {
   /** The same for all parts of one long message: a hash over sender, recipient, kind of reference, reference and total. */

@@ -1,13 +1,13 @@
 // What is kept of long messages when the process or the journal ends at an unlucky moment, and what is forgotten.
 import { describe, expect, it } from 'vitest';
-import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { openGateway } from '../../test/servers/smpp-gateway.js';
-import { startSmsc } from '../../test/servers/smsc.js';
-import { assemblyOf } from './assembly.js';
-import type { Piece } from './part.js';
-import { forgetOldest } from './recent.js';
+import { createDriverState } from '../../../test/fixtures/driver-state.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { openGateway } from '../../../test/servers/smpp-gateway.js';
+import { startSmsc } from '../../../test/servers/smsc.js';
+import { forgetOldest } from '../bounded-map.js';
+import { assemblyOf } from './reassembly.js';
+import type { Piece } from './segment.js';
 
 const TIMEOUT = 60_000;
 

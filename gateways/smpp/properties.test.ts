@@ -4,12 +4,12 @@ import smpp from 'smpp';
 import { describe, expect, it } from 'vitest';
 import { gsmEncode } from '../../src/driver/shared/text.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
-import { assemblyOf, join } from './assembly.js';
-import { decodeText } from './coding.js';
-import { type IdFormat, idsOf } from './ids.js';
-import type { Piece } from './part.js';
-import { decode, encode, Malformed } from './pdu.js';
-import { readReceipt } from './receipts.js';
+import { decode, encode, Malformed } from './pdu/pdu.js';
+import { type IdFormat, idsOf } from './receipts/id-format.js';
+import { readReceipt } from './receipts/receipt.js';
+import { decodeText } from './receive/data-coding.js';
+import { assemblyOf, join } from './receive/reassembly.js';
+import type { Piece } from './receive/segment.js';
 
 const TIMEOUT = 60_000;
 const words = fc.array(fc.constantFrom('a', '€', '[', ' ', 'é', '\n'), { minLength: 1, maxLength: 40 });

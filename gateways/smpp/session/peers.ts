@@ -1,8 +1,8 @@
 // Owns how many gateways go the same way on one account, as far as each of them has seen, also before a restart. They come
 // and go one by one, and what the SMSC pushes in between may be for one that is not there yet.
-import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
-import { z } from '../../src/driver/settings.js';
-import type { SmppSettings } from './settings.js';
+import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
+import { z } from '../../../src/driver/settings.js';
+import type { SmppSettings } from '../settings.js';
 
 /** Ms that the others are waited for: they are opened within moments, unless they were taken away. */
 export const COMPANY_MS = 60_000;

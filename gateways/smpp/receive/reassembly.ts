@@ -5,11 +5,11 @@
 //   waiting  <first seen>.<group>     groups with parts missing, oldest first
 //   ready    <group>                  groups to be handed over: complete, or given up waiting for
 // A group is <base>.<first seen>; first seen is in ms, base 36, always 9 digits, so that keys sort by time.
-import type { DriverState } from '../../src/driver/contract.js';
-import { z } from '../../src/driver/settings.js';
-import { decodeText } from './coding.js';
-import { hash, type PartOf, type Piece } from './part.js';
-import { forgetOldest } from './recent.js';
+import type { DriverState } from '../../../src/driver/contract.js';
+import { z } from '../../../src/driver/settings.js';
+import { forgetOldest } from '../bounded-map.js';
+import { decodeText } from './data-coding.js';
+import { hash, type PartOf, type Piece } from './segment.js';
 
 export interface Assembly {
   /** Keeps a part; the group when it is complete now. After it resolves the SMSC may be told that the part was taken. */
