@@ -1,14 +1,15 @@
-// Owns "test connection" of Smpp: connect, bind, enquire_link, unbind; sends and takes nothing.
+// "Test connection": connect, bind, enquire_link, unbind. Sends nothing and accepts nothing.
 import { type CheckStep, deadline, type GatewayContext, messageOf } from '../../src/driver/contract.js';
-import { STATUS, statusWords } from './pdu/status.js';
-import { boundHere } from './session/account.js';
-import { BindRefused, bind, OPEN_MS, type Role } from './session/bind.js';
-import { dial, LinkLost, type Wire, type WireEvents } from './session/connection.js';
+import { describeStatus, STATUS } from './pdu/status.js';
+import { isBoundHere } from './session/account.js';
+import { BIND_MS, BindRejected, type Role, sendBind } from './session/bind.js';
+import { type Connection, type ConnectionEvents, ConnectionLost, openConnection } from './session/connection.js';
+import { settledBy } from './session/settled.js';
 import type { SmppSettings } from './settings.js';
 
-/** A text that comes while we only look is kept by the SMSC. */
-const quiet: WireEvents = {
-  onRequest: (pdu, wire) => void wire.answer(pdu, STATUS.temporary),
+/** The SMSC keeps a text that it delivers during the check. */
+const keepTexts: ConnectionEvents = {
+  onRequest: (pdu, connection) => void connection.respond(pdu, STATUS.temporaryAppError),
   onMalformed: () => {},
 };
 
@@ -16,15 +17,14 @@ export async function* checkSteps(
   context: GatewayContext<SmppSettings>,
   signal: AbortSignal,
 ): AsyncGenerator<CheckStep> {
-  const { settings, gateway } = context;
-  const running = boundHere(settings);
-  for (const role of rolesOf(settings, gateway.direction)) {
-    const result = yield* tryRole(role, context, signal, running);
+  const isRunning = isBoundHere(context);
+  for (const role of rolesOf(context.settings, context.gateway.direction)) {
+    const result = yield* tryRole(role, context, signal, isRunning);
     if (result === 'done') return;
   }
 }
 
-/** In the send request in which they are tried; the first that works is enough. */
+/** In the order in which they are tried; the first one that works is enough. */
 function rolesOf({ BindAs }: SmppSettings, direction: 'I' | 'O'): Role[] {
   const single: Role = direction === 'I' ? 'receiver' : 'transmitter';
   if (BindAs === 'Transceiver') return ['transceiver'];
@@ -35,62 +35,61 @@ async function* tryRole(
   role: Role,
   { settings, clock }: GatewayContext<SmppSettings>,
   signal: AbortSignal,
-  running: boolean,
+  isRunning: boolean,
 ): AsyncGenerator<CheckStep, 'done' | 'next'> {
-  const place = `${settings.Tls ? 'TLS' : 'TCP'} connection to ${settings.Host}:${settings.Port}`;
-  const time = deadline(clock, OPEN_MS, signal);
-  let wire: Wire | undefined;
+  const due = deadline(clock, BIND_MS, signal);
+  let connection: Connection | undefined;
   try {
+    const connected = `${settings.Tls ? 'TLS' : 'TCP'} connection to ${settings.Host}:${settings.Port}`;
     try {
-      wire = await dial(settings, clock, quiet, time.signal);
+      connection = await openConnection(settings, clock, keepTexts, due.signal);
     } catch (error) {
-      yield { name: place, ok: false, detail: `${messageOf(error)}; check Host, Port and Tls` };
+      yield { name: connected, ok: false, detail: `${messageOf(error)}; check Host, Port and Tls` };
       return 'done';
     }
-    yield { name: place, ok: true, detail: 'connected' };
-    const bound = await tryBind(wire, role, settings, time.race, running);
-    if ('next' in bound) return 'next';
+    yield { name: connected, ok: true, detail: 'connected' };
+    const bound = await tryBind(connection, role, settings, due.signal, isRunning);
+    if (bound === 'next') return 'next';
     yield bound.step;
-    if (!bound.step.ok || bound.busy) return 'done';
-    yield await enquire(wire, time.race);
+    if (bound.isUsable) yield await enquire(connection, due.signal);
     return 'done';
   } finally {
-    time.dispose();
-    await wire?.end();
+    due.dispose();
+    await connection?.unbind();
   }
 }
 
-type Race = <T>(work: Promise<T>, what: string) => Promise<T>;
+type BindResult = 'next' | { readonly isUsable: boolean; readonly step: CheckStep };
 
-async function tryBind(wire: Wire, role: Role, settings: SmppSettings, race: Race, running: boolean) {
+async function tryBind(
+  connection: Connection,
+  role: Role,
+  settings: SmppSettings,
+  signal: AbortSignal,
+  isRunning: boolean,
+): Promise<BindResult> {
   const name = `bind_${role} as ${settings.SystemId}`;
   try {
-    const there = await bind(wire, role, settings, race);
-    return { busy: false, step: { name, ok: true, detail: there ? `bound, the SMSC calls itself ${there}` : 'bound' } };
+    const smsc = await sendBind(connection, role, settings, signal);
+    return { isUsable: true, step: { name, ok: true, detail: smsc ? `bound, the SMSC calls itself ${smsc}` : 'bound' } };
   } catch (error) {
-    const status = error instanceof BindRefused ? error.status : undefined;
-    if (status === STATUS.alreadyBound && running)
-      return {
-        busy: true,
-        step: { name, ok: true, detail: 'this gateway is bound there already, and one bind is allowed' },
-      };
-    const login = status === STATUS.wrongPassword || status === STATUS.wrongSystemId;
-    const other = (status !== undefined && !login) || error instanceof LinkLost;
-    if (role === 'transceiver' && settings.BindAs === 'Auto' && other) return { next: true as const };
-    const advice = login ? 'check SystemId and Password' : 'check BindAs and SystemType, and ask the carrier';
-    return { busy: false, step: { name, ok: false, detail: `${messageOf(error)}; ${advice}` } };
+    const rejected = error instanceof BindRejected ? error : undefined;
+    if (rejected?.status === STATUS.alreadyBound && isRunning) {
+      const detail = 'this gateway is bound already, and the SMSC allows one bind';
+      return { isUsable: false, step: { name, ok: true, detail } };
+    }
+    const mayBeOtherKind = error instanceof ConnectionLost || rejected?.isWrongLogin === false;
+    if (role === 'transceiver' && settings.BindAs === 'Auto' && mayBeOtherKind) return 'next';
+    const advice = rejected?.isWrongLogin ? 'check SystemId and Password' : 'check BindAs and SystemType, and ask the carrier';
+    return { isUsable: false, step: { name, ok: false, detail: `${messageOf(error)}; ${advice}` } };
   }
 }
 
-async function enquire(wire: Wire, race: Race): Promise<CheckStep> {
+async function enquire(connection: Connection, signal: AbortSignal): Promise<CheckStep> {
   const name = 'enquire_link';
   try {
-    const answer = await race(wire.request('enquire_link'), name);
-    return {
-      name,
-      ok: answer.status === STATUS.ok,
-      detail: answer.status === STATUS.ok ? 'answered' : statusWords(answer.status),
-    };
+    const { status } = await settledBy(connection.request('enquire_link'), signal, name);
+    return { name, ok: status === STATUS.ok, detail: status === STATUS.ok ? 'answered' : describeStatus(status) };
   } catch (error) {
     return { name, ok: false, detail: messageOf(error) };
   }

@@ -1,4 +1,3 @@
-// Owns the settings of Smpp.
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
 
@@ -14,15 +13,15 @@ export const settings = settingsSchema(
       example: 'smpp.carrier.example',
     }),
     Port: setting(z.int().min(1).max(65_535).default(2775), {
-      description: 'Its TCP port. 2775 is usual, 3550 with TLS.',
+      description: 'TCP port of the SMSC. 2775 is usual, 3550 with TLS.',
       example: 2775,
     }),
     Tls: setting(z.boolean().default(false), {
-      description: 'True encrypts the connection from the first byte.',
+      description: 'True: TLS from the first byte.',
       example: true,
     }),
     AllowUntrustedCertificate: setting(z.boolean().default(false), {
-      description: 'With Tls: takes any certificate of the SMSC, and so anybody who is in between. For tests.',
+      description: 'With Tls: accepts any certificate, so the connection can be intercepted. For tests.',
       example: false,
     }),
     SystemId: setting(ascii(64).min(1), {
@@ -31,30 +30,30 @@ export const settings = settingsSchema(
       example: 'support',
     }),
     Password: setting(ascii(64), {
-      description: 'Its password; the standard allows 8 characters, some carriers more.',
+      description: 'Password of the account; the standard allows 8 characters, some carriers more.',
       example: '${env:GATEPOST_SECRET_SMPP}',
       secret: true,
     }),
     SystemType: setting(ascii(12).default(''), {
-      description: 'The system type, for carriers who want one.',
+      description: 'system_type of the bind, for carriers that require one.',
       example: 'CMT',
     }),
     BindAs: setting(z.enum(['Auto', 'Transceiver', 'TransmitterReceiver']).default('Auto'), {
       description:
-        'Transceiver: one connection for both directions. TransmitterReceiver: one for each. Auto: the former, and when the SMSC does not take that, the latter.',
+        'Transceiver: one connection for both directions. TransmitterReceiver: one connection for each. Auto: a transceiver, and where the SMSC rejects that, a transmitter and a receiver.',
       example: 'Auto',
     }),
     AddressRange: setting(ascii(40).default(''), {
-      description: 'The numbers whose messages this account receives, for carriers who want that in the bind.',
+      description: 'address_range of the bind: the numbers whose messages this account receives, for carriers that require it.',
       example: '^420123',
     }),
     EnquireLinkSeconds: setting(z.int().min(5).max(600).default(30), {
-      description: 'How often the connection is tried with enquire_link. One without answer is given up and made anew.',
+      description: 'How often enquire_link is sent, seconds. A connection without a response is closed and opened again.',
       example: 30,
     }),
     SourceAddress: setting(ascii(20).min(1).optional(), {
       description:
-        'Sender of outgoing messages: number, short code or name. When absent the order says it. Of several I gateways on one account the one with this number gets the messages to it.',
+        'Sender of outgoing messages: number, short code or name. When absent: the sender of the send request. Of several I gateways on one account, the one with this number gets the messages to it.',
       example: '12345',
     }),
     SourceTon: setting(ton, {
@@ -79,54 +78,54 @@ export const settings = settingsSchema(
       only: 'out',
     }),
     WindowSize: setting(z.int().min(1).max(1000).default(10), {
-      description: 'How many parts may be on their way without an answer. Carriers name the number they allow.',
+      description: 'How many parts may be sent without a response. Carriers name the number they allow.',
       example: 10,
       only: 'out',
     }),
     MaxPerSecond: setting(z.number().min(0.01).max(10_000).optional(), {
       description:
-        'How many parts are sent in a second, at most; a long message counts as its parts. When absent: no limit but the window.',
+        'How many parts are sent in a second at most; each part of a long message counts. When absent: only the window limits.',
       example: 20,
       only: 'out',
     }),
     LongMessages: setting(z.enum(['Udh', 'Sar', 'Payload']).default('Udh'), {
       description:
-        'How long messages go out: Udh: parts with a header in the text, understood everywhere. Sar: parts with optional parameters. Payload: whole, and the SMSC cuts them.',
+        'How long messages are sent. Udh: parts with a user data header, understood everywhere. Sar: parts with optional parameters. Payload: whole, and the SMSC splits them.',
       example: 'Udh',
       only: 'out',
     }),
     Latin1: setting(z.boolean().default(false), {
       description:
-        'True sends texts that the 7-bit alphabet cannot say in Latin-1 where that can, 140 characters to a part instead of 70. Not every carrier takes it.',
+        'True: a text that GSM 7-bit cannot encode is sent in Latin-1 where possible, 140 characters to a part instead of 70. Not every carrier accepts it.',
       example: true,
       only: 'out',
     }),
     Receipts: setting(z.boolean().default(true), {
-      description: 'True asks for delivery receipts.',
+      description: 'True: requests delivery receipts.',
       example: true,
       only: 'out',
     }),
     ReceiptIdFormat: setting(z.enum(['Auto', 'Decimal', 'Hex']).default('Auto'), {
       description:
-        'How receipts write the id that the SMSC gave in hexadecimal or decimal when it took the message. Decimal: given as hexadecimal, decimal in receipts. Hex: the other way round. Auto: learned from the receipts.',
+        'How receipts write the id of submit_sm_resp. Decimal: hexadecimal in submit_sm_resp, decimal in receipts. Hex: the other way round. Auto: learned from the receipts.',
       example: 'Auto',
       only: 'out',
     }),
     OptedOutStatus: setting(z.array(z.int().min(1).max(0xffffffff)).min(1).max(20).optional(), {
       description:
-        'Values of command_status with which this carrier says that the recipient has opted out. The standard has none; those of vendors are 1024 to 1279, and carriers document them.',
+        'Values of command_status that mean at this carrier that the recipient has opted out. The standard has none; vendors use 1024 to 1279, and carriers document them.',
       example: [1041],
       only: 'out',
     }),
     WhenUncertain: setting(z.enum(['Hold', 'Resend', 'AssumeSent']).default('Hold'), {
       description:
-        'What happens when the SMSC did not say whether it took a message. Hold: a person decides. Resend: sent again, and may arrive twice. AssumeSent: taken as sent.',
+        'What happens when the SMSC did not say whether it accepted a message. Hold: an operator decides. Resend: it is sent again, and may arrive twice. AssumeSent: it counts as sent.',
       example: 'Hold',
       only: 'out',
     }),
     PartsTimeoutSeconds: setting(z.int().min(10).max(604_800).default(3_600), {
       description:
-        'How long the missing parts of a received long message are waited for; then it is handed over with the gaps marked.',
+        'How long Gatepost waits for the missing parts of a received long message, seconds; then it hands the message over with the gaps marked.',
       example: 3600,
       only: 'in',
     }),

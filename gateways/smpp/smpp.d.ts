@@ -1,5 +1,5 @@
-// The little that is used of npm `smpp` 0.5.1: its tables of commands, fields and error codes here, its server in
-// tests. What is behind the names is in node_modules/smpp/lib.
+// The parts of npm `smpp` 0.5.1 that are used: its tables of commands, fields and error codes in the driver, its server in
+// tests. The names are defined in node_modules/smpp/lib.
 declare module 'smpp' {
   import type { EventEmitter } from 'node:events';
   import type { Server } from 'node:net';

@@ -1,16 +1,18 @@
-// Owns the bytes of one PDU (SMPP 3.4, 3.2): a thin typed layer over the tables and field codecs of npm `smpp`. Its own
-// reader guesses texts before their parts are joined and runs over the end of broken fields, and a broken PDU stops its
-// session for good; here every field is checked against the length, and texts stay bytes.
+// A typed layer over the tables and field codecs of npm `smpp` (SMPP 3.4, 3.2). The library's own decoder guesses the text
+// of a part before its parts are joined, reads past the end of broken fields, and stops its session at a broken PDU. Here
+// every field is checked against the length of the PDU, and texts stay bytes.
 import smpp from 'smpp';
 
-/** Header of every PDU, octets. */
+/** Length of the header, octets. */
 export const HEADER = 16;
-/** message_payload carries 65,535 octets at most; all other fields together are far below the rest. */
+/** message_payload holds at most 65,535 octets, and all other fields together are far below the rest. */
 export const MAX_PDU = 70_000;
+/** The length of an optional parameter is a 16-bit number. */
+const MAX_TLV = 65_535;
 
 const RESPONSE = 0x80000000;
 
-/** Optional parameters by tag (SMPP 3.4, 5.3.2). */
+/** Tags of optional parameters (SMPP 3.4, 5.3.2). */
 export const TLV = {
   receiptedMessageId: 0x001e,
   sarReference: 0x020c,
@@ -22,31 +24,25 @@ export const TLV = {
 } as const;
 
 export type FieldValue = string | number | Buffer;
+export type Fields = Readonly<Record<string, FieldValue | undefined>>;
 
 type Params = NonNullable<(typeof smpp.commands)[string]['params']>;
+type Param = [name: string, param: Params[string]];
 
-/** The fields of each command in their order, taken out of the table once: they are asked for at every PDU. */
-const ordered = new Map<Params, [string, Params[string]][]>();
-
-function paramsOf(params: Params | undefined): [string, Params[string]][] {
-  if (!params) return [];
-  let list = ordered.get(params);
-  if (!list) {
-    list = Object.entries(params);
-    ordered.set(params, list);
-  }
-  return list;
-}
+/** The mandatory fields of each command in their order. */
+const PARAMS: ReadonlyMap<number, readonly Param[]> = new Map(
+  Object.values(smpp.commands).map(({ id, params }) => [id, Object.entries(params ?? {})]),
+);
 
 export interface Pdu {
-  /** `deliver_sm`; `unknown` when the id is in no table. */
+  /** `deliver_sm`; `unknown` for an id that is in no table. */
   readonly command: string;
   readonly isResponse: boolean;
   readonly status: number;
   readonly sequence: number;
-  /** Everything behind the header, as it came. */
+  /** Everything after the header, unchanged. */
   readonly body: Buffer;
-  /** What is wrong with an answer that can be understood all the same; undefined when nothing is. */
+  /** What is wrong with a response that can still be understood; undefined for a correct one. */
   readonly flaw: string | undefined;
   text(name: string): string;
   number(name: string): number;
@@ -54,7 +50,7 @@ export interface Pdu {
   tlv(tag: number): Buffer | undefined;
 }
 
-/** The bytes are no PDU of the kind they say. `isRequest`: somebody waits for an answer to it. */
+/** The bytes are not the PDU that their header names. `isRequest`: the peer waits for a response. */
 export class Malformed extends Error {
   override readonly name = 'Malformed';
   readonly sequence: number;
@@ -66,114 +62,135 @@ export class Malformed extends Error {
   }
 }
 
-/** Every field that is not given is empty or 0; names that are no field of the command are optional parameters. */
-export function encode(
-  command: string,
-  sequence: number,
-  status: number,
-  fields: Readonly<Record<string, FieldValue | undefined>> = {},
-): Buffer {
+/** A field does not fit its PDU: a fault of the message, not of the connection. Nothing was written. */
+export class EncodingFault extends Error {
+  override readonly name = 'EncodingFault';
+}
+
+/** A field that is not given is empty or 0; a name that is no field of the command is an optional parameter. Throws EncodingFault. */
+export function encode(command: string, sequence: number, status: number, fields: Fields = {}): Buffer {
   const table = smpp.commands[command];
-  if (!table) throw new Error(`no such command: ${command}`);
-  // An error answer has no body (SMPP 3.4, 4.1.2 note).
-  const params = status === 0 ? paramsOf(table.params) : [];
+  if (!table) throw new EncodingFault(`SMPP has no command ${command}`);
+  // An error response has no body (SMPP 3.4, 4.1.2 note).
+  const params = status === 0 ? (PARAMS.get(table.id) ?? []) : [];
+  try {
+    const bytes = encodeBody(params, fields);
+    for (const [at, value] of [bytes.length, table.id, status, sequence].entries()) bytes.writeUInt32BE(value, at * 4);
+    return bytes;
+  } catch (error) {
+    if (error instanceof EncodingFault || !(error instanceof Error)) throw error;
+    throw new EncodingFault(`a field of ${command} cannot be encoded: ${error.message}`, { cause: error });
+  }
+}
+
+/** With room for the header in front. */
+function encodeBody(params: readonly Param[], fields: Fields): Buffer {
   const values = params.map(([name, { type }]) => fields[name] ?? type.default);
   const tlvs = Object.keys(fields).filter((name) => smpp.tlvs[name] && fields[name] !== undefined);
   let length = HEADER;
   for (const [at, [, { type }]] of params.entries()) length += type.size(values[at]);
-  for (const name of tlvs) length += 4 + (smpp.tlvs[name]?.type.size(fields[name]) ?? 0);
-  // Out of Node's pool: one allocation of its own for every PDU keeps the garbage collector busy.
+  for (const name of tlvs) length += 4 + tlvSize(name, fields[name]);
+  // From Node's pool: an allocation of its own for every PDU keeps the garbage collector busy.
   const bytes = Buffer.allocUnsafe(length).fill(0);
-  bytes.writeUInt32BE(length, 0);
-  bytes.writeUInt32BE(table.id, 4);
-  bytes.writeUInt32BE(status, 8);
-  bytes.writeUInt32BE(sequence, 12);
-  let place = HEADER;
-  for (const [at, [, { type }]] of params.entries()) {
-    type.write(values[at], bytes, place);
-    place += type.size(values[at]);
+  let at = HEADER;
+  for (const [index, [, { type }]] of params.entries()) {
+    type.write(values[index], bytes, at);
+    at += type.size(values[index]);
   }
-  for (const name of tlvs) place = writeTlv(bytes, place, name, fields[name]);
+  for (const name of tlvs) at = writeTlv(bytes, at, name, fields[name]);
   return bytes;
 }
 
-function writeTlv(bytes: Buffer, place: number, name: string, value: FieldValue | undefined): number {
+function tlvSize(name: string, value: FieldValue | undefined): number {
+  const size = smpp.tlvs[name]?.type.size(value) ?? 0;
+  if (size > MAX_TLV) throw new EncodingFault(`${name} would have ${size} octets, and ${MAX_TLV} is the most`);
+  return size;
+}
+
+function writeTlv(bytes: Buffer, at: number, name: string, value: FieldValue | undefined): number {
   const tlv = smpp.tlvs[name];
-  if (!tlv) return place;
+  if (!tlv) return at;
   const size = tlv.type.size(value);
-  bytes.writeUInt16BE(tlv.id, place);
-  bytes.writeUInt16BE(size, place + 2);
-  tlv.type.write(value, bytes, place + 4);
-  return place + 4 + size;
+  bytes.writeUInt16BE(tlv.id, at);
+  bytes.writeUInt16BE(size, at + 2);
+  tlv.type.write(value, bytes, at + 4);
+  return at + 4 + size;
 }
 
 /**
- * `bytes`: one whole PDU, its own length checked by the caller. Throws Malformed. Answers are read leniently: a refusal
- * is one whatever follows it, and a message that was taken must not count as uncertain for the sake of a missing NUL.
+ * `bytes`: one whole PDU whose length field the caller has checked. Throws Malformed. Responses are read leniently: a
+ * rejection counts whatever follows its status, and an accepted message must not become unknown for a missing NUL.
  */
 export function decode(bytes: Buffer): Pdu {
   const id = bytes.readUInt32BE(4);
   const status = bytes.readUInt32BE(8);
   const sequence = bytes.readUInt32BE(12);
   const isResponse = id >= RESPONSE;
-  const table = smpp.commandsById[id];
+  const command = smpp.commandsById[id]?.command;
   const fields = new Map<string, unknown>();
   const tlvs = new Map<number, Buffer>();
   let flaw: string | undefined;
   const fail = (what: string, isHarmless: boolean) => {
-    const whole = `${table?.command ?? `command ${id.toString(16)}`}: ${what}`;
+    const whole = `${command ?? `command ${id.toString(16)}`}: ${what}`;
     if (!isHarmless) throw new Malformed(whole, sequence, !isResponse);
     flaw ??= whole;
   };
-  if (table) readBody(bytes, table.params, { fields, tlvs, isResponse, status, fail });
+  if (command) decodeBody(bytes, PARAMS.get(id) ?? [], { fields, tlvs, isResponse, status, fail });
+  const body = bytes.subarray(HEADER);
   return {
-    command: table?.command ?? 'unknown',
+    command: command ?? 'unknown',
     isResponse,
     status,
     sequence,
-    body: bytes.subarray(HEADER),
+    body,
     flaw,
-    text: (name) => String(fields.get(name) ?? ''),
-    number: (name) => Number(fields.get(name) ?? 0),
-    bytes(name) {
-      const value = fields.get(name);
-      return Buffer.isBuffer(value) ? value : Buffer.alloc(0);
-    },
-    tlv: (tag) => tlvs.get(tag),
+    ...accessors(fields, tlvs),
   };
 }
 
-interface Reading {
+function accessors(fields: ReadonlyMap<string, unknown>, tlvs: ReadonlyMap<number, Buffer>) {
+  return {
+    text: (name: string) => String(fields.get(name) ?? ''),
+    number: (name: string) => Number(fields.get(name) ?? 0),
+    bytes(name: string) {
+      const value = fields.get(name);
+      return Buffer.isBuffer(value) ? value : Buffer.alloc(0);
+    },
+    tlv: (tag: number) => tlvs.get(tag),
+  };
+}
+
+interface Decoding {
   readonly fields: Map<string, unknown>;
   readonly tlvs: Map<number, Buffer>;
   readonly isResponse: boolean;
   readonly status: number;
-  /** Throws unless it is harmless; then the rest of the body is left out. */
+  /** Throws unless the fault is harmless; after a harmless one the rest of the body is left out. */
   fail(what: string, isHarmless: boolean): void;
 }
 
-function readBody(bytes: Buffer, params: Params | undefined, reading: Reading): void {
-  const { fields, tlvs, isResponse, status, fail } = reading;
-  const isRefusal = isResponse && status !== 0;
+function decodeBody(bytes: Buffer, params: readonly Param[], decoding: Decoding): void {
+  const { fields, tlvs, isResponse, status, fail } = decoding;
+  const isRejection = isResponse && status !== 0;
   let at = HEADER;
-  // An answer may end behind its header (SMPP 3.4, 4.1.2 note).
+  // A response may end after its header (SMPP 3.4, 4.1.2 note).
   if (bytes.length === HEADER && isResponse) return;
-  for (const [name, { type }] of paramsOf(params)) {
-    if (at >= bytes.length) return void fail(`it ends before ${name}`, isRefusal);
+  for (const [name, { type }] of params) {
+    if (at >= bytes.length) return void fail(`it ends before ${name}`, isRejection);
     const { value, end } = fieldAt(bytes, at, type);
     if (Buffer.isBuffer(value) && bytes[at] !== value.length)
-      return void fail(`${name} is shorter than it says`, isRefusal);
+      return void fail(`${name} is shorter than its length says`, isRejection);
     const lacksNul = typeof value === 'string' && end === bytes.length + 1;
     if (lacksNul && isResponse) fail(`${name} has no final NUL`, true);
-    else if (end > bytes.length) return void fail(`${name} runs over the end`, isRefusal);
+    else if (end > bytes.length) return void fail(`${name} runs over the end`, isRejection);
     fields.set(name, value);
     at = end;
   }
-  const wrong = readTlvs(bytes, at, tlvs);
+  const wrong = decodeTlvs(bytes, at, tlvs);
   if (wrong !== undefined) fail(wrong, isResponse);
 }
 
-/** The library's readers throw where a number, or what a list announces, is cut off: that is over the end, too. */
+/** The library throws where a number, or an entry of a list, is cut off: such a field runs over the end, too. */
 function fieldAt(bytes: Buffer, at: number, type: Params[string]['type']): { value?: unknown; end: number } {
   try {
     const value = type.read(bytes, at);
@@ -184,8 +201,8 @@ function fieldAt(bytes: Buffer, at: number, type: Params[string]['type']): { val
   }
 }
 
-/** What is wrong with them; those before that are read. */
-function readTlvs(bytes: Buffer, start: number, tlvs: Map<number, Buffer>): string | undefined {
+/** Returns what is wrong with the optional parameters; those before the fault are read. */
+function decodeTlvs(bytes: Buffer, start: number, tlvs: Map<number, Buffer>): string | undefined {
   for (let at = start; at < bytes.length; ) {
     if (at + 4 > bytes.length) return 'an optional parameter is cut off';
     const end = at + 4 + bytes.readUInt16BE(at + 2);

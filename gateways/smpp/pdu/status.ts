@@ -1,21 +1,21 @@
-// Owns the words for command_status (SMPP 3.4, 5.1.3): name, meaning, and whether another try may help.
+// command_status (SMPP 3.4, 5.1.3).
 import smpp from 'smpp';
 
 export const STATUS = {
   ok: 0x00,
   invalidLength: 0x02,
   invalidCommand: 0x03,
-  wrongBindState: 0x04,
+  invalidBindState: 0x04,
   alreadyBound: 0x05,
   systemError: 0x08,
-  wrongPassword: 0x0e,
-  wrongSystemId: 0x0f,
+  invalidPassword: 0x0e,
+  invalidSystemId: 0x0f,
   queueFull: 0x14,
   throttled: 0x58,
-  /** Receiver says: not now. The SMSC keeps the message and sends it again. */
-  temporary: 0x64,
-  /** Receiver says: never. */
-  rejected: 0x66,
+  /** ESME_RX_T_APPN: a temporary error of ours. The SMSC keeps the message and delivers it again. */
+  temporaryAppError: 0x64,
+  /** ESME_RX_R_APPN: we reject the message. The SMSC drops it. */
+  rejectedByApp: 0x66,
 } as const;
 
 const NAMES = new Map(Object.entries(smpp.errors).map(([name, code]) => [code, name]));
@@ -58,24 +58,24 @@ const MEANINGS = new Map<number, string>([
 ]);
 
 /** `ESME_RINVDSTADR (0x0000000B): the recipient address is wrong`. */
-export function statusWords(status: number): string {
+export function describeStatus(status: number): string {
   const hex = `0x${status.toString(16).toUpperCase().padStart(8, '0')}`;
   const name = NAMES.get(status);
   const meaning = MEANINGS.get(status) ?? 'a code of this SMSC only, see its documentation';
   return name ? `${name} (${hex}): ${meaning}` : `${hex}: ${meaning}`;
 }
 
-/** Asks to slow down: the same again later is welcome. */
-export function isThrottle(status: number): boolean {
+/** The SMSC asks us to slow down and send the same part later. */
+export function isThrottling(status: number): boolean {
   return status === STATUS.throttled || status === STATUS.queueFull;
 }
 
-/** Surely not taken, and not the message's fault. */
+/** The SMSC did not take the message, for a reason that may pass. */
 export function isTemporary(status: number): boolean {
   return (
-    isThrottle(status) ||
+    isThrottling(status) ||
     status === STATUS.systemError ||
-    status === STATUS.temporary ||
-    status === STATUS.wrongBindState
+    status === STATUS.temporaryAppError ||
+    status === STATUS.invalidBindState
   );
 }

@@ -1,121 +1,156 @@
-// Owns matching the ids in receipts with those given at submit. SMSCs write the same number in hexadecimal here and in
-// decimal there, with zeros in front or without. What a receipt hits among the ids of late teaches how this SMSC writes
-// them; what was learned outlives a restart, the ids themselves do not need to for this (see owner.ts for what does).
+// Matches the ids in receipts with the ids in submit_sm_resp. SMSCs write the same number in hexadecimal in one and in
+// decimal in the other, with leading zeros or without. A receipt whose id matches a recent message teaches the format of
+// this SMSC. The learned format is stored; the recent ids are not (receipt-owner.ts stores ids where that is needed).
+import { z } from '../../../src/driver/settings.js';
+import { deleteOldest } from '../bounded-map.js';
 
-import { forgetOldest } from '../bounded-map.js';
+/** The setting ReceiptIdFormat. */
+export type IdFormatSetting = 'Auto' | 'Decimal' | 'Hex';
 
-export type IdFormat = 'Auto' | 'Decimal' | 'Hex';
+/** How the id of a receipt becomes the id of submit_sm_resp: unchanged, from decimal to hexadecimal, or the other way. */
+const CONVERSIONS = ['same', 'toHex', 'toDecimal'] as const;
+type Conversion = (typeof CONVERSIONS)[number];
 
-/** How ids of receipts become those given at submit: as they are, read as decimal and written in hexadecimal, or the other way. */
-export const MANNERS = ['same', 'toHex', 'toDecimal'] as const;
-export type Manner = (typeof MANNERS)[number];
-
-/** What was learned: the manner, and how given ids look (for those of before the restart). */
-export interface Habit {
-  readonly manner: Manner;
-  /** Characters of an id with zeros in front; 0: none in front. */
+/** What was learned, for ids of messages from before a restart. */
+export interface IdFormat {
+  readonly conversion: Conversion;
+  /** Characters of an id with leading zeros; 0: ids have none. */
   readonly width: number;
   readonly upper: boolean;
 }
 
-export interface Ids {
-  /** An id given at submit, and the recipient, whose number tells apart what else could be either. */
-  given(id: string, recipient: string): void;
-  /** The id as it was given at submit; as good a guess as there is when it is not among those of late. */
-  resolve(receiptId: string, recipient: string): { id: string; known: boolean };
-  /** Whether it is among those of late: `fits` when the recipient is right, too. Teaches nothing. */
-  match(receiptId: string, recipient: string): 'fits' | 'known' | undefined;
-  /** Those of late, the oldest first. */
-  recent(): Iterable<Given>;
-  readonly habit: Habit | undefined;
-}
+/** Reads and writes the checkpoint as earlier versions stored it. */
+export const storedIdFormat = {
+  parse(value: unknown): IdFormat | undefined {
+    const parsed = stored.safeParse(value);
+    if (!parsed.success) return undefined;
+    const { manner: conversion, width, upper } = parsed.data;
+    return { conversion, width, upper };
+  },
+  format: ({ conversion: manner, width, upper }: IdFormat) => ({ manner, width, upper }),
+};
 
-/** Ids of late that are remembered, at least; about 200 bytes each. */
-const REMEMBERED = 50_000;
+const stored = z.object({ manner: z.enum(CONVERSIONS), width: z.int().min(0).max(65), upper: z.boolean() });
 
-export interface Given {
+export interface SubmittedId {
   readonly id: string;
   /** Digits only. */
   readonly recipient: string;
 }
 
-export function idsOf(format: IdFormat, learned: Habit | undefined): Ids {
-  const recent = new Map<string, Given>();
-  const scores: Record<Manner, number> = { same: 0, toHex: 0, toDecimal: 0 };
-  let habit = learned;
-  const fixed: Manner | undefined = format === 'Decimal' ? 'toHex' : format === 'Hex' ? 'toDecimal' : undefined;
-  if (learned) scores[learned.manner] += 1;
+export interface ResolvedId {
+  /** The id as in submit_sm_resp; the best guess for an id that is not known. */
+  readonly id: string;
+  readonly isKnown: boolean;
+}
 
-  const sendRequest = (): Manner[] => {
-    if (fixed) return [fixed, 'same'];
-    return [...MANNERS].sort((a, b) => scores[b] - scores[a]);
-  };
+/** Recent ids remembered, at least; about 200 bytes each. */
+const MOST_IDS = 50_000;
+/** Weight of what earlier receipts taught, at each new receipt. */
+const DECAY = 0.9;
 
-  function learn(manner: Manner, { id }: Given): void {
-    for (const other of MANNERS) scores[other] *= 0.9;
-    scores[manner] += 1;
-    if (sendRequest()[0] !== manner) return;
-    const isPadded = /^0\d|^0[a-f]/i.test(id);
-    const width = isPadded ? id.length : habit?.manner === manner && habit.width >= id.length ? habit.width : 0;
-    const upper = /[A-F]/.test(id) || (habit?.upper ?? false);
-    if (habit?.manner !== manner || habit.width !== width || habit.upper !== upper) habit = { manner, width, upper };
+interface Match {
+  readonly conversion: Conversion;
+  readonly submitted: SubmittedId;
+}
+
+export class IdMatcher {
+  readonly #submitted = new Map<string, SubmittedId>();
+  readonly #scores: Record<Conversion, number> = { same: 0, toHex: 0, toDecimal: 0 };
+  readonly #fixed: Conversion | undefined;
+  #format: IdFormat | undefined;
+
+  constructor(setting: IdFormatSetting, learned: IdFormat | undefined) {
+    this.#fixed = setting === 'Decimal' ? 'toHex' : setting === 'Hex' ? 'toDecimal' : undefined;
+    this.#format = learned;
+    if (learned) this.#scores[learned.conversion] += 1;
   }
 
-  /** What it may be, the likeliest first, and that of them whose recipient is right. */
-  function hitsOf(receiptId: string, recipient: string) {
-    const hits = sendRequest().flatMap((manner) => {
-      const key = convert(canonical(receiptId), manner);
-      const found = key === undefined ? undefined : recent.get(key);
-      return found ? [{ manner, found }] : [];
+  get format(): IdFormat | undefined {
+    return this.#format;
+  }
+
+  /** An id of submit_sm_resp. The recipient decides when the id of a receipt may mean two messages. */
+  add(id: string, recipient: string): void {
+    const key = canonical(id);
+    this.#submitted.delete(key);
+    this.#submitted.set(key, { id, recipient: digits(recipient) });
+    deleteOldest(this.#submitted, MOST_IDS);
+  }
+
+  /** Finds the id of a receipt, and learns the format from it. */
+  resolve(receiptId: string, recipient: string): ResolvedId {
+    const { matches, fitting } = this.#matchesOf(receiptId, recipient);
+    const best = fitting ?? matches[0];
+    if (!best) return { id: this.#guess(receiptId), isKnown: false };
+    // An ambiguous number teaches nothing, unless the recipient decides.
+    if (matches.length === 1 || fitting) this.#learn(best);
+    return { id: best.submitted.id, isKnown: true };
+  }
+
+  /** Whether the id is a recent one; `fits`: its recipient is the same, too. Learns nothing. */
+  match(receiptId: string, recipient: string): 'fits' | 'known' | undefined {
+    const { matches, fitting } = this.#matchesOf(receiptId, recipient);
+    if (fitting) return 'fits';
+    return matches.length > 0 ? 'known' : undefined;
+  }
+
+  /** The oldest first. */
+  recent(): Iterable<SubmittedId> {
+    return this.#submitted.values();
+  }
+
+  /** Every spelling in which the id of this receipt may have been recorded at submit. */
+  spellings(receiptId: string): string[] {
+    const width = this.#format?.width ?? 0;
+    const plain = [receiptId, this.#guess(receiptId), ...formsOf(receiptId)];
+    const padded = plain.map((id) => id.padStart(width, '0'));
+    return [...new Set([...plain, ...padded].flatMap((id) => [id, id.toUpperCase()]))];
+  }
+
+  /** The likeliest first. */
+  #conversions(): Conversion[] {
+    if (this.#fixed) return [this.#fixed, 'same'];
+    return [...CONVERSIONS].sort((one, other) => this.#scores[other] - this.#scores[one]);
+  }
+
+  #matchesOf(receiptId: string, recipient: string): { matches: Match[]; fitting: Match | undefined } {
+    const matches = this.#conversions().flatMap((conversion) => {
+      const key = convert(canonical(receiptId), conversion);
+      const submitted = key === undefined ? undefined : this.#submitted.get(key);
+      return submitted ? [{ conversion, submitted }] : [];
     });
     const to = digits(recipient);
-    return { hits, fitting: hits.find(({ found }) => found.recipient === to) };
+    return { matches, fitting: matches.find(({ submitted }) => submitted.recipient === to) };
   }
 
-  return {
-    given(id, recipient) {
-      const key = canonical(id);
-      recent.delete(key);
-      recent.set(key, { id, recipient: digits(recipient) });
-      forgetOldest(recent, REMEMBERED);
-    },
-    resolve(receiptId, recipient) {
-      const { hits, fitting } = hitsOf(receiptId, recipient);
-      const best = fitting ?? hits[0];
-      if (best) {
-        // Of an ambiguous number nothing is learned, unless the recipient decides.
-        if (hits.length === 1 || fitting) learn(best.manner, best.found);
-        return { id: best.found.id, known: true };
-      }
-      return { id: guess(receiptId, fixed, habit), known: false };
-    },
-    match(receiptId, recipient) {
-      const { hits, fitting } = hitsOf(receiptId, recipient);
-      if (fitting) return 'fits';
-      return hits.length > 0 ? 'known' : undefined;
-    },
-    recent: () => recent.values(),
-    get habit() {
-      return habit;
-    },
-  };
+  #learn({ conversion, submitted: { id } }: Match): void {
+    for (const other of CONVERSIONS) this.#scores[other] *= DECAY;
+    this.#scores[conversion] += 1;
+    if (this.#conversions()[0] !== conversion) return;
+    const known = this.#format?.conversion === conversion ? this.#format : undefined;
+    const isPadded = /^0[\da-f]/i.test(id);
+    const width = isPadded ? id.length : known && known.width >= id.length ? known.width : 0;
+    const upper = /[A-F]/.test(id) || (this.#format?.upper ?? false);
+    if (known?.width !== width || known.upper !== upper) this.#format = { conversion, width, upper };
+  }
+
+  #guess(receiptId: string): string {
+    const conversion = this.#fixed ?? this.#format?.conversion ?? 'same';
+    if (conversion === 'same' && !this.#format?.width) return receiptId;
+    const key = convert(canonical(receiptId), conversion);
+    if (key === undefined) return receiptId;
+    const padded = key.padStart(this.#format?.width ?? 0, '0');
+    return this.#format?.upper ? padded.toUpperCase() : padded;
+  }
 }
 
-/** Every id, in the form of `canonical`, that a receipt may mean by this one. */
+/** Every id, in canonical form, that a receipt may mean by this one. */
 export function formsOf(receiptId: string): string[] {
-  return [...new Set(MANNERS.flatMap((manner) => convert(canonical(receiptId), manner) ?? []))];
+  return [...new Set(CONVERSIONS.flatMap((conversion) => convert(canonical(receiptId), conversion) ?? []))];
 }
 
-function guess(receiptId: string, fixed: Manner | undefined, habit: Habit | undefined): string {
-  const manner = fixed ?? habit?.manner ?? 'same';
-  if (manner === 'same' && !habit?.width) return receiptId;
-  const key = convert(canonical(receiptId), manner);
-  if (key === undefined) return receiptId;
-  const padded = key.padStart(habit?.width ?? 0, '0');
-  return habit?.upper ? padded.toUpperCase() : padded;
-}
-
-/** Lower case, without zeros in front. */
+/** Lower case, without leading zeros. */
 export function canonical(id: string): string {
   return id
     .trim()
@@ -123,13 +158,13 @@ export function canonical(id: string): string {
     .replace(/^0+(?=.)/, '');
 }
 
-function convert(id: string, manner: Manner): string | undefined {
-  if (manner === 'same') return id;
-  if (manner === 'toHex') return /^\d{1,40}$/.test(id) ? BigInt(id).toString(16) : undefined;
+function convert(id: string, conversion: Conversion): string | undefined {
+  if (conversion === 'same') return id;
+  if (conversion === 'toHex') return /^\d{1,40}$/.test(id) ? BigInt(id).toString(16) : undefined;
   return /^[\da-f]{1,40}$/.test(id) ? BigInt(`0x${id}`).toString() : undefined;
 }
 
-/** As numbers are compared: without what marks an international one. */
+/** A number without its international prefix, for comparing. */
 export function digits(address: string): string {
   return address.replace(/^\+/, '').replace(/^00/, '');
 }

@@ -1,102 +1,107 @@
-// Owns telling whose a receipt is where several gateways send on one account: it names only the id, and all of them get it
-// on the same connection. Each gateway says how surely it is its own. What was given to it is kept durably as soon as
-// there is another one, because after a restart nobody else could tell; a gateway alone on its account need not.
+// Which of several O gateways on an account a receipt belongs to: a receipt names only an id, and comes on the connection
+// that all of them share. Each gateway says how strong its claim is. From the second gateway on, the ids of messages are
+// stored, because after a restart memory knows none; a gateway alone on its account stores no ids.
 import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
 import { z } from '../../../src/driver/settings.js';
 import type { Pdu } from '../pdu/pdu.js';
 import type { SmppSettings } from '../settings.js';
-import { lasting } from '../ttl-store.js';
-import { canonical, digits, formsOf, type Given, type Ids } from './id-format.js';
+import { keyPart, TtlStore } from '../ttl-store.js';
+import { canonical, digits, formsOf, type IdMatcher, type SubmittedId } from './id-format.js';
+import type { InFlightRecipients } from './in-flight-recipients.js';
 import { readReceipt } from './receipt.js';
+import type { UnansweredParts } from './unanswered-parts.js';
 
-/** How surely a receipt is one's own. */
+/** How strong the claim of a gateway to a receipt is. */
 export const CLAIM = {
   none: 0,
-  /** It goes to the number that this gateway sends from. */
+  /** The receipt goes to the number that this gateway sends from. */
   sender: 1,
-  /** The id may be meant, but was given for another recipient; some SMSCs write numbers otherwise. */
-  likely: 2,
-  /** A message to this recipient is under way, and its id is not known yet. */
-  underWay: 3,
-  /** The id was given for this recipient. */
-  certain: 4,
+  /** A message of this gateway to this recipient got no response, so its id is not known. */
+  unanswered: 2,
+  /** The id may be meant, but belongs to another recipient; some SMSCs write numbers differently. */
+  likely: 3,
+  /** A message to this recipient is in flight, and its id is not known yet. */
+  inFlight: 4,
+  /** The id belongs to a message to this recipient. */
+  certain: 5,
 } as const;
 
-export interface Owner {
-  /** A message to this recipient is under way until the result is called. */
-  begin(recipient: string): () => void;
-  /** An id that the SMSC gave, told to `ids` already. */
-  given(id: string, recipient: string): void;
-  /** Another gateway sends on the account. */
-  shared(): void;
-  /** One of CLAIM, as far as is remembered. */
-  claim(pdu: Pdu): number;
-  /** Remembers what was kept of the ids that the receipt may mean. Rejects when the journal cannot be asked. */
-  recall(pdu: Pdu): Promise<void>;
-}
-
-/** Collection of ids: `<canonical id in hexadecimal octets>.` -> Given. */
+/** Collection of ids: `<canonical id>.` -> SubmittedId. */
 const GIVEN = 'given';
 
-const givenShape = z.object({ id: z.string(), recipient: z.string() });
+const submittedShape = z.object({ id: z.string(), recipient: z.string() });
 
-type Context = Pick<GatewayContext<SmppSettings>, 'driverState' | 'clock' | 'log' | 'settings'>;
+export interface OwnerDeps extends Pick<GatewayContext<SmppSettings>, 'driverState' | 'clock' | 'log' | 'settings'> {
+  readonly ids: IdMatcher;
+  readonly inFlight: InFlightRecipients;
+  readonly unanswered: UnansweredParts;
+}
 
-export async function ownerOf({ driverState, clock, log, settings }: Context, ids: Ids): Promise<Owner> {
-  const kept = lasting(driverState, GIVEN, clock.now);
-  const underWay = new Map<string, number>();
-  let isShared = false;
-  await kept.prune();
+export class ReceiptOwner {
+  readonly #deps: OwnerDeps;
+  readonly #store: TtlStore;
+  #isShared = false;
 
-  function keep(given: readonly Given[]): void {
-    const records = given.map((value) => ({ key: keyOf(canonical(value.id)), value }));
-    kept
-      .keep(records)
-      .catch((error) => log.warn({ error: messageOf(error) }, 'an id was not kept; its receipt may be misplaced'));
+  private constructor(deps: OwnerDeps) {
+    this.#deps = deps;
+    this.#store = new TtlStore(deps.driverState, GIVEN, deps.clock.now);
   }
 
-  return {
-    begin(recipient) {
-      const to = digits(recipient);
-      underWay.set(to, (underWay.get(to) ?? 0) + 1);
-      return () => {
-        const left = (underWay.get(to) ?? 1) - 1;
-        if (left > 0) underWay.set(to, left);
-        else underWay.delete(to);
-      };
-    },
-    given(id, recipient) {
-      if (isShared && id !== '') keep([{ id, recipient: digits(recipient) }]);
-    },
-    shared() {
-      if (isShared) return;
-      isShared = true;
-      const given = [...ids.recent()].filter(({ id }) => id !== '');
-      if (given.length > 0) keep(given);
-    },
-    claim(pdu) {
-      const recipient = pdu.text('source_addr');
-      const { id } = readReceipt(pdu);
-      const match = id === null ? undefined : ids.match(id, recipient);
-      if (match === 'fits') return CLAIM.certain;
-      if (underWay.has(digits(recipient))) return CLAIM.underWay;
-      if (match === 'known') return CLAIM.likely;
-      const { SourceAddress } = settings;
-      const isSender = SourceAddress !== undefined && digits(SourceAddress) === digits(pdu.text('destination_addr'));
-      return isSender ? CLAIM.sender : CLAIM.none;
-    },
-    async recall(pdu) {
-      const { id } = readReceipt(pdu);
-      if (id === null) return;
-      const found = await Promise.all(formsOf(id).map((form) => kept.find(keyOf(form), 1)));
-      for (const [newest] of found) {
-        const given = givenShape.safeParse(newest?.value);
-        if (given.success) ids.given(given.data.id, given.data.recipient);
-      }
-    },
-  };
+  static async open(deps: OwnerDeps): Promise<ReceiptOwner> {
+    const owner = new ReceiptOwner(deps);
+    await owner.#store.prune();
+    return owner;
+  }
+
+  /** An id that the SMSC gave to a message, already known to the IdMatcher. */
+  add(id: string, recipient: string): void {
+    if (this.#isShared && id !== '') this.#put([{ id, recipient: digits(recipient) }]);
+  }
+
+  /** Another gateway sends on the account. */
+  shareAccount(): void {
+    if (this.#isShared) return;
+    this.#isShared = true;
+    const recent = [...this.#deps.ids.recent()].filter(({ id }) => id !== '');
+    if (recent.length > 0) this.#put(recent);
+  }
+
+  /** One of CLAIM, as far as memory knows. */
+  claim(pdu: Pdu): number {
+    const { ids, inFlight, unanswered, settings } = this.#deps;
+    const [recipient, sender] = [digits(pdu.text('source_addr')), digits(pdu.text('destination_addr'))];
+    const { id } = readReceipt(pdu);
+    const match = id === null ? undefined : ids.match(id, recipient);
+    if (match === 'fits') return CLAIM.certain;
+    if (inFlight.has(recipient)) return CLAIM.inFlight;
+    if (match === 'known') return CLAIM.likely;
+    if (unanswered.isWaiting(recipient, sender)) return CLAIM.unanswered;
+    const { SourceAddress } = settings;
+    return SourceAddress !== undefined && digits(SourceAddress) === sender ? CLAIM.sender : CLAIM.none;
+  }
+
+  /** Loads the stored ids that a receipt may mean. Rejects when the journal cannot be read. */
+  async recall(pdu: Pdu): Promise<void> {
+    const { ids, unanswered } = this.#deps;
+    const { id } = readReceipt(pdu);
+    if (id === null) return;
+    const [stored] = await Promise.all([
+      Promise.all(formsOf(id).map((form) => this.#store.find(keyOf(form), 1))),
+      unanswered.recall(digits(pdu.text('source_addr'))),
+    ]);
+    for (const [newest] of stored) {
+      const submitted = submittedShape.safeParse(newest?.value);
+      if (submitted.success) ids.add(submitted.data.id, submitted.data.recipient);
+    }
+  }
+
+  #put(submitted: readonly SubmittedId[]): void {
+    this.#store
+      .put(submitted.map((value) => ({ key: keyOf(canonical(value.id)), value })))
+      .catch((error) => this.#deps.log.warn({ err: messageOf(error) }, 'id of a sent message not stored'));
+  }
 }
 
 function keyOf(canonicalId: string): string {
-  return `${Buffer.from(canonicalId).toString('hex').slice(0, 300)}.`;
+  return `${keyPart(canonicalId)}.`;
 }

@@ -1,5 +1,5 @@
-// Owns the alphabets of SMPP's data_coding (SMPP 3.4, 5.2.19, with the general groups of 3GPP TS 23.038): bytes to text for
-// what comes in. Parts are joined as bytes first, because an escape or a surrogate pair may be cut between two of them.
+// The alphabets of data_coding (SMPP 3.4, 5.2.19, with the general groups of 3GPP TS 23.038). Parts are joined as bytes
+// before they are decoded, because an escape or a surrogate pair may be cut between two of them.
 import iconv from 'iconv-lite';
 import { gsmDecode } from '../../../src/driver/shared/text.js';
 
@@ -9,24 +9,25 @@ export interface Decoded {
   readonly note: string | null;
 }
 
-/** Undefined: binary, no text at all. */
+/** Undefined for binary data. */
 export function decodeText(bytes: Uint8Array, coding: number): Decoded | undefined {
   const alphabet = alphabetOf(coding);
   if (alphabet === 'binary') return undefined;
   if (alphabet === 'gsm') return { text: gsmDecode(bytes), note: null };
-  const known = alphabet !== 'unknown';
-  const text = iconv.decode(Buffer.from(bytes), known ? alphabet : 'latin1');
-  const odd = alphabet === 'utf-16be' && bytes.length % 2 === 1;
-  if (odd) return { text, note: 'the last character is cut off' };
-  return { text, note: known ? null : `written in data_coding ${coding}, which is not known here: read as Latin-1` };
+  const isKnown = alphabet !== 'unknown';
+  const text = iconv.decode(Buffer.from(bytes), isKnown ? alphabet : 'latin1');
+  const isCut = alphabet === 'utf-16be' && bytes.length % 2 === 1;
+  if (isCut) return { text, note: 'the last character is cut off' };
+  return { text, note: isKnown ? null : `data_coding ${coding} is not known to Gatepost: read as Latin-1` };
 }
 
 function alphabetOf(coding: number): string {
   if (coding < 0x10) return SIMPLE[coding] ?? 'unknown';
   const group = coding >> 4;
-  // Message waiting indication, 1110 in UCS-2; message class, bit 2 for data.
+  // Message waiting indication; group 1110 is UCS-2.
   if (group === 0xc || group === 0xd) return 'gsm';
   if (group === 0xe) return 'utf-16be';
+  // Message class; bit 2 means data.
   if (group === 0xf) return coding & 0x04 ? 'binary' : 'gsm';
   // General groups: uncompressed only; bits 3 and 2 name the alphabet.
   if (group < 0x8 && !(coding & 0x20)) return ['gsm', 'binary', 'utf-16be', 'unknown'][(coding >> 2) & 3] ?? 'unknown';

@@ -1,5 +1,6 @@
-// Owns texts on their way in. A message of one part is answered by confirm or refuse, and "not now" when neither comes;
-// a part of a long one is answered as soon as it is kept durably, and from then on is ours.
+// Texts on their way in. The SMSC gets its response to a message of one part when the contact center has the message
+// (single-part.ts), and its response to a part of a long message when the part is stored (reassembly.ts).
+// One loop: a round takes what came and what is due, then the loop sleeps until something wakes it.
 import { createHash } from 'node:crypto';
 import {
   GatepostError,
@@ -10,197 +11,210 @@ import {
 } from '../../../src/driver/contract.js';
 import type { Pdu } from '../pdu/pdu.js';
 import { STATUS } from '../pdu/status.js';
-import type { Wire } from '../session/connection.js';
+import type { Connection } from '../session/connection.js';
 import type { SmppSettings } from '../settings.js';
-import { type Assembly, assemblyOf, PAGE } from './reassembly.js';
-import { answersOf, type Pushed } from './response-cache.js';
-import { type Piece, pieceOf } from './segment.js';
-import { type Known, singlesOf, textMessage } from './single-part.js';
+import { PAGE, Reassembly } from './reassembly.js';
+import { type Delivery, ResponseCache } from './response-cache.js';
+import { type Segment, segmentOf } from './segment.js';
+import { type JournalRecord, SinglePartMessages } from './single-part.js';
+import { textMessage } from './text-message.js';
 
-export interface Inbox {
-  push(pdu: Pdu, wire: Wire): void;
-  /** Ends `inbound messages` with this reason: the session is broken. */
-  fail(why: string): void;
-  inboundMessages(signal: AbortSignal): AsyncGenerator<InboundMessage<TextMessage>>;
-  /** Answers everything that waits, so that the SMSC keeps it. */
-  close(): void;
+/** Deliveries that no round has taken yet. An SMSC that sends more without waiting for responses is told "not now". */
+const MOST_WAITING = 1_000;
+/** Deliveries of one round, so that the journal is asked once for all of them. */
+const BATCH = 64;
+/** Longest sleep of the loop, ms; everything that matters wakes it. */
+const LONGEST_SLEEP_MS = 3_600_000;
+
+interface Received {
+  readonly delivery: Delivery;
+  readonly segment: Segment;
 }
 
-/** PDUs not looked at yet; an SMSC that pushes more without waiting for answers hears "not now". */
-const MOST_WAITING = 1_000;
-const WOKEN = new Error('woken');
-/** Looked at in one go, so that the journal is asked once. */
-const BATCH = 64;
-/** Longest pause of the loop, ms; it is woken by everything that matters. */
-const LONGEST_PAUSE_MS = 3_600_000;
+type Inbound = InboundMessage<TextMessage>;
 
-export function inboxOf(context: GatewayContext<SmppSettings>): Inbox {
-  const { settings, clock, driverState } = context;
-  const assembly: Assembly = assemblyOf(driverState, settings.PartsTimeoutSeconds * 1000);
-  const waiting: Pushed[] = [];
-  const underWay = new Set<string>();
-  const answers = answersOf(context);
-  const singles = singlesOf(context, answers);
-  let dueAt = 0;
-  let readyMayBeMore = true;
-  let failure: string | undefined;
-  let closed = false;
-  let isAwake = false;
-  let nap: AbortController | undefined;
+export class Inbox {
+  readonly #context: GatewayContext<SmppSettings>;
+  readonly #partsTimeoutMs: number;
+  readonly #responses: ResponseCache;
+  readonly #singles: SinglePartMessages;
+  readonly #reassembly: Reassembly;
+  readonly #waiting: Delivery[] = [];
+  /** Groups that were yielded and are not finished; bounded by the window of inbound messages. */
+  readonly #inFlight = new Set<string>();
+  /** When the next group of parts may expire; 0: not read yet. */
+  #nextExpiry = 0;
+  #mayHaveReady = true;
+  #failure: string | undefined;
+  #isClosed = false;
+  #isWoken = false;
+  #sleep: AbortController | undefined;
 
-  const wake = () => {
-    isAwake = true;
-    nap?.abort(WOKEN);
-  };
-
-  // ------------------------------------------------------------ long messages
-
-  /** The groups that this batch made complete. */
-  async function keepParts(parts: readonly { push: Pushed; piece: Piece }[]): Promise<string[]> {
-    const lines = new Map<string, { push: Pushed; piece: Piece }[]>();
-    for (const entry of parts) {
-      const base = entry.piece.part?.base ?? '';
-      lines.set(base, [...(lines.get(base) ?? []), entry]);
-    }
-    // Side by side, so that the journal commits them together; those of one message one after the other.
-    const complete = await Promise.all([...lines.values()].map(keepLine));
-    return complete.flat();
+  constructor(context: GatewayContext<SmppSettings>) {
+    this.#context = context;
+    this.#partsTimeoutMs = context.settings.PartsTimeoutSeconds * 1000;
+    this.#responses = new ResponseCache(context);
+    this.#singles = new SinglePartMessages(context, this.#responses);
+    this.#reassembly = new Reassembly(context.driverState, this.#partsTimeoutMs);
   }
 
-  async function keepLine(line: readonly { push: Pushed; piece: Piece }[]): Promise<string[]> {
-    const complete: string[] = [];
-    for (const { push, piece } of line) {
-      if (!piece.part) continue;
-      try {
-        const again = answers.isRepeat(push);
-        const group = again ? undefined : await assembly.keep(piece, piece.part, clock.now());
-        if (group) complete.push(group);
-        answers.give(push, STATUS.ok);
-      } catch (error) {
-        answers.give(push, STATUS.temporary);
-        throw error;
-      }
-    }
-    return complete;
+  /** A text from the SMSC. */
+  push(pdu: Pdu, connection: Connection): void {
+    if (this.#isClosed || this.#waiting.length >= MOST_WAITING)
+      return void connection.respond(pdu, STATUS.temporaryAppError);
+    const hash = createHash('sha256').update(pdu.command).update(pdu.body).digest('base64url').slice(0, 32);
+    this.#waiting.push({ pdu, connection, hash, at: this.#context.clock.now() });
+    this.#wake();
   }
 
-  async function assembled(groups: readonly string[]): Promise<InboundMessage<TextMessage>[]> {
-    const inboundMessages: InboundMessage<TextMessage>[] = [];
-    const fresh = groups.filter((group) => !underWay.has(group));
-    if (fresh.length === 0) return inboundMessages;
-    const states = await driverState.statesOf(fresh);
-    for (const group of fresh) {
-      const state = states.get(group);
-      if (state === 'confirmed' || state === 'quarantined') {
-        await assembly.forget(group);
-        continue;
-      }
-      const whole = await assembly.read(group);
-      if (!whole) {
-        // Its place among the waiting was noted, and then the process ended before a part was kept.
-        await assembly.forget(group);
-        continue;
-      }
-      underWay.add(group);
-      const done = async () => {
-        if (!underWay.has(group)) return;
-        await assembly.forget(group);
-        underWay.delete(group);
-        if (readyMayBeMore) wake();
-      };
-      const content = state === 'acknowledged' ? null : textMessage(whole);
-      const bytes = content ? whole.bytes + content.text.length : 0;
-      // Nobody is waiting on the line for it, so it is not for the SMSC to try again: no postpone.
-      inboundMessages.push({ key: group, fingerprint: '', content, bytes, confirm: done, reject: done });
-    }
-    return inboundMessages;
+  /** Ends `messages` with this reason: the session is broken. */
+  fail(why: string): void {
+    this.#failure = why;
+    this.#wake();
   }
 
-  // ------------------------------------------------------------ the loop
+  async *messages(signal: AbortSignal): AsyncGenerator<Inbound> {
+    while (!signal.aborted) {
+      for (const message of await this.#round()) yield message;
+      if (this.#failure !== undefined && this.#waiting.length === 0)
+        throw new GatepostError('smpp/connection-lost', `the connection to the SMSC is lost: ${this.#failure}`);
+      await this.#untilWoken(signal);
+    }
+  }
 
-  /** One question for all; when the journal cannot answer, the SMSC keeps them. */
-  async function knownOf(
-    batch: readonly { push: Pushed }[],
-    whole: readonly { push: Pushed }[],
-  ): Promise<Map<string, Known[]>> {
-    const byHash = new Map<string, Known[]>();
-    if (whole.length === 0) return byHash;
+  /** Answers everything that waits, so that the SMSC keeps it. */
+  close(): void {
+    this.#isClosed = true;
+    this.#wake();
+    for (const delivery of this.#waiting.splice(0)) this.#responses.respond(delivery, STATUS.temporaryAppError);
+    this.#singles.close();
+  }
+
+  async #round(): Promise<Inbound[]> {
+    // A delivery on a closed connection cannot be answered any more, and the SMSC delivers it again.
+    const batch = this.#waiting
+      .splice(0, BATCH)
+      .filter(({ connection }) => connection.isOpen)
+      .map((delivery) => ({ delivery, segment: segmentOf(delivery.pdu) }));
+    const parts = batch.filter(({ segment }) => segment.place);
+    const singles = batch.filter(({ segment }) => !segment.place);
+    const records = await this.#recordsOf(batch, singles);
+    return [
+      ...singles.flatMap(({ delivery, segment }) => {
+        return this.#singles.inboundMessage(delivery, segment, records.get(delivery.hash) ?? []) ?? [];
+      }),
+      ...(await this.#completedBy(parts)),
+      ...(await this.#expired()),
+      ...(await this.#ready()),
+    ];
+  }
+
+  /** What the journal knows of the single messages. Without an answer of the journal the SMSC keeps the whole batch. */
+  async #recordsOf(batch: readonly Received[], singles: readonly Received[]): Promise<Map<string, JournalRecord[]>> {
+    const byHash = new Map<string, JournalRecord[]>();
+    if (singles.length === 0) return byHash;
     try {
-      const known = await driverState.byFingerprint(whole.map(({ push }) => push.hash));
+      const known = await this.#context.driverState.byFingerprint(singles.map(({ delivery }) => delivery.hash));
       for (const { fingerprint, key, state } of known)
         byHash.set(fingerprint, [...(byHash.get(fingerprint) ?? []), { key, state }]);
       return byHash;
     } catch (error) {
-      for (const { push } of batch) answers.give(push, STATUS.temporary);
+      for (const { delivery } of batch) this.#responses.respond(delivery, STATUS.temporaryAppError);
       throw error;
     }
   }
 
-  /** What there is to show now: of the messages that came, of the parts, and of the groups whose time is over. */
-  async function round(): Promise<InboundMessage<TextMessage>[]> {
-    // What came on a connection that is gone cannot be answered any more: it comes again.
-    const batch = waiting
-      .splice(0, BATCH)
-      .filter(({ wire }) => wire.open)
-      .map((push) => ({ push, piece: pieceOf(push.pdu) }));
-    const whole = batch.filter(({ piece }) => !piece.part);
-    const known = await knownOf(batch, whole);
-    const inboundMessages = whole.flatMap(
-      ({ push, piece }) => singles.inboundMessage(push, piece, known.get(push.hash) ?? []) ?? [],
-    );
-    const parts = batch.filter(({ piece }) => piece.part);
-    if (parts.length > 0) {
-      inboundMessages.push(...(await assembled(await keepParts(parts))));
-      dueAt = Math.min(dueAt, clock.now() + settings.PartsTimeoutSeconds * 1000);
+  async #completedBy(parts: readonly Received[]): Promise<Inbound[]> {
+    if (parts.length === 0) return [];
+    const byBase = new Map<string, Received[]>();
+    for (const received of parts) {
+      const base = received.segment.place?.base ?? '';
+      byBase.set(base, [...(byBase.get(base) ?? []), received]);
     }
-    if (clock.now() >= dueAt) {
-      inboundMessages.push(...(await assembled(await assembly.expire(clock.now()))));
-      dueAt = (await assembly.nextDue()) ?? Number.POSITIVE_INFINITY;
-    }
-    if (readyMayBeMore) {
-      const page = await assembly.ready();
-      inboundMessages.push(...(await assembled(page)));
-      readyMayBeMore = page.length >= PAGE;
-    }
-    return inboundMessages;
+    // The parts of different messages together, so that the journal commits them together; those of one message in turn.
+    const completed = await Promise.all([...byBase.values()].map((group) => this.#store(group)));
+    const messages = await this.#assembled(completed.flat());
+    this.#nextExpiry = Math.min(this.#nextExpiry, this.#context.clock.now() + this.#partsTimeoutMs);
+    return messages;
   }
 
-  async function nextRound(signal: AbortSignal): Promise<void> {
-    const ms = Math.max(0, Math.min(LONGEST_PAUSE_MS, dueAt - clock.now()));
-    if (waiting.length === 0 && !isAwake && !signal.aborted && ms > 0) {
-      nap = new AbortController();
-      await sleep(clock, ms, AbortSignal.any([nap.signal, signal])).catch(() => {});
-      nap = undefined;
-    }
-    isAwake = false;
-  }
-
-  function close(): void {
-    closed = true;
-    wake();
-    for (const push of waiting.splice(0)) answers.give(push, STATUS.temporary);
-    singles.close();
-  }
-
-  return {
-    push(pdu, wire) {
-      const hash = createHash('sha256').update(pdu.command).update(pdu.body).digest('base64url').slice(0, 32);
-      if (closed || waiting.length >= MOST_WAITING) return void wire.answer(pdu, STATUS.temporary);
-      waiting.push({ pdu, wire, hash, at: clock.now() });
-      wake();
-    },
-    fail(why) {
-      failure = why;
-      wake();
-    },
-    async *inboundMessages(signal) {
-      while (!signal.aborted) {
-        for (const inboundMessage of await round()) yield inboundMessage;
-        if (failure !== undefined && waiting.length === 0)
-          throw new GatepostError('smpp/link-lost', `the link to the SMSC is lost: ${failure}`);
-        await nextRound(signal);
+  /** Returns the groups that these parts have completed. */
+  async #store(parts: readonly Received[]): Promise<string[]> {
+    const completed: string[] = [];
+    for (const { delivery, segment } of parts) {
+      if (!segment.place) continue;
+      try {
+        const isRepeat = this.#responses.isRepeat(delivery);
+        const now = this.#context.clock.now();
+        const group = isRepeat ? undefined : await this.#reassembly.add(segment, segment.place, now);
+        if (group) completed.push(group);
+        this.#responses.respond(delivery, STATUS.ok);
+      } catch (error) {
+        this.#responses.respond(delivery, STATUS.temporaryAppError);
+        throw error;
       }
-    },
-    close,
-  };
+    }
+    return completed;
+  }
+
+  async #expired(): Promise<Inbound[]> {
+    const now = this.#context.clock.now();
+    if (now < this.#nextExpiry) return [];
+    const messages = await this.#assembled(await this.#reassembly.expire(now));
+    this.#nextExpiry = (await this.#reassembly.nextExpiry()) ?? Number.POSITIVE_INFINITY;
+    return messages;
+  }
+
+  async #ready(): Promise<Inbound[]> {
+    if (!this.#mayHaveReady) return [];
+    const page = await this.#reassembly.ready();
+    const messages = await this.#assembled(page);
+    this.#mayHaveReady = page.length >= PAGE;
+    return messages;
+  }
+
+  async #assembled(groups: readonly string[]): Promise<Inbound[]> {
+    const fresh = groups.filter((group) => !this.#inFlight.has(group));
+    if (fresh.length === 0) return [];
+    const states = await this.#context.driverState.statesOf(fresh);
+    const messages: Inbound[] = [];
+    for (const group of fresh) {
+      const state = states.get(group);
+      const isFinished = state === 'confirmed' || state === 'quarantined';
+      const text = isFinished ? undefined : await this.#reassembly.read(group);
+      // Without a text: the process ended between the entry in `waiting` and the first part.
+      if (text) messages.push(this.#inboundMessage(group, state === 'acknowledged' ? null : textMessage(text), text.bytes));
+      else await this.#reassembly.delete(group);
+    }
+    return messages;
+  }
+
+  /** It cannot be deferred: its parts are stored here, so the SMSC does not deliver them again. */
+  #inboundMessage(group: string, content: TextMessage | null, octets: number): Inbound {
+    this.#inFlight.add(group);
+    const finish = async () => {
+      if (!this.#inFlight.has(group)) return;
+      await this.#reassembly.delete(group);
+      this.#inFlight.delete(group);
+      if (this.#mayHaveReady) this.#wake();
+    };
+    const bytes = content ? octets + content.text.length : 0;
+    return { key: group, fingerprint: '', content, bytes, confirm: finish, reject: finish };
+  }
+
+  async #untilWoken(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context;
+    const ms = Math.max(0, Math.min(LONGEST_SLEEP_MS, this.#nextExpiry - clock.now()));
+    if (this.#waiting.length === 0 && !this.#isWoken && !signal.aborted && ms > 0) {
+      this.#sleep = new AbortController();
+      await sleep(clock, ms, AbortSignal.any([this.#sleep.signal, signal])).catch(() => {});
+      this.#sleep = undefined;
+    }
+    this.#isWoken = false;
+  }
+
+  #wake(): void {
+    this.#isWoken = true;
+    this.#sleep?.abort();
+  }
 }

@@ -1,204 +1,165 @@
-// Owns long messages on their way in: parts are kept durably as they come, in any order, and become one text when all are
-// there or their time is over. Nothing of it is held in memory, so a hundred thousand waiting parts cost disk only.
-// Records, by the memory's collections:
+// Long messages on their way in. Parts are stored as they come, in any order, and become one text when all have come or
+// the time for them is over. Memory holds no part, so a hundred thousand waiting parts cost disk only.
+// A group (the parts of one message): waiting -> ready (complete or expired) -> deleted after it was handed over.
+// Collections of records:
 //   parts    <group>.<number>         the bytes of one part
-//   waiting  <first seen>.<group>     groups with parts missing, oldest first
-//   ready    <group>                  groups to be handed over: complete, or given up waiting for
+//   waiting  <first seen>.<group>     groups with missing parts, the oldest first
+//   ready    <group>                  groups to hand over
 // A group is <base>.<first seen>; first seen is in ms, base 36, always 9 digits, so that keys sort by time.
 import type { DriverState } from '../../../src/driver/contract.js';
 import { z } from '../../../src/driver/settings.js';
-import { forgetOldest } from '../bounded-map.js';
-import { decodeText } from './data-coding.js';
-import { hash, type PartOf, type Piece } from './segment.js';
+import { deleteOldest } from '../bounded-map.js';
+import { type AssembledText, join, type StoredPart } from './join-parts.js';
+import { hash, type Place, type Segment } from './segment.js';
 
-export interface Assembly {
-  /** Keeps a part; the group when it is complete now. After it resolves the SMSC may be told that the part was taken. */
-  keep(piece: Piece, part: PartOf, now: number): Promise<string | undefined>;
-  /** Groups whose time is over, at most a page full, made ready. */
-  expire(now: number): Promise<readonly string[]>;
-  /** When the next group's time is over; undefined: none waits. */
-  nextDue(): Promise<number | undefined>;
-  /** Groups that are ready, at most a page full. */
-  ready(): Promise<readonly string[]>;
-  read(group: string): Promise<Assembled | undefined>;
-  /** Forgets a group that was handed over. */
-  forget(group: string): Promise<void>;
-}
-
-export interface Assembled {
-  readonly from: string;
-  readonly to: string;
-  readonly text: string;
-  readonly notes: readonly string[];
-  readonly receivedAt: number;
-  readonly bytes: number;
-}
-
-const kept = z.object({
+const storedPart: z.ZodType<StoredPart> = z.object({
   from: z.string(),
   to: z.string(),
   total: z.number(),
   coding: z.number(),
   bytes: z.string(),
 });
-type Kept = z.output<typeof kept>;
 
-/** Groups looked at in one go. */
+/** Groups read in one go. */
 export const PAGE = 50;
-/** 255 parts, and again as many of an older message that had the same reference. */
+/** 255 parts, and as many of an older message that had the same reference. */
 const MOST_PARTS = 600;
-/** Completed groups remembered, so that a part that comes once more does not look like a message that lost its others. */
-const REMEMBERED = 5_000;
+/** Completed groups remembered, so that a part that comes again does not look like a message that lost its other parts. */
+const MOST_COMPLETED = 5_000;
 const TIME_DIGITS = 9;
 
-export function assemblyOf(driverState: DriverState, timeoutMs: number): Assembly {
-  /** Per base, the last group that was complete, and its parts, each as a short hash. */
-  const done = new Map<string, { group: string; parts: ReadonlyMap<number, string> }>();
+interface OpenGroup {
+  /** The name that a new group would have. */
+  readonly fresh: string;
+  /** The newest group of the base that has missing parts. */
+  readonly group: string | undefined;
+  readonly parts: ReadonlyMap<number, string>;
+}
 
-  const waitingKey = (group: string) => `${timeOf(group)}.${group}`;
+export class Reassembly {
+  readonly #driverState: DriverState;
+  readonly #timeoutMs: number;
+  /** Per base, the last completed group and its parts, each as a short hash. */
+  readonly #completed = new Map<string, { group: string; parts: ReadonlyMap<number, string> }>();
 
-  function remember(base: string, group: string, parts: ReadonlyMap<number, string>): void {
-    done.delete(base);
-    done.set(base, { group, parts: new Map([...parts].map(([number, bytes]) => [number, short(bytes)])) });
-    forgetOldest(done, REMEMBERED);
+  constructor(driverState: DriverState, timeoutMs: number) {
+    this.#driverState = driverState;
+    this.#timeoutMs = timeoutMs;
   }
 
-  /** The newest group of this base that is still open, and the name a further one would have. */
-  async function groupsOf(
-    base: string,
-    now: number,
-  ): Promise<{ fresh: string; group?: string; parts: Map<number, string> }> {
+  /** Stores a part. Resolves when the SMSC may be told that the part was accepted, with the group if it is complete now. */
+  async add({ from, to, coding, bytes }: Segment, { base, number, total }: Place, now: number) {
+    const encoded = bytes.toString('base64');
+    const open = await this.#openGroup(base, now);
+    const same = open.parts.get(number);
+    if (same === encoded && open.group !== undefined) {
+      // Its first coming may have stored the part only: without an entry in `waiting` the group would never expire.
+      await this.#putKey('waiting', waitingKey(open.group));
+      return undefined;
+    }
+    // The same number with another text: the reference is used again, and this is a new message.
+    const joined = same === undefined ? open.group : undefined;
+    const group = joined ?? open.fresh;
+    const value: StoredPart = { from, to, total, coding, bytes: encoded };
+    // Started together, so that one commit serves both.
+    const waits = joined ? undefined : this.#putKey('waiting', waitingKey(group));
+    await Promise.all([waits, this.#driverState.putRecords('parts', [{ key: partKey(group, number), value }])]);
+    const parts = new Map(joined ? open.parts : []).set(number, encoded);
+    if (parts.size < total) return undefined;
+    await this.#markReady(group);
+    this.#rememberCompleted(base, group, parts);
+    return group;
+  }
+
+  /** Marks expired groups as ready, at most a page of them, and returns them. */
+  async expire(now: number): Promise<readonly string[]> {
+    const oldest = await this.#driverState.listRecords('waiting', '', PAGE);
+    const groups = oldest.map(({ key }) => groupIn(key));
+    const expired: string[] = [];
+    for (const group of groups.filter((group) => firstSeen(group) + this.#timeoutMs <= now)) {
+      if (await this.#isEcho(group)) await this.delete(group);
+      else {
+        await this.#markReady(group);
+        expired.push(group);
+      }
+    }
+    return expired;
+  }
+
+  /** When the next group expires; undefined when none waits. */
+  async nextExpiry(): Promise<number | undefined> {
+    const [oldest] = await this.#driverState.listRecords('waiting', '', 1);
+    return oldest && firstSeen(groupIn(oldest.key)) + this.#timeoutMs;
+  }
+
+  /** Groups that are ready, at most a page of them. */
+  async ready(): Promise<readonly string[]> {
+    return (await this.#driverState.listRecords('ready', '', PAGE)).map(({ key }) => key);
+  }
+
+  /** Undefined for a group without parts. */
+  async read(group: string): Promise<AssembledText | undefined> {
+    return join(await this.#storedParts(group), firstSeen(group));
+  }
+
+  /** After the group was handed over. */
+  async delete(group: string): Promise<void> {
+    const records = await this.#driverState.listRecords('parts', `${group}.`, MOST_PARTS);
+    await this.#driverState.deleteRecords(
+      'parts',
+      records.map(({ key }) => key),
+    );
+    await this.#driverState.deleteRecords('ready', [group]);
+    await this.#driverState.deleteRecords('waiting', [waitingKey(group)]);
+  }
+
+  async #openGroup(base: string, now: number): Promise<OpenGroup> {
     const [records, ready] = await Promise.all([
-      driverState.listRecords('parts', `${base}.`, MOST_PARTS),
-      driverState.listRecords('ready', `${base}.`, MOST_PARTS),
+      this.#driverState.listRecords('parts', `${base}.`, MOST_PARTS),
+      this.#driverState.listRecords('ready', `${base}.`, MOST_PARTS),
     ]);
     const closed = new Set(ready.map(({ key }) => key));
     const groups = new Map<string, Map<number, string>>();
     for (const { key, value } of records) {
-      const [group, number] = splitKey(key);
+      const [group, number] = splitPartKey(key);
       const parts = groups.get(group) ?? new Map<number, string>();
-      groups.set(group, parts.set(number, kept.parse(value).bytes));
+      groups.set(group, parts.set(number, storedPart.parse(value).bytes));
     }
+    const isUsed = (name: string) => groups.has(name) || this.#completed.get(base)?.group === name;
     let at = now;
-    const isTaken = (name: string) => groups.has(name) || done.get(base)?.group === name;
-    while (isTaken(`${base}.${stamp(at)}`)) at += 1;
-    const fresh = `${base}.${stamp(at)}`;
-    const group = [...groups.keys()]
-      .filter((name) => !closed.has(name))
-      .sort()
-      .at(-1);
-    return group === undefined ? { fresh, parts: new Map() } : { fresh, group, parts: groups.get(group) ?? new Map() };
+    while (isUsed(`${base}.${stamp(at)}`)) at += 1;
+    const open = [...groups.keys()].filter((name) => !closed.has(name)).sort();
+    const group = open.at(-1);
+    return { fresh: `${base}.${stamp(at)}`, group, parts: groups.get(group ?? '') ?? new Map() };
   }
 
-  /** True when all it has are parts that came once more after their message was complete. */
-  async function isEcho(group: string): Promise<boolean> {
-    const whole = done.get(group.slice(0, group.lastIndexOf('.')));
-    if (!whole) return false;
-    const records = await driverState.listRecords('parts', `${group}.`, MOST_PARTS);
-    return records.every(({ key, value }) => whole.parts.get(splitKey(key)[1]) === short(kept.parse(value).bytes));
+  async #storedParts(group: string): Promise<Map<number, StoredPart>> {
+    const records = await this.#driverState.listRecords('parts', `${group}.`, MOST_PARTS);
+    return new Map(records.map(({ key, value }) => [splitPartKey(key)[1], storedPart.parse(value)]));
   }
 
-  async function forget(group: string): Promise<void> {
-    const records = await driverState.listRecords('parts', `${group}.`, MOST_PARTS);
-    await driverState.deleteRecords(
-      'parts',
-      records.map(({ key }) => key),
-    );
-    await driverState.deleteRecords('ready', [group]);
-    await driverState.deleteRecords('waiting', [waitingKey(group)]);
+  /** Whether all its parts came once more after their message was complete. */
+  async #isEcho(group: string): Promise<boolean> {
+    const completed = this.#completed.get(group.slice(0, group.lastIndexOf('.')));
+    if (!completed) return false;
+    const parts = await this.#storedParts(group);
+    return [...parts].every(([number, { bytes }]) => completed.parts.get(number) === short(bytes));
   }
 
-  async function close(group: string): Promise<void> {
-    await driverState.putRecords('ready', [{ key: group, value: null }]);
-    await driverState.deleteRecords('waiting', [waitingKey(group)]);
+  async #markReady(group: string): Promise<void> {
+    await this.#putKey('ready', group);
+    await this.#driverState.deleteRecords('waiting', [waitingKey(group)]);
   }
 
-  return {
-    async keep({ from, to, coding, bytes }, { base, number, total }, now) {
-      const coded = bytes.toString('base64');
-      const open = await groupsOf(base, now);
-      const same = open.parts.get(number);
-      if (same === coded && open.group !== undefined) {
-        // Perhaps all that was kept at its first coming: without a place among the waiting its time would never be over.
-        await driverState.putRecords('waiting', [{ key: waitingKey(open.group), value: null }]);
-        return undefined;
-      }
-      // The same number with another text: the reference came round again, this is a new message.
-      const joins = same === undefined ? open.group : undefined;
-      const group = joins ?? open.fresh;
-      const value: Kept = { from, to, total, coding, bytes: coded };
-      // Asked for together, so that one commit serves both.
-      const waits = joins ? undefined : driverState.putRecords('waiting', [{ key: waitingKey(group), value: null }]);
-      await Promise.all([waits, driverState.putRecords('parts', [{ key: partKey(group, number), value }])]);
-      const parts = new Map(joins ? open.parts : []).set(number, coded);
-      if (parts.size < total) return undefined;
-      await close(group);
-      remember(base, group, parts);
-      return group;
-    },
-    async expire(now) {
-      const oldest = await driverState.listRecords('waiting', '', PAGE);
-      const groups = oldest.map(({ key }) => key.slice(TIME_DIGITS + 1));
-      const over = groups.filter((group) => timeInMs(group) + timeoutMs <= now);
-      const given: string[] = [];
-      for (const group of over) {
-        if (await isEcho(group)) await forget(group);
-        else {
-          await close(group);
-          given.push(group);
-        }
-      }
-      return given;
-    },
-    async nextDue() {
-      const [oldest] = await driverState.listRecords('waiting', '', 1);
-      return oldest && timeInMs(oldest.key.slice(TIME_DIGITS + 1)) + timeoutMs;
-    },
-    async ready() {
-      return (await driverState.listRecords('ready', '', PAGE)).map(({ key }) => key);
-    },
-    async read(group) {
-      const records = await driverState.listRecords('parts', `${group}.`, MOST_PARTS);
-      const parts = new Map(records.map(({ key, value }) => [splitKey(key)[1], kept.parse(value)]));
-      return join(parts, timeInMs(group));
-    },
-    forget,
-  };
-}
-
-/** One text out of the parts that are there, the gaps marked in their places. */
-export function join(parts: ReadonlyMap<number, Kept>, receivedAt: number): Assembled | undefined {
-  const [first] = parts.values();
-  if (!first) return undefined;
-  const { from, to, total } = first;
-  const texts: string[] = [];
-  const notes: string[] = [];
-  let size = 0;
-  for (let number = 1; number <= total; ) {
-    const run = runFrom(parts, number, total);
-    if (run.coding === undefined) {
-      const gap = run.next - 1 === number ? `part ${number}` : `parts ${number} to ${run.next - 1}`;
-      texts.push(`[${gap} of ${total} missing]`);
-      notes.push(`${gap} of ${total} did not arrive in time`);
-    } else {
-      const decoded = decodeText(run.bytes, run.coding);
-      texts.push(decoded?.text ?? `[${run.bytes.length} octets that are no text]`);
-      if (decoded?.note) notes.push(decoded.note);
-      size += run.bytes.length;
-    }
-    number = run.next;
+  #putKey(collection: string, key: string): Promise<void> {
+    return this.#driverState.putRecords(collection, [{ key, value: null }]);
   }
-  return { from, to, text: texts.join(''), notes, receivedAt, bytes: size };
-}
 
-/** The longest run of parts in one coding, or of missing ones (`coding` undefined), from `start` on. */
-function runFrom(parts: ReadonlyMap<number, Kept>, start: number, total: number) {
-  const coding = parts.get(start)?.coding;
-  const bytes: Buffer[] = [];
-  let next = start;
-  for (; next <= total && parts.get(next)?.coding === coding; next++)
-    bytes.push(Buffer.from(parts.get(next)?.bytes ?? '', 'base64'));
-  return { coding, bytes: Buffer.concat(bytes), next };
+  #rememberCompleted(base: string, group: string, parts: ReadonlyMap<number, string>): void {
+    this.#completed.delete(base);
+    this.#completed.set(base, { group, parts: new Map([...parts].map(([number, bytes]) => [number, short(bytes)])) });
+    deleteOldest(this.#completed, MOST_COMPLETED);
+  }
 }
 
 function short(bytes: string): string {
@@ -209,19 +170,27 @@ function partKey(group: string, number: number): string {
   return `${group}.${String(number).padStart(3, '0')}`;
 }
 
-function splitKey(key: string): [group: string, number: number] {
+function splitPartKey(key: string): [group: string, number: number] {
   const at = key.lastIndexOf('.');
   return [key.slice(0, at), Number(key.slice(at + 1))];
+}
+
+function waitingKey(group: string): string {
+  return `${stampIn(group)}.${group}`;
+}
+
+function groupIn(key: string): string {
+  return key.slice(TIME_DIGITS + 1);
 }
 
 function stamp(ms: number): string {
   return Math.max(0, Math.floor(ms)).toString(36).padStart(TIME_DIGITS, '0');
 }
 
-function timeOf(group: string): string {
+function stampIn(group: string): string {
   return group.slice(group.lastIndexOf('.') + 1);
 }
 
-function timeInMs(group: string): number {
-  return Number.parseInt(timeOf(group), 36);
+function firstSeen(group: string): number {
+  return Number.parseInt(stampIn(group), 36);
 }

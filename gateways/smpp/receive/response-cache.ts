@@ -1,121 +1,135 @@
-// Owns our answers to the SMSC, and with them telling a message that is sent again from a new one with the same words.
-// deliver_sm has no identity (SMPP 3.4, 4.6.1), so all that can tell is what we said to the earlier one, and whether that
-// was surely heard. The memory of it outlives sessions, because a broken link ends a session; a restart it does not outlive:
-// then a message may arrive twice, which is better than never.
+// Our positive responses to the SMSC, to tell a message that is delivered again from a new one with the same text.
+// deliver_sm has no identity (SMPP 3.4, 4.6.1), so only our response to the earlier delivery can tell, and whether the SMSC
+// has read it. The cache outlives sessions, because a lost connection ends a session. It does not outlive the process:
+// after a restart a message may arrive twice, which is better than never.
 import type { GatewayContext } from '../../../src/driver/contract.js';
-import { forgetOldest } from '../bounded-map.js';
+import { deleteOldest } from '../bounded-map.js';
 import type { Pdu } from '../pdu/pdu.js';
 import { STATUS } from '../pdu/status.js';
-import type { Wire } from '../session/connection.js';
+import type { Connection } from '../session/connection.js';
 import type { SmppSettings } from '../settings.js';
 
 /**
- * Ms that an SMSC waits for an answer at least before it sends a message again while the connection lives. Two equal
- * messages that come closer together are two.
+ * Shortest time, ms, that an SMSC waits for a response before it delivers a message again while the connection is open. Two
+ * equal messages that come closer together are two messages.
  */
-export const RESEND_AFTER_MS = 5_000;
-/** Ms after which an equal message is a new one, whatever became of the earlier. Rather twice than never. */
-export const RESEND_WITHIN_MS = 3_600_000;
-/** Different messages remembered for a gateway, at least; the oldest go first. */
-const REMEMBERED = 20_000;
-/** Answers to equal messages remembered; more of them within an hour come from a machine, and one of its texts twice is no harm. */
-const MOST_ALIKE = 100;
-/** Positive answers between two looks at which of them are needed no more. */
+export const REDELIVERY_AFTER_MS = 5_000;
+/** After this long, ms, an equal message is a new one, whatever became of the earlier one: rather twice than never. */
+export const REDELIVERY_WITHIN_MS = 3_600_000;
+/** Different messages remembered for a gateway, at least; the oldest are deleted first. */
+const MOST_MESSAGES = 20_000;
+/** Responses to equal messages remembered. More of them within an hour come from a machine, where a duplicate does no harm. */
+const MOST_EQUAL = 100;
+/** Positive responses between two searches for those that are not needed any more. */
 const PRUNE_EVERY = 1_000;
 
-/** One sending of a message. */
-export interface Pushed {
+/** One delivery of a message by the SMSC. */
+export interface Delivery {
   readonly pdu: Pdu;
-  readonly wire: Wire;
-  /** Over everything but the sequence number: an SMSC that gives any identity at all gives it in a parameter. */
+  readonly connection: Connection;
+  /** Of everything but the sequence number: an SMSC that does give an identity gives it in a parameter. */
   readonly hash: string;
   readonly at: number;
 }
 
-export interface Answers {
-  /** False when the connection is gone and nothing could be said. */
-  give(push: Pushed, status: number): boolean;
-  /** Whether this is a message again whose positive answer may not have been heard. Each answer excuses one repeat. */
-  isRepeat(push: Pushed): boolean;
-}
-
-interface Answered {
-  readonly wire: Wire;
+interface PositiveResponse {
+  readonly connection: Connection;
+  /** Its number among the responses on the connection. */
   readonly index: number;
   readonly receivedAt: number;
-  readonly answeredAt: number;
+  readonly respondedAt: number;
 }
 
-interface Remembered {
-  readonly byHash: Map<string, readonly Answered[]>;
-  /** Positive answers so far, and when the last one was given. */
-  given: number;
+interface CachedResponses {
+  readonly byHash: Map<string, readonly PositiveResponse[]>;
+  count: number;
   usedAt: number;
 }
 
-/** By gateway and account; for an hour after its last answer. */
-const memories = new Map<string, Remembered>();
+type Context = Pick<GatewayContext<SmppSettings>, 'gateway' | 'settings' | 'clock' | 'shared'>;
 
-export function answersOf({ gateway, settings, clock }: GatewayContext<SmppSettings>): Answers {
-  const { Host, Port, SystemId } = settings;
-  const key = JSON.stringify([gateway.id, Host, Port, SystemId]);
-  const driverState: Remembered = memories.get(key) ?? { byHash: new Map(), given: 0, usedAt: clock.now() };
-  const { byHash } = driverState;
-  for (const [other, { usedAt }] of memories) if (clock.now() - usedAt > RESEND_WITHIN_MS) memories.delete(other);
-  memories.set(key, driverState);
+export class ResponseCache {
+  readonly #now: () => number;
+  readonly #cached: CachedResponses;
 
-  /** From the oldest on, until one is still needed. */
-  function prune(now: number): void {
-    for (const [hash, list] of byHash) {
-      if (list.some((answer) => isNeeded(answer, now))) break;
-      byHash.delete(hash);
-    }
-    forgetOldest(byHash, REMEMBERED);
+  constructor({ gateway, settings, clock, shared }: Context) {
+    const { Host, Port, SystemId } = settings;
+    this.#now = clock.now;
+    this.#cached = cachedIn(
+      shared('responses', () => new Map<string, CachedResponses>()),
+      JSON.stringify([gateway.id, Host, Port, SystemId]),
+      clock.now(),
+    );
   }
 
-  return {
-    give({ pdu, wire, hash, at }, status) {
-      const index = wire.answer(pdu, status);
-      if (index === undefined) return false;
-      if (status !== STATUS.ok) return true;
-      const now = clock.now();
-      driverState.given += 1;
-      if (driverState.given % PRUNE_EVERY === 0) prune(now);
-      const alike = (byHash.get(hash) ?? []).filter((answer) => isNeeded(answer, now)).slice(1 - MOST_ALIKE);
+  /** Returns false when the connection is closed and the SMSC got no response. */
+  respond({ pdu, connection, hash, at }: Delivery, status: number): boolean {
+    const index = connection.respond(pdu, status);
+    if (index === undefined) return false;
+    if (status === STATUS.ok) this.#add(hash, { connection, index, receivedAt: at, respondedAt: this.#now() });
+    return true;
+  }
+
+  /** Whether this message was delivered before and the SMSC may not have read our positive response. Each response excuses
+   *  one repeat. */
+  isRepeat({ hash, at }: Delivery): boolean {
+    const { byHash } = this.#cached;
+    const responses = byHash.get(hash);
+    const unread = responses?.find((response) => mayBeUnread(response, at));
+    if (!responses || !unread) return false;
+    const rest = responses.filter((other) => other !== unread);
+    if (rest.length > 0) byHash.set(hash, rest);
+    else byHash.delete(hash);
+    return true;
+  }
+
+  #add(hash: string, response: PositiveResponse): void {
+    const { byHash } = this.#cached;
+    const now = response.respondedAt;
+    this.#cached.count += 1;
+    this.#cached.usedAt = now;
+    if (this.#cached.count % PRUNE_EVERY === 0) this.#prune(now);
+    const equal = (byHash.get(hash) ?? []).filter((other) => isNeeded(other, now)).slice(1 - MOST_EQUAL);
+    byHash.delete(hash);
+    byHash.set(hash, [...equal, response]);
+  }
+
+  /** From the oldest message on, until one is still needed. */
+  #prune(now: number): void {
+    const { byHash } = this.#cached;
+    for (const [hash, responses] of byHash) {
+      if (responses.some((response) => isNeeded(response, now))) break;
       byHash.delete(hash);
-      byHash.set(hash, [...alike, { wire, index, receivedAt: at, answeredAt: now }]);
-      driverState.usedAt = now;
-      memories.set(key, driverState);
-      return true;
-    },
-    isRepeat({ hash, at }) {
-      const list = byHash.get(hash);
-      const answered = list?.find((answer) => mayNotHaveHeard(answer, at));
-      if (!list || !answered) return false;
-      const rest = list.filter((other) => other !== answered);
-      if (rest.length > 0) byHash.set(hash, rest);
-      else byHash.delete(hash);
-      return true;
-    },
-  };
+    }
+    deleteOldest(byHash, MOST_MESSAGES);
+  }
 }
 
-/** A later request of ours on the same connection was answered, and a stream is read in order. */
-function isHeard({ wire, index }: Answered): boolean {
-  return index <= wire.read;
+/** The responses of a gateway and account. Those of others are deleted an hour after their last one. */
+function cachedIn(caches: Map<string, CachedResponses>, key: string, now: number): CachedResponses {
+  for (const [other, { usedAt }] of caches)
+    if (other !== key && now - usedAt > REDELIVERY_WITHIN_MS) caches.delete(other);
+  const cached = caches.get(key) ?? { byHash: new Map(), count: 0, usedAt: now };
+  caches.set(key, cached);
+  return cached;
 }
 
-/** Whether a repeat may still come that it excuses. */
-function isNeeded(answer: Answered, now: number): boolean {
-  return now - answer.answeredAt <= RESEND_WITHIN_MS && (!isHeard(answer) || mayHaveCrossed(answer, now));
+/** The SMSC answered a later request of ours on the same connection, and it reads a connection in order. */
+function isRead({ connection, index }: PositiveResponse): boolean {
+  return index <= connection.responsesRead;
 }
 
-function mayNotHaveHeard(answer: Answered, now: number): boolean {
-  if (now - answer.answeredAt > RESEND_WITHIN_MS) return false;
-  // On a living connection only a late answer can have crossed with the repeat.
-  return answer.wire.open ? mayHaveCrossed(answer, now) : !isHeard(answer);
+/** Whether a repeat may still come that this response excuses. */
+function isNeeded(response: PositiveResponse, now: number): boolean {
+  return now - response.respondedAt <= REDELIVERY_WITHIN_MS && (!isRead(response) || mayHaveCrossed(response, now));
 }
 
-function mayHaveCrossed({ receivedAt, answeredAt }: Answered, now: number): boolean {
-  return answeredAt - receivedAt >= RESEND_AFTER_MS && now - answeredAt < RESEND_AFTER_MS;
+function mayBeUnread(response: PositiveResponse, now: number): boolean {
+  if (now - response.respondedAt > REDELIVERY_WITHIN_MS) return false;
+  // While the connection is open, only a late response can have crossed with the repeat.
+  return response.connection.isOpen ? mayHaveCrossed(response, now) : !isRead(response);
+}
+
+function mayHaveCrossed({ receivedAt, respondedAt }: PositiveResponse, now: number): boolean {
+  return respondedAt - receivedAt >= REDELIVERY_AFTER_MS && now - respondedAt < REDELIVERY_AFTER_MS;
 }

@@ -1,5 +1,7 @@
-// Owns messages of one part: from the deliver_sm to an inbound message, and from the inbound message's confirm, refuse or postpone to the
-// answer. A message that is sent again before it was answered is the same inbound message, and every sending of it is answered.
+// Messages of one part: the SMSC gets its response when the contact center has the message. A message that is delivered
+// again before it was answered is the same inbound message, and every delivery of it is answered.
+// A message: pending -> answered (confirmed, rejected or deferred) -> forgotten. A confirmed message whose connection is
+// lost stays pending until the SMSC delivers it again, or for an hour.
 import {
   GatepostError,
   type GatewayContext,
@@ -9,163 +11,167 @@ import {
 } from '../../../src/driver/contract.js';
 import { STATUS } from '../pdu/status.js';
 import { decodeText } from './data-coding.js';
-import { type Answers, type Pushed, RESEND_AFTER_MS, RESEND_WITHIN_MS } from './response-cache.js';
-import type { Piece } from './segment.js';
+import { type Delivery, REDELIVERY_AFTER_MS, REDELIVERY_WITHIN_MS, type ResponseCache } from './response-cache.js';
+import type { Segment } from './segment.js';
+import { textMessage } from './text-message.js';
 
-export interface Singles {
-  /** The inbound message to show, or undefined when the message is answered already. `known`: records with the same hash. */
-  inboundMessage(push: Pushed, piece: Piece, known: readonly Known[]): InboundMessage<TextMessage> | undefined;
-  /** Answers everything that waits, so that the SMSC keeps it. */
-  close(): void;
-}
-
-export interface Known {
+/** What the journal knows of a message with the same hash. */
+export interface JournalRecord {
   readonly key: string;
   readonly state: InboundState;
 }
 
 /** A message that is not answered yet. */
-interface Open {
+interface PendingMessage {
   readonly key: string;
   readonly since: number;
-  /** The same message, as often as it was sent. */
-  readonly pushes: Pushed[];
-  /** What the SMSC was told last; `nothing` also when it was to be told but no connection was there. */
-  told: 'nothing' | 'taken' | 'no';
-  /** Confirmed here. */
-  confirmed: boolean;
+  /** Every delivery of it. */
+  readonly deliveries: Delivery[];
+  /** The SMSC has our positive response. */
+  isAccepted: boolean;
+  isConfirmed: boolean;
 }
 
 type Context = Pick<GatewayContext<unknown>, 'clock' | 'log' | 'inputRejected'>;
 
-export function singlesOf({ clock, log, inputRejected }: Context, answers: Answers): Singles {
-  const open = new Map<string, Open>();
-  const byHash = new Map<string, Open[]>();
-  let count = 0;
+export class SinglePartMessages {
+  readonly #context: Context;
+  readonly #responses: ResponseCache;
+  /** Both bounded by the window of inbound messages and by MOST_WAITING of the inbox. */
+  readonly #pending = new Map<string, PendingMessage>();
+  readonly #byHash = new Map<string, PendingMessage[]>();
+  #count = 0;
 
-  function settle(entry: Open): void {
-    open.delete(entry.key);
-    for (const { hash } of entry.pushes) {
-      const rest = (byHash.get(hash) ?? []).filter((other) => other !== entry);
-      if (rest.length > 0) byHash.set(hash, rest);
-      else byHash.delete(hash);
-    }
+  constructor(context: Context, responses: ResponseCache) {
+    this.#context = context;
+    this.#responses = responses;
   }
 
-  /** False when no connection is left to say it on. */
-  function tell(entry: Open, status: number): boolean {
-    const heard = entry.pushes.map((push) => answers.give(push, status)).some(Boolean);
-    if (heard) entry.told = status === STATUS.ok ? 'taken' : 'no';
-    return heard;
-  }
-
-  async function confirm(entry: Open): Promise<void> {
-    entry.confirmed = true;
-    if (entry.told === 'taken') return;
-    const isOpen = open.get(entry.key) === entry;
-    if (isOpen && tell(entry, STATUS.ok)) return settle(entry);
-    // After this long an SMSC that has not sent it again never will.
-    if (clock.now() - entry.since > RESEND_WITHIN_MS) return settle(entry);
-    throw new GatepostError('smpp/link-lost', 'the link broke before the answer; the SMSC has to send it again');
-  }
-
-  /** Whether it gives up or comes again, nothing of ours waits for it. */
-  async function refuse(entry: Open, status: number): Promise<void> {
-    if (open.get(entry.key) !== entry) return;
-    tell(entry, status);
-    settle(entry);
-  }
-
-  function inboundMessageOf(entry: Open, content: TextMessage | null): InboundMessage<TextMessage> {
-    const [push] = entry.pushes;
-    return {
-      key: entry.key,
-      fingerprint: push?.hash ?? '',
-      content,
-      bytes: content ? (push?.pdu.body.length ?? 0) + content.text.length : 0,
-      confirm: () => confirm(entry),
-      reject: () => refuse(entry, STATUS.rejected),
-      defer: () => refuse(entry, STATUS.temporary),
-    };
-  }
-
-  /** One that is not answered yet, sent again: because its connection is gone, or after the SMSC's patience was over. */
-  function sentAgain({ hash, at }: Pushed): Open | undefined {
-    return byHash.get(hash)?.find(({ pushes }) => {
-      const last = pushes.at(-1);
-      return last && (!last.wire.open || at - last.at >= RESEND_AFTER_MS);
-    });
-  }
-
-  function begin(push: Pushed, key: string): Open {
-    const entry: Open = { key, since: clock.now(), pushes: [push], told: 'nothing', confirmed: false };
-    open.set(key, entry);
-    byHash.set(push.hash, [...(byHash.get(push.hash) ?? []), entry]);
-    return entry;
-  }
-
-  /** What the journal knows under the same hash, of a life before this one or a link before this one. */
-  function remembered(known: readonly Known[], now: number): Known | undefined {
-    return known.find(({ key, state }) => {
-      if (open.has(key)) return false;
-      const seen = Number.parseInt(key.split('.')[1] ?? '', 36);
-      if (state === 'pending') return true;
-      return (state === 'acknowledged' || state === 'quarantined') && now - seen <= RESEND_WITHIN_MS;
-    });
-  }
-
-  function inboundMessage(
-    push: Pushed,
-    piece: Piece,
-    known: readonly Known[],
+  /** The inbound message to yield, or undefined when the delivery is answered already. `known`: records with the same hash. */
+  inboundMessage(
+    delivery: Delivery,
+    segment: Segment,
+    known: readonly JournalRecord[],
   ): InboundMessage<TextMessage> | undefined {
-    const again = sentAgain(push);
-    const content = textOf(push, piece);
-    if (!content) {
-      inputRejected('binary');
-      log.warn({ coding: piece.coding, octets: piece.bytes.length }, 'a binary message was refused');
-      answers.give(push, STATUS.rejected);
+    const content = this.#textOf(delivery, segment);
+    if (!content) return this.#rejectBinary(delivery, segment);
+    const again = this.#deliveredAgain(delivery);
+    if (again) return this.#repeated(again, delivery, content);
+    const record = this.#recordOf(known);
+    if (!record && this.#responses.isRepeat(delivery)) {
+      this.#responses.respond(delivery, STATUS.ok);
       return undefined;
     }
-    if (again) {
-      again.pushes.push(push);
-      if (!again.confirmed || !tell(again, STATUS.ok)) return inboundMessageOf(again, content);
-      settle(again);
-      return undefined;
-    }
-    const old = remembered(known, clock.now());
-    if (!old && answers.isRepeat(push)) {
-      answers.give(push, STATUS.ok);
-      return undefined;
-    }
-    count += 1;
-    const entry = begin(push, old?.key ?? `${push.hash}.${clock.now().toString(36)}.${count}`);
-    // The contact center has it: the SMSC need not wait until that is asked for again.
-    if (old?.state === 'acknowledged' && tell(entry, STATUS.ok)) settle(entry);
-    return inboundMessageOf(entry, old && old.state !== 'pending' ? null : content);
+    const message = this.#add(delivery, record?.key);
+    // The contact center has it, so the SMSC need not wait for the second confirmation.
+    if (record?.state === 'acknowledged' && this.#respond(message, STATUS.ok)) this.#forget(message);
+    return this.#inboundMessageOf(message, record && record.state !== 'pending' ? null : content);
   }
 
-  function textOf({ at }: Pushed, { bytes, coding, from, to, note }: Piece): TextMessage | undefined {
+  /** Answers everything that waits, so that the SMSC keeps what is not confirmed. */
+  close(): void {
+    for (const message of [...this.#pending.values()]) {
+      this.#respond(message, message.isConfirmed ? STATUS.ok : STATUS.temporaryAppError);
+      this.#forget(message);
+    }
+  }
+
+  #textOf({ at }: Delivery, { bytes, coding, from, to, note }: Segment): TextMessage | undefined {
     const decoded = decodeText(bytes, coding);
     if (!decoded) return undefined;
-    // It arrives all the same, as far as it can be read.
-    if (note !== null) inputRejected('bad_header');
+    if (note !== null) this.#context.inputRejected('bad_header');
     const notes = [note, decoded.note].filter((line) => line !== null);
     return textMessage({ from, to, text: decoded.text, notes, receivedAt: at });
   }
 
-  return {
-    inboundMessage,
-    close() {
-      for (const entry of [...open.values()]) {
-        tell(entry, entry.confirmed ? STATUS.ok : STATUS.temporary);
-        settle(entry);
-      }
-    },
-  };
-}
+  #rejectBinary(delivery: Delivery, { coding, bytes }: Segment): undefined {
+    this.#context.inputRejected('binary');
+    this.#context.log.warn({ data_coding: coding, octets: bytes.length }, 'binary message rejected');
+    this.#responses.respond(delivery, STATUS.rejectedByApp);
+  }
 
-export function textMessage(from: Pick<TextMessage, 'from' | 'to' | 'text' | 'notes' | 'receivedAt'>): TextMessage {
-  const { from: sender, to, text, notes, receivedAt } = from;
-  return { kind: 'text', from: sender, to, text, notes, receivedAt, providerId: null, sentAt: null, media: [] };
+  /** A pending message, delivered again after its connection was lost or after the SMSC has waited long enough. */
+  #deliveredAgain({ hash, at }: Delivery): PendingMessage | undefined {
+    return this.#byHash.get(hash)?.find(({ deliveries }) => {
+      const last = deliveries.at(-1);
+      return last && (!last.connection.isOpen || at - last.at >= REDELIVERY_AFTER_MS);
+    });
+  }
+
+  #repeated(message: PendingMessage, delivery: Delivery, content: TextMessage) {
+    message.deliveries.push(delivery);
+    if (!message.isConfirmed || !this.#respond(message, STATUS.ok)) return this.#inboundMessageOf(message, content);
+    this.#forget(message);
+    return undefined;
+  }
+
+  /** Recorded by an earlier process or on an earlier connection. */
+  #recordOf(known: readonly JournalRecord[]): JournalRecord | undefined {
+    const now = this.#context.clock.now();
+    return known.find(({ key, state }) => {
+      if (this.#pending.has(key)) return false;
+      const seenAt = Number.parseInt(key.split('.')[1] ?? '', 36);
+      if (state === 'pending') return true;
+      return (state === 'acknowledged' || state === 'quarantined') && now - seenAt <= REDELIVERY_WITHIN_MS;
+    });
+  }
+
+  #add(delivery: Delivery, recordedKey: string | undefined): PendingMessage {
+    this.#count += 1;
+    const now = this.#context.clock.now();
+    const key = recordedKey ?? `${delivery.hash}.${now.toString(36)}.${this.#count}`;
+    const message = { key, since: now, deliveries: [delivery], isAccepted: false, isConfirmed: false };
+    this.#pending.set(key, message);
+    this.#byHash.set(delivery.hash, [...(this.#byHash.get(delivery.hash) ?? []), message]);
+    return message;
+  }
+
+  #inboundMessageOf(message: PendingMessage, content: TextMessage | null): InboundMessage<TextMessage> {
+    const [delivery] = message.deliveries;
+    return {
+      key: message.key,
+      fingerprint: delivery?.hash ?? '',
+      content,
+      bytes: content ? (delivery?.pdu.body.length ?? 0) + content.text.length : 0,
+      confirm: () => this.#confirm(message),
+      reject: async () => this.#giveBack(message, STATUS.rejectedByApp),
+      defer: async () => this.#giveBack(message, STATUS.temporaryAppError),
+    };
+  }
+
+  async #confirm(message: PendingMessage): Promise<void> {
+    message.isConfirmed = true;
+    if (message.isAccepted) return;
+    const isPending = this.#pending.get(message.key) === message;
+    if (isPending && this.#respond(message, STATUS.ok)) return this.#forget(message);
+    // An SMSC that has not delivered it again by now never will.
+    if (this.#context.clock.now() - message.since > REDELIVERY_WITHIN_MS) return this.#forget(message);
+    throw new GatepostError(
+      'smpp/connection-lost',
+      'the connection was lost before the response; the SMSC has to deliver the message again',
+    );
+  }
+
+  /** The SMSC drops the message or delivers it again; nothing here waits for that. */
+  #giveBack(message: PendingMessage, status: number): void {
+    if (this.#pending.get(message.key) !== message) return;
+    this.#respond(message, status);
+    this.#forget(message);
+  }
+
+  /** Returns false when no connection is left. */
+  #respond(message: PendingMessage, status: number): boolean {
+    const isSaid = message.deliveries.map((delivery) => this.#responses.respond(delivery, status)).some(Boolean);
+    if (isSaid) message.isAccepted = status === STATUS.ok;
+    return isSaid;
+  }
+
+  #forget(message: PendingMessage): void {
+    this.#pending.delete(message.key);
+    for (const { hash } of message.deliveries) {
+      const rest = (this.#byHash.get(hash) ?? []).filter((other) => other !== message);
+      if (rest.length > 0) this.#byHash.set(hash, rest);
+      else this.#byHash.delete(hash);
+    }
+  }
 }

@@ -1,62 +1,82 @@
-// Owns what a message looks like in submit_sm: alphabet, parts, addresses. The same for the same message, so that a repeat
-// joins with what arrived already.
+// The submit_sm PDUs of a message: alphabet, parts, addresses. The same message always gives the same PDUs, so the parts of
+// a repeat join those that arrived already.
 import { createHash } from 'node:crypto';
 import type { ComposedText } from '../../../src/driver/contract.js';
 import { gsmEncode, ROOM, type Room, splitText } from '../../../src/driver/shared/text.js';
 import type { FieldValue } from '../pdu/pdu.js';
 import type { SmppSettings } from '../settings.js';
 
-export type Fields = Readonly<Record<string, FieldValue>>;
+export interface Part {
+  readonly text: string;
+  readonly fields: Readonly<Record<string, FieldValue>>;
+}
+
+export type Composition = { readonly parts: readonly Part[] } | { readonly problem: string };
+
+type Fields = Part['fields'];
 
 /** Octets in a part of an alphabet of one octet per character. */
 const LATIN1_ROOM: Room = { whole: 140, part: 134 };
-/** The SMSC makes the header and may take the longer one of 7 octets. */
+/** With Sar the SMSC makes the header, and may choose the longer one of 7 octets. */
 const SAR_ROOM = { 'GSM-7': { whole: 160, part: 152 }, 'UCS-2': { whole: 70, part: 66 } };
 const SAR_LATIN1_ROOM: Room = { whole: 140, part: 133 };
-/** So many parts a header can count (3GPP TS 23.040, 9.2.3.24.1); carriers allow far fewer. */
+/** A header can count this many parts (3GPP TS 23.040, 9.2.3.24.1); carriers allow far fewer. */
 const MOST_PARTS = 255;
 const HEADER_INDICATOR = 0x40;
+/** Octets in short_message (SMPP 3.4, 5.2.22). A longer text goes into message_payload. */
+const SHORT_MESSAGE = 254;
 
-interface Coded {
+interface Alphabet {
   readonly coding: number;
   readonly texts: readonly string[];
-  encode(text: string): Buffer;
+  /** Undefined when the alphabet lacks a character of the text. */
+  encode(text: string): Buffer | undefined;
 }
 
-/** The submit_sm of every part. */
-export function partsOf(message: ComposedText, settings: SmppSettings): { parts: Fields[] } | { problem: string } {
-  const source = message.from ?? settings.SourceAddress ?? '';
-  for (const [what, address] of [
-    ['sender', source],
-    ['recipient', message.to],
-  ])
-    if (!/^[\x20-\x7e]{0,21}$/.test(address ?? ''))
-      return { problem: `the ${what} "${address}" is no address for SMPP: at most 20 plain characters` };
-  const { coding, texts, encode } = coded(message, settings);
+export function composeParts(message: ComposedText, settings: SmppSettings): Composition {
+  const source = sourceOf(message, settings);
+  const problem = addressProblem('sender', source) ?? addressProblem('recipient', message.to);
+  if (problem !== undefined) return { problem };
+  const { coding, texts, encode } = alphabetOf(message, settings);
   if (texts.length > MOST_PARTS)
-    return { problem: `the text would be ${texts.length} parts, and ${MOST_PARTS} is the most` };
+    return { problem: `the text would need ${texts.length} parts, and ${MOST_PARTS} is the most; shorten it` };
   const common = {
     ...addresses(source, message.to, settings),
     data_coding: coding,
     registered_delivery: settings.Receipts ? 1 : 0,
   };
-  const [only = ''] = texts;
-  if (texts.length === 1) return { parts: [{ ...common, ...body(encode(only)) }] };
   const reference = createHash('sha256').update(`${message.to} ${message.reference}`).digest();
-  const parts = texts.map((text, at) => ({
-    ...common,
-    ...numbered(encode(text), reference, texts.length, at + 1, settings.LongMessages === 'Sar'),
-  }));
+  const parts: Part[] = [];
+  for (const [at, text] of texts.entries()) {
+    const bytes = encode(text);
+    if (!bytes) return { problem: `the text cannot be encoded in ${message.encoding}` };
+    const position = { reference, total: texts.length, number: at + 1 };
+    parts.push({ text, fields: { ...common, ...body(bytes, position, settings.LongMessages === 'Sar') } });
+  }
   return { parts };
 }
 
-/** short_message holds 254 octets (SMPP 3.4, 5.2.22); more is a payload. */
-function body(bytes: Buffer): Fields {
-  return bytes.length <= 254 ? { short_message: bytes } : { short_message: Buffer.alloc(0), message_payload: bytes };
+export function sourceOf({ from }: ComposedText, { SourceAddress }: SmppSettings): string {
+  return from ?? SourceAddress ?? '';
 }
 
-function numbered(bytes: Buffer, reference: Buffer, total: number, number: number, sar: boolean): Fields {
-  if (sar)
+function addressProblem(what: string, address: string): string | undefined {
+  if (/^[\x20-\x7e]{0,21}$/.test(address)) return undefined;
+  return `the ${what} "${address}" is no SMPP address: at most 20 ASCII characters are allowed`;
+}
+
+interface Position {
+  readonly reference: Buffer;
+  readonly total: number;
+  readonly number: number;
+}
+
+function body(bytes: Buffer, { reference, total, number }: Position, isSar: boolean): Fields {
+  if (total === 1)
+    return bytes.length <= SHORT_MESSAGE
+      ? { short_message: bytes }
+      : { short_message: Buffer.alloc(0), message_payload: bytes };
+  if (isSar)
     return {
       short_message: bytes,
       sar_msg_ref_num: reference.readUInt16BE(0),
@@ -67,22 +87,24 @@ function numbered(bytes: Buffer, reference: Buffer, total: number, number: numbe
   return { short_message: Buffer.concat([header, bytes]), esm_class: HEADER_INDICATOR };
 }
 
-function coded({ text, encoding }: ComposedText, { LongMessages, Latin1 }: SmppSettings): Coded {
-  const whole = LongMessages === 'Payload';
+function alphabetOf({ text, encoding }: ComposedText, { LongMessages, Latin1 }: SmppSettings): Alphabet {
   const isSar = LongMessages === 'Sar';
-  const split = (room: Room) => (whole ? [text] : splitText(text, encoding, room));
+  const split = (room: Room) => (LongMessages === 'Payload' ? [text] : splitText(text, encoding, room));
   if (encoding === 'GSM-7') {
-    const room = isSar ? SAR_ROOM['GSM-7'] : ROOM['GSM-7'];
-    return { coding: 0x00, texts: split(room), encode: (part) => Buffer.from(gsmEncode(part) ?? []) };
+    const texts = split(isSar ? SAR_ROOM['GSM-7'] : ROOM['GSM-7']);
+    return { coding: 0x00, texts, encode: gsmBytes };
   }
-  if (Latin1 && isLatin1(text))
-    return {
-      coding: 0x03,
-      texts: split(isSar ? SAR_LATIN1_ROOM : LATIN1_ROOM),
-      encode: (part) => Buffer.from(part, 'latin1'),
-    };
-  const room = isSar ? SAR_ROOM['UCS-2'] : ROOM['UCS-2'];
-  return { coding: 0x08, texts: split(room), encode: (part) => Buffer.from(part, 'utf16le').swap16() };
+  if (Latin1 && isLatin1(text)) {
+    const texts = split(isSar ? SAR_LATIN1_ROOM : LATIN1_ROOM);
+    return { coding: 0x03, texts, encode: (part) => Buffer.from(part, 'latin1') };
+  }
+  const texts = split(isSar ? SAR_ROOM['UCS-2'] : ROOM['UCS-2']);
+  return { coding: 0x08, texts, encode: (part) => Buffer.from(part, 'utf16le').swap16() };
+}
+
+function gsmBytes(text: string): Buffer | undefined {
+  const octets = gsmEncode(text);
+  return octets && Buffer.from(octets);
 }
 
 function isLatin1(text: string): boolean {

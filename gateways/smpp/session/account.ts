@@ -1,82 +1,62 @@
-// Owns the links to accounts: the gateways of one account share one, whichever way they go, and it lives as long as any of
-// them. What the SMSC pushes goes to the gateway it is for, on whichever bind it comes (route.ts).
+// The binds to one account of an SMSC. The gateways of one service with the same account share them, in both directions;
+// they live as long as any of these gateways is open.
 import { createHash } from 'node:crypto';
-import { GatepostError, messageOf } from '../../../src/driver/contract.js';
-import { STATUS } from '../pdu/status.js';
+import { GatepostError, type GatewayContext, messageOf, type Shared } from '../../../src/driver/contract.js';
 import type { SmppSettings } from '../settings.js';
-import { type Member, receiversAmong, sendersAmong } from './account-members.js';
-import { BindRefused, type Role, type Slot, type SlotContext, slotOf } from './bind.js';
-import { LinkLost, type Wire, type WireEvents } from './connection.js';
-import { type Routing, routingOf } from './routing.js';
-import { type Traffic, trafficOf } from './throttle.js';
+import { type AccountMember, receiversAmong, sendersAmong } from './account-members.js';
+import { Bind, type BindContext, BindRejected, type Role } from './bind.js';
+import { type Connection, type ConnectionEvents, ConnectionLost } from './connection.js';
+import { Routing } from './routing.js';
+import { Throttle } from './throttle.js';
 
-export interface Link {
-  /** What goes out is bounded over all O gateways of the account, with the limits of the one that came first. */
-  readonly traffic: Traffic;
-  /** A connection that takes submit_sm, when there is one now. */
-  readonly wire: Wire | undefined;
-  /** The same, made when there is none. Rejects with why it cannot be had now. */
-  sending(): Promise<Wire>;
-  readonly up: boolean;
-  /** Ends this gateway's part in it; the last one closes it. */
+/** A gateway's part in an account. */
+export interface AccountHandle {
+  /** Bounds what all O gateways of the account send together, with the limits of the gateway that came first. */
+  readonly throttle: Throttle;
+  /** A connection that takes submit_sm, if one is bound now. */
+  readonly transmitter: Connection | undefined;
+  /** The same, bound first if necessary. Rejects with the reason why the bind fails. */
+  bindTransmitter(): Promise<Connection>;
+  /** The last gateway that leaves closes the account. */
   leave(): Promise<void>;
 }
 
-interface Account extends Omit<Link, 'leave' | 'traffic'> {
-  readonly members: Set<Member>;
-  readonly routing: Routing;
-  traffic: Traffic | undefined;
-  ensure(): Promise<void>;
-  close(): Promise<void>;
-}
+type AccountContext = BindContext & Pick<GatewayContext<SmppSettings>, 'shared'>;
 
-const accounts = new Map<string, Account>();
+const accountsIn = (shared: Shared) => shared('accounts', () => new Map<string, Account>());
 
-/** Binds as this gateway needs it. Rejects with one sentence when that cannot be done now. */
-export async function joinLink(context: SlotContext, member: Member): Promise<Link> {
-  const key = keyOf(context.settings);
-  const account = accounts.get(key) ?? accountOf(context);
+/** Binds as this gateway needs it. Rejects with one sentence when the bind fails. */
+export async function joinAccount(context: AccountContext, member: AccountMember): Promise<AccountHandle> {
+  const { settings } = context;
+  const accounts = accountsIn(context.shared);
+  const key = keyOf(settings);
+  const account = accounts.get(key) ?? new Account(context, () => accounts.delete(key));
   accounts.set(key, account);
-  account.members.add(member);
-  account.routing.joined();
-  const traffic = account.traffic ?? trafficOf(context.settings, context.clock, context.random);
-  if (member.direction === 'O') account.traffic = traffic;
+  const throttle = account.add(member, context);
   let left: Promise<void> | undefined;
   const leave = () => {
-    left ??= leaveAccount(key, account, member);
+    left ??= account.remove(member);
     return left;
   };
   try {
-    await account.ensure();
+    await account.bindAsNeeded();
   } catch (error) {
     await leave();
-    throw unusable(context.settings, error);
+    throw unusable(settings, error);
   }
   return {
-    traffic,
-    sending: account.sending,
+    throttle,
+    bindTransmitter: () => account.bindTransmitter(),
     leave,
-    get wire() {
-      return account.wire;
-    },
-    get up() {
-      return account.up;
+    get transmitter() {
+      return account.transmitter;
     },
   };
 }
 
-async function leaveAccount(key: string, account: Account, member: Member): Promise<void> {
-  account.members.delete(member);
-  account.routing.left();
-  if (sendersAmong(account.members).length === 0) account.traffic = undefined;
-  if (account.members.size > 0) return;
-  if (accounts.get(key) === account) accounts.delete(key);
-  await account.close();
-}
-
-/** Whether a gateway of this process is bound to the account right now. */
-export function boundHere(settings: SmppSettings): boolean {
-  return accounts.get(keyOf(settings))?.up ?? false;
+/** Whether a gateway of this service is bound to the account now. */
+export function isBoundHere({ settings, shared }: Pick<AccountContext, 'settings' | 'shared'>): boolean {
+  return accountsIn(shared).get(keyOf(settings))?.isBound ?? false;
 }
 
 function keyOf({ Host, Port, Tls, SystemId, Password, SystemType, BindAs }: SmppSettings): string {
@@ -84,112 +64,134 @@ function keyOf({ Host, Port, Tls, SystemId, Password, SystemType, BindAs }: Smpp
   return createHash('sha256').update(account).digest('base64');
 }
 
-export function unusable({ Host, Port, SystemId }: SmppSettings, cause: unknown): GatepostError {
-  const wrongLogin =
-    cause instanceof BindRefused && (cause.status === STATUS.wrongPassword || cause.status === STATUS.wrongSystemId);
+function unusable({ Host, Port, SystemId }: SmppSettings, cause: unknown): GatepostError {
+  const isWrongLogin = cause instanceof BindRejected && cause.isWrongLogin;
   return new GatepostError('smpp/unusable', `cannot use the SMSC ${Host}:${Port} as ${SystemId}: ${messageOf(cause)}`, {
-    advice: wrongLogin
+    advice: isWrongLogin
       ? 'correct SystemId and Password'
       : 'run "gatepost test" on this gateway to see which step fails',
     cause,
   });
 }
 
-/** Answers that mean "not this kind of bind", or may mean it: then the other kind is tried. */
-function isOtherKind(error: unknown): boolean {
-  if (error instanceof LinkLost) return true;
-  return error instanceof BindRefused && error.status !== STATUS.wrongPassword && error.status !== STATUS.wrongSystemId;
+/** A response that says "not this kind of bind", or may say so: then the other kind is tried. */
+function mayBeOtherKind(error: unknown): boolean {
+  return error instanceof ConnectionLost || (error instanceof BindRejected && !error.isWrongLogin);
 }
 
-function accountOf(context: SlotContext): Account {
-  const { settings, clock, log } = context;
-  const members = new Set<Member>();
-  const slots = new Map<Role, Slot>();
-  let malformed = 0;
-  let turn: Promise<unknown> = Promise.resolve();
+class Account {
+  readonly #context: BindContext;
+  readonly #onEmpty: () => void;
+  readonly #members = new Set<AccountMember>();
+  readonly #binds = new Map<Role, Bind>();
+  readonly #routing: Routing;
+  readonly #events: ConnectionEvents;
+  #throttle: Throttle | undefined;
+  #malformed = 0;
+  /** One gateway after the other decides which binds it needs. */
+  #turn: Promise<void> = Promise.resolve();
 
-  /** The account is one for all of its gateways: counted for the first. */
-  const inputRejected = (reason: string) => [...members][0]?.inputRejected(reason);
-
-  const routing = routingOf({ members, clock, log, inputRejected });
-  const events: WireEvents = {
-    onRequest: routing.take,
-    onMalformed(what) {
-      malformed += 1;
-      inputRejected('malformed');
-      // One that does it at all does it always: the count tells, ten thousand lines would not tell more.
-      const isShown = /^[1-9]0*$/.test(String(malformed));
-      log[isShown ? 'warn' : 'debug']({ what, malformed }, 'the SMSC sent what is no PDU, or not a right one');
-    },
-  };
-
-  async function need(role: Role): Promise<void> {
-    const slot =
-      slots.get(role) ??
-      slotOf(role, context, events, (why) => {
-        for (const member of members) member.onLost(role, why);
-      });
-    slots.set(role, slot);
-    await slot.next();
+  constructor(context: BindContext, onEmpty: () => void) {
+    const { clock, log } = context;
+    this.#context = context;
+    this.#onEmpty = onEmpty;
+    this.#routing = new Routing({ members: this.#members, clock, log, inputRejected: this.#inputRejected });
+    this.#events = {
+      onRequest: (pdu, connection) => this.#routing.route(pdu, connection),
+      onMalformed: (what) => this.#onMalformed(what),
+    };
   }
 
-  async function drop(role: Role): Promise<void> {
-    await slots.get(role)?.close();
-    slots.delete(role);
+  get isBound(): boolean {
+    return [...this.#binds.values()].some(({ connection }) => connection);
   }
 
-  async function bindAll(): Promise<void> {
-    const split = slots.has('transmitter') || slots.has('receiver') || settings.BindAs === 'TransmitterReceiver';
-    if (split) return bindSplit();
+  get transmitter(): Connection | undefined {
+    return this.#transmitterBind?.connection;
+  }
+
+  async bindTransmitter(): Promise<Connection> {
+    await this.#transmitterBind?.next();
+    const { transmitter } = this;
+    if (!transmitter) throw new ConnectionLost('the connection to the SMSC was lost again', false);
+    return transmitter;
+  }
+
+  add(member: AccountMember, { settings, clock, random }: BindContext): Throttle {
+    this.#members.add(member);
+    this.#routing.joined();
+    const throttle = this.#throttle ?? new Throttle(settings, clock, random);
+    if (member.direction === 'O') this.#throttle = throttle;
+    return throttle;
+  }
+
+  async remove(member: AccountMember): Promise<void> {
+    this.#members.delete(member);
+    this.#routing.left();
+    if (sendersAmong(this.#members).length === 0) this.#throttle = undefined;
+    if (this.#members.size > 0) return;
+    this.#onEmpty();
+    await this.#turn.catch(() => undefined);
+    await Promise.all([...this.#binds.values()].map((bind) => bind.close()));
+  }
+
+  bindAsNeeded(): Promise<void> {
+    const bindAll = () => this.#bindAll();
+    this.#turn = this.#turn.then(bindAll, bindAll);
+    return this.#turn;
+  }
+
+  get #transmitterBind(): Bind | undefined {
+    return this.#binds.get('transceiver') ?? this.#binds.get('transmitter');
+  }
+
+  async #bindAll(): Promise<void> {
+    const { log, settings } = this.#context;
+    const isSplit = this.#binds.has('transmitter') || this.#binds.has('receiver');
+    if (isSplit || settings.BindAs === 'TransmitterReceiver') return this.#bindSplit();
     try {
-      await need('transceiver');
+      await this.#bind('transceiver');
     } catch (error) {
-      if (settings.BindAs !== 'Auto' || !isOtherKind(error)) throw error;
-      log.info({ error: messageOf(error) }, 'no transceiver to be had: trying a transmitter and a receiver');
-      await drop('transceiver');
-      await bindSplit().catch(async (second) => {
-        await Promise.all([drop('transmitter'), drop('receiver')]);
+      if (settings.BindAs !== 'Auto' || !mayBeOtherKind(error)) throw error;
+      log.info({ err: messageOf(error) }, 'no transceiver, binding transmitter and receiver');
+      await this.#unbind('transceiver');
+      await this.#bindSplit().catch(async (second) => {
+        await Promise.all([this.#unbind('transmitter'), this.#unbind('receiver')]);
         throw new GatepostError('smpp/bind', `${messageOf(error)}; ${messageOf(second)}`, { cause: second });
       });
     }
   }
 
-  /** Receipts come to receivers, so a gateway that wants them has one. */
-  async function bindSplit(): Promise<void> {
-    if (sendersAmong(members).length > 0) await need('transmitter');
-    const wantsReceipts = sendersAmong(members).some((member) => member.settings.Receipts);
-    if (receiversAmong(members).length > 0 || wantsReceipts) await need('receiver');
+  /** The SMSC delivers receipts to receivers, so a gateway that wants receipts needs one. */
+  async #bindSplit(): Promise<void> {
+    const senders = sendersAmong(this.#members);
+    if (senders.length > 0) await this.#bind('transmitter');
+    const wantsReceipts = senders.some(({ settings }) => settings.Receipts);
+    if (receiversAmong(this.#members).length > 0 || wantsReceipts) await this.#bind('receiver');
   }
 
-  const ensure = () => {
-    const mine = turn.then(bindAll, bindAll);
-    turn = mine;
-    return mine;
-  };
-  const sender = () => (slots.get('transceiver') ?? slots.get('transmitter'))?.wire;
+  async #bind(role: Role): Promise<void> {
+    const onLost = (why: string) => {
+      for (const member of this.#members) member.onLost(role, why);
+    };
+    const bind = this.#binds.get(role) ?? new Bind(role, this.#context, this.#events, onLost);
+    this.#binds.set(role, bind);
+    await bind.next();
+  }
 
-  return {
-    members,
-    routing,
-    traffic: undefined,
-    ensure,
-    get up() {
-      return [...slots.values()].some((slot) => slot.wire);
-    },
-    get wire() {
-      return sender();
-    },
-    async sending() {
-      const wire = sender();
-      if (wire) return wire;
-      await (slots.get('transceiver') ?? slots.get('transmitter'))?.next();
-      const made = sender();
-      if (!made) throw new LinkLost('the link to the SMSC was lost again', false);
-      return made;
-    },
-    async close() {
-      await turn.catch(() => undefined);
-      await Promise.all([...slots.values()].map((slot) => slot.close()));
-    },
-  };
+  async #unbind(role: Role): Promise<void> {
+    await this.#binds.get(role)?.close();
+    this.#binds.delete(role);
+  }
+
+  #onMalformed(reason: string): void {
+    this.#malformed += 1;
+    this.#inputRejected('malformed');
+    // An SMSC that sends one such PDU sends many, so they are logged ever more rarely: 1 to 9, 10, 20 ... 100, 200 ...
+    const isShown = /^[1-9]0*$/.test(String(this.#malformed));
+    this.#context.log[isShown ? 'warn' : 'debug']({ reason, count: this.#malformed }, 'malformed PDU from the SMSC');
+  }
+
+  /** Input that belongs to no gateway is counted for the first one. */
+  readonly #inputRejected = (reason: string) => [...this.#members][0]?.inputRejected(reason);
 }

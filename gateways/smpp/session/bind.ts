@@ -1,5 +1,6 @@
-// Owns one bound connection that is made again whenever it breaks.
-// States: down -> dialing -> up -> down ...; closed is the end. The next try comes sooner when somebody asks for it.
+// One bind to an SMSC that is made again whenever it breaks.
+// States: down -> binding -> bound -> down ...; closed is the end. From down, the next attempt starts after a pause with
+// exponential back-off and full jitter; `next()` cuts the pause short, but not below SHORTEST_PAUSE_MS.
 import {
   type Clock,
   deadline,
@@ -8,71 +9,69 @@ import {
   messageOf,
   sleep,
 } from '../../../src/driver/contract.js';
-import { STATUS, statusWords } from '../pdu/status.js';
+import { describeStatus, STATUS } from '../pdu/status.js';
 import type { SmppSettings } from '../settings.js';
-import { dial, type Wire, type WireEvents } from './connection.js';
+import { type Connection, type ConnectionEvents, openConnection } from './connection.js';
+import { settledBy } from './settled.js';
 
 export type Role = 'transceiver' | 'transmitter' | 'receiver';
 
-/** The SMSC answered the bind, negatively. */
-export class BindRefused extends Error {
-  override readonly name = 'BindRefused';
+/** The SMSC answered the bind with an error status. */
+export class BindRejected extends Error {
+  override readonly name = 'BindRejected';
   readonly status: number;
   constructor(role: Role, status: number) {
-    super(`bind_${role} was refused: ${statusWords(status)}`);
+    super(`the SMSC rejected bind_${role}: ${describeStatus(status)}`);
     this.status = status;
+  }
+
+  /** A wrong SystemId or Password: another kind of bind would be rejected, too. */
+  get isWrongLogin(): boolean {
+    return this.status === STATUS.invalidPassword || this.status === STATUS.invalidSystemId;
   }
 }
 
-/** Ms for connecting and binding together. */
-export const OPEN_MS = 20_000;
-/** Ms between two tries at least, however many ask; and at most. */
+/** For connecting and binding together, ms. */
+export const BIND_MS = 20_000;
+/** Pause between two attempts, ms: at least, however many callers wait; and at most. */
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
-/** A connection that lasted this long was a good one: the next pause is a short one again. */
+/** The back-off starts again from the beginning after a bind that lasted this long, ms. */
 const SURVIVED_MS = 30_000;
-/** SMPP 3.4. */
 const INTERFACE_VERSION = 0x34;
 
-export interface Slot {
-  readonly wire: Wire | undefined;
-  /** The wire, or what came of the next try. */
-  next(): Promise<Wire>;
-  close(): Promise<void>;
-}
+export type BindContext = Pick<GatewayContext<SmppSettings>, 'settings' | 'clock' | 'random' | 'log'>;
 
-export type SlotContext = Pick<GatewayContext<SmppSettings>, 'settings' | 'clock' | 'random' | 'log'>;
-
-export async function bindOnce(
+async function connectAndBind(
   role: Role,
-  settings: SmppSettings,
-  clock: Clock,
-  events: WireEvents,
+  { settings, clock }: BindContext,
+  events: ConnectionEvents,
   signal: AbortSignal,
-): Promise<Wire> {
-  const time = deadline(clock, OPEN_MS, signal);
+): Promise<Connection> {
+  const due = deadline(clock, BIND_MS, signal);
   try {
-    const wire = await dial(settings, clock, events, time.signal);
+    const connection = await openConnection(settings, clock, events, due.signal);
     try {
-      await bind(wire, role, settings, time.race);
-      return wire;
+      await sendBind(connection, role, settings, due.signal);
+      return connection;
     } catch (error) {
-      wire.cut('the bind failed');
-      await wire.lost;
+      connection.destroy('the bind failed');
+      await connection.closed;
       throw error;
     }
   } finally {
-    time.dispose();
+    due.dispose();
   }
 }
 
-export async function bind(
-  wire: Wire,
+/** Returns the name that the SMSC gives itself. */
+export async function sendBind(
+  connection: Connection,
   role: Role,
   { SystemId, Password, SystemType, AddressRange }: SmppSettings,
-  race: <T>(work: Promise<T>, what: string) => Promise<T>,
+  signal: AbortSignal,
 ): Promise<string> {
-  const asked = wire.request(`bind_${role}`, {
+  const request = connection.request(`bind_${role}`, {
     system_id: SystemId,
     password: Password,
     system_type: SystemType,
@@ -81,80 +80,114 @@ export async function bind(
     addr_npi: 0,
     address_range: AddressRange,
   });
-  const answer = await race(asked, `bind_${role}`);
-  if (answer.status !== STATUS.ok) throw new BindRefused(role, answer.status);
-  return answer.text('system_id');
+  const response = await settledBy(request, signal, `bind_${role}`);
+  if (response.status !== STATUS.ok) throw new BindRejected(role, response.status);
+  return response.text('system_id');
 }
 
-export function slotOf(role: Role, context: SlotContext, events: WireEvents, onLost: (why: string) => void): Slot {
-  const { settings, clock, random, log } = context;
-  const stopping = new AbortController();
-  const askers: { resolve: (wire: Wire) => void; reject: (error: unknown) => void }[] = [];
-  let nap = new AbortController();
-  let up: Wire | undefined;
+interface Waiter {
+  resolve(connection: Connection): void;
+  reject(error: unknown): void;
+}
 
-  async function oneLife(): Promise<number> {
-    const wire = await bindOnce(role, settings, clock, events, stopping.signal);
+export class Bind {
+  readonly #role: Role;
+  readonly #context: BindContext;
+  readonly #events: ConnectionEvents;
+  readonly #onLost: (why: string) => void;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  /** Sends that wait for the bind, each until its own deadline; bounded by the sends that the pipeline runs at once. */
+  #waiters: Waiter[] = [];
+  #pause = new AbortController();
+  #connection: Connection | undefined;
+
+  constructor(role: Role, context: BindContext, events: ConnectionEvents, onLost: (why: string) => void) {
+    this.#role = role;
+    this.#context = context;
+    this.#events = events;
+    this.#onLost = onLost;
+    this.#running = this.#run();
+  }
+
+  /** The bound connection; undefined while there is none. */
+  get connection(): Connection | undefined {
+    return this.#connection?.isOpen ? this.#connection : undefined;
+  }
+
+  /** The bound connection, or the result of the next attempt. */
+  next(): Promise<Connection> {
+    if (this.#connection?.isOpen) return Promise.resolve(this.#connection);
+    if (this.#stopping.signal.aborted) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#pause.abort();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort(closed());
+    await this.#connection?.unbind();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        if ((await this.#bindOnce()) >= SURVIVED_MS) failures = 0;
+      } catch (error) {
+        this.#onFailure(error);
+      }
+      if (!signal.aborted) await this.#backOff(failures).catch(() => {});
+    }
+    this.#rejectWaiters(closed());
+  }
+
+  /** Resolves with the ms that the bind lasted. */
+  async #bindOnce(): Promise<number> {
+    const { clock, log, settings } = this.#context;
+    const { signal } = this.#stopping;
+    const connection = await connectAndBind(this.#role, this.#context, this.#events, signal);
     const since = clock.monotonic();
-    if (stopping.signal.aborted) {
-      await wire.end();
+    if (signal.aborted) {
+      await connection.unbind();
       return 0;
     }
-    up = wire;
-    log.info({ role }, 'bound to the SMSC');
-    wire.enquireEvery(settings.EnquireLinkSeconds);
-    for (const asker of askers.splice(0)) asker.resolve(wire);
-    const why = await wire.lost;
-    up = undefined;
-    if (!stopping.signal.aborted) {
-      log.warn({ role, why }, 'the link to the SMSC is lost');
-      onLost(why);
+    this.#connection = connection;
+    log.info({ role: this.#role }, 'bound to the SMSC');
+    connection.startEnquiring(settings.EnquireLinkSeconds);
+    for (const { resolve } of this.#waiters.splice(0)) resolve(connection);
+    const reason = await connection.closed;
+    this.#connection = undefined;
+    if (!signal.aborted) {
+      log.warn({ role: this.#role, reason }, 'connection to the SMSC lost');
+      this.#onLost(reason);
     }
     return clock.monotonic() - since;
   }
 
-  async function pause(failures: number): Promise<void> {
-    const whole = Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** Math.min(10, failures));
-    await sleep(clock, SHORTEST_PAUSE_MS * (0.5 + random() / 2), stopping.signal);
-    if (askers.length > 0) return;
-    const more = whole * random();
-    await sleep(clock, more, AbortSignal.any([nap.signal, stopping.signal])).catch(() => {});
-    nap = new AbortController();
-    stopping.signal.throwIfAborted();
+  #onFailure(error: unknown): void {
+    const { log } = this.#context;
+    if (!this.#stopping.signal.aborted) log.warn({ role: this.#role, err: messageOf(error) }, 'bind to the SMSC failed');
+    this.#rejectWaiters(error);
   }
 
-  async function run(): Promise<void> {
-    for (let failures = 0; !stopping.signal.aborted; failures++) {
-      try {
-        if ((await oneLife()) >= SURVIVED_MS) failures = 0;
-      } catch (error) {
-        if (!stopping.signal.aborted) log.warn({ role, error: messageOf(error) }, 'binding to the SMSC failed');
-        for (const asker of askers.splice(0)) asker.reject(error);
-      }
-      if (!stopping.signal.aborted) await pause(failures).catch(() => {});
-    }
+  #rejectWaiters(error: unknown): void {
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
   }
 
-  const running = run().finally(() => {
-    for (const asker of askers.splice(0)) asker.reject(new GatepostError('smpp/closed', 'the link is being closed'));
-  });
+  async #backOff(failures: number): Promise<void> {
+    const { clock, random } = this.#context;
+    const { signal } = this.#stopping;
+    const longest = Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** Math.min(10, failures));
+    await sleep(clock, SHORTEST_PAUSE_MS * (0.5 + random() / 2), signal);
+    if (this.#waiters.length > 0) return;
+    await sleep(clock, longest * random(), AbortSignal.any([this.#pause.signal, signal])).catch(() => {});
+    this.#pause = new AbortController();
+  }
+}
 
-  return {
-    get wire() {
-      return up?.open ? up : undefined;
-    },
-    next() {
-      if (up?.open) return Promise.resolve(up);
-      if (stopping.signal.aborted) return Promise.reject(new GatepostError('smpp/closed', 'the link is closed'));
-      return new Promise((resolve, reject) => {
-        askers.push({ resolve, reject });
-        nap.abort();
-      });
-    },
-    async close() {
-      stopping.abort(new GatepostError('smpp/closed', 'the link is being closed'));
-      await up?.end();
-      await running;
-    },
-  };
+function closed(): GatepostError {
+  return new GatepostError('smpp/closed', 'the connection to the SMSC is closed, because the gateway stops');
 }

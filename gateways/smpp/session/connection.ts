@@ -1,13 +1,13 @@
-// Owns one connection to an SMSC: requests and their answers, enquire_link, the end. Knows nothing of binds.
-// A request that was handed to the socket may have been taken, whatever happens then: that is the point of no return.
+// One TCP or TLS connection to an SMSC: requests and their responses, enquire_link, unbind. It does not know what is bound.
+// States: open -> closed, once and for ever. Point of no return: a request that was handed to the socket may have been
+// processed, whatever becomes of the connection afterwards.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Clock, deadline, messageOf, raceSignal, sleep } from '../../../src/driver/contract.js';
-import { encode, type FieldValue, type Malformed, type Pdu } from '../pdu/pdu.js';
-import { reader } from '../pdu/pdu-decoder.js';
+import { encode, type Fields, type Malformed, type Pdu } from '../pdu/pdu.js';
+import { PduDecoder } from '../pdu/pdu-decoder.js';
 import { STATUS } from '../pdu/status.js';
-
-type Fields = Readonly<Record<string, FieldValue | undefined>>;
+import { settledBy } from './settled.js';
 
 export interface Target {
   readonly Host: string;
@@ -16,9 +16,9 @@ export interface Target {
   readonly AllowUntrustedCertificate: boolean;
 }
 
-/** The connection is over. `written`: the request had been handed to the socket, so it may have been taken. */
-export class LinkLost extends Error {
-  override readonly name = 'LinkLost';
+/** The connection is closed. `written`: the request had been handed to the socket, so the SMSC may have processed it. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
   readonly written: boolean;
   constructor(why: string, written: boolean) {
     super(why);
@@ -26,48 +26,44 @@ export class LinkLost extends Error {
   }
 }
 
-export interface Wire {
-  readonly open: boolean;
-  /** Writes a request in this very turn; resolves with its answer, whatever its status, or rejects with LinkLost: also when
-   *  what came says neither yes nor no. */
+export interface Connection {
+  readonly isOpen: boolean;
+  /** Writes a request in this turn of the event loop. Resolves with the response, whatever its status. Rejects with
+   *  ConnectionLost when no usable response will come. Throws EncodingFault when the request cannot be encoded. */
   request(command: string, fields?: Fields): Promise<Pdu>;
-  /** Answers a request of the SMSC; the number of this answer among all, or undefined when the connection is over. */
-  answer(pdu: Pdu, status: number): number | undefined;
-  /** Answers up to this number have surely been read there: a later request of ours was answered (one stream, in order). */
-  readonly read: number;
-  /** Resolves with the reason when the connection is over. */
-  readonly lost: Promise<string>;
-  /** Begins to try the connection every so many seconds. */
-  enquireEvery(seconds: number): void;
-  /** Says goodbye and closes; resolves when the socket is closed. */
-  end(): Promise<void>;
-  /** Closes at once. */
-  cut(why: string): void;
+  /** Responds to a request of the SMSC. Returns the number of this response, or undefined after the end of the connection. */
+  respond(pdu: Pdu, status: number): number | undefined;
+  /** The SMSC has read our responses up to this number: it answered a request that we wrote after them. */
+  readonly responsesRead: number;
+  /** Resolves with the reason when the connection is closed. */
+  readonly closed: Promise<string>;
+  /** Starts to send enquire_link every so many seconds. A connection without a response is destroyed. */
+  startEnquiring(seconds: number): void;
+  /** Sends unbind and closes. Resolves when the socket is closed. */
+  unbind(): Promise<void>;
+  destroy(why: string): void;
 }
 
-export interface WireEvents {
+export interface ConnectionEvents {
   /** A request of the SMSC. */
-  onRequest(pdu: Pdu, wire: Wire): void;
-  /** Bytes that are no PDU. */
+  onRequest(pdu: Pdu, connection: Connection): void;
+  /** Bytes that are no PDU, or a response that does not fit its request. */
   onMalformed(what: string): void;
 }
 
-/** Ms that an SMSC may take to answer enquire_link and unbind. */
-const ANSWER_MS = 10_000;
-const GOODBYE_MS = 2_000;
+/** Longest time for the SMSC to respond to enquire_link and to unbind, ms. */
+const ENQUIRE_MS = 10_000;
+const UNBIND_MS = 2_000;
+const MAX_SEQUENCE = 0x7fffffff;
 
-export async function dial(target: Target, clock: Clock, events: WireEvents, signal: AbortSignal): Promise<Wire> {
-  const { Host: host, Port: port } = target;
+export async function openConnection(
+  target: Target,
+  clock: Clock,
+  events: ConnectionEvents,
+  signal: AbortSignal,
+): Promise<Connection> {
   signal.throwIfAborted();
-  const socket = target.Tls
-    ? connectTls({
-        host,
-        port,
-        // RFC 6066, 3: an address is no server name.
-        ...(isIP(host) ? {} : { servername: host }),
-        rejectUnauthorized: !target.AllowUntrustedCertificate,
-      })
-    : connect({ host, port });
+  const socket = socketTo(target);
   socket.setNoDelay(true);
   const connected = new Promise<void>((resolve, reject) => {
     socket.once(target.Tls ? 'secureConnect' : 'connect', resolve);
@@ -75,170 +71,210 @@ export async function dial(target: Target, clock: Clock, events: WireEvents, sig
     socket.once('close', () => reject(new Error('the connection was closed')));
   });
   try {
-    await raceSignal(connected, signal, `connecting to ${host}:${port}`);
+    await raceSignal(connected, signal, `connecting to ${target.Host}:${target.Port}`);
   } catch (error) {
     socket.on('error', () => {});
     socket.destroy();
     throw error;
   }
-  return wireOver(socket, clock, events);
+  return new SocketConnection(socket, clock, events);
 }
 
-interface Waiting {
+function socketTo({ Host: host, Port: port, Tls, AllowUntrustedCertificate }: Target): Socket {
+  if (!Tls) return connect({ host, port });
+  // An IP address must not be sent as server name (RFC 6066, 3).
+  const name = isIP(host) ? {} : { servername: host };
+  return connectTls({ host, port, ...name, rejectUnauthorized: !AllowUntrustedCertificate });
+}
+
+interface PendingRequest {
   readonly command: string;
   resolve(pdu: Pdu): void;
-  reject(error: LinkLost): void;
-  /** Answers written before this request. */
-  readonly answersBefore: number;
+  reject(error: ConnectionLost): void;
+  /** Responses written before this request. */
+  readonly responsesBefore: number;
 }
 
-function wireOver(socket: Socket, clock: Clock, events: WireEvents): Wire {
-  const waiting = new Map<number, Waiting>();
-  const over = new AbortController();
-  let sequence = 0;
-  let answers = 0;
-  let read = 0;
-  let corked = false;
-  let why = 'the SMSC closed the connection';
-  let resolveLost: (reason: string) => void = () => {};
-  const lost = new Promise<string>((resolve) => {
-    resolveLost = resolve;
-  });
+class SocketConnection implements Connection {
+  readonly closed: Promise<string>;
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  readonly #events: ConnectionEvents;
+  /** Bounded by the callers: the throttle's window, one bind, one enquire_link, one unbind, one query_sm per lookup. */
+  readonly #pending = new Map<number, PendingRequest>();
+  readonly #over = new AbortController();
+  #sequence = 0;
+  #responses = 0;
+  #responsesRead = 0;
+  #isCorked = false;
+  #why = 'the SMSC closed the connection';
 
-  /** What one turn writes goes out in one piece. */
-  const write = (bytes: Buffer) => {
-    if (!corked) {
-      corked = true;
-      socket.cork();
+  constructor(socket: Socket, clock: Clock, events: ConnectionEvents) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#events = events;
+    const decoder = new PduDecoder({
+      onPdu: (pdu) => this.#onPdu(pdu),
+      onMalformed: (error) => this.#onMalformed(error),
+      onUnreadable: (what) => this.#onUnreadable(what),
+    });
+    socket.on('data', (chunk) => decoder.push(chunk));
+    socket.on('error', (error) => {
+      this.#why = messageOf(error);
+    });
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#onClose();
+        resolve(this.#why);
+      });
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.writable && !this.#over.signal.aborted;
+  }
+
+  get responsesRead(): number {
+    return this.#responsesRead;
+  }
+
+  request(command: string, fields?: Fields): Promise<Pdu> {
+    if (!this.isOpen) return Promise.reject(new ConnectionLost(this.#why, false));
+    const sequence = this.#nextSequence();
+    const bytes = encode(command, sequence, STATUS.ok, fields);
+    const response = new Promise<Pdu>((resolve, reject) => {
+      this.#pending.set(sequence, { command, resolve, reject, responsesBefore: this.#responses });
+    });
+    this.#write(bytes);
+    return response;
+  }
+
+  respond(pdu: Pdu, status: number): number | undefined {
+    if (!this.isOpen) return undefined;
+    this.#write(encode(`${pdu.command}_resp`, pdu.sequence, status));
+    this.#responses += 1;
+    return this.#responses;
+  }
+
+  startEnquiring(seconds: number): void {
+    void this.#enquire(seconds);
+  }
+
+  async unbind(): Promise<void> {
+    if (this.isOpen) {
+      const due = deadline(this.#clock, UNBIND_MS);
+      await due.race(this.request('unbind'), 'unbind').catch(() => undefined);
+      due.dispose();
+    }
+    this.destroy('closed by Gatepost');
+    await this.closed;
+  }
+
+  destroy(why: string): void {
+    if (!this.#over.signal.aborted && !this.#socket.destroyed) this.#why = why;
+    this.#socket.destroy();
+  }
+
+  #nextSequence(): number {
+    do this.#sequence = this.#sequence >= MAX_SEQUENCE ? 1 : this.#sequence + 1;
+    while (this.#pending.has(this.#sequence));
+    return this.#sequence;
+  }
+
+  /** All PDUs of one turn of the event loop go out in one packet. */
+  #write(bytes: Buffer): void {
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#socket.cork();
       process.nextTick(() => {
-        corked = false;
-        socket.uncork();
+        this.#isCorked = false;
+        this.#socket.uncork();
       });
     }
-    socket.write(bytes);
-  };
+    this.#socket.write(bytes);
+  }
 
-  const take = (pdu: Pdu) => {
-    if (!pdu.isResponse) return respond(pdu);
-    if (pdu.flaw !== undefined) events.onMalformed(pdu.flaw);
-    const entry = waiting.get(pdu.sequence);
-    if (!entry) return;
-    waiting.delete(pdu.sequence);
-    const strange = strangeness(entry.command, pdu);
-    if (strange !== undefined) {
-      events.onMalformed(strange);
-      return entry.reject(new LinkLost(strange, true));
+  #onPdu(pdu: Pdu): void {
+    if (!pdu.isResponse) return this.#onRequest(pdu);
+    if (pdu.flaw !== undefined) this.#events.onMalformed(pdu.flaw);
+    const pending = this.#takePending(pdu.sequence);
+    if (!pending) return;
+    const mismatch = mismatchOf(pending.command, pdu);
+    if (mismatch !== undefined) {
+      this.#events.onMalformed(mismatch);
+      return pending.reject(new ConnectionLost(mismatch, true));
     }
-    read = Math.max(read, entry.answersBefore);
-    entry.resolve(pdu);
-  };
+    this.#responsesRead = Math.max(this.#responsesRead, pending.responsesBefore);
+    pending.resolve(pdu);
+  }
 
-  const respond = (pdu: Pdu) => {
-    if (pdu.command === 'enquire_link') return void wire.answer(pdu, STATUS.ok);
+  #onRequest(pdu: Pdu): void {
+    if (pdu.command === 'enquire_link') return void this.respond(pdu, STATUS.ok);
     if (pdu.command === 'unbind') {
-      wire.answer(pdu, STATUS.ok);
-      why = 'the SMSC said goodbye (unbind)';
-      socket.end();
+      this.respond(pdu, STATUS.ok);
+      this.#why = 'the SMSC sent unbind';
+      this.#socket.end();
       return;
     }
     if (pdu.command === 'unknown') {
-      events.onMalformed('a request of a kind that is not known');
-      return write(encode('generic_nack', pdu.sequence, STATUS.invalidCommand));
+      this.#events.onMalformed('a request with an unknown command id');
+      return this.#write(encode('generic_nack', pdu.sequence, STATUS.invalidCommand));
     }
-    events.onRequest(pdu, wire);
-  };
+    this.#events.onRequest(pdu, this);
+  }
 
-  const malformed = (error: Malformed) => {
-    events.onMalformed(error.message);
-    if (error.isRequest) return write(encode('generic_nack', error.sequence, STATUS.invalidLength));
-    // An answer that cannot be read is an answer that will not come: nobody must wait for it any more.
-    const entry = waiting.get(error.sequence);
-    waiting.delete(error.sequence);
-    entry?.reject(new LinkLost(`an answer that cannot be read (${error.message})`, true));
-  };
+  #onMalformed(error: Malformed): void {
+    this.#events.onMalformed(error.message);
+    if (error.isRequest) return this.#write(encode('generic_nack', error.sequence, STATUS.invalidLength));
+    // The response will not come a second time, so its request must not wait for it.
+    const why = `a response that cannot be decoded (${error.message})`;
+    this.#takePending(error.sequence)?.reject(new ConnectionLost(why, true));
+  }
 
-  const wire: Wire = {
-    get open() {
-      return socket.writable && !over.signal.aborted;
-    },
-    get read() {
-      return read;
-    },
-    lost,
-    request(command, fields) {
-      if (!wire.open) return Promise.reject(new LinkLost(why, false));
-      do sequence = sequence >= 0x7fffffff ? 1 : sequence + 1;
-      while (waiting.has(sequence));
-      const bytes = encode(command, sequence, STATUS.ok, fields);
-      const answer = new Promise<Pdu>((resolve, reject) => {
-        waiting.set(sequence, { command, resolve, reject, answersBefore: answers });
-      });
-      write(bytes);
-      return answer;
-    },
-    answer(pdu, status) {
-      if (!wire.open) return undefined;
-      write(encode(`${pdu.command}_resp`, pdu.sequence, status));
-      answers += 1;
-      return answers;
-    },
-    enquireEvery: (seconds) => void enquire(seconds),
-    async end() {
-      if (wire.open) {
-        const time = deadline(clock, GOODBYE_MS);
-        await time.race(wire.request('unbind'), 'unbind').catch(() => undefined);
-        time.dispose();
-      }
-      wire.cut('closed here');
-      await lost;
-    },
-    cut(reason) {
-      if (!over.signal.aborted && !socket.destroyed) why = reason;
-      socket.destroy();
-    },
-  };
+  #onUnreadable(what: string): void {
+    this.#events.onMalformed(what);
+    this.#write(encode('generic_nack', 0, STATUS.invalidLength));
+    this.#why = what;
+    this.#socket.destroySoon();
+  }
 
-  async function enquire(seconds: number): Promise<void> {
+  #onClose(): void {
+    this.#over.abort(new ConnectionLost(this.#why, true));
+    for (const { reject } of this.#pending.values()) reject(new ConnectionLost(this.#why, true));
+    this.#pending.clear();
+  }
+
+  #takePending(sequence: number): PendingRequest | undefined {
+    const pending = this.#pending.get(sequence);
+    this.#pending.delete(sequence);
+    return pending;
+  }
+
+  async #enquire(seconds: number): Promise<void> {
     try {
       for (;;) {
-        await sleep(clock, seconds * 1000, over.signal);
-        const time = deadline(clock, Math.min(ANSWER_MS, seconds * 1000), over.signal);
-        // Whatever it answers, it lives.
-        const asked = wire.request('enquire_link').catch((error) => {
-          if (!wire.open) throw error;
-        });
-        await time.race(asked, 'enquire_link').finally(time.dispose);
+        await sleep(this.#clock, seconds * 1000, this.#over.signal);
+        await this.#enquireOnce(Math.min(ENQUIRE_MS, seconds * 1000));
       }
     } catch (error) {
-      wire.cut(`it did not answer enquire_link: ${messageOf(error)}`);
+      this.destroy(`no response to enquire_link: ${messageOf(error)}`);
     }
   }
 
-  socket.on(
-    'data',
-    reader(take, malformed, (what) => {
-      events.onMalformed(what);
-      write(encode('generic_nack', 0, STATUS.invalidLength));
-      why = what;
-      socket.destroySoon();
-    }),
-  );
-  socket.on('error', (error) => {
-    why = messageOf(error);
-  });
-  socket.once('close', () => {
-    over.abort(new LinkLost(why, true));
-    for (const { reject } of waiting.values()) reject(new LinkLost(why, true));
-    waiting.clear();
-    resolveLost(why);
-  });
-  return wire;
+  /** Any response shows that the SMSC is alive, also one that does not fit. */
+  async #enquireOnce(ms: number): Promise<void> {
+    const due = deadline(this.#clock, ms, this.#over.signal);
+    const response = this.request('enquire_link').catch((error) => {
+      if (!this.isOpen) throw error;
+    });
+    await settledBy(response, due.signal, 'enquire_link').finally(due.dispose);
+  }
 }
 
-/** Why this is no answer to that request, though it has its number; undefined when it is one (SMPP 3.4, 4.3: generic_nack says no). */
-function strangeness(command: string, { command: came, status }: Pdu): string | undefined {
-  if (came === `${command}_resp` || (came === 'generic_nack' && status !== STATUS.ok)) return undefined;
-  return came === 'generic_nack'
-    ? `a generic_nack with status 0 in place of an answer to ${command}`
-    : `a ${came} in place of an answer to ${command}`;
+/** Why a PDU is no response to `command`, although it has its sequence number (SMPP 3.4, 4.3); undefined when it is one. */
+function mismatchOf(command: string, { command: received, status }: Pdu): string | undefined {
+  if (received === `${command}_resp` || (received === 'generic_nack' && status !== STATUS.ok)) return undefined;
+  return received === 'generic_nack'
+    ? `a generic_nack with status 0 instead of a response to ${command}`
+    : `a ${received} instead of a response to ${command}`;
 }

@@ -1,38 +1,38 @@
-// Owns how many gateways go the same way on one account, as far as each of them has seen, also before a restart. They come
-// and go one by one, and what the SMSC pushes in between may be for one that is not there yet.
+// How many gateways of one direction share an account, remembered over restarts. The gateways are opened one by one, and
+// what the SMSC sends meanwhile may belong to a gateway that is not open yet.
 import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
 import { z } from '../../../src/driver/settings.js';
 import type { SmppSettings } from '../settings.js';
 
-/** Ms that the others are waited for: they are opened within moments, unless they were taken away. */
-export const COMPANY_MS = 60_000;
+/** How long the other gateways are waited for, ms: they open within moments, unless they were removed. */
+export const PEER_WAIT_MS = 60_000;
 
-export interface Company {
-  /** This one included. */
+export interface Peers {
+  /** This gateway included. */
   readonly count: number;
-  saw(count: number): void;
+  observe(count: number): void;
 }
 
 type Context = Pick<GatewayContext<SmppSettings>, 'gateway' | 'driverState' | 'log'>;
 
-export async function companyOf({ gateway, driverState, log }: Context): Promise<Company> {
-  // The two directions of a number may be one gateway to the memory.
-  const name = `company.${gateway.direction}`;
-  const noted = z
+export async function peersOf({ gateway, driverState, log }: Context): Promise<Peers> {
+  // The name under which earlier versions stored it; both directions of a gateway share one driver state.
+  const checkpoint = `company.${gateway.direction}`;
+  const stored = z
     .int()
     .min(1)
-    .safeParse(await driverState.getCheckpoint(name));
-  let count = noted.success ? noted.data : 1;
+    .safeParse(await driverState.getCheckpoint(checkpoint));
+  let count = stored.success ? stored.data : 1;
   return {
     get count() {
       return count;
     },
-    saw(now) {
+    observe(now) {
       if (now === count) return;
       count = now;
       driverState
-        .putCheckpoint(name, now)
-        .catch((error) => log.warn({ error: messageOf(error) }, 'how many gateways share the account was not noted'));
+        .putCheckpoint(checkpoint, now)
+        .catch((error) => log.warn({ err: messageOf(error) }, 'number of gateways on the account not stored'));
     },
   };
 }

@@ -1,102 +1,111 @@
-// Owns where it goes what the SMSC pushes to an account: texts to an I gateway, receipts to the O gateway that sent the
-// message. While there is none for it, the SMSC hears "not now" and keeps it.
+// Which gateway of an account gets a PDU of the SMSC: texts go to an I gateway, receipts to the O gateway that sent the
+// message. While that gateway is not open, the SMSC is told "not now" (ESME_RX_T_APPN) and keeps the PDU.
 import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
 import type { Pdu } from '../pdu/pdu.js';
 import { STATUS } from '../pdu/status.js';
 import { isReceipt } from '../receipts/receipt.js';
 import {
+  type AccountMember,
   type Addressed,
   addressee,
-  type Member,
   ownerAmong,
   receiversAmong,
   type Sender,
   sendersAmong,
 } from './account-members.js';
-import type { Wire } from './connection.js';
-import { COMPANY_MS } from './peers.js';
-
-export interface Routing {
-  /** A request of the SMSC: it is answered here or by the gateway that gets it. */
-  take(pdu: Pdu, wire: Wire): void;
-  /** Members were added. */
-  joined(): void;
-  /** One has gone, and may come back. */
-  left(): void;
-}
+import type { Connection } from './connection.js';
+import { PEER_WAIT_MS } from './peers.js';
 
 interface RoutingDeps extends Pick<GatewayContext<unknown>, 'clock' | 'log' | 'inputRejected'> {
-  readonly members: ReadonlySet<Member>;
+  readonly members: ReadonlySet<AccountMember>;
 }
 
-/** Ms without any O gateway after which receipts are of somebody else's messages: taken and dropped, or they would block the rest. */
-const ORPHANED_MS = 300_000;
+/** After this long without an O gateway, ms, receipts belong to messages of another application. They are accepted and
+ *  dropped, because an SMSC may hold back the texts behind them. */
+const NO_SENDER_MS = 300_000;
 
-export function routingOf({ members, clock, log, inputRejected }: RoutingDeps): Routing {
-  let senderSeen = clock.monotonic();
-  /** When a gateway left, or all were opened anew. */
-  let changedAt = clock.monotonic();
+export class Routing {
+  readonly #deps: RoutingDeps;
+  #senderSeenAt: number;
+  /** When a gateway left, or when the account was opened. */
+  #changedAt: number;
 
-  function hand(found: Addressed<Member> | undefined, all: readonly Member[], pdu: Pdu, wire: Wire): void {
-    if (found && members.has(found.to) && (found.isSure || isComplete(all))) found.to.onPush(pdu, wire);
-    else wire.answer(pdu, STATUS.temporary);
+  constructor(deps: RoutingDeps) {
+    this.#deps = deps;
+    this.#senderSeenAt = deps.clock.monotonic();
+    this.#changedAt = deps.clock.monotonic();
   }
 
-  /** False while a gateway that goes the same way is likely to come (back) in a moment. */
-  function isComplete(present: readonly Member[]): boolean {
-    if (present.every(({ company }) => company.count <= present.length)) return true;
-    if (clock.monotonic() - changedAt < COMPANY_MS) return false;
-    for (const { company } of present) company.saw(present.length);
+  /** Handles a request of the SMSC. This class or the gateway that gets the PDU responds to it. */
+  route(pdu: Pdu, connection: Connection): void {
+    const { members, clock, inputRejected } = this.#deps;
+    const senders = sendersAmong(members);
+    if (senders.length > 0) this.#senderSeenAt = clock.monotonic();
+    if (pdu.command !== 'deliver_sm' && pdu.command !== 'data_sm') {
+      inputRejected('unknown_command');
+      connection.respond(pdu, STATUS.invalidCommand);
+    } else if (isReceipt(pdu)) this.#routeReceipt(senders, pdu, connection);
+    else this.#routeText(pdu, connection);
+  }
+
+  /** A gateway was added. */
+  joined(): void {
+    const senders = sendersAmong(this.#deps.members);
+    for (const group of [senders, receiversAmong(this.#deps.members)])
+      for (const { peers } of group) peers.observe(Math.max(peers.count, group.length));
+    // From the second gateway on, each stores the ids of its messages.
+    if (senders.length > 1) for (const { owner } of senders) owner.shareAccount();
+  }
+
+  /** A gateway was removed, and may come back. */
+  left(): void {
+    this.#changedAt = this.#deps.clock.monotonic();
+  }
+
+  #routeText(pdu: Pdu, connection: Connection): void {
+    const receivers = receiversAmong(this.#deps.members);
+    const found = addressee(receivers, pdu);
+    if (found && this.#mayHandOver(found, receivers)) found.to.onText(pdu, connection);
+    else connection.respond(pdu, STATUS.temporaryAppError);
+  }
+
+  #routeReceipt(senders: readonly Sender[], pdu: Pdu, connection: Connection): void {
+    const [first] = senders;
+    if (!first) this.#rejectReceipt(pdu, connection);
+    else if (first.peers.count === 1) first.onReceipt(pdu, connection, false);
+    else void this.#routeToOwner(senders, pdu, connection);
+  }
+
+  async #routeToOwner(senders: readonly Sender[], pdu: Pdu, connection: Connection): Promise<void> {
+    try {
+      const found = await ownerAmong(senders, pdu);
+      if (found && this.#mayHandOver(found, senders)) found.to.onReceipt(pdu, connection, found.isContested);
+      else connection.respond(pdu, STATUS.temporaryAppError);
+    } catch (error) {
+      this.#deps.log.warn({ err: messageOf(error) }, 'owner of a receipt not found');
+      connection.respond(pdu, STATUS.temporaryAppError);
+    }
+  }
+
+  #mayHandOver({ to, isSure }: Addressed<AccountMember>, group: readonly AccountMember[]): boolean {
+    return this.#deps.members.has(to) && (isSure || this.#isComplete(group));
+  }
+
+  /** False while another gateway of the same direction is likely to open in a moment. */
+  #isComplete(present: readonly AccountMember[]): boolean {
+    if (present.every(({ peers }) => peers.count <= present.length)) return true;
+    if (this.#deps.clock.monotonic() - this.#changedAt < PEER_WAIT_MS) return false;
+    for (const { peers } of present) peers.observe(present.length);
     return true;
   }
 
-  async function handToOwner(senders: readonly Sender[], pdu: Pdu, wire: Wire): Promise<void> {
-    try {
-      hand(await ownerAmong(senders, pdu), senders, pdu, wire);
-    } catch (error) {
-      log.warn({ error: messageOf(error) }, 'it cannot be told whose a receipt is; the SMSC keeps it');
-      wire.answer(pdu, STATUS.temporary);
-    }
-  }
-
-  function receipt(senders: readonly Sender[], pdu: Pdu, wire: Wire): void {
-    const [first] = senders;
-    if (first && first.company.count === 1) first.onPush(pdu, wire);
-    else if (first) void handToOwner(senders, pdu, wire);
-    else refuseReceipt(pdu, wire);
-  }
-
-  function refuseReceipt(pdu: Pdu, wire: Wire): void {
-    const dropped = clock.monotonic() - senderSeen > ORPHANED_MS;
-    if (dropped) {
+  #rejectReceipt(pdu: Pdu, connection: Connection): void {
+    const { clock, inputRejected, log } = this.#deps;
+    const isDropped = clock.monotonic() - this.#senderSeenAt > NO_SENDER_MS;
+    if (isDropped) {
       inputRejected('unwanted');
-      log.debug({}, 'a receipt came though no gateway sends on this account; it is dropped');
+      log.debug({}, 'receipt dropped, no gateway sends');
     }
-    wire.answer(pdu, dropped ? STATUS.ok : STATUS.temporary);
+    connection.respond(pdu, isDropped ? STATUS.ok : STATUS.temporaryAppError);
   }
-
-  return {
-    take(pdu, wire) {
-      const senders = sendersAmong(members);
-      if (senders.length > 0) senderSeen = clock.monotonic();
-      if (pdu.command !== 'deliver_sm' && pdu.command !== 'data_sm') {
-        inputRejected('unknown_command');
-        wire.answer(pdu, STATUS.invalidCommand);
-        return;
-      }
-      if (isReceipt(pdu)) return receipt(senders, pdu, wire);
-      const receivers = receiversAmong(members);
-      hand(addressee(receivers, pdu), receivers, pdu, wire);
-    },
-    joined() {
-      const senders = sendersAmong(members);
-      for (const those of [senders, receiversAmong(members)])
-        for (const { company } of those) company.saw(Math.max(company.count, those.length));
-      // From the second on, each remembers for longer what is its own.
-      if (senders.length > 1) for (const { owner } of senders) owner.shared();
-    },
-    left() {
-      changedAt = clock.monotonic();
-    },
-  };
 }

@@ -1,96 +1,100 @@
-// Owns how much goes out at once on one account: a window of unanswered parts, so many a second, a pause when the SMSC
-// asks for one, and one message after the other to the same recipient, so that they arrive in the order of sending.
+// Bounds what goes out on one account: a window of unanswered parts, so many parts a second, a pause when the SMSC asks to
+// slow down, and one message at a time to each recipient, so that messages arrive in the order of sending.
 import { type Clock, type Random, semaphore, sleep } from '../../../src/driver/contract.js';
 
-export interface Traffic {
-  /** Waits until no other message to this recipient is on its way. Rejects when `signal` aborts. */
-  recipient(address: string, signal: AbortSignal): Promise<() => void>;
-  /** Waits until one more part may go out. Rejects when `signal` aborts. */
-  part(signal: AbortSignal): Promise<() => void>;
-  /** The SMSC asked to slow down: nothing goes out for a while, longer each time. */
-  slowDown(): void;
-  /** It took a part. */
-  taken(): void;
-}
-
-export interface TrafficLimits {
+export interface ThrottleLimits {
   readonly WindowSize: number;
   readonly MaxPerSecond?: number | undefined;
 }
 
-/** Ms of the first pause after a throttle, and of the longest. */
-const FIRST_HOLD_MS = 1_000;
-const LONGEST_HOLD_MS = 30_000;
+/** The first pause after a throttling status, and the longest, ms. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+const MAX_DOUBLINGS = 10;
 
-export function trafficOf(limits: TrafficLimits, clock: Clock, random: Random): Traffic {
-  const places = semaphore({ places: limits.WindowSize, weight: Number.POSITIVE_INFINITY });
-  const gapMs = limits.MaxPerSecond === undefined ? 0 : 1000 / limits.MaxPerSecond;
-  /** Who has a message on its way, and who waits behind it. */
-  const recipients = new Map<string, (() => void)[]>();
-  let nextAt = 0;
-  let heldUntil = 0;
-  let holds = 0;
+export class Throttle {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #window: ReturnType<typeof semaphore>;
+  readonly #gapMs: number;
+  /** The sends that wait behind another message to the same recipient; bounded by the sends that the pipeline runs at once. */
+  readonly #recipients = new Map<string, (() => void)[]>();
+  #nextAt = 0;
+  #pausedUntil = 0;
+  #pauses = 0;
 
-  async function pace(signal: AbortSignal): Promise<void> {
-    if (gapMs > 0) {
-      const now = clock.monotonic();
-      const at = Math.max(now, nextAt);
-      nextAt = at + gapMs;
-      if (at > now) await sleep(clock, Math.ceil(at - now), signal);
-    }
-    for (let left = heldUntil - clock.monotonic(); left > 0; left = heldUntil - clock.monotonic())
-      await sleep(clock, Math.ceil(left), signal);
+  constructor(limits: ThrottleLimits, clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#window = semaphore({ places: limits.WindowSize, weight: Number.POSITIVE_INFINITY });
+    this.#gapMs = limits.MaxPerSecond === undefined ? 0 : 1000 / limits.MaxPerSecond;
   }
 
-  return {
-    async recipient(address, signal) {
-      const line = recipients.get(address);
-      if (!line) recipients.set(address, []);
-      else await inLine(line, signal);
-      return () => {
-        const next = recipients.get(address)?.shift();
-        if (next) next();
-        else recipients.delete(address);
-      };
-    },
-    async part(signal) {
-      const leave = await places.enter(1, signal);
-      try {
-        await pace(signal);
-        return leave;
-      } catch (error) {
-        leave();
-        throw error;
-      }
-    },
-    slowDown() {
-      const now = clock.monotonic();
-      // A window full of parts is refused at once: that is one request to slow down, not fifty.
-      if (now < heldUntil) return;
-      const longest = Math.min(LONGEST_HOLD_MS, FIRST_HOLD_MS * 2 ** holds);
-      heldUntil = now + longest / 2 + (longest / 2) * random();
-      holds = Math.min(holds + 1, 10);
-    },
-    taken() {
-      if (clock.monotonic() >= heldUntil) holds = 0;
-    },
-  };
+  /** Waits until no other message to this recipient is being sent. Rejects when `signal` aborts. */
+  async recipientTurn(address: string, signal: AbortSignal): Promise<() => void> {
+    const queue = this.#recipients.get(address);
+    if (queue) await queued(queue, signal);
+    else this.#recipients.set(address, []);
+    return () => {
+      const next = this.#recipients.get(address)?.shift();
+      if (next) next();
+      else this.#recipients.delete(address);
+    };
+  }
+
+  /** Waits until one more part may go out. Rejects when `signal` aborts. */
+  async partSlot(signal: AbortSignal): Promise<() => void> {
+    const release = await this.#window.enter(1, signal);
+    try {
+      await this.#pace(signal);
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The SMSC asked to slow down: nothing goes out for a while, longer each time. */
+  slowDown(): void {
+    const now = this.#clock.monotonic();
+    // The SMSC rejects a full window at once: that is one request to slow down, not one for each part.
+    if (now < this.#pausedUntil) return;
+    const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#pauses);
+    this.#pausedUntil = now + longest / 2 + (longest / 2) * this.#random();
+    this.#pauses = Math.min(this.#pauses + 1, MAX_DOUBLINGS);
+  }
+
+  /** The SMSC accepted a part. */
+  accepted(): void {
+    if (this.#clock.monotonic() >= this.#pausedUntil) this.#pauses = 0;
+  }
+
+  async #pace(signal: AbortSignal): Promise<void> {
+    const now = this.#clock.monotonic();
+    if (this.#gapMs > 0) {
+      const at = Math.max(now, this.#nextAt);
+      this.#nextAt = at + this.#gapMs;
+      if (at > now) await sleep(this.#clock, Math.ceil(at - now), signal);
+    }
+    const left = () => this.#pausedUntil - this.#clock.monotonic();
+    while (left() > 0) await sleep(this.#clock, Math.ceil(left()), signal);
+  }
 }
 
-/** Waits for its turn at the end of the line, or leaves it. */
-function inLine(line: (() => void)[], signal: AbortSignal): Promise<void> {
+/** Waits at the end of the queue, and leaves the queue when `signal` aborts. */
+function queued(queue: (() => void)[], signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const come = () => {
-      signal.removeEventListener('abort', leave);
+    const proceed = () => {
+      signal.removeEventListener('abort', abandon);
       resolve();
     };
-    const leave = () => {
-      const at = line.indexOf(come);
-      if (at >= 0) line.splice(at, 1);
+    const abandon = () => {
+      const at = queue.indexOf(proceed);
+      if (at >= 0) queue.splice(at, 1);
       reject(signal.reason);
     };
-    line.push(come);
-    signal.addEventListener('abort', leave, { once: true });
+    queue.push(proceed);
+    signal.addEventListener('abort', abandon, { once: true });
   });
 }
