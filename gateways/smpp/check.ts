@@ -71,7 +71,10 @@ async function tryBind(
   const name = `bind_${role} as ${settings.SystemId}`;
   try {
     const smsc = await sendBind(connection, role, settings, signal);
-    return { isUsable: true, step: { name, ok: true, detail: smsc ? `bound, the SMSC calls itself ${smsc}` : 'bound' } };
+    return {
+      isUsable: true,
+      step: { name, ok: true, detail: smsc ? `bound, the SMSC calls itself ${smsc}` : 'bound' },
+    };
   } catch (error) {
     const rejected = error instanceof BindRejected ? error : undefined;
     if (rejected?.status === STATUS.alreadyBound && isRunning) {
@@ -80,7 +83,9 @@ async function tryBind(
     }
     const mayBeOtherKind = error instanceof ConnectionLost || rejected?.isWrongLogin === false;
     if (role === 'transceiver' && settings.BindAs === 'Auto' && mayBeOtherKind) return 'next';
-    const advice = rejected?.isWrongLogin ? 'check SystemId and Password' : 'check BindAs and SystemType, and ask the carrier';
+    const advice = rejected?.isWrongLogin
+      ? 'check SystemId and Password'
+      : 'check BindAs and SystemType, and ask the carrier';
     return { isUsable: false, step: { name, ok: false, detail: `${messageOf(error)}; ${advice}` } };
   }
 }

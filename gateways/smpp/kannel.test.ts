@@ -1,5 +1,5 @@
-// Kannel, an SMPP client of other people, binds to the SMSC that our other tests rely on. What it submits is handed to our
-// gateway, and what our gateway submits is handed to it: both must read what the other wrote.
+// Kannel, another implementation of SMPP, binds to the SMSC of our other tests. What Kannel submits is delivered to our
+// gateway, and what our gateway submits is delivered to Kannel: each must read what the other wrote.
 import { createServer } from 'node:http';
 import iconv from 'iconv-lite';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -23,7 +23,7 @@ async function smscFor(): Promise<Smsc> {
   return smsc;
 }
 
-/** A Kannel bound to `smsc`, and the texts it was given from there. */
+/** A Kannel bound to `smsc`, and the texts that it received from there. */
 async function kannelAt(smsc: Smsc) {
   const texts: string[] = [];
   const server = createServer((request, reply) => {
@@ -36,17 +36,17 @@ async function kannelAt(smsc: Smsc) {
   const port = address !== null && typeof address === 'object' ? address.port : 0;
   const bind = ['host = 127.0.0.1', `port = ${smsc.port}`, 'transceiver-mode = true', 'system-type = ""'];
   const account = [`smsc-username = ${login.systemId}`, `smsc-password = ${login.password}`];
-  // Preferred, not only allowed: the fake operator beside it takes any text, and Kannel picks one of the two by chance.
+  // Preferred: the fake operator accepts any text, too, and otherwise Kannel picks one of the two at random.
   const group = ['group = smsc', 'smsc = smpp', 'smsc-id = ours', 'preferred-smsc-id = ours', ...bind, ...account];
   const getUrl = `http://127.0.0.1:${port}/?text=%b&charset=%C`;
   const kannel = await startKannel({ getUrl, groups: [group] });
   undo.push(kannel.close);
-  // Our SMSC has the bind before Kannel has read the answer; a text that comes between the two is put aside for a minute.
+  // Our SMSC is bound before Kannel has read the response; Kannel keeps a text that comes between the two for a minute.
   await waitFor('Kannel to be bound', async () => /\bours\b.*\(online/.test(await kannel.status()));
   return { kannel, texts };
 }
 
-/** Kannel gives the bytes of the text, and the charset that they are in. */
+/** Kannel passes the bytes of the text and their charset. */
 function textOf(url: string): string {
   const [, text = '', charset = ''] = /text=([^&]*)&charset=([^&]*)/.exec(url) ?? [];
   const plain = text
@@ -55,7 +55,7 @@ function textOf(url: string): string {
   return iconv.decode(Buffer.from(plain, 'latin1'), charset);
 }
 
-/** The bytes of a part as they were on the wire. */
+/** The bytes of a part as they were sent. */
 function bytesOf({ udh, text, fields }: Submitted): Buffer {
   const words = fields.data_coding === 8 ? Buffer.from(text, 'utf16le').swap16() : Buffer.from(gsmEncode(text) ?? []);
   const header = Buffer.concat(udh);

@@ -1,4 +1,4 @@
-// Texts both ways through an SMSC whose codec is by other people.
+// Against an SMSC on another implementation of the protocol.
 import { afterEach, describe, expect, it } from 'vitest';
 import { gsmEncode } from '../../src/driver/shared/text.js';
 import { contextOf, outboundText } from '../../test/conformance/context.js';
@@ -38,21 +38,21 @@ async function smscWith(options: Partial<PerlSmscOptions> = {}) {
 
 const gsm = (text: string) => Buffer.from(gsmEncode(text) ?? []);
 const ucs2 = (text: string) => Buffer.from(text, 'utf16le').swap16();
-/** What it says comes by a pipe of its own, a moment after its PDUs. */
-const said = async (smsc: PerlSmsc, event: string, count: number) =>
+/** The events come by a pipe of their own, a moment after the PDUs. */
+const events = async (smsc: PerlSmsc, event: string, count: number) =>
   waitFor(`${count} times: ${event}`, () => smsc.events(event).length >= count && smsc.events(event));
 const statuses = async (smsc: PerlSmsc, event: string, count: number) =>
-  (await said(smsc, event, count)).map(({ status }) => status);
+  (await events(smsc, event, count)).map(({ status }) => status);
 const roles = async (smsc: PerlSmsc, count: number) =>
-  (await said(smsc, 'bind', count)).flatMap(({ role, status }) => (status === 0 ? [String(role)] : []));
+  (await events(smsc, 'bind', count)).flatMap(({ role, status }) => (status === 0 ? [String(role)] : []));
 
 describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing})` : ''}`, () => {
-  it('takes a text in its alphabet, and its receipt comes back under the id that it gave', async () => {
+  it('accepts a text in GSM 7-bit, and its receipt has the id of submit_sm_resp', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open('O');
     const outcome = await gateway.send(outboundText('Price 5 € [tax {incl}]', '+420777000001'));
     expect(outcome).toMatchObject({ kind: 'sent', state: 'accepted', ids: ['1a01'], deliverySystemId: '1a01' });
-    expect(await said(smsc, 'submit', 1)).toMatchObject([
+    expect(await events(smsc, 'submit', 1)).toMatchObject([
       {
         to: '420777000001',
         dest_ton: 1,
@@ -69,13 +69,13 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect(await statuses(smsc, 'receipt answered', 1)).toEqual([0]);
   });
 
-  it('takes a long Cyrillic text as parts in UCS-2, every part with its receipt', async () => {
+  it('accepts a long Cyrillic text as parts in UCS-2, each with a receipt', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open('O');
     const text = 'Привет, это длинное сообщение. '.repeat(5);
     const outcome = await gateway.send(outboundText(text, '+420777000009'));
     expect(outcome).toMatchObject({ kind: 'sent', ids: ['1a01', '1a02', '1a03'] });
-    const parts = (await said(smsc, 'submit', 3)).map(({ bytes }) => Buffer.from(String(bytes), 'hex'));
+    const parts = (await events(smsc, 'submit', 3)).map(({ bytes }) => Buffer.from(String(bytes), 'hex'));
     expect(parts.map((part) => [...part.subarray(0, 3), ...part.subarray(4, 6)])).toEqual([
       [5, 0, 3, 3, 1],
       [5, 0, 3, 3, 2],
@@ -90,7 +90,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     ]);
   });
 
-  it('writes ids in hexadecimal, and in decimal with zeros in receipts: they are matched, also after a restart', async () => {
+  it('writes ids in hexadecimal, and in decimal with leading zeros in receipts: they match, also after a restart', async () => {
     const { open } = await smscWith({ submitIds: '%08X', receiptIds: '%012d' });
     const first = await open('O');
     expect(await first.send(outboundText('one'))).toMatchObject({ deliverySystemId: '00001A01' });
@@ -99,11 +99,11 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect(await first.send(outboundText('two', '+420777000005'))).toMatchObject({ deliverySystemId: '00001A02' });
     await first.close();
     const second = await open('O', {}, { driverState: first.driverState });
-    await waitFor('the receipt of before the restart', () => second.receipts.length + first.receipts.length > 1);
+    await waitFor('the receipt from before the restart', () => second.receipts.length + first.receipts.length > 1);
     expect([...first.receipts, ...second.receipts].at(-1)).toMatchObject({ id: '00001A02', state: 'delivered' });
   });
 
-  it('refuses a recipient: rejected with the code and what it means', async () => {
+  it('rejects a recipient: the detail has the status and its meaning', async () => {
     const { open } = await smscWith();
     const outcome = await (await open('O')).send(outboundText('no', '+420777000011'));
     expect(outcome).toEqual({
@@ -112,14 +112,14 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     });
   });
 
-  it('throttles: the text waits and goes out once', async () => {
+  it('throttles: the text waits and is sent once', async () => {
     const { smsc, open } = await smscWith();
     const outcome = await (await open('O')).send(outboundText('later', '+420777000088'));
     expect(outcome.kind).toBe('sent');
     expect(await statuses(smsc, 'submit', 2)).toEqual([0x58, 0]);
   });
 
-  it('hands over a text, and hears yes only after the confirm', async () => {
+  it('delivers a text, and gets its positive response only after the confirmation', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open('I');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('Dobrý? Ano: 10 €'.replace('ý', 'y')) });
@@ -130,7 +130,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect(await statuses(smsc, 'answered', 1)).toEqual([0]);
   });
 
-  it('hears "not now" when the text is put off, and sends it again', async () => {
+  it('is told "not now" when the text is deferred, and delivers it again', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open('I');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: ucs2('žluťoučký 🐎'), coding: 8 });
@@ -139,7 +139,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect(await statuses(smsc, 'answered', 2)).toEqual([0x64, 0]);
   });
 
-  it('sends the parts of a long text out of order, one of them twice: one message', async () => {
+  it('delivers the parts of a long text out of order, one of them twice: one message', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open('I');
     const part = (number: number, text: string) => Buffer.concat([Buffer.from([5, 0, 3, 7, 3, number]), gsm(text)]);
@@ -155,7 +155,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect(await statuses(smsc, 'answered', 4)).toEqual([0, 0, 0, 0]);
   });
 
-  it('binds an I and an O gateway of the same account once, as a transceiver, and both work', async () => {
+  it('gets one transceiver from an I and an O gateway of one account, and both work', async () => {
     const { smsc, open } = await smscWith();
     const [receiver, sender] = await Promise.all([open('I'), open('O')]);
     expect(await roles(smsc, 1)).toEqual(['transceiver']);
@@ -166,28 +166,28 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     await receiver.close();
     expect((await sender.send(outboundText('still out'))).kind).toBe('sent');
     await sender.close();
-    await said(smsc, 'unbind', 1);
+    await events(smsc, 'unbind', 1);
     expect(await roles(smsc, 1)).toEqual(['transceiver']);
   });
 
-  it('takes no transceiver: a transmitter and a receiver do the same, for an O gateway alone, too', async () => {
+  it('rejects a transceiver: a transmitter and a receiver work, also for an O gateway alone', async () => {
     const { smsc, open } = await smscWith({ split: true });
     const sender = await open('O');
     expect(await roles(smsc, 3)).toEqual(['transmitter', 'receiver']);
     expect((await sender.send(outboundText('out'))).kind).toBe('sent');
     await waitFor('the receipt on the receiver', () => sender.receipts.length > 0);
-    await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('nobody yet') });
+    await smsc.offer({ from: '420777123456', to: '12345', bytes: gsm('no receiver yet') });
     expect((await statuses(smsc, 'answered', 1))[0]).toBe(0x64);
     const receiver = await open('I');
-    expect(await receiver.take()).toBe('nobody yet');
+    expect(await receiver.take()).toBe('no receiver yet');
     expect(await roles(smsc, 3)).toEqual(['transmitter', 'receiver']);
   });
 
-  it('refuses the password: one clear sentence, and the test of the connection says it, too', async () => {
+  it('rejects the password: one clear sentence, also in the connection test', async () => {
     const { settings } = await smscWith();
     const wrong = { ...settings, Password: 'mistaken' };
     await expect(openGateway(wrong, { direction: 'I' })).rejects.toThrow(
-      /^cannot use the SMSC 127\.0\.0\.1:\d+ as desk: bind_transceiver was refused: ESME_RINVPASWD/,
+      /^cannot use the SMSC 127\.0\.0\.1:\d+ as desk: the SMSC rejected bind_transceiver: ESME_RINVPASWD/,
     );
     const steps = [];
     for await (const step of smpp.check(contextOf(smpp, wrong), new AbortController().signal)) steps.push(step);
@@ -204,6 +204,6 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
       { ok: true, detail: 'bound, the SMSC calls itself PERL' },
       { ok: true, name: 'enquire_link' },
     ]);
-    await said(smsc, 'unbind', 1);
+    await events(smsc, 'unbind', 1);
   });
 });

@@ -1,39 +1,40 @@
-// Properties: long messages in any order and any company, ids in any manner of writing, PDUs of any bytes.
+// Properties: long messages in any order, ids in any format, PDUs of any bytes.
 import fc from 'fast-check';
 import smpp from 'smpp';
 import { describe, expect, it } from 'vitest';
 import { gsmEncode } from '../../src/driver/shared/text.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { decode, encode, Malformed } from './pdu/pdu.js';
-import { type IdFormat, idsOf } from './receipts/id-format.js';
+import { type IdFormatSetting, IdMatcher } from './receipts/id-format.js';
 import { readReceipt } from './receipts/receipt.js';
 import { decodeText } from './receive/data-coding.js';
-import { assemblyOf, join } from './receive/reassembly.js';
-import type { Piece } from './receive/segment.js';
+import { join } from './receive/join-parts.js';
+import { Reassembly } from './receive/reassembly.js';
+import type { Segment } from './receive/segment.js';
 
 const TIMEOUT = 60_000;
 const words = fc.array(fc.constantFrom('a', '€', '[', ' ', 'é', '\n'), { minLength: 1, maxLength: 40 });
 
 interface Sent {
-  readonly piece: Piece;
+  readonly segment: Segment;
   readonly message: number;
   readonly number: number;
 }
 
-/** Cuts the bytes of a text anywhere, also inside of an escape, as careless phones do. */
+/** Cuts the bytes of a text anywhere, also inside an escape, as some phones do. */
 function cut(message: number, text: string, cuts: readonly number[]): Sent[] {
   const all = Buffer.from(gsmEncode(text) ?? []);
   const places = [...new Set(cuts.map((at) => at % all.length).filter((at) => at > 0))].sort((a, b) => a - b);
   const ends = [...places, all.length];
   return ends.map((end, at) => {
     const bytes = all.subarray(ends[at - 1] ?? 0, end);
-    const part = { base: `base-${message}`, number: at + 1, total: ends.length };
-    return { message, number: at + 1, piece: { from: '+1', to: '2', bytes, coding: 0, part, note: null } };
+    const place = { base: `base-${message}`, number: at + 1, total: ends.length };
+    return { message, number: at + 1, segment: { from: '+1', to: '2', bytes, coding: 0, place, note: null } };
   });
 }
 
 describe('long messages', () => {
-  it('come out whole and once, whatever the send request, the company, the repeats and the restarts', async () => {
+  it('arrive whole and once, whatever the order, the other messages, the repeats and the restarts', async () => {
     const message = fc.record({
       text: words.map((all) => all.join('')),
       cuts: fc.array(fc.nat(500), { maxLength: 6 }),
@@ -47,14 +48,14 @@ describe('long messages', () => {
           const roll = (sides: number) => (dice.next().value ?? 0) % sides;
           const waiting = all
             .flatMap(({ text, cuts }, at) => cut(at, text, cuts))
-            .filter(({ piece }) => (piece.part?.total ?? 0) > 1);
+            .filter(({ segment }) => (segment.place?.total ?? 0) > 1);
           const expected = [...new Set(waiting.map(({ message }) => message))].map((message) => all[message]?.text);
-          let assembly = assemblyOf(driverState, TIMEOUT);
+          let reassembly = new Reassembly(driverState, TIMEOUT);
           const texts: string[] = [];
           const take = async (sent: Sent) => {
-            if (!sent.piece.part) return;
-            const group = await assembly.keep(sent.piece, sent.piece.part, 1_000);
-            if (group) texts.push((await assembly.read(group))?.text ?? '');
+            if (!sent.segment.place) return;
+            const group = await reassembly.add(sent.segment, sent.segment.place, 1_000);
+            if (group) texts.push((await reassembly.read(group))?.text ?? '');
           };
           const open = new Map<number, number>();
           while (waiting.length > 0) {
@@ -63,8 +64,8 @@ describe('long messages', () => {
             await take(sent);
             open.set(sent.message, (open.get(sent.message) ?? 0) + 1);
             // Again at once, while others are still missing.
-            if (open.get(sent.message) !== sent.piece.part?.total && roll(3) === 0) await take(sent);
-            if (roll(4) === 0) assembly = assemblyOf(driverState, TIMEOUT);
+            if (open.get(sent.message) !== sent.segment.place?.total && roll(3) === 0) await take(sent);
+            if (roll(4) === 0) reassembly = new Reassembly(driverState, TIMEOUT);
           }
           expect(texts.sort()).toEqual(expected.sort());
         },
@@ -73,17 +74,17 @@ describe('long messages', () => {
     );
   });
 
-  it('with gaps show every part that is there in its place, and name every one that is not', () => {
+  it('with gaps show every part that arrived in its place, and name every part that did not', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 11 }), (numbers) => {
-        const kept = (number: number) => ({
+        const stored = (number: number) => ({
           from: '1',
           to: '2',
           total: 12,
           coding: 0,
           bytes: Buffer.from(`<${number}>`).toString('base64'),
         });
-        const text = join(new Map(numbers.map((number) => [number, kept(number)])), 0)?.text ?? '';
+        const text = join(new Map(numbers.map((number) => [number, stored(number)])), 0)?.text ?? '';
         const shown = [...text.matchAll(/<(\d+)>/g)].map(([, number]) => Number(number));
         expect(shown).toEqual([...numbers].sort((a, b) => a - b));
         const named = [...text.matchAll(/\[parts? (\d+)(?: to (\d+))? of 12 missing\]/g)].flatMap(([, first, last]) =>
@@ -94,29 +95,29 @@ describe('long messages', () => {
     );
   });
 
-  it('are looked for by prefix and a page at a time only', async () => {
+  it('are read by prefix and a page at a time', async () => {
     const driverState = createDriverState();
     const asked: { prefix: string; limit: number }[] = [];
     const watched = {
       ...driverState,
-      kept: (collection: string, prefix: string, limit: number) => {
+      listRecords: (collection: string, prefix: string, limit: number) => {
         asked.push({ prefix, limit });
         return driverState.listRecords(collection, prefix, limit);
       },
     };
-    const assembly = assemblyOf(watched, TIMEOUT);
+    const reassembly = new Reassembly(watched, TIMEOUT);
     for (let message = 0; message < 200; message++) {
       const [first] = cut(message, 'two parts', [4]);
-      if (first?.piece.part) await assembly.keep(first.piece, first.piece.part, message);
+      if (first?.segment.place) await reassembly.add(first.segment, first.segment.place, message);
     }
-    expect(await assembly.expire(TIMEOUT + 1_000)).toHaveLength(50);
-    expect(await assembly.nextDue()).toBe(TIMEOUT + 50);
+    expect(await reassembly.expire(TIMEOUT + 1_000)).toHaveLength(50);
+    expect(await reassembly.nextExpiry()).toBe(TIMEOUT + 50);
     for (const { prefix, limit } of asked) expect(prefix === '' ? limit <= 50 : limit <= 600).toBe(true);
   });
 });
 
 describe('ids of receipts', () => {
-  const manners: [IdFormat, (n: number) => string, (n: number) => string][] = [
+  const formats: [IdFormatSetting, (n: number) => string, (n: number) => string][] = [
     ['Auto', (n) => n.toString(16), (n) => n.toString(16).toUpperCase()],
     ['Auto', (n) => n.toString(16).padStart(8, '0'), (n) => n.toString(16)],
     ['Auto', (n) => n.toString(16), (n) => n.toString().padStart(10, '0')],
@@ -127,29 +128,35 @@ describe('ids of receipts', () => {
     ['Hex', (n) => n.toString(), (n) => n.toString(16).padStart(12, '0')],
   ];
 
-  it.each(manners)('%s %#: are those given at submit, told apart by the recipient', (format, give, write) => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 60 }), (numbers) => {
-        const ids = idsOf(format, undefined);
-        for (const n of numbers) ids.given(give(n), `+42077${n}`);
-        for (const n of numbers) expect(ids.resolve(write(n), `42077${n}`)).toEqual({ id: give(n), known: true });
-      }),
-    );
-  });
+  it.each(formats)(
+    '%s %#: are the ids of submit_sm_resp, and the recipient decides between two',
+    (format, give, write) => {
+      fc.assert(
+        fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 60 }), (numbers) => {
+          const ids = new IdMatcher(format, undefined);
+          for (const n of numbers) ids.add(give(n), `+42077${n}`);
+          for (const n of numbers) expect(ids.resolve(write(n), `42077${n}`)).toEqual({ id: give(n), isKnown: true });
+        }),
+      );
+    },
+  );
 
-  it.each(manners.slice(1, 5))('%s %#: what was learned holds for ids of before the restart', (format, give, write) => {
-    const before = idsOf(format, undefined);
-    for (let n = 0xa000; n < 0xa020; n++) before.given(give(n), '1');
-    for (let n = 0xa000; n < 0xa020; n++) before.resolve(write(n), '1');
-    const after = idsOf(format, before.habit);
-    expect(after.resolve(write(0xabcd), '1')).toEqual({ id: give(0xabcd), known: false });
-  });
+  it.each(formats.slice(1, 5))(
+    '%s %#: the learned format holds for ids from before a restart',
+    (format, give, write) => {
+      const before = new IdMatcher(format, undefined);
+      for (let n = 0xa000; n < 0xa020; n++) before.add(give(n), '1');
+      for (let n = 0xa000; n < 0xa020; n++) before.resolve(write(n), '1');
+      const after = new IdMatcher(format, before.format);
+      expect(after.resolve(write(0xabcd), '1')).toEqual({ id: give(0xabcd), isKnown: false });
+    },
+  );
 
-  it('of numbers that could be either follow the manner that most others have', () => {
-    const ids = idsOf('Auto', undefined);
-    // 0x10 to 0x9f: most receipts in decimal hit a hexadecimal id as well.
-    for (let n = 0x10; n <= 0x9f; n++) ids.given(n.toString(16), '');
-    for (let n = 0xa0; n <= 0xaf; n++) ids.given(n.toString(16), '7');
+  it('that fit two formats follow the format of most others', () => {
+    const ids = new IdMatcher('Auto', undefined);
+    // 0x10 to 0x9f: most receipts in decimal match a hexadecimal id as well.
+    for (let n = 0x10; n <= 0x9f; n++) ids.add(n.toString(16), '');
+    for (let n = 0xa0; n <= 0xaf; n++) ids.add(n.toString(16), '7');
     for (let n = 0xa0; n <= 0xaf; n++) expect(ids.resolve(n.toString(), '7').id).toBe(n.toString(16));
     expect(ids.resolve('24', '').id).toBe('18');
   });
@@ -173,11 +180,11 @@ describe('the bytes of a PDU', () => {
   const header = fc.record({
     id: fc.constantFrom(0x12345, ...Object.values(smpp.commands).map(({ id }) => id)),
     status: fc.constantFrom(0, 8),
-    // Mostly small numbers: what counts something, and ends before all of it has come.
+    // Mostly small numbers: a count, and an end before everything counted has come.
     body: fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ max: 3, maxLength: 60 })),
   });
 
-  it('are read or refused, whatever they are', () => {
+  it('are decoded or rejected as malformed, whatever they are', () => {
     fc.assert(
       fc.property(header, ({ id, status, body }) => {
         const bytes = Buffer.concat([Buffer.alloc(16), body]);
@@ -194,13 +201,13 @@ describe('the bytes of a PDU', () => {
     );
   });
 
-  it('that say more than there is are refused', () => {
+  it('that announce more than follows are malformed', () => {
     const whole = encode('deliver_sm', 1, 0, { short_message: Buffer.from('hello'), message_state: 2 });
     expect(decode(whole).bytes('short_message').toString()).toBe('hello');
     const at = whole.indexOf('hello');
     const longText = Buffer.from(whole);
     longText[at - 1] = 200;
-    expect(() => decode(longText)).toThrow('short_message is shorter than it says');
+    expect(() => decode(longText)).toThrow('short_message is shorter than its length says');
     const longTlv = Buffer.from(whole);
     longTlv.writeUInt16BE(9, at + 7);
     expect(() => decode(longTlv)).toThrow('an optional parameter runs over the end');
@@ -208,7 +215,7 @@ describe('the bytes of a PDU', () => {
   });
 
   it.each([0, 3, 6, 7, 8, 14, 0x10, 0x18, 0xc0, 0xe0, 0xf0])(
-    'in data_coding %i are a text, whatever they are',
+    'in data_coding %i give a text, whatever they are',
     (coding) => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {

@@ -35,7 +35,7 @@ export const settings = settingsSchema(
       secret: true,
     }),
     SystemType: setting(ascii(12).default(''), {
-      description: 'system_type of the bind, for carriers that require one.',
+      description: 'The system_type of the bind, for carriers that require one.',
       example: 'CMT',
     }),
     BindAs: setting(z.enum(['Auto', 'Transceiver', 'TransmitterReceiver']).default('Auto'), {
@@ -44,11 +44,13 @@ export const settings = settingsSchema(
       example: 'Auto',
     }),
     AddressRange: setting(ascii(40).default(''), {
-      description: 'address_range of the bind: the numbers whose messages this account receives, for carriers that require it.',
+      description:
+        'The address_range of the bind: the numbers whose messages this account receives, for carriers that require it.',
       example: '^420123',
     }),
     EnquireLinkSeconds: setting(z.int().min(5).max(600).default(30), {
-      description: 'How often enquire_link is sent, seconds. A connection without a response is closed and opened again.',
+      description:
+        'How often enquire_link is sent, seconds. A connection without a response is closed and opened again.',
       example: 30,
     }),
     SourceAddress: setting(ascii(20).min(1).optional(), {

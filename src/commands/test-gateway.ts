@@ -126,4 +126,5 @@ const noDriverState: DriverState = {
   putRecords: async () => {},
   listRecords: async () => [],
   deleteRecords: async () => {},
+  isSentId: async () => false,
 };

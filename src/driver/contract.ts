@@ -147,6 +147,8 @@ export interface DriverState {
     limit: number,
   ): Promise<readonly { key: string; value: unknown; at: number }[]>;
   deleteRecords(collection: string, keys: readonly string[]): Promise<void>;
+  /** Whether the journal knows a message of this gateway that the counterparty took under this id. */
+  isSentId(id: string): Promise<boolean>;
 }
 
 export interface CheckStep {

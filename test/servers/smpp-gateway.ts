@@ -1,6 +1,13 @@
-// Owns one Smpp gateway under test: opened as the flow does it, its inbound messages one by one, its news collected.
+// One Smpp gateway under test: opened as the pipeline opens it, its inbound messages one by one, its receipts collected.
 import { smpp } from '../../gateways/smpp/driver.js';
-import type { ComposedText, DeliveryReceipt, InboundMessage, Outcome, TextMessage } from '../../src/driver/contract.js';
+import type {
+  ComposedText,
+  DeliveryReceipt,
+  InboundMessage,
+  Outcome,
+  Shared,
+  TextMessage,
+} from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
@@ -8,12 +15,13 @@ import { createDriverState, type TestDriverState } from '../fixtures/driver-stat
 export interface TestGateway {
   readonly driverState: TestDriverState;
   readonly receipts: DeliveryReceipt[];
-  /** What was turned away, by reason. */
+  /** Rejected input, by reason. */
   readonly inputRejected: string[];
-  /** The next inbound message, recorded as open, as the flow does. */
+  /** The next inbound message, recorded as pending, as the pipeline does. */
   next(): Promise<InboundMessage<TextMessage>>;
   /** The next inbound message, acknowledged, confirmed and recorded as such; its text. */
   take(): Promise<string>;
+  /** Records the ids of a sent message, as the journal does. */
   send(message: ComposedText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
   lookup(message: ComposedText, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome | 'not found'>;
   close(): Promise<void>;
@@ -21,31 +29,40 @@ export interface TestGateway {
 
 export interface TestGatewayOptions {
   direction: 'I' | 'O';
-  /** Of the gateway; several on one account have one each. */
+  /** Several gateways on one account have one each. */
   id?: string;
   driverState?: TestDriverState;
   clock?: Clock;
-  /** Where news end; one whose push throws is a journal that cannot write. */
+  /** State that is shared within one service; the service of this test file when absent. */
+  shared?: Shared;
+  /** Where receipts are collected. A `push` that throws plays a journal that cannot write. */
   receipts?: DeliveryReceipt[];
 }
 
 export async function openGateway(
   written: Readonly<Record<string, unknown>>,
-  { direction, id, driverState = createDriverState(), clock, receipts = [] }: TestGatewayOptions,
+  { direction, id, driverState = createDriverState(), clock, shared, receipts = [] }: TestGatewayOptions,
 ): Promise<TestGateway> {
   const inputRejected: string[] = [];
-  const made = contextOf(smpp, written, { direction, driverState, receipts, inputRejected, ...(clock && { clock }) });
-  const context = { ...made, gateway: { ...made.gateway, id: id ?? made.gateway.id } };
-  const session = await smpp.open(context);
+  const options = {
+    direction,
+    driverState,
+    receipts,
+    inputRejected,
+    ...(clock && { clock }),
+    ...(shared && { shared }),
+  };
+  const made = contextOf(smpp, written, options);
+  const session = await smpp.open({ ...made, gateway: { ...made.gateway, id: id ?? made.gateway.id } });
   const stop = new AbortController();
   const inboundMessages = smpp.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   let asked: Promise<unknown> = Promise.resolve();
   const next = async () => {
     const result = inboundMessages?.next();
-    if (!result) throw new Error('no arrivals');
+    if (!result) throw new Error('this driver does not receive');
     asked = result;
     const { value, done } = await result;
-    if (done) throw new Error('no more arrivals');
+    if (done) throw new Error('the driver has ended receiving');
     driverState.open(value);
     return value;
   };
@@ -62,7 +79,11 @@ export async function openGateway(
       driverState.confirmed(inboundMessage);
       return inboundMessage.content?.text ?? '';
     },
-    send: (message, attempt = attemptOf()) => smpp.send?.(session, message, attempt) ?? missing(),
+    async send(message, attempt = attemptOf()) {
+      const outcome = await (smpp.send?.(session, message, attempt) ?? missing());
+      if (outcome.kind === 'sent') for (const sentId of outcome.ids ?? []) driverState.sentIds.add(sentId);
+      return outcome;
+    },
     lookup: (message, attempt = attemptOf()) => smpp.lookup?.(session, message, attempt) ?? missing(),
     async close() {
       stop.abort();

@@ -1,16 +1,16 @@
-// What Smpp has learned about an SMSC's way of writing ids holds for receipts that come after a restart.
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { outboundText } from '../../../test/conformance/context.js';
 import { waitFor } from '../../../test/fixtures/wait-for.js';
 import { openGateway } from '../../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../../test/servers/smsc.js';
+import { IdMatcher, storedIdFormat } from './id-format.js';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (let step = undo.pop(); step; step = undo.pop()) await step();
 });
 
-it('ids given in hexadecimal and receipted in decimal are known again, also by the next process', async () => {
+it('ids in hexadecimal at submit and decimal in receipts are matched, also after a restart', async () => {
   const smsc = await startSmsc({ systemId: 'desk', password: 'secret12' });
   undo.push(smsc.close);
   const settings = { Host: '127.0.0.1', Port: smsc.port, SystemId: 'desk', Password: 'secret12' };
@@ -31,6 +31,21 @@ it('ids given in hexadecimal and receipted in decimal are known again, also by t
   const second = await openGateway(settings, { direction: 'O', driverState: first.driverState });
   undo.push(second.close);
   await receipt(two);
-  await waitFor('the news', () => second.receipts.length === 1);
+  await waitFor('the receipt', () => second.receipts.length === 1);
   expect(second.receipts).toMatchObject([{ id: two, state: 'delivered' }]);
+});
+
+describe('the stored format', () => {
+  it('is read as earlier versions wrote it, and written so that they can read it', () => {
+    const stored = { manner: 'toHex', width: 8, upper: true };
+    const format = storedIdFormat.parse(stored);
+    expect(format).toEqual({ conversion: 'toHex', width: 8, upper: true });
+    expect(format && storedIdFormat.format(format)).toEqual(stored);
+    expect(new IdMatcher('Auto', format).resolve('6657', '1')).toEqual({ id: '00001A01', isKnown: false });
+  });
+
+  it('that cannot be read is learned again', () => {
+    expect(storedIdFormat.parse({ manner: 'nonsense' })).toBeUndefined();
+    expect(storedIdFormat.parse(undefined)).toBeUndefined();
+  });
 });

@@ -2,7 +2,7 @@
 // decimal in the other, with leading zeros or without. A receipt whose id matches a recent message teaches the format of
 // this SMSC. The learned format is stored; the recent ids are not (receipt-owner.ts stores ids where that is needed).
 import { z } from '../../../src/driver/settings.js';
-import { deleteOldest } from '../bounded-map.js';
+import { boundedMap } from '../../../src/driver/shared/bounded-map.js';
 
 /** The setting ReceiptIdFormat. */
 export type IdFormatSetting = 'Auto' | 'Decimal' | 'Hex';
@@ -44,7 +44,7 @@ export interface ResolvedId {
   readonly isKnown: boolean;
 }
 
-/** Recent ids remembered, at least; about 200 bytes each. */
+/** Recent ids remembered; about 200 bytes each. */
 const MOST_IDS = 50_000;
 /** Weight of what earlier receipts taught, at each new receipt. */
 const DECAY = 0.9;
@@ -55,7 +55,7 @@ interface Match {
 }
 
 export class IdMatcher {
-  readonly #submitted = new Map<string, SubmittedId>();
+  readonly #submitted = boundedMap<SubmittedId>(MOST_IDS);
   readonly #scores: Record<Conversion, number> = { same: 0, toHex: 0, toDecimal: 0 };
   readonly #fixed: Conversion | undefined;
   #format: IdFormat | undefined;
@@ -72,10 +72,7 @@ export class IdMatcher {
 
   /** An id of submit_sm_resp. The recipient decides when the id of a receipt may mean two messages. */
   add(id: string, recipient: string): void {
-    const key = canonical(id);
-    this.#submitted.delete(key);
-    this.#submitted.set(key, { id, recipient: digits(recipient) });
-    deleteOldest(this.#submitted, MOST_IDS);
+    this.#submitted.set(canonical(id), { id, recipient: digits(recipient) });
   }
 
   /** Finds the id of a receipt, and learns the format from it. */
@@ -95,7 +92,6 @@ export class IdMatcher {
     return matches.length > 0 ? 'known' : undefined;
   }
 
-  /** The oldest first. */
   recent(): Iterable<SubmittedId> {
     return this.#submitted.values();
   }

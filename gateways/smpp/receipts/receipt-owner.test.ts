@@ -1,4 +1,4 @@
-// Whose it is what comes on an account that several gateways share.
+// Which gateway gets what arrives on an account that several gateways share.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../../src/driver/contract.js';
 import { outboundText } from '../../../test/conformance/context.js';
@@ -36,8 +36,8 @@ const decimal = (id: string) => String(Number.parseInt(id, 16)).padStart(10, '0'
 describe('a receipt', () => {
   it.each([
     ['written as at submit', (id: string) => id],
-    ['written in decimal with zeros in front', decimal],
-  ])('%s goes to the gateway that sent the message, of several to one recipient', async (_name, write) => {
+    ['written in decimal with leading zeros', decimal],
+  ])('%s goes to the gateway that sent the message, also among several to one recipient', async (_name, write) => {
     const { open, receipt } = await account('O');
     const [one, two] = [await open('1'), await open('2')];
     const first = idOf(await one.send(outboundText('of the first')));
@@ -46,7 +46,7 @@ describe('a receipt', () => {
     expect([one.receipts, two.receipts]).toMatchObject([[{ id: first }], [{ id: second }]]);
   });
 
-  it('goes to the gateway that sent the message also after a restart, in another form of its id, too', async () => {
+  it('goes to the gateway that sent the message also after a restart and in another format of its id', async () => {
     const { open, receipt } = await account('O');
     const [one, two] = [await open('1'), await open('2')];
     const first = idOf(await one.send(outboundText('of the first')));
@@ -60,7 +60,7 @@ describe('a receipt', () => {
     expect(again.map(({ receipts }) => receipts.map(({ id }) => id))).toEqual([[first], ids]);
   });
 
-  it('of a message from before the second gateway came stays with the first, also after a restart', async () => {
+  it('of a message from before the second gateway stays with the first, also after a restart', async () => {
     const { open, receipt } = await account('O');
     const old = await open('2');
     const id = idOf(await old.send(outboundText('alone')));
@@ -74,7 +74,7 @@ describe('a receipt', () => {
     expect(again.map(({ receipts }) => receipts.length)).toEqual([0, 1]);
   });
 
-  it('that comes before the answer to its submit_sm goes to the gateway that waits for that answer', async () => {
+  it('that comes before the response to its submit_sm goes to the gateway that waits for that response', async () => {
     const { smsc, open, receipt } = await account('O');
     const [one, two] = [await open('1'), await open('2')];
     let answer = () => {};
@@ -83,7 +83,7 @@ describe('a receipt', () => {
     });
     smsc.script = () => ({ after });
     const sending = two.send(outboundText('quick'));
-    const behind = one.send(outboundText('in line behind it'));
+    const behind = one.send(outboundText('queued behind it'));
     await waitFor('the first', () => smsc.submits.length === 1);
     expect(await receipt(smsc.submits[0]?.id ?? '')).toBe(0);
     answer();
@@ -91,7 +91,7 @@ describe('a receipt', () => {
     expect((await behind).kind).toBe('sent');
   });
 
-  it('that nobody knows goes to the gateway with its number, and to the first when there is none', async () => {
+  it('with an unknown id goes to the gateway with its number, else to the first', async () => {
     const { open, receipt } = await account('O');
     const two = await open('2', {}, { SourceAddress: '+42012345' });
     const one = await open('1', {}, { SourceAddress: '11111' });
@@ -99,7 +99,7 @@ describe('a receipt', () => {
     expect([one.receipts.length, two.receipts.length]).toEqual([2, 1]);
   });
 
-  it('is left to the SMSC when the journal cannot say whose it is', async () => {
+  it('stays at the SMSC while the journal cannot be read', async () => {
     const { open, receipt } = await account('O');
     let broken = false;
     const driverState = createDriverState();
@@ -114,8 +114,8 @@ describe('a receipt', () => {
   });
 });
 
-describe('while a gateway of several is not there', () => {
-  it('its receipts are left to the SMSC, and those of the others are taken, also after a restart', async () => {
+describe('while one of several gateways is not open', () => {
+  it('its receipts stay at the SMSC, and those of the others are accepted, also after a restart', async () => {
     const { open, receipt } = await account('O');
     const [one, two] = [await open('1'), await open('2')];
     const first = idOf(await one.send(outboundText('of the first')));
@@ -130,7 +130,7 @@ describe('while a gateway of several is not there', () => {
     expect([one.receipts.length, again.receipts.length, other.receipts.length]).toEqual([1, 1, 1]);
   });
 
-  it('nothing waits for long: after a minute the others take all, and expect it no more', async () => {
+  it('the others accept everything after a minute, and do not expect it any more', async () => {
     const clock = manualClock();
     const { open, receipt } = await account('O');
     const [one, two] = [await open('1', { clock }), await open('2', { clock })];
@@ -144,7 +144,7 @@ describe('while a gateway of several is not there', () => {
     expect(await receipt('dead')).toBe(0);
   });
 
-  it('texts to its number are left to the SMSC after a restart, and those of the others are taken', async () => {
+  it('texts to its number stay at the SMSC after a restart, and those to the others are accepted', async () => {
     const { smsc, open } = await account('I');
     const text = (to: string) => smsc.deliver(deliverFields(RECIPIENT, to, { short_message: `for ${to}` }));
     const one = await open('1', {}, { SourceAddress: '11111' });
@@ -161,7 +161,7 @@ describe('while a gateway of several is not there', () => {
 });
 
 describe('a gateway alone on its account', () => {
-  it('keeps no ids: its receipts can be nobody else’s', async () => {
+  it('stores no ids: its receipts cannot belong to another one', async () => {
     const { open, receipt } = await account('O');
     const gateway = await open('1');
     const id = idOf(await gateway.send(outboundText('alone')));
@@ -171,23 +171,23 @@ describe('a gateway alone on its account', () => {
   });
 });
 
-describe('a text to a number that is no gateway’s', () => {
+describe('a text to a number that no gateway has', () => {
   const push = async (addresses: readonly (string | undefined)[]) => {
     const { smsc, open } = await account('I');
     const gateways = [];
     for (const [at, SourceAddress] of addresses.entries())
       gateways.push(await open(String(9 - at), {}, SourceAddress === undefined ? {} : { SourceAddress }));
     const takes = gateways.map((gateway, at) => gateway.take().then(() => at));
-    for (const take of takes) take.catch(() => undefined); // those that get nothing are closed
+    for (const take of takes) take.catch(() => undefined); // gateways that get nothing are closed
     expect(await smsc.deliver(deliverFields(RECIPIENT, '33333', { short_message: 'hello' }))).toBe(0);
     return Promise.race(takes);
   };
 
-  it('goes to the gateway that takes every number', async () => {
+  it('goes to the gateway that accepts every number', async () => {
     expect(await push(['11111', undefined, '22222'])).toBe(1);
   });
 
-  it('goes to the first by id when each has a number of its own, whichever was opened first', async () => {
+  it('goes to the first by id when each gateway has a number of its own', async () => {
     expect(await push(['11111', '22222', '44444'])).toBe(2);
   });
 });

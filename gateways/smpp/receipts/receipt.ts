@@ -96,7 +96,9 @@ function heldMs(submitted: string | undefined, done: string | undefined): number
 function timeOf(date: string | undefined): number | undefined {
   const parts = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?$/.exec(date ?? '');
   if (!parts) return undefined;
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.slice(1).map((part) => Number(part ?? 0));
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts
+    .slice(1)
+    .map((part) => Number(part ?? 0));
   return Date.UTC(2000 + year, month - 1, day, hour, minute, second);
 }
 

@@ -7,7 +7,7 @@
 //   aliases     <canonical id>.                            partId
 import { type DeliveryReceipt, type GatewayContext, messageOf } from '../../../src/driver/contract.js';
 import { z } from '../../../src/driver/settings.js';
-import { deleteOldest } from '../bounded-map.js';
+import { boundedMap } from '../../../src/driver/shared/bounded-map.js';
 import { keyPart, TtlStore } from '../ttl-store.js';
 import { canonical, formsOf, type IdMatcher } from './id-format.js';
 import type { InFlightRecipients } from './in-flight-recipients.js';
@@ -63,10 +63,10 @@ export class UnansweredParts {
   readonly #parts: TtlStore;
   readonly #receipts: TtlStore;
   readonly #stored: TtlStore;
-  readonly #aliases = new Map<string, string>();
+  readonly #aliases = boundedMap<string>(MOST_REMEMBERED);
   #hasStoredAliases = true;
   /** `<recipient> <sender>` of parts that are or were unanswered: whose receipts may come to this gateway. */
-  readonly #waiting = new Map<string, true>();
+  readonly #waiting = boundedMap<true>(MOST_REMEMBERED);
   /** Recipients whose receipts wait for the end of a message in flight. Bounded by the messages in flight. */
   readonly #postInFlight = new Set<string>();
   /** One change after the other, because matching reads and writes several records. Bounded by the SMSC's window of
@@ -179,7 +179,6 @@ export class UnansweredParts {
     if (id === '') return;
     const alias = partId(part);
     this.#aliases.set(canonical(id), alias);
-    deleteOldest(this.#aliases, MOST_REMEMBERED);
     await this.#stored.put([{ key: `${keyPart(canonical(id))}.`, value: alias }]);
     this.#hasStoredAliases = true;
   }
@@ -204,7 +203,6 @@ export class UnansweredParts {
 
   #remember({ recipient, sender }: UnansweredPart): void {
     this.#waiting.set(`${recipient} ${sender}`, true);
-    deleteOldest(this.#waiting, MOST_REMEMBERED);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -183,7 +183,8 @@ export class Inbox {
       const isFinished = state === 'confirmed' || state === 'quarantined';
       const text = isFinished ? undefined : await this.#reassembly.read(group);
       // Without a text: the process ended between the entry in `waiting` and the first part.
-      if (text) messages.push(this.#inboundMessage(group, state === 'acknowledged' ? null : textMessage(text), text.bytes));
+      if (text)
+        messages.push(this.#inboundMessage(group, state === 'acknowledged' ? null : textMessage(text), text.bytes));
       else await this.#reassembly.delete(group);
     }
     return messages;

@@ -8,7 +8,7 @@
 // A group is <base>.<first seen>; first seen is in ms, base 36, always 9 digits, so that keys sort by time.
 import type { DriverState } from '../../../src/driver/contract.js';
 import { z } from '../../../src/driver/settings.js';
-import { deleteOldest } from '../bounded-map.js';
+import { boundedMap } from '../../../src/driver/shared/bounded-map.js';
 import { type AssembledText, join, type StoredPart } from './join-parts.js';
 import { hash, type Place, type Segment } from './segment.js';
 
@@ -40,7 +40,7 @@ export class Reassembly {
   readonly #driverState: DriverState;
   readonly #timeoutMs: number;
   /** Per base, the last completed group and its parts, each as a short hash. */
-  readonly #completed = new Map<string, { group: string; parts: ReadonlyMap<number, string> }>();
+  readonly #completed = boundedMap<{ group: string; parts: ReadonlyMap<number, string> }>(MOST_COMPLETED);
 
   constructor(driverState: DriverState, timeoutMs: number) {
     this.#driverState = driverState;
@@ -156,9 +156,7 @@ export class Reassembly {
   }
 
   #rememberCompleted(base: string, group: string, parts: ReadonlyMap<number, string>): void {
-    this.#completed.delete(base);
     this.#completed.set(base, { group, parts: new Map([...parts].map(([number, bytes]) => [number, short(bytes)])) });
-    deleteOldest(this.#completed, MOST_COMPLETED);
   }
 }
 

@@ -1,4 +1,4 @@
-// What Smpp promises on the way in, against an SMSC that misbehaves.
+// Receiving, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createDriverState } from '../../../test/fixtures/driver-state.js';
 import { manualClock } from '../../../test/fixtures/manual-clock.js';
@@ -34,7 +34,7 @@ function part(number: number, total: number, words: string, reference = 7) {
   return bytes(Buffer.concat([header, Buffer.from(words)]), { esm_class: 0x40, data_coding: 0 });
 }
 
-describe('what a message says', () => {
+describe('the text of a message', () => {
   it.each([
     ['the 7-bit alphabet with its extension', 0, Buffer.from([0x1b, 0x65, 0x00, 0x1b, 0x28, 0x02, 0x41]), '€@{$A'],
     ['Latin-1', 3, Buffer.from('déjà çà', 'latin1'), 'déjà çà'],
@@ -59,7 +59,7 @@ describe('what a message says', () => {
     expect(await answer).toBe(0);
   });
 
-  it('in no alphabet at all is refused for good', async () => {
+  it('that is binary is rejected for good', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     const behind = gateway.next();
@@ -70,9 +70,9 @@ describe('what a message says', () => {
 
   it.each([
     ['longer than the message', Buffer.from([200, 0, 3, 1, 2]), 'its header is longer'],
-    ['with part 7 of 5', Buffer.from([5, 0, 3, 1, 5, 7, 0x41]), 'said to be part 7 of 5'],
-    ['with part 0 of 2', Buffer.from([5, 0, 3, 1, 2, 0, 0x41]), 'said to be part 0 of 2'],
-    ['with part 1 of 0', Buffer.from([5, 0, 3, 1, 0, 1, 0x41]), 'said to be part 1 of 0'],
+    ['with part 7 of 5', Buffer.from([5, 0, 3, 1, 5, 7, 0x41]), 'says part 7 of 5'],
+    ['with part 0 of 2', Buffer.from([5, 0, 3, 1, 2, 0, 0x41]), 'says part 0 of 2'],
+    ['with part 1 of 0', Buffer.from([5, 0, 3, 1, 0, 1, 0x41]), 'says part 1 of 0'],
   ])('behind a header %s arrives with a note', async (_name, data, note) => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
@@ -80,7 +80,7 @@ describe('what a message says', () => {
     expect((await gateway.next()).content?.notes).toEqual([expect.stringContaining(note)]);
   });
 
-  it('comes on whichever bind it comes', async () => {
+  it('is accepted on every kind of bind', async () => {
     const { smsc, open } = await smscWith({ transceiverStatus: 0x0d });
     const gateway = await open();
     await open({}, { direction: 'O' });
@@ -91,8 +91,8 @@ describe('what a message says', () => {
   });
 });
 
-describe('two messages with the same words', () => {
-  it('one right after the other are two', async () => {
+describe('two messages with the same text', () => {
+  it('directly after each other are two', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     const answers = [smsc.deliver(text('Ok')), smsc.deliver(text('Ok'))];
@@ -103,7 +103,7 @@ describe('two messages with the same words', () => {
     expect(await Promise.all(answers)).toEqual([0, 0]);
   });
 
-  it('the second after the first was answered are two', async () => {
+  it('are two when the first was answered', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     for (let time = 0; time < 2; time++) {
@@ -114,7 +114,7 @@ describe('two messages with the same words', () => {
     expect(gateway.driverState.keys('confirmed')).toHaveLength(2);
   });
 
-  it('the second after the patience of the SMSC are one, answered twice', async () => {
+  it('are one, answered twice, when the SMSC had waited long enough', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     const gateway = await open({}, { clock });
@@ -128,7 +128,7 @@ describe('two messages with the same words', () => {
     expect(await Promise.all(answers)).toEqual([0, 0]);
   });
 
-  it('the second after the connection of the first broke are one, on another bind, too', async () => {
+  it('are one when the connection of the first was lost, also on another bind', async () => {
     const { smsc, open } = await smscWith({ transceiverStatus: 0x0d });
     const gateway = await open();
     await open({}, { direction: 'O' });
@@ -142,7 +142,7 @@ describe('two messages with the same words', () => {
     expect(await answer).toBe(0);
   });
 
-  it('on two connections that both live are two', async () => {
+  it('on two open connections are two', async () => {
     const { smsc, open } = await smscWith({ transceiverStatus: 0x0d });
     const gateway = await open();
     await open({}, { direction: 'O' });
@@ -153,15 +153,15 @@ describe('two messages with the same words', () => {
     expect(await Promise.all(answers)).toEqual([0, 0]);
   });
 
-  it('the second after a broken link are one: the confirm fails until it comes again, and then is the answer', async () => {
+  it('are one after a lost connection: confirming fails until the SMSC delivers it again', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     void smsc.deliver(text('Ok'));
     const first = await gateway.next();
     smsc.dropAll();
-    await expect(gateway.next()).rejects.toThrow('the link to the SMSC is lost');
+    await expect(gateway.next()).rejects.toThrow('the connection to the SMSC is lost');
     gateway.driverState.acknowledge(first);
-    await expect(first.confirm()).rejects.toThrow('the SMSC has to send it again');
+    await expect(first.confirm()).rejects.toThrow('the SMSC has to deliver the message again');
     await gateway.close();
     const again = await open({}, { driverState: gateway.driverState });
     const answer = smsc.deliver(text('Ok'));
@@ -172,15 +172,15 @@ describe('two messages with the same words', () => {
   });
 });
 
-describe('an answer that may not have been heard', () => {
-  it('because the link broke: the message once more is told yes and is no new one; after that it is', async () => {
+describe('a response that the SMSC may not have read', () => {
+  it('after a lost connection: the repeated message is accepted and dropped, the next equal one is new', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     void smsc.deliver(text('Ok'));
     expect(await gateway.take()).toBe('Ok');
     const asked = gateway.next();
     smsc.dropAll();
-    await expect(asked).rejects.toThrow('the link to the SMSC is lost');
+    await expect(asked).rejects.toThrow('the connection to the SMSC is lost');
     await gateway.close();
     const again = await open({}, { driverState: gateway.driverState });
     const taken = again.take();
@@ -191,7 +191,7 @@ describe('an answer that may not have been heard', () => {
     expect(again.driverState.records.size).toBe(2);
   });
 
-  it('but was, as a later enquire_link shows: the message once more is a new one', async () => {
+  it('but has read, as a later enquire_link shows: an equal message is a new one', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     const gateway = await open({ EnquireLinkSeconds: 5 }, { clock });
@@ -201,13 +201,13 @@ describe('an answer that may not have been heard', () => {
     const asked = gateway.next();
     await clock.advance(5_000);
     await waitFor('an enquire_link', () => smsc.enquired === 1);
-    // Its answer is read before this message, because it was written before it.
+    // The response to enquire_link comes before this message on the same connection.
     const other = smsc.deliver(text('other'));
     await (await asked).confirm();
     await other;
     const lost = gateway.next();
     smsc.dropAll();
-    await expect(lost).rejects.toThrow('the link to the SMSC is lost');
+    await expect(lost).rejects.toThrow('the connection to the SMSC is lost');
     await gateway.close();
     const again = await open({}, { driverState: gateway.driverState, clock });
     void smsc.deliver(text('Ok'));
@@ -216,14 +216,14 @@ describe('an answer that may not have been heard', () => {
   });
 });
 
-describe('a message that nobody can take now', () => {
-  it('is left to the SMSC while only an O gateway runs', async () => {
+describe('a message that cannot be accepted now', () => {
+  it('stays at the SMSC while only an O gateway runs', async () => {
     const { smsc, open } = await smscWith();
     await open({}, { direction: 'O' });
     expect(await smsc.deliver(text('for nobody'))).toBe(0x64);
   });
 
-  it('is left to the SMSC when the journal cannot be asked', async () => {
+  it('stays at the SMSC while the journal cannot be read', async () => {
     const { smsc, open } = await smscWith();
     const driverState = { ...createDriverState(), byFingerprint: () => Promise.reject(new Error('disk full')) };
     const gateway = await open({}, { driverState });
@@ -233,7 +233,7 @@ describe('a message that nobody can take now', () => {
     expect(await answer).toBe(0x64);
   });
 
-  it('is left to the SMSC when the gateway closes', async () => {
+  it('stays at the SMSC when the gateway closes', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     const answer = smsc.deliver(text('too late'));
@@ -242,7 +242,7 @@ describe('a message that nobody can take now', () => {
     expect(await answer).toBe(0x64);
   });
 
-  it('goes to the gateway with its number when there are several', async () => {
+  it('goes to the gateway with its number among several', async () => {
     const { smsc, open } = await smscWith();
     const [one, two] = [await open({ SourceAddress: '11111' }), await open({ SourceAddress: '12345' })];
     const asked = one.next();
@@ -255,7 +255,7 @@ describe('a message that nobody can take now', () => {
 });
 
 describe('bytes that are no PDU', () => {
-  it('of a known length are refused, and what follows is read', async () => {
+  it('with a possible length are rejected, and the next PDU is read', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     const broken = Buffer.alloc(24);
@@ -263,14 +263,14 @@ describe('bytes that are no PDU', () => {
     broken.writeUInt32BE(5, 4);
     broken.writeUInt32BE(77, 12);
     smsc.raw(broken);
-    await waitFor('the refusal', () => smsc.nacks.length === 1);
+    await waitFor('the rejection', () => smsc.nacks.length === 1);
     expect(smsc.nacks).toEqual([2]);
     const answer = smsc.deliver(text('fine'));
     expect(await gateway.take()).toBe('fine');
     expect(await answer).toBe(0);
   });
 
-  it.each([0, 15, 0x7fffffff])('that say a length of %i end the link, and a new one is made', async (length) => {
+  it.each([0, 15, 0x7fffffff])('with a length of %i end the connection, and a new one is opened', async (length) => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     const asked = gateway.next();
@@ -285,7 +285,7 @@ describe('bytes that are no PDU', () => {
 });
 
 describe('a long message', () => {
-  it('is answered part by part once they are kept, and outlives a restart', async () => {
+  it('is answered part by part when the part is stored, and outlives a restart', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     const asked = gateway.next().catch(() => undefined);
@@ -307,10 +307,10 @@ describe('a long message', () => {
       expect(await gateway.driverState.listRecords(collection, '', 10)).toEqual([]);
   });
 
-  it('whose part cannot be kept is left to the SMSC', async () => {
+  it('stays at the SMSC when its part cannot be stored', async () => {
     const { smsc, open } = await smscWith();
     const driverState = createDriverState();
-    const full = { ...driverState, keep: () => Promise.reject(new Error('disk full')) };
+    const full = { ...driverState, putRecords: () => Promise.reject(new Error('disk full')) };
     const gateway = await open({}, { driverState: full });
     const asked = gateway.next();
     const answer = smsc.deliver(part(1, 2, 'one '));
@@ -318,7 +318,7 @@ describe('a long message', () => {
     expect(await answer).toBe(0x64);
   });
 
-  it('with parts missing is handed over after the timeout, the gaps marked in their places', async () => {
+  it('with missing parts is handed over after the timeout, with the gaps marked', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     const gateway = await open({ PartsTimeoutSeconds: 60 }, { clock });
@@ -336,7 +336,7 @@ describe('a long message', () => {
     expect(await gateway.driverState.listRecords('parts', '', 10)).toEqual([]);
   });
 
-  it('that was complete is not begun again by a part that comes once more', async () => {
+  it('that was complete does not start again with a repeated part', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     const gateway = await open({ PartsTimeoutSeconds: 60 }, { clock });
@@ -352,7 +352,7 @@ describe('a long message', () => {
     expect((await asked).content?.text).toBe('the next one');
   });
 
-  it('with the reference of one that lost a part is a message of its own, even in the same moment', async () => {
+  it('with the reference of a message that lost a part is a message of its own', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open({}, { clock: manualClock() });
     const taken = gateway.take();

@@ -3,7 +3,7 @@
 // has read it. The cache outlives sessions, because a lost connection ends a session. It does not outlive the process:
 // after a restart a message may arrive twice, which is better than never.
 import type { GatewayContext } from '../../../src/driver/contract.js';
-import { deleteOldest } from '../bounded-map.js';
+import { type BoundedMap, boundedMap } from '../../../src/driver/shared/bounded-map.js';
 import type { Pdu } from '../pdu/pdu.js';
 import { STATUS } from '../pdu/status.js';
 import type { Connection } from '../session/connection.js';
@@ -16,12 +16,10 @@ import type { SmppSettings } from '../settings.js';
 export const REDELIVERY_AFTER_MS = 5_000;
 /** After this long, ms, an equal message is a new one, whatever became of the earlier one: rather twice than never. */
 export const REDELIVERY_WITHIN_MS = 3_600_000;
-/** Different messages remembered for a gateway, at least; the oldest are deleted first. */
+/** Different messages remembered for a gateway. */
 const MOST_MESSAGES = 20_000;
 /** Responses to equal messages remembered. More of them within an hour come from a machine, where a duplicate does no harm. */
 const MOST_EQUAL = 100;
-/** Positive responses between two searches for those that are not needed any more. */
-const PRUNE_EVERY = 1_000;
 
 /** One delivery of a message by the SMSC. */
 export interface Delivery {
@@ -41,8 +39,7 @@ interface PositiveResponse {
 }
 
 interface CachedResponses {
-  readonly byHash: Map<string, readonly PositiveResponse[]>;
-  count: number;
+  readonly byHash: BoundedMap<readonly PositiveResponse[]>;
   usedAt: number;
 }
 
@@ -86,22 +83,9 @@ export class ResponseCache {
   #add(hash: string, response: PositiveResponse): void {
     const { byHash } = this.#cached;
     const now = response.respondedAt;
-    this.#cached.count += 1;
     this.#cached.usedAt = now;
-    if (this.#cached.count % PRUNE_EVERY === 0) this.#prune(now);
     const equal = (byHash.get(hash) ?? []).filter((other) => isNeeded(other, now)).slice(1 - MOST_EQUAL);
-    byHash.delete(hash);
     byHash.set(hash, [...equal, response]);
-  }
-
-  /** From the oldest message on, until one is still needed. */
-  #prune(now: number): void {
-    const { byHash } = this.#cached;
-    for (const [hash, responses] of byHash) {
-      if (responses.some((response) => isNeeded(response, now))) break;
-      byHash.delete(hash);
-    }
-    deleteOldest(byHash, MOST_MESSAGES);
   }
 }
 
@@ -109,7 +93,7 @@ export class ResponseCache {
 function cachedIn(caches: Map<string, CachedResponses>, key: string, now: number): CachedResponses {
   for (const [other, { usedAt }] of caches)
     if (other !== key && now - usedAt > REDELIVERY_WITHIN_MS) caches.delete(other);
-  const cached = caches.get(key) ?? { byHash: new Map(), count: 0, usedAt: now };
+  const cached = caches.get(key) ?? { byHash: boundedMap(MOST_MESSAGES), usedAt: now };
   caches.set(key, cached);
   return cached;
 }

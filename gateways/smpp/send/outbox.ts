@@ -174,7 +174,9 @@ export class Outbox {
   /** A process that was killed could not store what it had sent, so the lookup does. */
   async #matchReceipts({ message, parts }: Lookup, attempt: Attempt): Promise<void> {
     const answered = (await this.#responsesTo(message)).find((one) => one.attempt === attempt.number)?.ids;
-    const missing = parts.map((part, at) => ({ ...part, number: at + 1 })).filter(({ number }) => !answered?.has(number));
+    const missing = parts
+      .map((part, at) => ({ ...part, number: at + 1 }))
+      .filter(({ number }) => !answered?.has(number));
     await this.#add(this.#describe(message, attempt, missing, parts.length));
   }
 
@@ -195,7 +197,8 @@ export class Outbox {
     const { state, detail } = receipt;
     const report = (of: string): DeliveryReceipt => ({ id: of, state, at: clock.now(), detail });
     await reportReceipts(alias === undefined ? [report(id)] : [report(id), report(alias)]);
-    if (!isKnown && alias === undefined && !isContested) await unanswered.addReceipt(unmatched(pdu, id, receipt, clock.now()));
+    if (!isKnown && alias === undefined && !isContested)
+      await unanswered.addReceipt(unmatched(pdu, id, receipt, clock.now()));
     await this.#storeFormat();
   }
 

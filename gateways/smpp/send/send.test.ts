@@ -1,4 +1,4 @@
-// What Smpp promises on the way out, against an SMSC that misbehaves.
+// Sending, against an SMSC that misbehaves.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DeliveryReceipt } from '../../../src/driver/contract.js';
 import { attemptOf, certificate, outboundText, tempDir } from '../../../test/conformance/context.js';
@@ -32,7 +32,7 @@ describe('a long text', () => {
     ['Udh', 'esm_class', 0x40],
     ['Sar', 'sar_total_segments', 3],
     ['Payload', 'esm_class', 0],
-  ])('goes out whole by %s', async (LongMessages, field, value) => {
+  ])('is sent whole by %s', async (LongMessages, field, value) => {
     const { smsc, open } = await smscWith();
     const outcome = await (await open({ LongMessages })).send(outboundText(LONG));
     expect(outcome.kind).toBe('sent');
@@ -41,7 +41,7 @@ describe('a long text', () => {
     expect(smsc.submits).toHaveLength(LongMessages === 'Payload' ? 1 : 3);
   });
 
-  it('of Latin-1 letters goes out in Latin-1 only when that is set', async () => {
+  it('of Latin-1 letters is sent in Latin-1 only with that setting', async () => {
     const { smsc, open } = await smscWith();
     const text = 'Ação é útil';
     const gateway = await open({ Latin1: true });
@@ -54,13 +54,13 @@ describe('a long text', () => {
     ]);
   });
 
-  it('of which a part was refused is rejected, with what was taken and why the rest was not', async () => {
+  it('with a rejected part is rejected, with the number of accepted parts and the reason', async () => {
     const { smsc, open } = await smscWith();
     smsc.script = (_, count) => (count === 2 ? { status: 0x45 } : undefined);
     const outcome = await (await open({ WindowSize: 1 })).send(outboundText(LONG));
     expect(outcome).toMatchObject({
       kind: 'rejected',
-      detail: expect.stringMatching(/^1 of 3 parts were taken, part 2 was not: ESME_RSUBMITFAIL \(0x00000045\)/),
+      detail: expect.stringMatching(/^1 of 3 parts were accepted, part 2 was not: ESME_RSUBMITFAIL \(0x00000045\)/),
     });
     expect(smsc.asked).toBe(2);
   });
@@ -79,7 +79,7 @@ describe('the sender and the recipient', () => {
     expect([fields?.dest_addr_ton, fields?.dest_addr_npi]).toEqual([1, 1]);
   });
 
-  it('have the type of number and the numbering plan of the settings, where those are given', async () => {
+  it('have the type of number and the numbering plan of the settings', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open({ SourceTon: 3, SourceNpi: 8, DestTon: 2, DestNpi: 9 });
     for (const from of ['12345', 'MyShop']) await gateway.send(outboundText('hello', '+420777123456', from));
@@ -94,7 +94,7 @@ describe('the sender and the recipient', () => {
     expect(smsc.submits).toHaveLength(2);
   });
 
-  it('who has opted out, as a code of the carrier says, are rejected and named as such', async () => {
+  it('is rejected as opted out on a status that the settings list', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open({ OptedOutStatus: [0x411, 0x14] });
     const statuses = [0x411, 0x14, 0x0b];
@@ -109,7 +109,7 @@ describe('the sender and the recipient', () => {
     expect(smsc.asked).toBe(3);
   });
 
-  it('that no SMSC can take are refused before anything is sent', async () => {
+  it('that no SMSC accepts are rejected before anything is sent', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     for (const to of ['řeka', '+1234567890123456789012'])
@@ -119,7 +119,7 @@ describe('the sender and the recipient', () => {
 });
 
 describe('the pace', () => {
-  it('counts parts: a message of three takes three seconds at one a second', async () => {
+  it('counts parts: three parts need three seconds at one a second', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     const gateway = await open({ MaxPerSecond: 1 }, { clock });
@@ -135,7 +135,7 @@ describe('the pace', () => {
     expect((await sending).kind).toBe('sent');
   });
 
-  it('keeps no more parts without an answer than the window has places', async () => {
+  it('keeps no more parts without a response than the window allows', async () => {
     const { smsc, open } = await smscWith();
     let answer = () => {};
     const after = new Promise<void>((resolve) => {
@@ -165,7 +165,7 @@ describe('the pace', () => {
   });
 
   it.each([0x58, 0x14])(
-    'waits longer each time for as long as %i comes, then the message is deferred',
+    'waits longer each time while the SMSC answers %i, then the message is deferred',
     async (status) => {
       const clock = manualClock();
       const { smsc, open } = await smscWith();
@@ -178,7 +178,7 @@ describe('the pace', () => {
       const attempt = attemptOf();
       const sending = gateway.send(outboundText('hello'), attempt);
       while (tries.length < 4) {
-        // A whole exchange between two steps of the clock, so that what was to be sent by then has come.
+        // A whole exchange between two steps of the clock, so that everything due by then has come.
         await smsc.deliver(deliverFields('1', '2', { short_message: 'x' }));
         await clock.advance(100);
       }
@@ -194,24 +194,24 @@ describe('the pace', () => {
   );
 });
 
-describe('a lost link', () => {
-  it('before submit_sm is deferred with the reason; it is made again by itself', async () => {
+describe('a lost connection', () => {
+  it('before submit_sm defers the message with the reason; the gateway binds again by itself', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     smsc.bindStatus = 0x0d;
     smsc.dropAll();
-    await waitFor('the link to be gone', () => smsc.binds().length === 0);
+    await waitFor('the connection to be gone', () => smsc.binds().length === 0);
     expect(await gateway.send(outboundText('now'))).toMatchObject({
       kind: 'deferred',
       detail: expect.stringContaining('ESME_RBINDFAIL'),
     });
     smsc.bindStatus = 0;
-    await waitFor('the link to be back', () => smsc.binds().length === 1);
+    await waitFor('the connection to be back', () => smsc.binds().length === 1);
     expect((await gateway.send(outboundText('again'))).kind).toBe('sent');
     expect(smsc.submits.map(({ text }) => text)).toEqual(['again']);
   });
 
-  it('that only stopped talking is found out by enquire_link', async () => {
+  it('without a reset is found by enquire_link', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     const gateway = await open({ EnquireLinkSeconds: 20 }, { clock });
@@ -221,14 +221,14 @@ describe('a lost link', () => {
     await clock.advance(20_000);
     await waitFor('another one', () => smsc.enquired === 2);
     await clock.advance(10_000);
-    await waitFor('the link to be given up', () => smsc.binds().length === 0);
+    await waitFor('the connection to be closed', () => smsc.binds().length === 0);
     smsc.deaf = false;
     await clock.advance(2_000);
     await waitFor('a new one', () => smsc.binds().length === 1);
     expect((await gateway.send(outboundText('alive'))).kind).toBe('sent');
   });
 
-  it('of an O gateway alone is made again, and its receipts come', async () => {
+  it('of an O gateway alone is opened again, and its receipts come', async () => {
     const { smsc, open } = await smscWith({ transceiverStatus: 0x0d });
     const gateway = await open();
     expect(smsc.binds()).toEqual(['receiver', 'transmitter']);
@@ -245,8 +245,8 @@ describe('a lost link', () => {
   });
 });
 
-describe('an answer that comes late', () => {
-  it('leaves the message unknown, and a lookup finds it by the id of the late answer', async () => {
+describe('a late response', () => {
+  it('leaves the outcome unknown, and a lookup finds the message by the id of the late response', async () => {
     const { smsc, open } = await smscWith();
     let answer = () => {};
     const after = new Promise<void>((resolve) => {
@@ -260,21 +260,24 @@ describe('an answer that comes late', () => {
     await waitFor('all parts', () => smsc.submits.length === 3);
     attempt.abort();
     expect(await sending).toMatchObject({ kind: 'unknown' });
-    await waitFor('the answers that came to be kept', async () => {
+    await waitFor('the early responses to be stored', async () => {
       const outcome = await gateway.lookup(message);
       return outcome !== 'not found' && outcome.kind === 'unknown' && outcome.detail.includes('for 2 of 3 parts');
     });
     answer();
-    const found = await waitFor('the answer to be kept', async () => {
+    const found = await waitFor('the late response to be stored', async () => {
       const outcome = await gateway.lookup(message);
       return outcome !== 'not found' && outcome.kind === 'sent' && outcome;
     });
-    expect(found).toMatchObject({ ids: ['2001', '2002', '2003'], detail: 'the answer came late; query_sm: DELIVRD' });
+    expect(found).toMatchObject({
+      ids: ['2001', '2002', '2003'],
+      detail: 'settled after the attempt; query_sm: DELIVRD',
+    });
   });
 });
 
 describe('receipts', () => {
-  it('are answered as often as they come, and reported as often: the journal sorts them out', async () => {
+  it('are answered and reported as often as they come: the journal sorts them out', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();
     await gateway.send(outboundText('one'));
@@ -287,7 +290,7 @@ describe('receipts', () => {
     ]);
   });
 
-  it('that the journal cannot take are left to the SMSC', async () => {
+  it('that the journal cannot store stay at the SMSC', async () => {
     const { smsc, open } = await smscWith();
     const receipts: DeliveryReceipt[] = [];
     receipts.push = () => {
@@ -298,7 +301,7 @@ describe('receipts', () => {
     expect(await smsc.deliver(deliverFields('1', '2', { esm_class: 4, short_message: text }))).toBe(0x64);
   });
 
-  it('while only an I gateway runs are left to the SMSC, but not for ever', async () => {
+  it('stay at the SMSC while only an I gateway runs, but not for ever', async () => {
     const clock = manualClock();
     const { smsc, open } = await smscWith();
     await open({}, { direction: 'I', clock });
@@ -308,7 +311,7 @@ describe('receipts', () => {
     expect(await smsc.deliver(receipt)).toBe(0);
   });
 
-  it('are not asked for when they are not wanted', async () => {
+  it('are not requested without that setting', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open({ Receipts: false });
     await gateway.send(outboundText('one'));
@@ -316,7 +319,7 @@ describe('receipts', () => {
   });
 });
 
-it('speaks TLS, and refuses a certificate that nobody vouches for', async () => {
+it('uses TLS, and rejects a certificate that it cannot verify', async () => {
   const { dir, remove } = tempDir();
   undo.push(remove);
   const tls = await certificate(dir);

@@ -99,7 +99,9 @@ class PartsSubmission {
     } catch (error) {
       // An encoding fault is one of this message: the connection works, and another attempt would fail in the same way.
       const isEncoding = error instanceof EncodingFault;
-      return this.#fail(isEncoding ? { kind: 'rejected', temporary: false, detail: error.message } : unreachable(error));
+      return this.#fail(
+        isEncoding ? { kind: 'rejected', temporary: false, detail: error.message } : unreachable(error),
+      );
     }
     // In this callback and not after the deadline race: the slot is free at once, and the next part must know the result.
     const response = request.then((pdu) => this.#onResponse(number, pdu));

@@ -1,14 +1,7 @@
 // One bind to an SMSC that is made again whenever it breaks.
 // States: down -> binding -> bound -> down ...; closed is the end. From down, the next attempt starts after a pause with
 // exponential back-off and full jitter; `next()` cuts the pause short, but not below SHORTEST_PAUSE_MS.
-import {
-  type Clock,
-  deadline,
-  GatepostError,
-  type GatewayContext,
-  messageOf,
-  sleep,
-} from '../../../src/driver/contract.js';
+import { deadline, GatepostError, type GatewayContext, messageOf, sleep } from '../../../src/driver/contract.js';
 import { describeStatus, STATUS } from '../pdu/status.js';
 import type { SmppSettings } from '../settings.js';
 import { type Connection, type ConnectionEvents, openConnection } from './connection.js';
@@ -169,7 +162,8 @@ export class Bind {
 
   #onFailure(error: unknown): void {
     const { log } = this.#context;
-    if (!this.#stopping.signal.aborted) log.warn({ role: this.#role, err: messageOf(error) }, 'bind to the SMSC failed');
+    if (!this.#stopping.signal.aborted)
+      log.warn({ role: this.#role, err: messageOf(error) }, 'bind to the SMSC failed');
     this.#rejectWaiters(error);
   }
 

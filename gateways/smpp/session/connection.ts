@@ -195,14 +195,14 @@ class SocketConnection implements Connection {
   }
 
   #onPdu(pdu: Pdu): void {
-    if (!pdu.isResponse) return this.#onRequest(pdu);
+    if (!pdu.isResponse) return void this.#onRequest(pdu);
     if (pdu.flaw !== undefined) this.#events.onMalformed(pdu.flaw);
     const pending = this.#takePending(pdu.sequence);
     if (!pending) return;
     const mismatch = mismatchOf(pending.command, pdu);
     if (mismatch !== undefined) {
       this.#events.onMalformed(mismatch);
-      return pending.reject(new ConnectionLost(mismatch, true));
+      return void pending.reject(new ConnectionLost(mismatch, true));
     }
     this.#responsesRead = Math.max(this.#responsesRead, pending.responsesBefore);
     pending.resolve(pdu);
@@ -218,14 +218,14 @@ class SocketConnection implements Connection {
     }
     if (pdu.command === 'unknown') {
       this.#events.onMalformed('a request with an unknown command id');
-      return this.#write(encode('generic_nack', pdu.sequence, STATUS.invalidCommand));
+      return void this.#write(encode('generic_nack', pdu.sequence, STATUS.invalidCommand));
     }
     this.#events.onRequest(pdu, this);
   }
 
   #onMalformed(error: Malformed): void {
     this.#events.onMalformed(error.message);
-    if (error.isRequest) return this.#write(encode('generic_nack', error.sequence, STATUS.invalidLength));
+    if (error.isRequest) return void this.#write(encode('generic_nack', error.sequence, STATUS.invalidLength));
     // The response will not come a second time, so its request must not wait for it.
     const why = `a response that cannot be decoded (${error.message})`;
     this.#takePending(error.sequence)?.reject(new ConnectionLost(why, true));

@@ -1,4 +1,4 @@
-// What Smpp does with input that cannot be: a clear answer, counted, and what follows is read as ever.
+// Impossible input of the SMSC: a clear response, a count, and everything after it is read as usual.
 import { afterEach, expect, it } from 'vitest';
 import { waitFor } from '../../../test/fixtures/wait-for.js';
 import { openGateway } from '../../../test/servers/smpp-gateway.js';
@@ -32,11 +32,11 @@ function pdu(id: number, length: number): Buffer {
 
 it.each([
   ['a deliver_sm that ends in the middle', pdu(5, 24), 2, 'malformed'],
-  ['a request of a kind that there is not', pdu(0x4711, 16), 3, 'malformed'],
+  ['a request with an unknown command id', pdu(0x4711, 16), 3, 'malformed'],
 ])('%s', async (_name, bytes, status, reason) => {
   const { smsc, gateway } = await set();
   smsc.raw(bytes);
-  await waitFor('the refusal', () => smsc.nacks.length === 1);
+  await waitFor('the rejection', () => smsc.nacks.length === 1);
   expect([smsc.nacks, gateway.inputRejected]).toEqual([[status], [reason]]);
   void smsc.deliver(deliver({ short_message: 'fine' }));
   expect(await gateway.take()).toBe('fine');
@@ -46,13 +46,13 @@ it.each([
 it('a bind of the SMSC to us', async () => {
   const { smsc, gateway } = await set();
   smsc.raw(pdu(9, 23));
-  await waitFor('the refusal', () => gateway.inputRejected.length === 1);
+  await waitFor('the rejection', () => gateway.inputRejected.length === 1);
   expect(gateway.inputRejected).toEqual(['unknown_command']);
   void smsc.deliver(deliver({ short_message: 'fine' }));
   expect(await gateway.take()).toBe('fine');
 });
 
-it('a length that cannot be', async () => {
+it('an impossible length', async () => {
   const { smsc, gateway } = await set();
   const asked = gateway.next();
   smsc.raw(pdu(0x7fffffff, 16).fill(0xff, 0, 4));
@@ -60,14 +60,14 @@ it('a length that cannot be', async () => {
   expect(gateway.inputRejected).toEqual(['malformed']);
 });
 
-it('a message that is no text', async () => {
+it('a binary message', async () => {
   const { smsc, gateway } = await set();
   void gateway.next().catch(() => undefined);
   expect(await smsc.deliver(deliver({ short_message: Buffer.from([1, 2, 3]), data_coding: 4 }))).toBe(0x66);
   expect(gateway.inputRejected).toEqual(['binary']);
 });
 
-it('a header that cannot be: counted once, and the text arrives', async () => {
+it('an impossible header: counted once, and the text arrives', async () => {
   const { smsc, gateway } = await set();
   const short_message = Buffer.from([5, 0, 3, 1, 5, 7, 0x41]);
   void smsc.deliver(deliver({ short_message, esm_class: 0x40, data_coding: 0 }));
@@ -75,7 +75,7 @@ it('a header that cannot be: counted once, and the text arrives', async () => {
   expect(gateway.inputRejected).toEqual(['bad_header']);
 });
 
-it('a receipt that names no message: taken, or it would block the others', async () => {
+it('a receipt that names no message: accepted, because it would block the others', async () => {
   const { smsc, gateway } = await set('O');
   expect(await smsc.deliver(deliver({ short_message: 'stat:DELIVRD', esm_class: 4 }))).toBe(0);
   expect([gateway.inputRejected, gateway.receipts]).toEqual([['malformed'], []]);

@@ -1,4 +1,4 @@
-// What Smpp makes of answers that are not as they should be: never more than they say, and never less.
+// Responses of the SMSC that do not fit the standard.
 import { afterEach, describe, expect, it } from 'vitest';
 import { contextOf, outboundText } from '../../../test/conformance/context.js';
 import { manualClock } from '../../../test/fixtures/manual-clock.js';
@@ -7,8 +7,8 @@ import { openGateway } from '../../../test/servers/smpp-gateway.js';
 import { deliverFields, startSmsc } from '../../../test/servers/smsc.js';
 import { smpp } from '../driver.js';
 import { decode, encode } from '../pdu/pdu.js';
-import { answersOf, type Pushed } from '../receive/response-cache.js';
-import type { Wire } from './connection.js';
+import { type Delivery, ResponseCache } from '../receive/response-cache.js';
+import type { Connection } from './connection.js';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -33,16 +33,16 @@ function pdu(id: number, status: number, sequence: number, body: string | Buffer
 const NACK = 0x80000000;
 const SUBMIT_RESP = 0x80000004;
 
-describe('an answer to submit_sm that says neither yes nor no', () => {
+describe('a response to submit_sm that neither accepts nor rejects', () => {
   it.each([
     ['a generic_nack with status 0', NACK, '', 'a generic_nack with status 0'],
-    ['that to a data_sm', 0x80000103, '2001\0', 'a data_sm_resp'],
-    ['that to a deliver_sm', 0x80000005, '\0', 'a deliver_sm_resp'],
-    ['that to nothing there is', 0x80004711, '', 'a unknown'],
-  ])('%s: the message is unknown, and nothing is sent again', async (_name, id, body, words) => {
+    ['a response to a data_sm', 0x80000103, '2001\0', 'a data_sm_resp'],
+    ['a response to a deliver_sm', 0x80000005, '\0', 'a deliver_sm_resp'],
+    ['a response to no known command', 0x80004711, '', 'a unknown'],
+  ])('%s: the outcome is unknown, and nothing is sent again', async (_name, id, body, words) => {
     const { smsc, gateway } = await set();
     smsc.script = () => ({ raw: (sequence) => pdu(id, 0, sequence, body) });
-    const detail = expect.stringContaining(`${words} in place of an answer to submit_sm`);
+    const detail = expect.stringContaining(`${words} instead of a response to submit_sm`);
     expect(await gateway.send(outboundText('hello'))).toMatchObject({ kind: 'unknown', detail });
     expect([smsc.asked, gateway.inputRejected]).toEqual([1, ['malformed']]);
     smsc.script = () => undefined;
@@ -50,12 +50,12 @@ describe('an answer to submit_sm that says neither yes nor no', () => {
   });
 });
 
-describe('a refusal', () => {
+describe('a rejection', () => {
   it.each([
     ['by generic_nack', NACK, 3, '', /^ESME_RINVCMDID/],
-    ['with a body that cannot be read', SUBMIT_RESP, 0x0b, 'abc', /^ESME_RINVDSTADR/],
+    ['with a body that cannot be decoded', SUBMIT_RESP, 0x0b, 'abc', /^ESME_RINVDSTADR/],
     ['with an optional parameter that is cut off', SUBMIT_RESP, 0x0b, 'abc\0\0', /^ESME_RINVDSTADR/],
-  ])('%s is one', async (_name, id, status, body, words) => {
+  ])('%s counts', async (_name, id, status, body, words) => {
     const { smsc, gateway } = await set();
     smsc.script = () => ({ raw: (sequence) => pdu(id, status, sequence, body) });
     const outcome = await gateway.send(outboundText('hello'));
@@ -63,12 +63,12 @@ describe('a refusal', () => {
   });
 });
 
-describe('a message that was taken', () => {
+describe('an accepted message', () => {
   it.each([
     ['with an id without its final NUL', (id: string) => id, 1],
     ['with half an optional parameter behind the id', (id: string) => `${id}\0\x04`, 1],
     ['with an id as it should be', (id: string) => `${id}\0`, 0],
-  ])('%s is sent, and its receipt is heard', async (_name, write, malformed) => {
+  ])('%s is sent, and its receipt is reported', async (_name, write, malformed) => {
     const { smsc, gateway } = await set();
     smsc.script = () => ({ raw: (sequence, id) => pdu(SUBMIT_RESP, 0, sequence, write(id)) });
     expect(await gateway.send(outboundText('hello'))).toMatchObject({ kind: 'sent', deliverySystemId: '2001' });
@@ -88,48 +88,51 @@ describe('a message that was taken', () => {
   });
 });
 
-it('a strange answer to enquire_link is a sign of life', async () => {
+it('an unexpected response to enquire_link shows that the SMSC is alive', async () => {
   const clock = manualClock();
   const { smsc, gateway } = await set(clock);
   smsc.deaf = true;
   await clock.advance(30_000);
   await waitFor('an enquire_link', () => smsc.enquired === 1);
   smsc.raw(pdu(NACK, 0, 2));
-  await waitFor('the answer to be read', () => gateway.inputRejected.length === 1);
+  await waitFor('the response to be read', () => gateway.inputRejected.length === 1);
   await clock.advance(11_000);
   expect(smsc.binds()).toHaveLength(1);
 });
 
-describe('the memory of our own answers', () => {
-  const push = (wire: Wire): Pushed => ({ pdu: decode(encode('deliver_sm', 1, 0)), wire, hash: 'the same', at: 0 });
+describe('the cache of our responses', () => {
+  const delivery = (connection: Connection): Delivery => ({
+    pdu: decode(encode('deliver_sm', 1, 0)),
+    connection,
+    hash: 'the same',
+    at: 0,
+  });
 
-  it('does not grow with messages that are all alike', () => {
+  it('does not grow with messages that are all equal', () => {
     const clock = manualClock(0);
-    const settings = { Host: 'alike.test', SystemId: 'desk', Password: 'secret12' };
-    const answers = answersOf(contextOf(smpp, settings, { clock }));
-    let answered = 0;
-    const state = { open: true, read: 0 };
-    const wire: Wire = {
-      get open() {
-        return state.open;
+    const settings = { Host: 'equal.test', SystemId: 'desk', Password: 'secret12' };
+    const responses = new ResponseCache(contextOf(smpp, settings, { clock }));
+    let count = 0;
+    let isOpen = true;
+    const connection: Connection = {
+      get isOpen() {
+        return isOpen;
       },
-      get read() {
-        return state.read;
-      },
-      answer: () => {
-        answered += 1;
-        return answered;
+      responsesRead: 0,
+      respond: () => {
+        count += 1;
+        return count;
       },
       request: () => Promise.reject(new Error('not here')),
-      lost: new Promise(() => undefined),
-      enquireEvery: () => undefined,
-      end: async () => undefined,
-      cut: () => undefined,
+      closed: new Promise(() => undefined),
+      startEnquiring: () => undefined,
+      unbind: async () => undefined,
+      destroy: () => undefined,
     };
-    for (let time = 0; time < 1_000; time++) answers.give(push(wire), 0);
-    state.open = false;
+    for (let time = 0; time < 1_000; time++) responses.respond(delivery(connection), 0);
+    isOpen = false;
     let excused = 0;
-    while (answers.isRepeat(push(wire))) excused += 1;
+    while (responses.isRepeat(delivery(connection))) excused += 1;
     expect(excused).toBe(100);
   });
 });

@@ -223,5 +223,6 @@ function driverStateOf(journal: Journal, id: string, direction: 'I' | 'O', renam
     putRecords: (collection, records) => journal.putRecords(id, collection, records),
     listRecords: (collection, prefix, limit) => journal.listRecords(id, collection, prefix, limit),
     deleteRecords: (collection, keys) => journal.deleteRecords(id, collection, keys),
+    isSentId: async (sentId) => (await journal.delivery(id, sentId)) !== null,
   };
 }
