@@ -1,15 +1,9 @@
-// Owns the way to Telnyx's API: one request by fetch, one bounded JSON answer, ended by its signal, the API key for this
-// host alone, and a clear word about whether a request without an answer may have been read.
-import {
-  type Clock,
-  codeOf,
-  type Deadline,
-  deadline,
-  GatepostError,
-  messageOf,
-  raceSignal,
-} from '../../src/driver/contract.js';
+// The way to Telnyx's API: one request, one bounded JSON answer; the API key goes to this host alone.
+import { type Clock, deadline, GatepostError, messageOf } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
+import { type FormData, type HttpClient, type HttpReply, httpClient } from '../../src/driver/shared/http-client.js';
+import { type ProviderClock, providerClock } from '../../src/driver/shared/provider-clock.js';
+import { retryAfterMs } from '../../src/driver/shared/retry-after.js';
 import type { Settings } from './settings.js';
 
 const HOME = 'https://api.telnyx.com/v2';
@@ -17,10 +11,8 @@ const HOME = 'https://api.telnyx.com/v2';
 const MAX_ANSWER = 4 * 1024 * 1024;
 /** Ms within which the API has to answer. */
 const ANSWER_MS = 30_000;
-/** A wait longer than this asked for by Retry-After is taken as this, ms. */
-const LONGEST_WAIT_MS = 3_600_000;
 
-export interface Question {
+export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below the base address, `/faxes`. */
   readonly path: string;
@@ -29,7 +21,7 @@ export interface Question {
   readonly form?: FormData;
 }
 
-export interface Answer {
+export interface ApiAnswer {
   readonly status: number;
   /** The JSON; undefined when there was none, which happens only with errors and empty answers. */
   readonly body: unknown;
@@ -37,148 +29,106 @@ export interface Answer {
 }
 
 export interface Api {
-  /** Resolves with whatever the API answered, errors too. Rejects when there is no answer; see `surelyUnread`. */
-  ask(question: Question, signal: AbortSignal, ms?: number): Promise<Answer>;
-  /** The same for questions that only an answer of 2xx helps: others reject with Refused. */
-  get(question: Question, signal: AbortSignal): Promise<unknown>;
+  /** Resolves with any answer of the API, errors too. Rejects when there is no answer; see `surelyNotSent` of the HTTP client. */
+  request(request: ApiRequest, signal: AbortSignal, ms?: number): Promise<ApiAnswer>;
+  /** The same for requests that only an answer of 2xx helps: any other rejects with ApiRefusal. */
+  get(request: ApiRequest, signal: AbortSignal): Promise<unknown>;
   readonly home: URL;
-  /** A moment of our clock as Telnyx's clock has it, by the dates of its answers: its times are compared with this only. */
-  theirs(at: number): number;
-  close(): void;
+  readonly http: HttpClient;
+  /** Telnyx's clock; the times of its faxes are compared with this clock only. */
+  readonly clock: ProviderClock;
+  close(): Promise<void>;
 }
 
-/** Telnyx answered, and the answer is no. */
-export class Refused extends Error {
-  override readonly name = 'Refused';
-  readonly answer: Answer;
-  constructor(answer: Answer) {
-    super(wordsOf(answer));
+/** An answer that is not 2xx. */
+export class ApiRefusal extends Error {
+  override readonly name = 'ApiRefusal';
+  readonly answer: ApiAnswer;
+  constructor(answer: ApiAnswer) {
+    super(describeAnswer(answer));
     this.answer = answer;
   }
 }
 
 export function openApi({ ApiKey, BaseUrl }: Pick<Settings, 'ApiKey' | 'BaseUrl'>, clock: Clock): Api {
   const home = new URL(BaseUrl ?? HOME);
+  const http = httpClient();
+  const telnyxClock = providerClock(clock);
   const closing = new AbortController();
-  let aheadMs = 0;
 
-  async function exchange(question: Question, due: Deadline): Promise<Answer> {
-    const reply = await fetch(urlOf(home, question), {
-      method: question.method,
-      headers: headersOf(ApiKey, question),
-      body: question.json ? JSON.stringify(question.json) : (question.form ?? null),
-      // Whoever sends us elsewhere does not get the key.
-      redirect: 'manual',
-      signal: due.signal,
-    });
-    const date = Date.parse(reply.headers.get('date') ?? '');
-    if (!Number.isNaN(date)) aheadMs = date - clock.now();
-    const { status } = reply;
-    const retryAfterMs = retryAfter(reply.headers.get('retry-after'), clock.now() + aheadMs);
-    const text = await textOf(reply).catch((error) => {
-      // An error counts even when its explanation was cut off.
-      if (status < 400) throw error;
-      return '';
-    });
-    return { status, body: parsed(text, status), retryAfterMs };
-  }
-
-  const ask: Api['ask'] = async (question, signal, ms = ANSWER_MS) => {
+  const request: Api['request'] = async (asked, signal, ms = ANSWER_MS) => {
     const due = deadline(clock, ms, AbortSignal.any([signal, closing.signal]));
     try {
-      if (due.signal.aborted) throw unread(due.signal.reason);
-      return await raceSignal(exchange(question, due), due.signal, 'asking Telnyx');
-    } catch (error) {
-      throw error instanceof GatepostError ? error : failureOf(error);
+      const reply = await http.request({
+        method: asked.method,
+        url: urlOf(home, asked),
+        headers: headersOf(ApiKey, asked),
+        body: asked.json ? JSON.stringify(asked.json) : asked.form,
+        maxBytes: MAX_ANSWER,
+        signal: due.signal,
+      });
+      telnyxClock.note(reply.headers.date);
+      return answerOf(reply, telnyxClock.now());
     } finally {
       due.dispose();
     }
   };
 
   return {
-    ask,
-    home,
-    theirs: (at) => at + aheadMs,
-    async get(question, signal) {
-      const answer = await ask(question, signal);
-      if (!isGood(answer)) throw new Refused(answer);
+    ...{ request, home, http, clock: telnyxClock },
+    async get(asked, signal) {
+      const answer = await request(asked, signal);
+      if (!isSuccess(answer)) throw new ApiRefusal(answer);
       return answer.body;
     },
-    close: () => closing.abort(new GatepostError('telnyx/closed', 'the gateway is being closed')),
+    close() {
+      closing.abort(new GatepostError('telnyx/closed', 'the gateway is being closed'));
+      return http.close();
+    },
   };
 }
 
-function urlOf(home: URL, { path, query = {} }: Question): URL {
+function urlOf(home: URL, { path, query = {} }: ApiRequest): URL {
   const url = new URL(home.pathname.replace(/\/$/, '') + path, home);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url;
 }
 
-/**
- * Every request has a connection of its own: on one that was used before nobody can tell whether the server closed it
- * before or after it read a POST.
- */
-function headersOf(key: string, { json }: Question): Record<string, string> {
-  const common = { authorization: `Bearer ${key}`, accept: 'application/json', connection: 'close' };
+function headersOf(key: string, { json }: ApiRequest): Record<string, string> {
+  const common = { authorization: `Bearer ${key}`, accept: 'application/json' };
   return json ? { ...common, 'content-type': 'application/json' } : common;
 }
 
-async function textOf(reply: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of reply.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER)
-      throw new GatepostError('telnyx/too-large', `the answer is larger than ${MAX_ANSWER} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** An error counts even when its explanation was cut off. */
+function answerOf({ status, headers, body, cut }: HttpReply, now: number): ApiAnswer {
+  if (cut && status < 400) throw cut;
+  const text = cut ? '' : body.toString('utf8');
+  return { status, body: parse(text, status), retryAfterMs: retryAfterMs(headers['retry-after'], now) };
 }
 
-function parsed(text: string, status: number): unknown {
+function parse(text: string, status: number): unknown {
   if (text.trim() === '') return undefined;
   try {
     return JSON.parse(text);
   } catch {
     if (status >= 300) return undefined;
-    throw new GatepostError('telnyx/no-answer', 'the answer is not one of the Telnyx API');
+    throw notTelnyx();
   }
 }
 
-/** Handshakes that failed: certificates, and servers that speak no TLS. */
-const HANDSHAKE =
-  /^(?:UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|ERR_SSL_WRONG_VERSION_NUMBER|CERT_\w+|DEPTH_ZERO_\w+|SELF_SIGNED_\w+|UNABLE_TO_\w+)$/;
-
-/**
- * Whether it failed before the first byte could be written. By the system call and not by the code: "no route to host" may
- * also end a connection that stood, long after the request was read.
- */
-function failedEarly(cause: unknown): boolean {
-  if (cause instanceof AggregateError) return cause.errors.length > 0 && cause.errors.every(failedEarly);
-  const call = cause instanceof Error && 'syscall' in cause ? String(cause.syscall) : '';
-  return call === 'connect' || call === 'getaddrinfo' || HANDSHAKE.test(codeOf(cause));
+function notTelnyx(): GatepostError {
+  return new GatepostError('telnyx/no-answer', 'the answer does not come from the Telnyx API');
 }
 
-/** What fetch throws says "fetch failed"; the reason is its cause. */
-function failureOf(error: unknown): GatepostError {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const code = codeOf(cause);
-  const words = messageOf(cause);
-  const said = code && !words.includes(code) ? `${words} (${code})` : words;
-  return new GatepostError(failedEarly(cause) ? 'telnyx/unreachable' : 'telnyx/no-answer', said, { cause: error });
-}
-
-function unread(reason: unknown): GatepostError {
-  return new GatepostError('telnyx/unreachable', `not asked: ${messageOf(reason)}`);
-}
-
-/** True when a request that failed cannot have been read at the other end. */
-export function surelyUnread(error: unknown): boolean {
-  return codeOf(error) === 'telnyx/unreachable';
-}
-
-export function isGood({ status }: Answer): boolean {
+export function isSuccess({ status }: ApiAnswer): boolean {
   return status >= 200 && status < 300;
+}
+
+/** What `schema` finds in an answer; throws for an answer that is not of this API. */
+export function extract<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw notTelnyx();
 }
 
 const errorsSchema = z.object({
@@ -187,40 +137,26 @@ const errorsSchema = z.object({
     .min(1),
 });
 
-/** What an answer says, as `schema` knows it; rejects what is not of this API. */
-export function understood<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw new GatepostError('telnyx/no-answer', 'the answer is not one of the Telnyx API');
-}
-
-/** `422 10016 Phone number must be in +E.164 format: The specified phone number ...`, as far as Telnyx says it. */
-export function wordsOf({ status, body }: Answer): string {
-  const told = errorsSchema.safeParse(body);
-  const [first] = told.success ? told.data.errors : [];
+/** `422 10016 Phone number must be in +E.164 format: The specified phone number ...`, as far as Telnyx gives it. */
+export function describeAnswer({ status, body }: ApiAnswer): string {
+  const parsed = errorsSchema.safeParse(body);
+  const [first] = parsed.success ? parsed.data.errors : [];
   if (!first) return `Telnyx answered ${status}`;
   const { code, title, detail } = first;
   const own = detail && detail.toLowerCase() !== title.toLowerCase() ? `: ${detail}` : '';
   return oneLine(`Telnyx answered ${status} ${code} ${title}${own}`);
 }
 
-/** One sentence of any failure to use the API. */
+/** One sentence for any failure to use the API. */
 export function reasonOf(error: unknown): string {
   return oneLine(messageOf(error));
 }
 
 /** The HTTP status of a refusal; 0 for any other failure. */
 export function statusOf(error: unknown): number {
-  return error instanceof Refused ? error.answer.status : 0;
+  return error instanceof ApiRefusal ? error.answer.status : 0;
 }
 
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim().slice(0, 500);
-}
-
-/** Seconds or an HTTP date (RFC 9110 10.2.3), as ms from now. */
-export function retryAfter(value: string | null, now: number): number | undefined {
-  if (value === null || value.trim() === '') return undefined;
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - now;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), LONGEST_WAIT_MS);
 }

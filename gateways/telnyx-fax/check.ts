@@ -1,10 +1,10 @@
-// Owns "test connection" of Telnyx: the key, the fax application, the number, the pushing, the folder. Reads only.
+// The connection test of Telnyx: key, fax application, number, webhook address, folder. Reads only.
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type CheckStep, deadline, type GatewayContext } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
-import { type Api, openApi, reasonOf, understood } from './api.js';
+import { type Api, extract, openApi, reasonOf } from './api.js';
 import { faxOf } from './faxes.js';
 import type { Settings } from './settings.js';
 
@@ -24,7 +24,7 @@ export async function* check(context: GatewayContext<Settings>, signal: AbortSig
       if (!step.ok) return;
     }
   } finally {
-    api.close();
+    await api.close();
     due.dispose();
   }
 }
@@ -58,7 +58,7 @@ function stepsFor(context: GatewayContext<Settings>, api: Api, signal: AbortSign
     steps.push({
       name: 'Address for what Telnyx pushes',
       work: async () => pushing(context),
-      advice: 'check the public address of the HTTP port, or rely on looking alone',
+      advice: 'check the public address of the HTTP port, or rely on polling alone',
     });
   if (DocumentFolder !== undefined && context.gateway.direction === 'O')
     steps.push({
@@ -72,7 +72,7 @@ function stepsFor(context: GatewayContext<Settings>, api: Api, signal: AbortSign
 const listed = z.object({ data: z.array(z.unknown()) });
 
 async function account(api: Api, signal: AbortSignal): Promise<string> {
-  const { data } = understood(
+  const { data } = extract(
     listed,
     await api.get({ method: 'GET', path: '/faxes', query: { 'page[size]': '1' } }, signal),
   );
@@ -92,7 +92,7 @@ const applicationSchema = z.object({
 async function application(api: Api, context: GatewayContext<Settings>, signal: AbortSignal): Promise<string> {
   const { settings, gateway, webhookUrl } = context;
   const path = `/fax_applications/${settings.ConnectionId}`;
-  const { data } = understood(applicationSchema, await api.get({ method: 'GET', path }, signal));
+  const { data } = extract(applicationSchema, await api.get({ method: 'GET', path }, signal));
   const name = data.application_name ?? settings.ConnectionId;
   if (data.active === false) throw new Error(`"${name}" is switched off`);
   if (gateway.direction === 'O') {
@@ -113,7 +113,7 @@ const numbersSchema = z.object({
 
 async function ownNumber(api: Api, { settings }: GatewayContext<Settings>, signal: AbortSignal): Promise<string> {
   const query = { 'filter[phone_number]': settings.Number };
-  const { data } = understood(numbersSchema, await api.get({ method: 'GET', path: '/phone_numbers', query }, signal));
+  const { data } = extract(numbersSchema, await api.get({ method: 'GET', path: '/phone_numbers', query }, signal));
   const found = data.find(({ phone_number }) => phone_number === settings.Number);
   if (!found) throw new Error('the account has no such number');
   if (found.connection_id !== settings.ConnectionId) throw new Error('the number is assigned to another connection');

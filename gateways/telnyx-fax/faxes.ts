@@ -1,7 +1,7 @@
-// Owns a fax as Telnyx shows it, in lists, answers and webhooks alike, and the ways to ask for it.
+// A fax as Telnyx shows it, in lists, answers and webhooks alike, and the ways to ask for it.
 import { GatepostError } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
-import { type Api, statusOf, understood } from './api.js';
+import { type Api, extract, statusOf } from './api.js';
 
 /** A fax of Telnyx, sent or received; null where it says nothing. Times are ms since the epoch. */
 export interface Fax {
@@ -11,11 +11,11 @@ export interface Fax {
   readonly from: string | null;
   readonly to: string | null;
   readonly callerId: string | null;
-  /** Whatever the sender of the fax asked Telnyx to keep with it; identity.ts reads ours. */
+  /** The sender's own data, which Telnyx stores with the fax; identity.ts reads ours. */
   readonly clientState: string | null;
   readonly createdAt: number | null;
   readonly updatedAt: number | null;
-  /** Where the document may be had, the likeliest first. */
+  /** Addresses of the document, the likeliest first. */
   readonly urls: readonly string[];
   readonly mediaName: string | null;
   readonly failureReason: string | null;
@@ -103,7 +103,7 @@ export async function fetchFax(api: Api, id: string, signal: AbortSignal): Promi
     if (statusOf(error) === 404) return undefined;
     throw error;
   }
-  throw new GatepostError('telnyx/no-answer', 'the answer is not one of the Telnyx API');
+  throw new GatepostError('telnyx/no-answer', 'the answer does not come from the Telnyx API');
 }
 
 export interface ListFilter {
@@ -140,7 +140,7 @@ export async function* pages(api: Api, filter: ListFilter, signal: AbortSignal):
       { method: 'GET', path: '/faxes', query: { ...query, 'page[number]': String(number) } },
       signal,
     );
-    const { data, meta } = understood(listed, body);
+    const { data, meta } = extract(listed, body);
     // A filter that was not understood must not make one direction look like the other.
     yield data.flatMap((one) => faxOf(one) ?? []).filter((fax) => fax.direction === direction);
     const total = meta?.total_pages;

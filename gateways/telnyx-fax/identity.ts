@@ -1,5 +1,5 @@
-// Owns the mark by which a fax at Telnyx is known to be one of ours: the client state, which Telnyx keeps with the fax
-// and repeats in its list and in everything it pushes.
+// The mark that identifies a fax at Telnyx as one of this gateway: the client state, which Telnyx stores with the fax and
+// repeats in its list and in every push.
 import type { Attempt, ComposedFax } from '../../src/driver/contract.js';
 
 const WORD = 'gatepost';

@@ -1,61 +1,61 @@
-// Owns what Telnyx pushes. Genuine is what carries a fresh signature of the account's key over time and body; everything
-// else is refused. Pushes come in any order, more than once, and at the same time.
+// What Telnyx pushes. A genuine push carries a fresh signature of the account's key over time and body; everything else is
+// rejected. Pushes come in any order, more than once, and at the same time.
 import { verify } from 'node:crypto';
 import type { FaxDocument, RawRequest, WebhookReply, WebhookResult } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
-import { documentOf, keyOf } from './arrivals.js';
 import { type Fax, faxOf, timeOf } from './faxes.js';
-import { receiptsOf } from './follow.js';
 import { readMark } from './identity.js';
+import { documentOf, keyOf } from './inbound.js';
 import { fetchDocument } from './media.js';
+import { describeFailure, type Progress, progressOf } from './progress.js';
 import type { Session } from './session.js';
-import { failureWords, type Progress, progressOf } from './states.js';
+import { receiptOf } from './status.js';
 
-/** What was signed longer ago, s, may be a recording: the limit that Telnyx itself recommends. */
+/** An older signature, s, may be a replay: the limit that Telnyx itself recommends. */
 const TOLERANCE_S = 300;
-/** Telnyx hangs up after some seconds; what takes longer is found by looking. */
+/** Telnyx hangs up after some seconds; a document that takes longer is found by polling. */
 const DOCUMENT_MS = 8_000;
 
 type Result = WebhookResult<FaxDocument>;
 
-const TAKEN: WebhookReply = { status: 200 };
+const ACCEPTED: WebhookReply = { status: 200 };
 
 export async function webhook(session: Session, request: RawRequest): Promise<Result> {
   const { settings, gateway, log } = session.context;
-  // Its other half may have it switched on, so this is nothing to count yet.
-  if (!settings.Webhook) return { ...no(404, 'this gateway has Webhook switched off'), otherDirection: true };
+  // The other direction of the gateway may have Webhook switched on, so nothing is counted here.
+  if (!settings.Webhook) return { ...reply(404, 'this gateway has Webhook switched off'), otherDirection: true };
   const forged = whyForged(session, request);
   if (forged) {
-    log.warn({ reason: forged.reason }, `a pushed request was refused: ${forged.words}`);
-    return refuse(session, forged.reason, 403, forged.words);
+    log.warn({ reason: forged.why }, 'webhook request was rejected');
+    return reject(session, forged.reason, 403, forged.why);
   }
   const event = eventOf(request.body);
-  if (!event) return refuse(session, 'malformed', 400, 'the body is not an event of a fax');
+  if (!event) return reject(session, 'malformed', 400, 'the body is not an event of a fax');
   if (event.fax.direction === 'inbound') return inbound(session, event, request.signal);
-  // One fax application pushes to one address; what became of a fax is for the half that sent it.
-  return gateway.direction === 'I' ? { reply: TAKEN, otherDirection: true } : outbound(session, event);
+  // One fax application pushes to one address; the progress of a sent fax belongs to the outbound direction.
+  return gateway.direction === 'I' ? { reply: ACCEPTED, otherDirection: true } : outbound(session, event);
 }
 
-function refuse({ context }: Session, reason: string, status: number, why: string): Result {
+function reject({ context }: Session, reason: string, status: number, why: string): Result {
   context.inputRejected(reason);
-  return no(status, why);
+  return reply(status, why);
 }
 
-function no(status: number, why: string): Result {
+function reply(status: number, why: string): Result {
   return { reply: { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${why}\n` } };
 }
 
-/** Undefined when it is genuine and fresh. */
-function whyForged({ publicKey, api, context }: Session, { headers, body }: RawRequest) {
+/** Undefined when the push is genuine and fresh. */
+function whyForged({ publicKey, api }: Session, { headers, body }: RawRequest) {
   const signature = headers['telnyx-signature-ed25519'];
   const timestamp = headers['telnyx-timestamp'] ?? '';
-  if (!signature || !/^\d{1,12}$/.test(timestamp)) return { reason: 'forged', words: 'the signature is missing' };
+  if (!signature || !/^\d{1,12}$/.test(timestamp)) return { reason: 'forged', why: 'the signature is missing' };
   const signed = Buffer.concat([Buffer.from(`${timestamp}|`), body]);
   if (publicKey === null || !verify(null, signed, publicKey, Buffer.from(signature, 'base64')))
-    return { reason: 'forged', words: 'the signature is not valid: check PublicKey' };
-  const age = api.theirs(context.clock.now()) / 1_000 - Number(timestamp);
+    return { reason: 'forged', why: 'the signature is not valid: check PublicKey' };
+  const age = api.clock.now() / 1_000 - Number(timestamp);
   if (Math.abs(age) > TOLERANCE_S)
-    return { reason: 'stale', words: `the signature is not of the last ${TOLERANCE_S / 60} minutes` };
+    return { reason: 'stale', why: `the signature is not of the last ${TOLERANCE_S / 60} minutes` };
   return undefined;
 }
 
@@ -90,19 +90,17 @@ function json(body: Buffer): unknown {
   }
 }
 
-/** The progress of a fax that was sent: of ours only, for others use the account, too. */
-function outbound({ context, watchers, following, heard }: Session, { type, fax, at }: Event): Result {
+/** The progress of a fax that this gateway sent: other programs may use the account, too. */
+function outbound({ context, pending, poller, pushedRanks }: Session, { type, fax, at }: Event): Result {
   const progress = progressIn(type, fax);
-  if (readMark(fax.clientState)?.gatewayId !== context.gateway.id || !progress) return { reply: TAKEN };
-  // Repeats and latecomers; an end is told each time, for the journal may have missed it.
-  if (!progress.final && progress.rank <= (heard.get(fax.id) ?? 0)) return { reply: TAKEN };
-  heard.set(fax.id, progress.rank);
-  following.heard(fax.id, progress);
-  const watcher = watchers.get(fax.id);
-  watcher?.(progress);
-  // A send that is waiting tells it itself, in its notes or as its outcome.
-  if (watcher) return { reply: TAKEN };
-  return { reply: TAKEN, receipts: [receiptsOf(fax.id, progress, at ?? context.clock.now())] };
+  if (readMark(fax.clientState)?.gatewayId !== context.gateway.id || !progress) return { reply: ACCEPTED };
+  // Repeated and late pushes are dropped; a final state is reported each time, because the journal may have missed it.
+  if (!progress.final && progress.rank <= (pushedRanks.get(fax.id) ?? 0)) return { reply: ACCEPTED };
+  pushedRanks.set(fax.id, progress.rank);
+  poller.pushed(fax.id, progress);
+  // A send that waits reports the progress itself, in its notes or as its outcome.
+  if (pending.report(fax.id, progress)) return { reply: ACCEPTED };
+  return { reply: ACCEPTED, receipts: [receiptOf(fax.id, progress, at ?? context.clock.now())] };
 }
 
 /** The event names of two states differ from the states themselves. */
@@ -119,32 +117,33 @@ function progressIn(type: string, fax: Fax): Progress | undefined {
 }
 
 async function inbound(session: Session, { type, fax, at }: Event, signal: AbortSignal): Promise<Result> {
-  const { context, told, pushed, bell } = session;
+  const { context, pushedDetails, pushed, pollWake } = session;
   const { settings, gateway, log } = context;
   if (fax.to !== settings.Number) {
     context.inputRejected('unknown_number');
-    log.warn({ to: fax.to }, 'a fax to another number was pushed here: the gateway of that number has to look for it');
-    return { reply: TAKEN };
+    log.warn({ message_key: keyOf(fax.id), reason: `sent to ${fax.to}` }, 'pushed fax belongs to another number');
+    return { reply: ACCEPTED };
   }
-  if (type === 'fax.failed') log.info({ fax: fax.id }, failureWords(fax));
-  if (type !== 'fax.received') return { reply: TAKEN };
-  // Taking it and dropping it would lose it: the sending half of a gateway has nobody to hand it to.
-  if (gateway.direction === 'O') return refuse(session, 'unwanted', 404, 'this gateway only sends');
-  told.set(fax.id, fax);
+  if (type === 'fax.failed')
+    log.info({ message_key: keyOf(fax.id), reason: describeFailure(fax) }, 'incoming fax failed');
+  if (type !== 'fax.received') return { reply: ACCEPTED };
+  // A 2xx here would lose the fax: the outbound half of a gateway cannot deliver it.
+  if (gateway.direction === 'O') return reject(session, 'unwanted', 404, 'this gateway only sends');
+  pushedDetails.set(fax.id, fax);
   const key = keyOf(fax.id);
   const known = await context.driverState.statesOf([key]);
-  // Pushed before, or found by looking: the journal has it, so nothing is fetched again.
-  if (known.has(key)) return { reply: TAKEN };
+  // The journal has the fax from an earlier push or from polling, so nothing is fetched again.
+  if (known.has(key)) return { reply: ACCEPTED };
   try {
     const raw = await fetchDocument(session, fax, DOCUMENT_MS, AbortSignal.any([signal, session.closed]));
     pushed.set(fax.id, true);
     return {
-      reply: TAKEN,
+      reply: ACCEPTED,
       messages: [{ key, fingerprint: '', content: documentOf(fax, raw, at ?? context.clock.now()) }],
     };
   } catch (error) {
-    // Looking has more time; Telnyx hears "not taken" and comes again, too.
-    bell.ring();
+    // Polling has more time; the reply is an error, so Telnyx pushes again, too.
+    pollWake.wake();
     throw error;
   }
 }

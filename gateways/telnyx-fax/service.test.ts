@@ -14,13 +14,13 @@ const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-000000000001';
 const START = Date.UTC(2026, 10, 22, 10);
 
 let telnyx: TelnyxServer;
-let bed: SmsBed | undefined;
+let fixture: SmsBed | undefined;
 beforeEach(async () => {
-  telnyx = await startTelnyx({ now: () => bed?.clock.now() ?? START });
+  telnyx = await startTelnyx({ now: () => fixture?.clock.now() ?? START });
 });
 afterEach(async () => {
-  await bed?.close();
-  bed = undefined;
+  await fixture?.close();
+  fixture = undefined;
   await telnyx.close();
 });
 
@@ -30,9 +30,9 @@ async function start(written: Record<string, unknown> = {}): Promise<SmsBed> {
   const Device = formatDevice('TelnyxFax', { ...usual, ReportTo: FAX, ...written });
   const common = { Id: FAX, DisplayName: 'Faxes', PeerAddress: '@gatepost', Channel: 'Fax' as const, Device };
   const list = (['O', 'I'] as const).map((Direction) => ({ ...common, Direction }));
-  bed = await startSmsBed('', { telnyxfax: telnyxFax }, list);
-  telnyx.appUrl = `${bed.service.http.url}/webhooks/${FAX}`;
-  return bed;
+  fixture = await startSmsBed('', { telnyxfax: telnyxFax }, list);
+  telnyx.appUrl = `${fixture.service.http.url}/webhooks/${FAX}`;
+  return fixture;
 }
 
 it('a fax that is pushed twice and stands in the list as well reaches the contact center once; a forged one does not', async () => {
@@ -45,9 +45,9 @@ it('a fax that is pushed twice and stands in the list as well reaches the contac
   const replies = await Promise.all([telnyx.post(telnyx.appUrl, event), telnyx.post(telnyx.appUrl, event)]);
   expect(replies.map(({ status }) => status)).toEqual([200, 200]);
   await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1);
-  const looks = telnyx.requests.length;
+  const requests = telnyx.requests.length;
   for (let minute = 0; minute < 3; minute++) await clock.advance(60_000);
-  await waitFor('two more looks', () => telnyx.requests.length >= looks + 2);
+  await waitFor('two more polls', () => telnyx.requests.length >= requests + 2);
   expect(await telnyx.post(telnyx.appUrl, event)).toMatchObject({ status: 200 });
   expect(fakeServer.received).toHaveLength(1);
   expect(fakeServer.received[0]).toMatchObject({ RemoteAddress: '+420777123456', GatewayId: FAX });

@@ -1,86 +1,94 @@
-// Owns what an open gateway holds: the way to the API and to the documents, who waits for which fax, and the follow-up of
-// those whose end is not known yet.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { type Clock, GatepostError, type GatewayContext, sleep } from '../../src/driver/contract.js';
+import { GatepostError, type GatewayContext } from '../../src/driver/contract.js';
+import { type BoundedMap, boundedMap } from '../../src/driver/shared/bounded-map.js';
+import { type PendingSends, pendingSends } from '../../src/driver/shared/pending-sends.js';
+import type { StatusPoller } from '../../src/driver/shared/status-poller.js';
+import { type WakeSignal, wakeSignal } from '../../src/driver/shared/wake-signal.js';
 import { type Api, openApi, reasonOf } from './api.js';
-import { type Documents, documentsOf } from './document.js';
+import { type Documents, documentsOf } from './documents.js';
 import type { Fax } from './faxes.js';
-import { type FollowUp, followUp } from './follow.js';
-import { type Recent, recent } from './recent.js';
+import type { Progress } from './progress.js';
 import type { Settings } from './settings.js';
-import type { Progress } from './states.js';
+import { faxStatusPoller } from './status.js';
 
-/** Far more than come between two looks. */
-const MOST_RECENT = 1_000;
+/** Far more faxes than come between two polls. */
+const MAX_RECENT = 1_000;
 
 export interface Session {
   readonly context: GatewayContext<Settings>;
   readonly api: Api;
   readonly documents: Documents;
-  /** Aborts when the gateway is closed. */
+  /** Aborts when the gateway closes. */
   readonly closed: AbortSignal;
-  /** Told of the progress of faxes that a send is waiting for, by id. */
-  readonly watchers: Map<string, (progress: Progress) => void>;
-  /** When the send requests that were handed over here were handed over last, ms since the epoch. */
-  readonly posted: Recent<number>;
-  /** When this session began: nothing of an earlier one can still be on its way after a while. */
+  readonly pending: PendingSends<Progress>;
+  readonly poller: StatusPoller;
+  /** When each message was posted to Telnyx last, by MessageId, ms since the epoch. */
+  readonly posted: BoundedMap<number>;
+  /** When this session began: a request of an earlier one cannot reach Telnyx much later. */
   readonly openedAt: number;
-  readonly following: FollowUp;
-  /** Where progress is to be pushed; null when it is asked for instead. */
-  readonly hookUrl: string | null;
-  /** The key that what is pushed must be signed with; null without Webhook. */
+  /** Where Telnyx pushes the progress; null when it is only polled. */
+  readonly webhookUrl: string | null;
+  /** The key of the signatures of pushes; null without Webhook. */
   readonly publicKey: KeyObject | null;
-  /** How far the faxes sent had come by what was pushed, as ranks. */
-  readonly heard: Recent<number>;
-  /** Faxes that were pushed to this session: what the journal knows of them goes its way from there. */
-  readonly pushed: Recent<true>;
-  /** What was pushed of received faxes: the list does not say as much. */
-  readonly told: Recent<Fax>;
-  /** Documents that are being fetched, so that two pushes at once fetch one. */
+  /** Rank of the latest pushed progress of sent faxes, by id. */
+  readonly pushedRanks: BoundedMap<number>;
+  /** Received faxes that were pushed: the journal has them and delivers them. */
+  readonly pushed: BoundedMap<true>;
+  /** Received faxes as they were pushed: the list says less about them. */
+  readonly pushedDetails: BoundedMap<Fax>;
+  /** Running downloads of documents by fax, bounded by the faxes of one poll and the pushes that wait for a reply. */
   readonly fetching: Map<string, Promise<Buffer>>;
-  readonly bell: Bell;
+  /** Cuts the pause between two polls short. */
+  readonly pollWake: WakeSignal;
   close(): Promise<void>;
 }
 
-/** Looks at the newest fax, which shows whether the account can be used with this key; changes nothing. */
+/** Asks for one fax, which shows whether the account can be used with this key; changes nothing. */
 export async function openSession(context: GatewayContext<Settings>): Promise<Session> {
   const { settings, clock } = context;
-  const hookUrl = hookOf(context);
+  const webhookUrl = usableWebhook(context);
   const closing = new AbortController();
+  const closed = closing.signal;
   const api = openApi(settings, clock);
   const documents = documentsOf(context, api);
   try {
-    await api.get({ method: 'GET', path: '/faxes', query: { 'page[size]': '1' } }, closing.signal);
-    const closed = closing.signal;
-    const following = await followUp({ context, api, documents, closed, pushed: hookUrl !== null });
+    await api.get({ method: 'GET', path: '/faxes', query: { 'page[size]': '1' } }, closed);
+    const poller = await faxStatusPoller({ context, api, documents, closed, pushed: webhookUrl !== null });
     return {
-      ...{ context, api, documents, closed, following, hookUrl },
-      watchers: new Map(),
-      posted: recent(MOST_RECENT),
-      openedAt: clock.now(),
+      ...{ context, api, documents, closed, poller, webhookUrl },
+      ...recentOf(context),
       publicKey: keyOf(settings),
-      heard: recent(MOST_RECENT),
-      pushed: recent(MOST_RECENT),
-      told: recent(MOST_RECENT),
-      fetching: new Map(),
-      bell: bellOf(),
       async close() {
         closing.abort(new GatepostError('telnyx/closed', 'the gateway is being closed'));
-        api.close();
-        await following.done;
+        await api.close();
+        await poller.stopped;
       },
     };
   } catch (error) {
-    api.close();
+    await api.close();
     throw unusable(api, error);
   }
 }
 
-/** Without an address of its own the gateway still looks by itself. */
-function hookOf({ settings, webhookUrl, log }: GatewayContext<Settings>): string | null {
+/** What a session remembers of the faxes of the moment. */
+function recentOf({ clock }: GatewayContext<Settings>) {
+  return {
+    pending: pendingSends<Progress>(),
+    posted: boundedMap<number>(MAX_RECENT),
+    openedAt: clock.now(),
+    pushedRanks: boundedMap<number>(MAX_RECENT),
+    pushed: boundedMap<true>(MAX_RECENT),
+    pushedDetails: boundedMap<Fax>(MAX_RECENT),
+    fetching: new Map<string, Promise<Buffer>>(),
+    pollWake: wakeSignal(clock),
+  };
+}
+
+/** Without a webhook address the gateway polls. */
+function usableWebhook({ settings, webhookUrl, log }: GatewayContext<Settings>): string | null {
   if (!settings.Webhook) return null;
   if (webhookUrl === null)
-    log.warn({}, 'Webhook is on, but the HTTP port has no address to be reached at: asking Telnyx instead');
+    log.warn({ reason: 'the HTTP port has no public address' }, 'webhook is unavailable, polling instead');
   return webhookUrl;
 }
 
@@ -91,30 +99,9 @@ function keyOf({ PublicKey }: Settings): KeyObject | null {
 }
 
 function unusable(api: Api, error: unknown): GatepostError {
-  return new GatepostError(
-    'telnyx/unusable',
-    `cannot use Telnyx at ${api.home.host}: ${reasonOf(error)}`.slice(0, 280),
-    {
-      advice: 'run "gatepost test" on this gateway to see which step fails',
-      cause: error,
-    },
-  );
-}
-
-/** Cuts the pause between two looks short. */
-export interface Bell {
-  ring(): void;
-  /** Resolves after `ms`, when it rings, or at once when it has rung since the last pause; when `signal` aborts, too. */
-  pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void>;
-}
-
-function bellOf(): Bell {
-  let rung = new AbortController();
-  return {
-    ring: () => rung.abort(),
-    async pause(clock, ms, signal) {
-      await sleep(clock, ms, AbortSignal.any([signal, rung.signal])).catch(() => {});
-      rung = new AbortController();
-    },
-  };
+  const reason = `cannot use Telnyx at ${api.home.host}: ${reasonOf(error)}`;
+  return new GatepostError('telnyx/unusable', reason.slice(0, 280), {
+    advice: 'run "gatepost test" on this gateway to see which step fails',
+    cause: error,
+  });
 }

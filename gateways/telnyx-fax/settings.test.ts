@@ -1,8 +1,8 @@
-// What an administrator hears about settings of Telnyx, and about an account that cannot be used.
+// What an administrator reads about settings of Telnyx, and about an account that cannot be used.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contextOf } from '../../test/conformance/context.js';
 import { startTelnyx, type TelnyxServer } from '../../test/servers/telnyx.js';
-import { PUBLIC } from '../../test/servers/telnyx-bed.js';
+import { PUBLIC } from '../../test/servers/telnyx-fixture.js';
 import { telnyxFax } from './driver.js';
 import { settings } from './settings.js';
 
@@ -78,8 +78,8 @@ describe('the test of the connection', () => {
     expect((await steps({}, 'I')).every((step) => step.startsWith('ok'))).toBe(true);
   });
 
-  it('an answer that is not of the API is said to be that', async () => {
+  it('an answer that does not come from the API is reported as that', async () => {
     server.trouble = () => ({ is: 'babble', status: 200, body: '<html>hotel</html>' });
-    expect(await steps()).toEqual([expect.stringMatching(/^failed: the answer is not one of the Telnyx API;/)]);
+    expect(await steps()).toEqual([expect.stringMatching(/^failed: the answer does not come from the Telnyx API;/)]);
   });
 });

@@ -1,4 +1,4 @@
-// Owns "test connection" of Twilio: the account, the number or messaging service, the pushing. Reads only.
+// The connection test of Twilio: account, number or messaging service, webhook address. Reads only.
 import { type CheckStep, deadline, type GatewayContext } from '../../src/driver/contract.js';
 import { type Api, openApi } from './api.js';
 import { reasonOf } from './codes.js';
@@ -20,7 +20,7 @@ export async function* check(context: GatewayContext<Settings>, signal: AbortSig
       if (!step.ok) return;
     }
   } finally {
-    api.close();
+    await api.close();
     due.dispose();
   }
 }
@@ -36,7 +36,7 @@ function stepsFor(context: GatewayContext<Settings>, api: Api, signal: AbortSign
   const { AccountSid, Number: number, MessagingServiceSid } = settings;
   const steps: Step[] = [
     {
-      name: `Messages of account ${AccountSid} at ${api.at('/').host}`,
+      name: `Messages of account ${AccountSid} at ${api.urlOf('/').host}`,
       work: () => account(api, signal),
       advice: 'check AccountSid and AuthToken (or ApiKey and ApiSecret), BaseUrl, and whether a firewall is in between',
     },
@@ -80,7 +80,7 @@ async function sender(
   signal: AbortSignal,
 ): Promise<string> {
   if (isWord(number)) {
-    if (context.gateway.direction === 'I') throw new Error('nobody can answer to a sender name');
+    if (context.gateway.direction === 'I') throw new Error('customers cannot answer to a sender name');
     return 'is taken as it is; whether a carrier accepts it shows with the first message';
   }
   if (!number.startsWith('+')) {

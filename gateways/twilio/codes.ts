@@ -1,18 +1,19 @@
-// Owns the judgement: what Twilio's statuses and error codes mean for a send request, and in which words. Pure.
-// Only codes that change the verdict are named one by one, because Twilio keeps adding more precise ones: any other
-// refusal with a 4xx is final for this message.
-import { codeOf, type DeliveryState, messageOf, type Outcome } from '../../src/driver/contract.js';
+// What Twilio's statuses and error codes mean for an outbound message. Pure.
+// Only codes that change the outcome are listed, because Twilio keeps adding more precise ones: any other error with a 4xx
+// rejects the message.
+import { codeOf, type DeliveryState, GatepostError, messageOf, type Outcome } from '../../src/driver/contract.js';
+import type * as shared from '../../src/driver/shared/pending-sends.js';
 import type { Call } from './api.js';
 
 const OPTED_OUT = 21610;
-/** The recipient is not at fault: Twilio is full at the moment, or our account is not in order. */
-const NOT_NOW = new Set([14107, 20003, 20005, 20429, 21611]);
+/** The message is not at fault: Twilio's queue is full, or the account is not in order. */
+const DEFERRED_CODES = new Set([14107, 20003, 20005, 20429, 21611]);
 
-/** What the usual codes mean, for those who read the delivery log. */
+/** What the usual codes mean, for the delivery log. */
 const MEANINGS: Readonly<Record<number, string>> = {
   20003: 'Permission denied: check AccountSid and AuthToken, or ApiKey and ApiSecret',
   20005: 'The account is not active',
-  20404: 'There is no such thing in this account',
+  20404: 'The account has nothing under this SID',
   20429: 'Too many requests at once',
   21211: 'Invalid recipient number',
   21212: 'Invalid sender number',
@@ -44,23 +45,22 @@ const MEANINGS: Readonly<Record<number, string>> = {
 };
 
 /** `30003: Unreachable destination handset`, followed by the provider's own text where that says more. */
-export function wordsOf(code: number, text: string | null): string {
+export function describeCode(code: number, text: string | null): string {
   const meaning = MEANINGS[code];
   const own = text?.trim().replace(/\s+/g, ' ') ?? '';
   if (!meaning) return own ? `${code}: ${own}` : String(code);
   return own && own.toLowerCase() !== meaning.toLowerCase() ? `${code}: ${meaning} (${own})` : `${code}: ${meaning}`;
 }
 
-export interface Progress {
-  readonly state: DeliveryState;
-  /** Nothing comes after it. */
-  readonly final: boolean;
+export interface Progress extends shared.Progress {
   /** Twilio's word and code: `undelivered 30003: Unreachable destination handset`. */
   readonly detail: string;
   /** What that says beyond the state: `30003: Unreachable destination handset`; null when nothing. */
   readonly note: string | null;
   readonly optedOut: boolean;
 }
+
+const COURSE: readonly DeliveryState[] = ['accepted', 'sent', 'delivered', 'undelivered'];
 
 const STATES: Readonly<Record<string, DeliveryState>> = {
   accepted: 'accepted',
@@ -81,46 +81,57 @@ export function progressOf(status: string, code: number | null, text: string | n
   const word = status.toLowerCase();
   const state = STATES[word];
   if (!state) return undefined;
-  const reason = code ? wordsOf(code, text) : null;
+  const reason = code ? describeCode(code, text) : null;
   const detail = reason === null ? word : `${word} ${reason}`;
   const note = word === state ? reason : detail;
-  return { state, final: state === 'delivered' || state === 'undelivered', detail, note, optedOut: code === OPTED_OUT };
+  const final = state === 'delivered' || state === 'undelivered';
+  return { state, final, rank: COURSE.indexOf(state), detail, note, optedOut: code === OPTED_OUT };
 }
 
-/** What a failed create means. A 5xx is answered here as deferred; whoever asks makes sure first that nothing went out. */
-export function judge(error: unknown, call: Call | undefined): Outcome {
-  const { status, code, text } = refusalOf(error);
-  if (status === 0) return unanswered(error, call?.committed === true);
-  const detail = code > 0 ? wordsOf(code, text) : `Twilio answered ${status}${text ? `: ${text}` : ''}`;
+/** A message that Twilio has accepted and says nothing more about. */
+export const ACCEPTED: Progress = {
+  state: 'accepted',
+  final: false,
+  rank: 0,
+  detail: 'accepted',
+  note: null,
+  optedOut: false,
+};
+
+/** The outcome of a failed create. A 5xx counts as deferred: the caller makes sure first that no message was created. */
+export function outcomeOf(error: unknown, call: Call | undefined): Outcome {
+  const { status, code } = refusalOf(error);
+  if (status === 0) return unanswered(error, call?.written === true);
+  const detail = reasonOf(error);
   if (code === OPTED_OUT) return { kind: 'rejected', detail, optedOut: true };
   const later = status === 429 || status >= 500 || status < 400 || status === 401 || status === 408;
-  if (!later && !NOT_NOW.has(code)) return { kind: 'rejected', detail };
+  if (!later && !DEFERRED_CODES.has(code)) return { kind: 'rejected', detail };
   const retryAfterMs = call?.retryAfterMs;
   return { kind: 'deferred', detail, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
-function unanswered(error: unknown, committed: boolean): Outcome {
-  const why = reasonOf(error);
-  return committed
-    ? { kind: 'unknown', detail: `the message was handed over, but Twilio's answer is missing: ${why}` }
-    : { kind: 'deferred', detail: `Twilio could not be reached: ${why}` };
+function unanswered(error: unknown, written: boolean): Outcome {
+  const reason = reasonOf(error);
+  return written
+    ? { kind: 'unknown', detail: `the request was sent to Twilio, but no answer came: ${reason}` }
+    : { kind: 'deferred', detail: `Twilio could not be reached: ${reason}` };
 }
 
-export interface TwilioRefusal {
+export interface Refusal {
   /** HTTP status; 0 when there was no answer that could be understood. */
   readonly status: number;
-  /** 0 when there was none. */
+  /** Twilio's error code; 0 when there was none. */
   readonly code: number;
   readonly text: string;
 }
 
-/** What the SDK puts on its errors, as far as it is there. */
-export function refusalOf(error: unknown): TwilioRefusal {
-  const has = (name: string): unknown =>
+/** The members that the SDK puts on its errors, as far as they are there. */
+export function refusalOf(error: unknown): Refusal {
+  const member = (name: string): unknown =>
     typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined;
-  const status = Number(has('status'));
+  const status = Number(member('status'));
   if (!(error instanceof Error) || !Number.isInteger(status) || status < 300) return { status: 0, code: 0, text: '' };
-  const code = Number(has('code'));
+  const code = Number(member('code'));
   return {
     status,
     code: Number.isInteger(code) ? code : 0,
@@ -128,12 +139,14 @@ export function refusalOf(error: unknown): TwilioRefusal {
   };
 }
 
-/** One sentence of any failure to use the API. */
+/** One sentence for any failure to use the API. */
 export function reasonOf(error: unknown): string {
   const { status, code, text } = refusalOf(error);
-  if (code > 0) return wordsOf(code, text);
-  if (status > 0) return `Twilio answered ${status}${text ? `: ${text}` : ''}`;
-  if (error instanceof SyntaxError || error instanceof TypeError) return 'the answer is not one of the Twilio API';
-  const words = messageOf(error);
-  return codeOf(error) && !words.includes(codeOf(error)) ? `${words} (${codeOf(error)})` : words;
+  if (code > 0) return describeCode(code, text);
+  if (status > 0) return `Twilio answered HTTP ${status}${text ? `: ${text}` : ''}`;
+  if (error instanceof SyntaxError || error instanceof TypeError) return 'the answer does not come from the Twilio API';
+  const message = messageOf(error);
+  return codeOf(error) && !(error instanceof GatepostError) && !message.includes(codeOf(error))
+    ? `${message} (${codeOf(error)})`
+    : message;
 }

@@ -1,5 +1,3 @@
-// Owns the Twilio driver: text messages by way of Twilio, in by looking and by being pushed, out with the carrier's word
-// where it comes in time.
 import type { ComposedText, Driver, TextMessage } from '../../src/driver/contract.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { check } from './check.js';
@@ -9,13 +7,13 @@ import { lookup, send } from './send.js';
 import { openSession, type Session } from './session.js';
 import { type Settings, settings } from './settings.js';
 
-/** A send request spends nearly all of its time waiting for the carrier, so many are under way at once. */
-const AT_ONCE = 50;
+/** A send spends nearly all of its time waiting for the carrier, so many run at once. */
+const CONCURRENCY = 50;
 
 export const twilio: Driver<Settings, Session, TextMessage, ComposedText> = {
   device: 'Twilio',
   channel: 'SMS',
-  summary: 'Receives and sends text messages through Twilio; tells what the carrier made of them.',
+  summary: "Receives and sends text messages through Twilio; reports the carrier's delivery states.",
   settings,
   open: openSession,
   close: (session) => session.close(),
@@ -26,5 +24,5 @@ export const twilio: Driver<Settings, Session, TextMessage, ComposedText> = {
   webhook,
   textRules: (settings) => textRulesOf(settings, settings.Number),
   sender: ({ Number: number }) => ({ address: number }),
-  concurrency: () => AT_ONCE,
+  concurrency: () => CONCURRENCY,
 };

@@ -1,5 +1,6 @@
-// Owns fetching what came with an MMS: bounded, with the account's credentials, which no other host gets to see.
-import { codeOf, GatepostError, type TextMessage } from '../../src/driver/contract.js';
+// The media of an MMS, fetched within bounds with the account's credentials, which no other host receives.
+import { codeOf, messageOf, type TextMessage } from '../../src/driver/contract.js';
+import { downloadMedia, isLoopback } from '../../src/driver/shared/media-download.js';
 import type { Api } from './api.js';
 import { reasonOf, refusalOf } from './codes.js';
 
@@ -7,30 +8,28 @@ import { reasonOf, refusalOf } from './codes.js';
 const MAX_MEDIA = 10;
 const MAX_BYTES = 10 * 1024 * 1024;
 const MAX_ALL_BYTES = 25 * 1024 * 1024;
-/** Twilio sends the reader on to its store, once. */
+/** Twilio redirects to its media store, once. */
 const MAX_REDIRECTS = 3;
 
 export type Media = TextMessage['media'];
 
-export interface Fetched {
+export interface FetchedMedia {
   readonly media: Media;
-  /** One sentence for each one that is not there. */
+  /** One sentence for each medium that is missing. */
   readonly notes: readonly string[];
 }
 
-/** Rejects when another try may help; what will never come becomes a note. */
-export async function fetchMedia(api: Api, messageSid: string, signal: AbortSignal): Promise<Fetched> {
+export const NO_MEDIA: FetchedMedia = { media: [], notes: [] };
+
+/** Rejects when another try may help; media that will never come become notes. */
+export async function fetchMedia(api: Api, messageSid: string, signal: AbortSignal): Promise<FetchedMedia> {
   const listed = await api.call(signal, ({ client }) =>
     client.messages(messageSid).media.page({ pageSize: MAX_MEDIA + 1 }),
   );
   const media: Media[number][] = [];
   const notes: string[] = [];
   let room = MAX_ALL_BYTES;
-  for (const [index, { sid, contentType, uri }] of listed.instances.entries()) {
-    if (index >= MAX_MEDIA) {
-      notes.push(`more than ${MAX_MEDIA} attachments came with the message; the others were left with the provider`);
-      break;
-    }
+  for (const { sid, contentType, uri } of listed.instances.slice(0, MAX_MEDIA)) {
     const type = contentType || 'application/octet-stream';
     const got = await fetchOne(api, uri.replace(/\.json$/, ''), Math.min(MAX_BYTES, room), signal);
     if ('problem' in got) notes.push(`an attachment (${type}, ${sid}) could not be fetched: ${got.problem}`);
@@ -39,6 +38,8 @@ export async function fetchMedia(api: Api, messageSid: string, signal: AbortSign
       media.push({ name: `${sid}${extensionOf(type)}`, type, bytes: got.bytes });
     }
   }
+  if (listed.instances.length > MAX_MEDIA)
+    notes.push(`more than ${MAX_MEDIA} attachments came with the message; the others stayed at the provider`);
   return { media, notes };
 }
 
@@ -48,42 +49,32 @@ async function fetchOne(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<{ bytes: Buffer } | { problem: string }> {
-  let url = api.at(path);
-  const home = url;
-  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const headers: Record<string, string> = url.origin === home.origin ? { authorization: api.authorization } : {};
-    const reply = await api.wire.exchange({ method: 'GET', url, headers, maxBytes, signal }).catch(tooLarge);
-    if ('problem' in reply) return reply;
-    const { status, body } = reply;
-    if (status >= 200 && status < 300) return { bytes: body };
-    const location = reply.headers.location;
-    if (status >= 300 && status < 400 && location !== undefined) {
-      url = new URL(location, url);
-      // Credentials aside, a store that is not reached safely is not Twilio's.
-      if (url.protocol !== 'https:' && url.protocol !== home.protocol)
-        return { problem: `it is kept at ${url.origin}` };
-      continue;
-    }
-    if (status === 429 || status >= 500)
-      throw new GatepostError('twilio/media', `an attachment cannot be fetched now: the provider answered ${status}`);
-    return { problem: `the provider answered ${status}` };
+  const home = api.urlOf(path);
+  const trusts = (url: URL) => url.origin === home.origin || (isLoopback(home) && isLoopback(url));
+  const headersFor = (url: URL): Record<string, string> =>
+    url.origin === home.origin ? { authorization: api.authorization } : {};
+  try {
+    return await downloadMedia(api.http, home.href, {
+      trusts,
+      headersFor,
+      maxBytes,
+      maxRedirects: MAX_REDIRECTS,
+      signal,
+    });
+  } catch (error) {
+    if (codeOf(error) !== 'media/gone') throw error;
+    return { problem: messageOf(error) };
   }
-  return { problem: 'the provider sent us from one address to the next' };
 }
 
-function tooLarge(error: unknown): { problem: string } {
-  if (error instanceof GatepostError && codeOf(error) === 'twilio/too-large') return { problem: error.message };
-  throw error;
-}
-
-/** Whether trying again later may bring what is missing. */
+/** True when a later try may bring the missing media. */
 export function mayComeLater(error: unknown): boolean {
   const { status } = refusalOf(error);
   return status === 0 || status === 401 || status === 429 || status >= 500;
 }
 
-/** What stands in the message for media that could not be had at all. */
-export function lostMedia(count: number, error: unknown): Fetched {
+/** Stands in the message for media that could not be fetched at all. */
+export function lostMedia(count: number, error: unknown): FetchedMedia {
   return { media: [], notes: [`${count} attachments of the message could not be fetched: ${reasonOf(error)}`] };
 }
 

@@ -1,31 +1,27 @@
-// Owns receiving by looking: the list of received messages is read newest first as far back as the cursor and an overlap
-// reach, and what the journal does not know is yielded oldest first.
+// Receiving by polling: the list of received messages is read newest first, back to the cursor and an overlap, and what the
+// journal does not know is yielded oldest first.
 import {
   codeOf,
   deadline,
   GatepostError,
   type InboundMessage,
+  messageOf,
   sleep,
   type TextMessage,
 } from '../../src/driver/contract.js';
-import { type Cursor, cursorAt, readNote, writeNote } from '../../src/driver/shared/cursor.js';
-import { pages, type Sms } from './api.js';
-import { inboundMessageOf, isSettled, keyOf, textOf } from './arrivals.js';
+import { type Cursor, cursorAt, readCheckpoint, writeCheckpoint } from '../../src/driver/shared/cursor.js';
+import { aborted } from '../../src/driver/shared/wake-signal.js';
 import { reasonOf, refusalOf } from './codes.js';
-import { type Fetched, fetchMedia, lostMedia, mayComeLater } from './media.js';
+import { inboundMessageOf, keyOf, textOf } from './inbound.js';
+import { filterOf, isWanted, readList, SWEEP_MS } from './list.js';
+import { type FetchedMedia, fetchMedia, lostMedia, mayComeLater, NO_MEDIA } from './media.js';
+import { pages, type Sms, sentTime } from './messages.js';
 import type { Session } from './session.js';
 
-const PAGE = 100;
-/** Messages may become visible a little late and clocks differ: this much of what was read is read again, ms. */
-const OVERLAP_MS = 10 * 60_000;
-/** Once an hour, and at every start, the whole day is read: the order of the list is not promised anywhere. */
-const SWEEP_MS = 60 * 60_000;
-/** Messages held at once while the list is read; of a longer backlog the oldest come first, the others in the next round. */
-const MOST = 5_000;
-/** Rounds that may fail one after the other before the session counts as broken. */
-const FAILURES = 3;
-/** Rounds in which the media of a message may be missing before it is handed on without them. */
-const MEDIA_TRIES = 5;
+/** Rounds that may fail in a row before the session counts as broken. */
+const MAX_FAILURES = 3;
+/** Rounds in which the media of a message may be missing before the message is delivered without them. */
+const MAX_MEDIA_TRIES = 5;
 /** Ms for the media of one message. */
 const MEDIA_MS = 60_000;
 
@@ -33,49 +29,49 @@ interface Polling {
   readonly session: Session;
   readonly cursor: Cursor;
   readonly signal: AbortSignal;
-  /** How often the media of a message could not be fetched, by SID. */
+  /** How often the media of a message could not be fetched, by SID; bounded by the messages of one round. */
   readonly tries: Map<string, number>;
 }
 
 export async function* receive(session: Session, stop: AbortSignal): AsyncGenerator<InboundMessage<TextMessage>> {
-  const { clock, settings, log } = session.context;
+  const { settings } = session.context;
   const signal = AbortSignal.any([stop, session.closed]);
   if (settings.PollSeconds === 0) return void (await aborted(signal));
   const cursor = await startingPoint(session, signal).catch((error) => {
     if (signal.aborted) return undefined;
     throw broken(error);
   });
-  if (!cursor) return;
-  const polling: Polling = { session, cursor, signal, tries: new Map() };
+  if (cursor) yield* rounds({ session, cursor, signal, tries: new Map() });
+}
+
+async function* rounds(polling: Polling): AsyncGenerator<InboundMessage<TextMessage>> {
+  const { session, signal } = polling;
+  const { clock, settings, log } = session.context;
   let sweptAt = Number.NEGATIVE_INFINITY;
   let failures = 0;
   while (!signal.aborted) {
     let pause = settings.PollSeconds * 1_000;
     try {
-      const sweep = clock.monotonic() - sweptAt >= SWEEP_MS;
-      const began = clock.monotonic();
-      const whole = yield* round(polling, sweep);
-      if (sweep && whole) sweptAt = began;
+      const startedAt = clock.monotonic();
+      const sweep = startedAt - sweptAt >= SWEEP_MS;
+      const complete = yield* round(polling, sweep);
+      if (sweep && complete) sweptAt = startedAt;
       // The rest of a long backlog is waiting: no pause.
-      if (!whole) pause = 0;
+      if (!complete) pause = 0;
       failures = 0;
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      if (failures >= FAILURES || isAboutUs(error)) throw broken(error);
-      log.warn(
-        { error: reasonOf(error), failures },
-        'looking for new messages failed; the next look comes in its time',
-      );
+      if (failures >= MAX_FAILURES || needsOperator(error)) throw broken(error);
+      log.warn({ err: reasonOf(error), failures, retry_in_ms: pause }, 'polling for new messages failed');
     }
     await sleep(clock, pause, signal).catch(() => {});
   }
 }
 
-/** Waiting cannot help when the account or its credentials are refused; a person has to see it. */
-function isAboutUs(error: unknown): boolean {
-  const { status } = refusalOf(error);
-  return status === 401 || status === 403 || status === 404;
+/** Waiting cannot help when the account or its credentials are refused: the gateway has to show the problem. */
+function needsOperator(error: unknown): boolean {
+  return [401, 403, 404].includes(refusalOf(error).status);
 }
 
 function broken(error: unknown): GatepostError {
@@ -86,115 +82,60 @@ function broken(error: unknown): GatepostError {
 }
 
 /**
- * At the very first start what is there already is not wanted: it is written down as ignored, so that no clock that goes
- * wrong can bring it in later. Cut short by a crash, this is done again with the moment of the first try.
+ * At the very first start the messages that are already there are not wanted: they are recorded as skipped, so that no clock
+ * that goes wrong can bring them in later. After a crash in the middle the next start repeats this with the first moment.
  */
 async function startingPoint(session: Session, signal: AbortSignal): Promise<Cursor> {
-  const { driverState, clock, log } = session.context;
-  const note = (await readNote(driverState)) ?? { start: session.api.theirs(clock.now()), settledUpTo: null };
-  const { start } = note;
-  if (note.settledUpTo !== null) return cursorAt(driverState, { start, settledUpTo: note.settledUpTo });
-  await writeNote(driverState, note);
-  let ignored = 0;
-  for await (const page of pages(
-    session.api,
-    { ...mine(session), sentSince: start - SWEEP_MS, pageSize: 1_000 },
-    signal,
-  )) {
-    // Times of the list are whole seconds, rounded down: one from the very second of the start may be a new one.
-    const old = page.filter((sms) => isMine(session, sms) && sentAt(sms) + 1_000 <= start);
+  const { driverState, log } = session.context;
+  const checkpoint = (await readCheckpoint(driverState)) ?? { start: session.api.clock.now(), settledUpTo: null };
+  const { start } = checkpoint;
+  if (checkpoint.settledUpTo !== null) return cursorAt(driverState, { start, settledUpTo: checkpoint.settledUpTo });
+  await writeCheckpoint(driverState, checkpoint);
+  let skipped = 0;
+  const filter = { ...filterOf(session), sentSince: start - SWEEP_MS, pageSize: 1_000 };
+  for await (const page of pages(session.api, filter, signal)) {
+    // Times of the list are whole seconds, rounded down: a message from the very second of the start may be a new one.
+    const old = page.filter((sms) => isWanted(session, sms) && sentTime(sms) + 1_000 <= start);
     await driverState.skip(old.map(({ sid }) => ({ key: keyOf(sid), fingerprint: '' })));
-    ignored += old.length;
+    skipped += old.length;
   }
-  await writeNote(driverState, { start, settledUpTo: start });
-  log.info({ ignored }, 'the first start: messages that were there before are left alone');
+  await writeCheckpoint(driverState, { start, settledUpTo: start });
+  log.info({ skipped }, 'first start: existing messages are skipped');
   return cursorAt(driverState, { start, settledUpTo: start });
 }
 
-/** Returns false when more is waiting than could be held at once. */
+/** Returns false when more messages are waiting than could be held at once. */
 async function* round(polling: Polling, sweep: boolean): AsyncGenerator<InboundMessage<TextMessage>, boolean> {
-  const { cursor, session } = polling;
-  const began = session.api.theirs(session.context.clock.now());
-  const { found, unfinished, cutOff } = await look(polling, sweep);
-  // As far back as something stays behind, the cursor must not pass.
-  let behind = Math.min(began, unfinished, cutOff);
+  const { cursor, session, signal } = polling;
+  const startedAt = session.api.clock.now();
+  const { found, unfinished, cutOff } = await readList(session, cursor, sweep, signal);
+  // The cursor must not pass a message that stays behind.
+  let seenUpTo = Math.min(startedAt, unfinished, cutOff);
   for (const { sms, acknowledged } of found) {
     const inboundMessage = await inboundMessageFor(polling, sms, acknowledged);
     if (inboundMessage) yield inboundMessage;
-    else behind = Math.min(behind, sentAt(sms));
+    else seenUpTo = Math.min(seenUpTo, sentTime(sms));
   }
-  await cursor.advance(behind);
+  await cursor.advance(seenUpTo);
   return cutOff === Number.POSITIVE_INFINITY;
 }
 
-interface Found {
-  readonly sms: Sms;
-  readonly acknowledged: boolean;
-}
-
-interface Look {
-  /** Oldest first. */
-  readonly found: readonly Found[];
-  /** When the oldest message was sent that is still on its way to Twilio; infinite when there is none. */
-  readonly unfinished: number;
-  /** When the oldest message was sent that there was no room for; infinite when there was room for all. */
-  readonly cutOff: number;
-}
-
-async function look({ session, cursor, signal }: Polling, sweep: boolean): Promise<Look> {
-  const now = session.api.theirs(session.context.clock.now());
-  const from = Math.min(cursor.settledUpTo, now) - (sweep ? SWEEP_MS : OVERLAP_MS);
-  let found: Found[] = [];
-  let unfinished = Number.POSITIVE_INFINITY;
-  let cutOff = Number.POSITIVE_INFINITY;
-  const seen = new Set<string>();
-  for await (const page of pages(session.api, { ...mine(session), sentSince: from, pageSize: PAGE }, signal)) {
-    // New messages push the others on to the next page, where they show again.
-    const here = page.filter((sms) => isMine(session, sms) && !seen.has(sms.sid));
-    for (const { sid } of here) seen.add(sid);
-    for (const sms of here) if (sms.status === 'receiving') unfinished = Math.min(unfinished, sentAt(sms));
-    found.push(...(await unknown(session, cursor, here)));
-    if (found.length > MOST) {
-      cutOff = found.slice(0, found.length - MOST).reduce((least, { sms }) => Math.min(least, sentAt(sms)), cutOff);
-      found = found.slice(-MOST);
-    }
-    if (!sweep && page.length > 0 && page.every((sms) => sentAt(sms) < from)) break;
-  }
-  return { found: found.reverse(), unfinished, cutOff };
-}
-
-/** What of a page has to be handed on: unknown, or begun by a process that is gone, or only to be confirmed. */
-async function unknown(session: Session, cursor: Cursor, page: readonly Sms[]): Promise<Found[]> {
-  const candidates = page.filter(({ sid, status }) => status !== 'receiving' && !cursor.handed(sid));
-  if (candidates.length === 0) return [];
-  const known = await session.context.driverState.statesOf(candidates.map(({ sid }) => keyOf(sid)));
-  return candidates.flatMap((sms) => {
-    const state = known.get(keyOf(sms.sid));
-    if (isSettled(state)) return [];
-    // Pushed, and in the journal: it goes its way from there.
-    if (state !== undefined && session.pushed.has(sms.sid)) return [];
-    return [{ sms, acknowledged: state === 'acknowledged' }];
-  });
-}
-
-/** Undefined when its media are not to be had yet. */
+/** Undefined when its media may still come. */
 async function inboundMessageFor(
   polling: Polling,
   sms: Sms,
   acknowledged: boolean,
 ): Promise<InboundMessage<TextMessage> | undefined> {
   const { session, cursor } = polling;
-  const fetched = acknowledged ? NOTHING : await mediaOf(polling, sms);
-  if (!fetched) return undefined;
-  cursor.begin(sms.sid, sentAt(sms));
-  const content = acknowledged ? null : textOf(sms, fetched, session.context.clock.now());
+  const media = acknowledged ? NO_MEDIA : await mediaOf(polling, sms);
+  if (!media) return undefined;
+  cursor.dispatch(sms.sid, sentTime(sms));
+  const content = acknowledged ? null : textOf(sms, media, session.context.clock.now());
   return inboundMessageOf(sms.sid, content, () => cursor.settle(sms.sid));
 }
 
-const NOTHING: Fetched = { media: [], notes: [] };
-
-async function mediaOf({ session, signal, tries }: Polling, { sid, media }: Sms): Promise<Fetched | undefined> {
-  if (media === 0) return NOTHING;
+async function mediaOf({ session, signal, tries }: Polling, { sid, media }: Sms): Promise<FetchedMedia | undefined> {
+  if (media === 0) return NO_MEDIA;
   const { clock, log } = session.context;
   const due = deadline(clock, MEDIA_MS, signal);
   try {
@@ -205,31 +146,13 @@ async function mediaOf({ session, signal, tries }: Polling, { sid, media }: Sms)
     signal.throwIfAborted();
     const count = (tries.get(sid) ?? 0) + 1;
     tries.set(sid, count);
-    if (!mayComeLater(error) || count >= MEDIA_TRIES) {
+    if (!mayComeLater(error) || count >= MAX_MEDIA_TRIES) {
       tries.delete(sid);
       return lostMedia(media, error);
     }
-    log.warn({ sid, error: reasonOf(error), tries: count }, 'the media of a message cannot be fetched yet');
+    log.warn({ message_key: keyOf(sid), err: messageOf(error), tries: count }, 'media could not be fetched yet');
     return undefined;
   } finally {
     due.dispose();
   }
-}
-
-function mine({ context: { settings } }: Session): { to?: string } {
-  return settings.Number ? { to: settings.Number } : {};
-}
-
-/** The list cannot be asked for one direction or one messaging service. */
-function isMine({ context: { settings } }: Session, { inbound, serviceSid }: Sms): boolean {
-  return inbound && (settings.Number !== undefined || serviceSid === settings.MessagingServiceSid);
-}
-
-function sentAt(sms: Sms): number {
-  return sms.sentAt ?? sms.createdAt;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,24 +1,24 @@
 // What a Twilio gateway promises about what Twilio pushes.
 import { afterEach, describe, expect, it } from 'vitest';
-import { PUBLIC, startBed, type TwilioBed } from '../../test/servers/twilio-bed.js';
+import { PUBLIC, startFixture, type TwilioFixture } from '../../test/servers/twilio-fixture.js';
 
-const beds: TwilioBed[] = [];
+const fixtures: TwilioFixture[] = [];
 afterEach(async () => {
-  for (let bed = beds.pop(); bed; bed = beds.pop()) await bed.close();
+  for (let fixture = fixtures.pop(); fixture; fixture = fixtures.pop()) await fixture.close();
 });
 
 /** A gateway that only listens to what is pushed, unless told otherwise. */
 async function set(direction: 'I' | 'O' = 'I', written: Record<string, unknown> = {}) {
-  const bed = await startBed();
-  beds.push(bed);
-  const session = await bed.open(direction, { Webhook: true, PollSeconds: 0, ...written });
-  return { ...bed, session };
+  const fixture = await startFixture();
+  fixtures.push(fixture);
+  const session = await fixture.open(direction, { Webhook: true, PollSeconds: 0, ...written });
+  return { ...fixture, session };
 }
 
 const png = { type: 'image/png', bytes: Buffer.from('89504e470d0a1a0a', 'hex') };
 
 describe('a pushed message', () => {
-  it('arrives under the identity it has in the list, and Twilio hears "taken" in its own language', async () => {
+  it('arrives under the identity it has in the list, and the reply is the one that Twilio expects', async () => {
     const { server, session, push } = await set();
     const message = server.receive({ text: 'Příliš žluťoučký 🐎 & "more"' });
     const { reply, messages, receipts } = await push(session, server.pushed(message));
@@ -85,7 +85,10 @@ describe('a pushed message', () => {
 });
 
 describe('what is not genuine is refused with 403, and counted', () => {
-  const forgeries: [name: string, forge: (bed: Awaited<ReturnType<typeof set>>) => ReturnType<TwilioBed['push']>][] = [
+  const forgeries: [
+    name: string,
+    forge: (fixture: Awaited<ReturnType<typeof set>>) => ReturnType<TwilioFixture['push']>,
+  ][] = [
     [
       'no signature',
       ({ server, session, push }) =>
@@ -138,11 +141,11 @@ describe('what is not genuine is refused with 403, and counted', () => {
   ];
   for (const [name, forge] of forgeries) {
     it(name, async () => {
-      const bed = await set();
-      const { reply, messages, receipts } = await forge(bed);
+      const fixture = await set();
+      const { reply, messages, receipts } = await forge(fixture);
       expect([reply.status, messages, receipts]).toEqual([403, undefined, undefined]);
-      expect(bed.inputRejected).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
-      expect(JSON.stringify(bed.said.lines)).not.toContain(bed.server.authToken);
+      expect(fixture.inputRejected).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
+      expect(JSON.stringify(fixture.said.lines)).not.toContain(fixture.server.authToken);
     });
   }
 

@@ -1,5 +1,5 @@
-// Owns what Twilio pushes: new messages at the gateway's address, delivery states at /status below it. Genuine is what
-// carries a signature made with the auth token over the public address and the parameters; everything else is refused.
+// What Twilio pushes: new messages to the webhook's address, delivery states to /status below it. A genuine push carries a
+// signature made with the auth token over the public URL and the parameters; everything else is rejected.
 import {
   deadline,
   type RawRequest,
@@ -7,17 +7,17 @@ import {
   type WebhookReply,
   type WebhookResult,
 } from '../../src/driver/contract.js';
-import { keyOf, textOf } from './arrivals.js';
 import { progressOf } from './codes.js';
-import { type Fetched, fetchMedia, lostMedia } from './media.js';
+import { keyOf, textOf } from './inbound.js';
+import { type FetchedMedia, fetchMedia, lostMedia, NO_MEDIA } from './media.js';
 import type { Session } from './session.js';
 
 /** Twilio hangs up after 15 s; the journal needs a moment, too. */
 const MEDIA_MS = 9_000;
 /** `SM` for texts, `MM` for those with media. */
 const SID = /^[A-Z]{2}\w{1,60}$/;
-/** Says "taken, and nothing to answer". */
-const TAKEN: WebhookReply = {
+/** Accepted, with no text to answer the customer. */
+const ACCEPTED_REPLY: WebhookReply = {
   status: 200,
   headers: { 'content-type': 'text/xml; charset=utf-8' },
   body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
@@ -25,24 +25,24 @@ const TAKEN: WebhookReply = {
 
 export async function webhook(session: Session, request: RawRequest): Promise<WebhookResult> {
   const { settings, gateway, log } = session.context;
-  if (!settings.Webhook) return refuse(session, 'unwanted', 404, 'this gateway has Webhook switched off');
+  if (!settings.Webhook) return reject(session, 'unwanted', 404, 'this gateway has Webhook switched off');
   const signed = signedOf(request);
-  if (!signed) return refuse(session, 'malformed', 400, 'Twilio asks by GET, or by POST with a form');
+  if (!signed) return reject(session, 'malformed', 400, 'a push of Twilio is a GET, or a POST with a form');
   if (!isGenuine(session, request, signed)) {
-    log.warn({ path: request.path.slice(0, 200) }, 'a pushed request without a valid signature of Twilio was refused');
     const why = 'the signature is not valid: check that the public address is the one entered at Twilio';
-    return refuse(session, 'forged', 403, why);
+    log.warn({ path: request.path.slice(0, 200), reason: why }, 'webhook request was rejected');
+    return reject(session, 'forged', 403, why);
   }
   const form = request.method === 'GET' ? parametersOf(request.url.split('?')[1] ?? '') : signed;
   if (value(form, 'AccountSid') !== settings.AccountSid)
-    return refuse(session, 'unknown_account', 403, 'this gateway belongs to another account');
+    return reject(session, 'unknown_account', 403, 'this gateway belongs to another account');
   if (/^\/status\/?(\?|$)/.test(request.path)) return status(session, form);
-  // Taking it and dropping it would lose it: the sending half of a gateway has nobody to hand it to.
-  if (gateway.direction === 'O') return refuse(session, 'unwanted', 404, 'this gateway only sends');
+  // A 2xx here would lose the message: the outbound half of a gateway cannot deliver it.
+  if (gateway.direction === 'O') return reject(session, 'unwanted', 404, 'this gateway only sends');
   return message(session, request, form);
 }
 
-function refuse({ context }: Session, reason: string, status: number, why: string): WebhookResult {
+function reject({ context }: Session, reason: string, status: number, why: string): WebhookResult {
   context.inputRejected(reason);
   return { reply: { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${why}\n` } };
 }
@@ -77,11 +77,11 @@ function value(form: Form, name: string): string {
   return (Array.isArray(found) ? found[0] : found) ?? '';
 }
 
-/** A status that is not known here says nothing about the message; Twilio need not repeat it. */
+/** An unknown status says nothing about the message; Twilio need not repeat it. */
 function status(session: Session, form: Form): WebhookResult {
-  const { watchers, context } = session;
+  const { pending, context } = session;
   const sid = value(form, 'MessageSid') || value(form, 'SmsSid');
-  if (!SID.test(sid)) return refuse(session, 'malformed', 400, 'MessageSid is missing');
+  if (!SID.test(sid)) return reject(session, 'malformed', 400, 'MessageSid is missing');
   const code = Number(value(form, 'ErrorCode')) || null;
   const word = value(form, 'MessageStatus') || value(form, 'SmsStatus');
   const progress = progressOf(word, code, value(form, 'ErrorMessage') || null);
@@ -89,7 +89,7 @@ function status(session: Session, form: Form): WebhookResult {
     context.inputRejected('unknown_state');
     return { reply: { status: 204 }, receipts: [] };
   }
-  watchers.tell(sid, progress);
+  pending.report(sid, progress);
   return {
     reply: { status: 204 },
     receipts: [{ id: sid, state: progress.state, at: context.clock.now(), detail: progress.note }],
@@ -98,22 +98,25 @@ function status(session: Session, form: Form): WebhookResult {
 
 async function message(session: Session, request: RawRequest, form: Form): Promise<WebhookResult> {
   const sid = value(form, 'MessageSid') || value(form, 'SmsSid');
-  if (!SID.test(sid)) return refuse(session, 'malformed', 400, 'MessageSid is missing');
+  if (!SID.test(sid)) return reject(session, 'malformed', 400, 'MessageSid is missing');
   const key = keyOf(sid);
   const known = await session.context.driverState.statesOf([key]);
-  // Pushed before, or found by looking: the journal has it, so nothing is fetched again.
-  if (known.has(key)) return { reply: TAKEN };
+  // The journal has the message from an earlier push or from polling, so nothing is fetched again.
+  if (known.has(key)) return { reply: ACCEPTED_REPLY };
   const fetched = await mediaOf(session, sid, Number(value(form, 'NumMedia')) || 0, request.signal);
-  const facts = { sid, from: value(form, 'From'), to: value(form, 'To'), body: value(form, 'Body'), sentAt: null };
-  const text = textOf(facts, fetched, session.context.clock.now());
+  const pushed = { sid, from: value(form, 'From'), to: value(form, 'To'), body: value(form, 'Body'), sentAt: null };
+  const text = textOf(pushed, fetched, session.context.clock.now());
   const consent = consentOf(value(form, 'OptOutType'));
-  session.pushed.add(sid);
-  return { reply: TAKEN, messages: [{ key, fingerprint: '', content: consent ? { ...text, consent } : text }] };
+  session.pushed.set(sid, true);
+  return {
+    reply: ACCEPTED_REPLY,
+    messages: [{ key, fingerprint: '', content: consent ? { ...text, consent } : text }],
+  };
 }
 
-/** Rejects when looking will find the message with its media later: Twilio then hears "not taken". */
-async function mediaOf(session: Session, sid: string, count: number, signal: AbortSignal): Promise<Fetched> {
-  if (count === 0) return { media: [], notes: [] };
+/** Rejects when polling will find the message with its media later: the reply to Twilio is then an error. */
+async function mediaOf(session: Session, sid: string, count: number, signal: AbortSignal): Promise<FetchedMedia> {
+  if (count === 0) return NO_MEDIA;
   const { clock, settings } = session.context;
   const due = deadline(clock, MEDIA_MS, AbortSignal.any([signal, session.closed]));
   try {
@@ -126,7 +129,7 @@ async function mediaOf(session: Session, sid: string, count: number, signal: Abo
   }
 }
 
-/** What Twilio itself made of STOP, START and HELP, when it looks after them. */
+/** What Twilio itself did about STOP, START and HELP, when it handles them. */
 function consentOf(optOutType: string): TextMessage['consent'] {
   const word = optOutType.toLowerCase();
   return word === 'stop' || word === 'start' || word === 'help' ? word : undefined;

@@ -1,37 +1,40 @@
 // What a Twilio gateway promises about messages that it sends.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Attempt, ComposedText, Outcome } from '../../src/driver/contract.js';
+import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { attemptOf, outboundText } from '../../test/conformance/context.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
-import { becoming, PUBLIC, startTimedBed, type TimedBed } from '../../test/servers/twilio-bed.js';
+import { PUBLIC, startTimedFixture, type TimedFixture } from '../../test/servers/twilio-fixture.js';
 import { twilio } from './driver.js';
 import type { Session } from './session.js';
-import { watchersOf } from './watchers.js';
+import { pendingSendsOf } from './status.js';
 
 const TO = '+420777123456';
 const MINUTE = 60_000;
-const beds: TimedBed[] = [];
+const fixtures: TimedFixture[] = [];
 afterEach(async () => {
-  for (let bed = beds.pop(); bed; bed = beds.pop()) await bed.close();
+  for (let fixture = fixtures.pop(); fixture; fixture = fixtures.pop()) await fixture.close();
 });
 
-async function set(): Promise<TimedBed> {
-  const bed = await startTimedBed();
-  beds.push(bed);
-  bed.server.fate = () => [];
-  return bed;
+async function set(): Promise<TimedFixture> {
+  const fixture = await startTimedFixture();
+  fixtures.push(fixture);
+  fixture.server.fate = () => [];
+  return fixture;
 }
 
-function attempt({ clock }: TimedBed, messageId = 'order-1', ms = 85_000): Attempt & { abort(): void } {
+function attempt({ clock }: TimedFixture, messageId = 'message-1', ms = 85_000): Attempt & { abort(): void } {
   const end = clock.monotonic() + ms;
   const given = attemptOf(messageId);
   const remaining = () => (given.signal.aborted ? 0 : Math.max(0, end - clock.monotonic()));
   return { ...given, firstAttemptAt: clock.now(), remaining };
 }
 
-/** Waits until so many messages are Twilio's and remembered as such. */
-async function claimed({ driverState }: TimedBed, count: number): Promise<void> {
-  await becoming(async () => (await driverState.listRecords('sent', '', 10)).length === count);
+/** Waits until Twilio has accepted so many messages and the driver tracks them. */
+async function tracked({ driverState }: TimedFixture, count: number): Promise<void> {
+  const records = () => driverState.listRecords('sent', '', 10);
+  await waitFor(`${count} tracked messages`, async () => (await records()).length === count);
 }
 
 const sending = (session: Session, message: ComposedText, given: Attempt): Promise<Outcome> =>
@@ -53,18 +56,18 @@ describe('the wait for the carrier', () => {
     ['undelivered', 39999, { kind: 'rejected', detail: 'undelivered 39999: something new' }],
   ];
   for (const [status, code, outcome] of fates) {
-    it(`ends with "${status}${code ? ` ${code}` : ''}", and the order hears the truth`, async () => {
-      const bed = await set();
-      bed.server.fate = () => [
+    it(`ends with "${status}${code ? ` ${code}` : ''}", and the answer says so`, async () => {
+      const fixture = await set();
+      fixture.server.fate = () => [
         'sent',
         code ? { status, code, ...(code === 39999 && { text: 'something new' }) } : status,
       ];
-      const session = await bed.open('O');
-      const end = await bed.turn(sending(session, hello, attempt(bed)));
+      const session = await fixture.open('O');
+      const end = await fixture.turn(sending(session, hello, attempt(fixture)));
       expect(end).toMatchObject(outcome);
-      const [message] = bed.server.account.messages;
+      const [message] = fixture.server.account.messages;
       if (end.kind === 'sent') expect(end.deliverySystemId).toBe(message?.sid);
-      expect(message).toMatchObject({ to: TO, from: bed.server.number, body: 'Hello 🐎', statusCallback: null });
+      expect(message).toMatchObject({ to: TO, from: fixture.server.number, body: 'Hello 🐎', statusCallback: null });
     });
   }
 
@@ -74,78 +77,99 @@ describe('the wait for the carrier', () => {
       [['sending'], 'accepted'],
       [['sent'], 'sent'],
     ] as const) {
-      const bed = await set();
-      bed.server.fate = () => fate;
-      const session = await bed.open('O', { AwaitDeliverySeconds: 7 });
-      const began = bed.clock.now();
-      expect(await bed.turn(sending(session, hello, attempt(bed)))).toMatchObject({ kind: 'sent', state });
-      expect(bed.clock.now() - began).toBeGreaterThanOrEqual(7_000);
-      expect(bed.clock.now() - began).toBeLessThan(20_000);
+      const fixture = await set();
+      fixture.server.fate = () => fate;
+      const session = await fixture.open('O', { AwaitDeliverySeconds: 7 });
+      const began = fixture.clock.now();
+      expect(await fixture.turn(sending(session, hello, attempt(fixture)))).toMatchObject({ kind: 'sent', state });
+      expect(fixture.clock.now() - began).toBeGreaterThanOrEqual(7_000);
+      expect(fixture.clock.now() - began).toBeLessThan(20_000);
     }
   });
 
   it('leaves time for the answer when the attempt has little of it, and ends with it', async () => {
-    const bed = await set();
-    const session = await bed.open('O');
-    const began = bed.clock.now();
-    expect(await bed.turn(sending(session, hello, attempt(bed, 'short', 8_000)))).toMatchObject({ kind: 'sent' });
-    expect(bed.clock.now() - began).toBeLessThan(8_000);
-    const given = attempt(bed, 'cut');
+    const fixture = await set();
+    const session = await fixture.open('O');
+    const began = fixture.clock.now();
+    expect(await fixture.turn(sending(session, hello, attempt(fixture, 'short', 8_000)))).toMatchObject({
+      kind: 'sent',
+    });
+    expect(fixture.clock.now() - began).toBeLessThan(8_000);
+    const given = attempt(fixture, 'cut');
     const cut = sending(session, outboundText('cut', TO), given);
-    await claimed(bed, 2);
+    await tracked(fixture, 2);
     given.abort();
     expect(await cut).toMatchObject({ kind: 'sent', state: 'accepted' });
   });
 
   it('ends at once with a pushed state', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { Webhook: true, AwaitDeliverySeconds: 60 });
-    const outcome = sending(session, hello, attempt(bed));
-    await claimed(bed, 1);
-    const [message] = bed.server.account.messages;
+    const fixture = await set();
+    const session = await fixture.open('O', { Webhook: true, AwaitDeliverySeconds: 60 });
+    const outcome = sending(session, hello, attempt(fixture));
+    await tracked(fixture, 1);
+    const [message] = fixture.server.account.messages;
     expect(message?.statusCallback).toBe(`${PUBLIC}/status`);
-    const form = { AccountSid: bed.server.accountSid, MessageSid: message?.sid ?? '', ErrorCode: '30005' };
-    const { reply } = await bed.push(session, { ...form, MessageStatus: 'undelivered' }, { path: '/status' });
+    const form = { AccountSid: fixture.server.accountSid, MessageSid: message?.sid ?? '', ErrorCode: '30005' };
+    const { reply } = await fixture.push(session, { ...form, MessageStatus: 'undelivered' }, { path: '/status' });
     expect(reply.status).toBe(204);
     expect(await outcome).toEqual({ kind: 'rejected', detail: 'undelivered 30005: Unknown destination handset' });
   });
 
   it('ends at once with a state that is pushed to the receiving half of the same gateway', async () => {
-    const bed = await set();
+    const fixture = await set();
     const written = { Webhook: true, AwaitDeliverySeconds: 60 };
-    const receiving = await bed.open('I', written);
-    const sendingHalf = await bed.open('O', written);
+    const receiving = await fixture.open('I', written);
+    const sendingHalf = await fixture.open('O', written);
     const outcomes = [1, 2].map((n) =>
-      sending(sendingHalf, outboundText(`Hello ${n}`, TO), attempt(bed, `order-${n}`)),
+      sending(sendingHalf, outboundText(`Hello ${n}`, TO), attempt(fixture, `message-${n}`)),
     );
-    await claimed(bed, 2);
-    for (const { sid, body } of bed.server.account.messages) {
-      const form = { AccountSid: bed.server.accountSid, MessageSid: sid };
+    await tracked(fixture, 2);
+    for (const { sid, body } of fixture.server.account.messages) {
+      const form = { AccountSid: fixture.server.accountSid, MessageSid: sid };
       const MessageStatus = body === 'Hello 1' ? 'delivered' : 'undelivered';
-      const { receipts } = await bed.push(receiving, { ...form, MessageStatus }, { path: '/status' });
+      const { receipts } = await fixture.push(receiving, { ...form, MessageStatus }, { path: '/status' });
       expect(receipts).toMatchObject([{ id: sid, state: MessageStatus }]);
     }
     expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['sent', 'rejected']);
   });
 
-  it('is nobody else’s to end: a state pushed for another account changes nothing', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { Webhook: true, AwaitDeliverySeconds: 5 });
-    const outcome = sending(session, hello, attempt(bed));
-    await claimed(bed, 1);
-    const end = { state: 'undelivered', final: true, detail: 'undelivered', note: null, optedOut: false } as const;
-    watchersOf('AC_other').tell(bed.server.account.messages[0]?.sid ?? '', end);
-    expect(await bed.turn(outcome)).toMatchObject({ kind: 'sent', state: 'accepted' });
+  it('is shared by the gateways of one service, not by two services in one process', async () => {
+    const fixture = await set();
+    const { context } = await fixture.open('O');
+    expect(pendingSendsOf({ ...context })).toBe(pendingSendsOf(context));
+    const otherService = { ...context, shared: sharedByDevice()('Twilio') };
+    expect(pendingSendsOf(otherService)).not.toBe(pendingSendsOf(context));
+  });
+
+  it('does not end with a state that is pushed for another account', async () => {
+    const fixture = await set();
+    const session = await fixture.open('O', { Webhook: true, AwaitDeliverySeconds: 5 });
+    const outcome = sending(session, hello, attempt(fixture));
+    await tracked(fixture, 1);
+    const end = {
+      state: 'undelivered',
+      final: true,
+      rank: 3,
+      detail: 'undelivered',
+      note: null,
+      optedOut: false,
+    } as const;
+    const other = { ...session.context, settings: { ...session.context.settings, AccountSid: 'AC_other' } };
+    pendingSendsOf(other).report(fixture.server.account.messages[0]?.sid ?? '', end);
+    expect(await fixture.turn(outcome)).toMatchObject({ kind: 'sent', state: 'accepted' });
   });
 
   it('does not mind that asking fails', async () => {
-    const bed = await set();
-    bed.server.fate = () => ['delivered'];
-    const session = await bed.open('O');
+    const fixture = await set();
+    fixture.server.fate = () => ['delivered'];
+    const session = await fixture.open('O');
     let asked = 0;
-    bed.server.trouble = ({ method, path }) =>
+    fixture.server.trouble = ({ method, path }) =>
       method === 'GET' && path.includes('/Messages/SM') && asked++ < 3 ? { is: 'refuse', status: 429 } : undefined;
-    expect(await bed.turn(sending(session, hello, attempt(bed)))).toMatchObject({ kind: 'sent', state: 'delivered' });
+    expect(await fixture.turn(sending(session, hello, attempt(fixture)))).toMatchObject({
+      kind: 'sent',
+      state: 'delivered',
+    });
   });
 });
 
@@ -177,26 +201,26 @@ describe('what Twilio refuses', () => {
     ([status, code, message, outcome]) => [status, code, message, { detail: /./, ...outcome }] as const,
   )) {
     it(`${status} ${code || ''}: ${JSON.stringify(outcome)}, with the code and its meaning`, async () => {
-      const bed = await set();
-      const session = await bed.open('O');
-      bed.server.trouble = (request) => (created(request) ? { is: 'refuse', status, code, message } : undefined);
-      const end = await bed.turn(sending(session, hello, attempt(bed)));
+      const fixture = await set();
+      const session = await fixture.open('O');
+      fixture.server.trouble = (request) => (created(request) ? { is: 'refuse', status, code, message } : undefined);
+      const end = await fixture.turn(sending(session, hello, attempt(fixture)));
       expect(end).toEqual({ ...outcome, detail: expect.stringMatching(detail) });
     });
   }
 
   it('comes with how long to wait, in seconds or as a date', async () => {
-    const bed = await set();
-    const session = await bed.open('O');
-    const date = new Date(Math.ceil(bed.clock.now() / 1_000) * 1_000 + 20_000);
+    const fixture = await set();
+    const session = await fixture.open('O');
+    const date = new Date(Math.ceil(fixture.clock.now() / 1_000) * 1_000 + 20_000);
     for (const [value, least, most] of [
       ['7', 7_000, 7_000],
       [date.toUTCString(), 10_000, 21_000],
       ['999999999', 3_600_000, 3_600_000],
     ] as const) {
-      bed.server.trouble = (request) =>
+      fixture.server.trouble = (request) =>
         created(request) ? { is: 'refuse', status: 429, code: 20429, headers: { 'retry-after': value } } : undefined;
-      const end = await bed.turn(sending(session, hello, attempt(bed)));
+      const end = await fixture.turn(sending(session, hello, attempt(fixture)));
       const asked = end.kind === 'deferred' ? end.retryAfterMs : undefined;
       expect(asked).toBeGreaterThanOrEqual(least);
       expect(asked).toBeLessThanOrEqual(most);
@@ -204,63 +228,70 @@ describe('what Twilio refuses', () => {
   });
 
   it('by its own magic numbers, without a message coming into being', async () => {
-    const bed = await set();
-    const session = await bed.open('O');
-    expect(await bed.turn(sending(session, outboundText('x', '+15005550004'), attempt(bed)))).toMatchObject({
+    const fixture = await set();
+    const session = await fixture.open('O');
+    expect(await fixture.turn(sending(session, outboundText('x', '+15005550004'), attempt(fixture)))).toMatchObject({
       kind: 'rejected',
       optedOut: true,
     });
-    expect(bed.server.account.messages).toHaveLength(0);
+    expect(fixture.server.account.messages).toHaveLength(0);
   });
 
   it('"server error" about a message that it took all the same is no error', async () => {
-    const bed = await set();
-    bed.server.fate = () => ['delivered'];
-    const session = await bed.open('O');
-    bed.server.trouble = (request) =>
+    const fixture = await set();
+    fixture.server.fate = () => ['delivered'];
+    const session = await fixture.open('O');
+    fixture.server.trouble = (request) =>
       created(request) ? { is: 'babble', status: 500, body: 'oops', taken: true } : undefined;
-    const end = await bed.turn(sending(session, hello, attempt(bed)));
-    expect(end).toMatchObject({ kind: 'sent', deliverySystemId: bed.server.account.messages[0]?.sid });
+    const end = await fixture.turn(sending(session, hello, attempt(fixture)));
+    expect(end).toMatchObject({ kind: 'sent', deliverySystemId: fixture.server.account.messages[0]?.sid });
   });
 });
 
 describe('the point of no return', () => {
   it('before the connection stands nothing can have gone out', async () => {
-    const bed = await set();
-    const session = await bed.open('O');
-    await bed.server.close();
-    const end = await bed.turn(sending(session, hello, attempt(bed)));
+    const fixture = await set();
+    const session = await fixture.open('O');
+    await fixture.server.close();
+    const end = await fixture.turn(sending(session, hello, attempt(fixture)));
     expect(end).toMatchObject({ kind: 'deferred', detail: expect.stringContaining('could not be reached') });
-    beds.splice(beds.indexOf(bed), 1);
+    fixtures.splice(fixtures.indexOf(fixture), 1);
     await session.close();
     expect(await freePort()).toBeGreaterThan(0);
   });
 
   it('a request is never repeated, and never sent on a connection that was used before', async () => {
-    const bed = await set();
-    const session = await bed.open('O');
-    bed.server.trouble = (request) => (created(request) ? { is: 'cut', when: 'before' } : undefined);
-    expect((await bed.turn(sending(session, hello, attempt(bed)))).kind).toBe('unknown');
-    expect(bed.server.requests.filter(created)).toHaveLength(1);
+    const fixture = await set();
+    const session = await fixture.open('O');
+    fixture.server.trouble = (request) => (created(request) ? { is: 'cut', when: 'before' } : undefined);
+    expect((await fixture.turn(sending(session, hello, attempt(fixture)))).kind).toBe('unknown');
+    expect(fixture.server.requests.filter(created)).toHaveLength(1);
   });
 });
 
 describe('"did that one go out?"', () => {
   /** A send whose answer was lost after Twilio had taken it, or before. */
-  async function doubt(bed: TimedBed, session: Session, taken: boolean, given: Attempt, message = hello) {
-    bed.server.trouble = (request) => (created(request) ? { is: 'cut', when: taken ? 'after' : 'before' } : undefined);
-    expect((await bed.turn(sending(session, message, given))).kind).toBe('unknown');
-    bed.server.trouble = () => undefined;
+  async function leaveUnknown(
+    fixture: TimedFixture,
+    session: Session,
+    taken: boolean,
+    given: Attempt,
+    message = hello,
+  ) {
+    fixture.server.trouble = (request) =>
+      created(request) ? { is: 'cut', when: taken ? 'after' : 'before' } : undefined;
+    expect((await fixture.turn(sending(session, message, given))).kind).toBe('unknown');
+    fixture.server.trouble = () => undefined;
   }
 
   it('is answered by recipient, text and time', async () => {
-    const bed = await set();
-    bed.server.fate = () => ['delivered'];
-    const session = await bed.open('O');
-    const given = attempt(bed);
-    await doubt(bed, session, true, given);
-    const [message] = bed.server.account.messages;
-    expect(await bed.turn(lookingUp(session, hello, given))).toMatchObject({
+    const fixture = await set();
+    fixture.server.fate = () => ['delivered'];
+    const session = await fixture.open('O');
+    const given = attempt(fixture);
+    await leaveUnknown(fixture, session, true, given);
+    const [message] = fixture.server.account.messages;
+    expect(await fixture.turn(lookingUp(session, hello, given))).toMatchObject({
       kind: 'sent',
       deliverySystemId: message?.sid,
       state: 'delivered',
@@ -268,133 +299,148 @@ describe('"did that one go out?"', () => {
   });
 
   it('also while it is still queued, and after a restart', async () => {
-    const bed = await set();
-    const first = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    const given = attempt(bed);
-    await doubt(bed, first, true, given);
+    const fixture = await set();
+    const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    const given = attempt(fixture);
+    await leaveUnknown(fixture, first, true, given);
     await first.close();
-    await bed.jump(5 * MINUTE);
-    const second = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    expect(await bed.turn(lookingUp(second, hello, given))).toMatchObject({ kind: 'sent', state: 'accepted' });
+    await fixture.jump(5 * MINUTE);
+    const second = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    expect(await fixture.turn(lookingUp(second, hello, given))).toMatchObject({ kind: 'sent', state: 'accepted' });
   });
 
   it('with "not found" when Twilio has no such message', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { AwaitDeliverySeconds: 0 });
+    const fixture = await set();
+    const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
     // The same words long before; then the same words to somebody else, other words to the same one, and the same words
     // coming in from a number of our own.
-    await bed.turn(sending(session, hello, attempt(bed, 'a')));
-    await bed.jump(MINUTE);
-    const given = attempt(bed, 'd');
-    await bed.turn(sending(session, outboundText('Hello 🐎', '+420777999999'), attempt(bed, 'b')));
-    await bed.turn(sending(session, outboundText('Hello', TO), attempt(bed, 'c')));
-    bed.server.receive({ from: bed.server.number, to: TO, text: 'Hello 🐎' });
+    await fixture.turn(sending(session, hello, attempt(fixture, 'a')));
+    await fixture.jump(MINUTE);
+    const given = attempt(fixture, 'd');
+    await fixture.turn(sending(session, outboundText('Hello 🐎', '+420777999999'), attempt(fixture, 'b')));
+    await fixture.turn(sending(session, outboundText('Hello', TO), attempt(fixture, 'c')));
+    fixture.server.receive({ from: fixture.server.number, to: TO, text: 'Hello 🐎' });
     await session.close();
-    for (const { key } of await bed.driverState.listRecords('sent', '', 10))
-      await bed.driverState.deleteRecords('sent', [key]);
-    const afresh = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    await doubt(bed, afresh, false, given);
-    expect(await bed.turn(lookingUp(afresh, hello, given))).toBe('not found');
+    for (const { key } of await fixture.driverState.listRecords('sent', '', 10))
+      await fixture.driverState.deleteRecords('sent', [key]);
+    const afresh = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    await leaveUnknown(fixture, afresh, false, given);
+    expect(await fixture.turn(lookingUp(afresh, hello, given))).toBe('not found');
   });
 
-  it('never with the message of another order, also after a restart', async () => {
-    const bed = await set();
-    const first = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    expect(await bed.turn(sending(first, hello, attempt(bed, 'one')))).toMatchObject({ kind: 'sent' });
-    const given = attempt(bed, 'two');
-    await doubt(bed, first, false, given);
-    expect(await bed.turn(lookingUp(first, hello, given))).toBe('not found');
+  it('never with the message of another send request, also after a restart', async () => {
+    const fixture = await set();
+    const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    expect(await fixture.turn(sending(first, hello, attempt(fixture, 'one')))).toMatchObject({ kind: 'sent' });
+    const given = attempt(fixture, 'two');
+    await leaveUnknown(fixture, first, false, given);
+    expect(await fixture.turn(lookingUp(first, hello, given))).toBe('not found');
     await first.close();
-    const second = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    expect(await bed.turn(lookingUp(second, hello, given))).toBe('not found');
+    const second = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    expect(await fixture.turn(lookingUp(second, hello, given))).toBe('not found');
+  });
+
+  it('never with the message of a send request that version 0.1 recorded', async () => {
+    const fixture = await set();
+    const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    const outcome = await fixture.turn(sending(first, hello, attempt(fixture, 'one')));
+    await first.close();
+    const sid = outcome.kind === 'sent' ? outcome.deliverySystemId : '';
+    await fixture.driverState.deleteRecords('sent', [sid]);
+    const value = { order: 'one', at: fixture.clock.now() };
+    await fixture.driverState.putRecords('sent', [{ key: sid, value }]);
+    const second = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    expect(await fixture.turn(lookingUp(second, hello, attempt(fixture, 'two')))).toBe('not found');
+    expect(await fixture.turn(lookingUp(second, hello, attempt(fixture, 'one')))).toMatchObject({ kind: 'sent' });
   });
 
   it('knows the words that a trial account puts in front', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    const given = attempt(bed);
+    const fixture = await set();
+    const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    const given = attempt(fixture);
     const trial = outboundText(`Sent from your Twilio trial account - ${hello.text}`, TO);
-    await doubt(bed, session, true, given, trial);
-    expect(await bed.turn(lookingUp(session, hello, given))).toMatchObject({ kind: 'sent' });
+    await leaveUnknown(fixture, session, true, given, trial);
+    expect(await fixture.turn(lookingUp(session, hello, given))).toMatchObject({ kind: 'sent' });
   });
 });
 
 describe('later states', () => {
-  const report = (bed: TimedBed) => bed.receipts.map(({ state, detail }) => [state, detail]);
+  const report = (fixture: TimedFixture) => fixture.receipts.map(({ state, detail }) => [state, detail]);
 
-  it('are asked for until the end is known, and reported as news', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    const outcome = await bed.turn(sending(session, hello, attempt(bed)));
+  it('are polled until the final one, and reported as receipts', async () => {
+    const fixture = await set();
+    const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    const outcome = await fixture.turn(sending(session, hello, attempt(fixture)));
     const sid = outcome.kind === 'sent' ? outcome.deliverySystemId : '';
-    await bed.server.advance(sid, 'sent');
-    await bed.fact(() => bed.receipts.length === 1);
-    await bed.server.advance(sid, 'undelivered', 30003);
-    await bed.fact(() => bed.receipts.length === 2);
-    expect(bed.receipts.every(({ id }) => id === sid)).toBe(true);
-    expect(report(bed)).toEqual([
+    await fixture.server.advance(sid, 'sent');
+    await fixture.waitFor('one receipt', () => fixture.receipts.length === 1);
+    await fixture.server.advance(sid, 'undelivered', 30003);
+    await fixture.waitFor('two receipts', () => fixture.receipts.length === 2);
+    expect(fixture.receipts.every(({ id }) => id === sid)).toBe(true);
+    expect(report(fixture)).toEqual([
       ['sent', null],
       ['undelivered', '30003: Unreachable destination handset'],
     ]);
-    const asked = bed.server.requests.length;
-    await bed.jump(60 * MINUTE);
-    expect(bed.server.requests.length).toBe(asked);
+    const asked = fixture.server.requests.length;
+    await fixture.jump(60 * MINUTE);
+    expect(fixture.server.requests.length).toBe(asked);
   });
 
-  it('that are pushed are asked for only as a safety net, after ten minutes', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { Webhook: true, AwaitDeliverySeconds: 0 });
-    bed.server.reach = () => 'http://127.0.0.1:9/nobody';
-    const outcome = await bed.turn(sending(session, hello, attempt(bed)));
-    const asked = bed.server.requests.length;
-    await bed.jump(9 * MINUTE);
-    expect(bed.server.requests.length).toBe(asked);
-    await bed.server.advance(outcome.kind === 'sent' ? outcome.deliverySystemId : '', 'delivered').catch(() => {});
-    await bed.fact(() => bed.receipts.length === 1);
-    expect(report(bed)).toEqual([['delivered', null]]);
+  it('that are pushed are polled only as a safety net, after ten minutes', async () => {
+    const fixture = await set();
+    const session = await fixture.open('O', { Webhook: true, AwaitDeliverySeconds: 0 });
+    fixture.server.reach = () => 'http://127.0.0.1:9/nobody';
+    const outcome = await fixture.turn(sending(session, hello, attempt(fixture)));
+    const asked = fixture.server.requests.length;
+    await fixture.jump(9 * MINUTE);
+    expect(fixture.server.requests.length).toBe(asked);
+    await fixture.server.advance(outcome.kind === 'sent' ? outcome.deliverySystemId : '', 'delivered').catch(() => {});
+    await fixture.waitFor('one receipt', () => fixture.receipts.length === 1);
+    expect(report(fixture)).toEqual([['delivered', null]]);
   });
 
   it('of messages from before a restart, too', async () => {
-    const bed = await set();
-    const first = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    const outcome = await bed.turn(sending(first, hello, attempt(bed)));
+    const fixture = await set();
+    const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    const outcome = await fixture.turn(sending(first, hello, attempt(fixture)));
     await first.close();
-    await bed.server.advance(outcome.kind === 'sent' ? outcome.deliverySystemId : '', 'delivered');
-    await bed.open('O');
-    await bed.fact(() => bed.receipts.length === 1);
-    expect(report(bed)).toEqual([['delivered', null]]);
+    await fixture.server.advance(outcome.kind === 'sent' ? outcome.deliverySystemId : '', 'delivered');
+    await fixture.open('O');
+    await fixture.waitFor('one receipt', () => fixture.receipts.length === 1);
+    expect(report(fixture)).toEqual([['delivered', null]]);
   });
 
-  it('are given up when nobody says anything for hours, and nothing is kept for ever', async () => {
-    const bed = await set();
-    const session = await bed.open('O', { AwaitDeliverySeconds: 0 });
-    await bed.turn(sending(session, hello, attempt(bed)));
-    expect(await bed.driverState.listRecords('sent', '', 10)).toHaveLength(1);
-    for (let quarter = 0; quarter < 20; quarter++) await bed.jump(15 * MINUTE);
-    await bed.fact(async () => (await bed.driverState.listRecords('sent', '', 10)).length === 0);
-    expect(bed.clock.armed).toBe(0);
-    expect(bed.receipts).toEqual([]);
+  it('are not polled any more when Twilio says nothing for hours, and their records are deleted', async () => {
+    const fixture = await set();
+    const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
+    await fixture.turn(sending(session, hello, attempt(fixture)));
+    expect(await fixture.driverState.listRecords('sent', '', 10)).toHaveLength(1);
+    for (let quarter = 0; quarter < 20; quarter++) await fixture.jump(15 * MINUTE);
+    const records = () => fixture.driverState.listRecords('sent', '', 10);
+    await fixture.waitFor('no tracked message', async () => (await records()).length === 0);
+    expect(fixture.clock.armed).toBe(0);
+    expect(fixture.receipts).toEqual([]);
   });
 });
 
 describe('senders', () => {
   it('a messaging service chooses its own', async () => {
-    const bed = await set();
-    const { serviceSid } = bed.server;
-    const session = await bed.open('O', {
+    const fixture = await set();
+    const { serviceSid } = fixture.server;
+    const session = await fixture.open('O', {
       Number: undefined,
       MessagingServiceSid: serviceSid,
       AwaitDeliverySeconds: 0,
     });
-    expect(await bed.turn(sending(session, hello, attempt(bed)))).toMatchObject({ kind: 'sent' });
-    expect(bed.server.account.messages[0]).toMatchObject({ from: null, serviceSid });
+    expect(await fixture.turn(sending(session, hello, attempt(fixture)))).toMatchObject({ kind: 'sent' });
+    expect(fixture.server.account.messages[0]).toMatchObject({ from: null, serviceSid });
   });
 
   it('an API key does instead of the auth token', async () => {
-    const bed = await set();
-    const { apiKey, apiSecret } = bed.server;
+    const fixture = await set();
+    const { apiKey, apiSecret } = fixture.server;
     const written = { AuthToken: undefined, ApiKey: apiKey, ApiSecret: apiSecret, AwaitDeliverySeconds: 0 };
-    const session = await bed.open('O', written);
-    expect(await bed.turn(sending(session, hello, attempt(bed)))).toMatchObject({ kind: 'sent' });
+    const session = await fixture.open('O', written);
+    expect(await fixture.turn(sending(session, hello, attempt(fixture)))).toMatchObject({ kind: 'sent' });
   });
 });

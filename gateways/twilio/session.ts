@@ -1,84 +1,83 @@
-// Owns what an open gateway holds: the way to the API, who waits for which message's state, and the follow-up of those
-// whose end is not known yet.
 import { GatepostError, type GatewayContext } from '../../src/driver/contract.js';
+import { type BoundedMap, boundedMap } from '../../src/driver/shared/bounded-map.js';
+import type { PendingSends } from '../../src/driver/shared/pending-sends.js';
+import type { StatusPoller } from '../../src/driver/shared/status-poller.js';
 import { type Api, openApi } from './api.js';
-import { reasonOf } from './codes.js';
-import { type FollowUp, followUp } from './follow.js';
-import { type Recent, recent } from './recent.js';
+import { type Progress, reasonOf } from './codes.js';
 import { isWord, type Settings } from './settings.js';
-import { type Watchers, watchersOf } from './watchers.js';
+import { pendingSendsOf, smsStatusPoller } from './status.js';
 
-/** Far more than are pushed between two looks. */
-const MOST_PUSHED = 10_000;
+/** Far more messages than are pushed between two polls. */
+const MAX_PUSHED = 10_000;
 
 export interface Session {
   readonly context: GatewayContext<Settings>;
   readonly api: Api;
-  /** Aborts when the gateway is closed. */
+  /** Aborts when the gateway closes. */
   readonly closed: AbortSignal;
-  /** Told of the states of messages that a send is waiting for. */
-  readonly watchers: Watchers;
-  /** SIDs that were pushed to this session: what the journal knows of them goes its way from there. */
-  readonly pushed: Recent;
-  readonly following: FollowUp;
-  /** Where delivery states are to be pushed; null when they are asked for instead. */
+  readonly pending: PendingSends<Progress>;
+  readonly poller: StatusPoller;
+  /** SIDs that were pushed to this session: the journal has these messages and delivers them. */
+  readonly pushed: BoundedMap<true>;
+  /** Where Twilio pushes delivery states; null when they are only polled. */
   readonly statusUrl: string | null;
   close(): Promise<void>;
 }
 
 /** Asks for one message, which shows whether the account can be used with these credentials; changes nothing. */
 export async function openSession(context: GatewayContext<Settings>): Promise<Session> {
-  const { settings, clock, gateway } = context;
-  if (gateway.direction === 'I' && settings.Number && isWord(settings.Number))
-    throw new GatepostError('twilio/sender-name', `nobody can answer to the sender name "${settings.Number}"`, {
-      advice: 'give the gateway that receives a number in the setting Number',
-    });
-  const pushing = pushingAt(context);
+  assertUsableSender(context);
+  const webhook = usableWebhook(context);
+  const statusUrl = webhook === null ? null : `${webhook}/status`;
   const closing = new AbortController();
-  const api = await openApi(settings, clock);
+  const api = await openApi(context.settings, context.clock);
   try {
-    await api.call(closing.signal, ({ client }) => client.messages.page({ pageSize: 1 }));
+    await probe(api, closing.signal);
+    const poller = await smsStatusPoller(context, api, closing.signal, statusUrl !== null);
+    return {
+      ...{ context, api, poller, statusUrl },
+      closed: closing.signal,
+      pending: pendingSendsOf(context),
+      pushed: boundedMap<true>(MAX_PUSHED),
+      async close() {
+        closing.abort(new GatepostError('twilio/closed', 'the gateway is being closed'));
+        await api.close();
+        await poller.stopped;
+      },
+    };
   } catch (error) {
-    api.close();
-    throw unusable(settings, error);
-  }
-  const statusUrl = pushing === null ? null : `${pushing}/status`;
-  const following = await followUp(context, api, closing.signal, statusUrl !== null).catch((error) => {
-    api.close();
+    await api.close();
     throw error;
-  });
-  return {
-    context,
-    api,
-    closed: closing.signal,
-    watchers: watchersOf(settings.AccountSid),
-    pushed: recent(MOST_PUSHED),
-    following,
-    statusUrl,
-    async close() {
-      closing.abort(new GatepostError('twilio/closed', 'the gateway is being closed'));
-      api.close();
-      await following.ended;
-    },
-  };
+  }
 }
 
-/** Without an address of its own the gateway can still look by itself, unless it was told not to. */
-function pushingAt({ settings, gateway, webhookUrl, log }: GatewayContext<Settings>): string | null {
+function assertUsableSender({ settings, gateway }: GatewayContext<Settings>): void {
+  if (gateway.direction === 'O' || !settings.Number || !isWord(settings.Number)) return;
+  throw new GatepostError('twilio/sender-name', `customers cannot answer to the sender name "${settings.Number}"`, {
+    advice: 'give the inbound gateway a number in the setting Number',
+  });
+}
+
+/** Without a webhook address the gateway polls, unless PollSeconds 0 forbids it. */
+function usableWebhook({ settings, gateway, webhookUrl, log }: GatewayContext<Settings>): string | null {
   if (!settings.Webhook) return null;
   if (webhookUrl !== null) return webhookUrl;
   if (gateway.direction === 'I' && settings.PollSeconds === 0)
-    throw new GatepostError('twilio/no-webhook', 'Webhook is on, but the HTTP port has no address to be reached at', {
+    throw new GatepostError('twilio/no-webhook', 'Webhook is on, but the HTTP port has no public address', {
       advice: 'switch the HTTP port on, or set PollSeconds to a number of seconds',
     });
-  log.warn({}, 'Webhook is on, but the HTTP port has no address to be reached at: asking Twilio instead');
+  log.warn({ reason: 'the HTTP port has no public address' }, 'webhook is unavailable, polling instead');
   return null;
 }
 
-function unusable(settings: Settings, error: unknown): GatepostError {
-  const host = settings.BaseUrl === undefined ? 'api.twilio.com' : new URL(settings.BaseUrl).host;
-  return new GatepostError('twilio/unusable', `cannot use Twilio at ${host}: ${reasonOf(error)}`.slice(0, 280), {
-    advice: 'run "gatepost test" on this gateway to see which step fails',
-    cause: error,
-  });
+async function probe(api: Api, signal: AbortSignal): Promise<void> {
+  try {
+    await api.call(signal, ({ client }) => client.messages.page({ pageSize: 1 }));
+  } catch (error) {
+    const reason = `cannot use Twilio at ${api.urlOf('/').host}: ${reasonOf(error)}`;
+    throw new GatepostError('twilio/unusable', reason.slice(0, 280), {
+      advice: 'run "gatepost test" on this gateway to see which step fails',
+      cause: error,
+    });
+  }
 }

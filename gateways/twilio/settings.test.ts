@@ -1,8 +1,8 @@
-// What an administrator hears about settings of Twilio, and about an account that cannot be used.
+// What an administrator reads about settings of Twilio, and about an account that cannot be used.
 import { afterEach, describe, expect, it } from 'vitest';
 import { contextOf } from '../../test/conformance/context.js';
 import { startTwilio } from '../../test/servers/twilio.js';
-import { PUBLIC } from '../../test/servers/twilio-bed.js';
+import { PUBLIC } from '../../test/servers/twilio-fixture.js';
 import { openApi } from './api.js';
 import { twilio } from './driver.js';
 import { settings } from './settings.js';
@@ -48,8 +48,8 @@ describe('settings', () => {
     ] as const) {
       const context = contextOf(twilio, { ...right, ...(BaseUrl && { BaseUrl }) });
       const api = await openApi(context.settings, context.clock);
-      expect(api.at('/2010-04-01/x?a=b').href).toBe(url);
-      api.close();
+      expect(api.urlOf('/2010-04-01/x?a=b').href).toBe(url);
+      await api.close();
     }
   });
 
@@ -130,7 +130,7 @@ describe('an account', () => {
 
   it('cannot receive under a sender name', async () => {
     const { context, steps } = await account({ Number: 'GATEPOST' });
-    await expect(twilio.open(context)).rejects.toThrow(/nobody can answer to the sender name "GATEPOST"/);
+    await expect(twilio.open(context)).rejects.toThrow(/customers cannot answer to the sender name "GATEPOST"/);
     expect((await steps()).at(-1)).toMatchObject({ ok: false });
     const sending = await account({ Number: 'GATEPOST' }, 'O');
     expect((await sending.steps()).at(-1)).toMatchObject({ ok: true });
@@ -143,6 +143,6 @@ describe('an account', () => {
     expect(session.statusUrl).toBeNull();
     await twilio.close(session);
     const { context } = await account({ Webhook: true, PollSeconds: 0 }, 'I', null);
-    await expect(twilio.open(context)).rejects.toThrow(/no address/);
+    await expect(twilio.open(context)).rejects.toThrow(/no public address/);
   });
 });

@@ -1,43 +1,43 @@
-// Owns how far a counterparty's list of received messages has been read, for those that keep no "taken" mark: a moment up to
-// which everything is safe in the journal or settled. It never passes a message that was handed to the flow and is neither
-// confirmed nor refused: after a crash that one has to be found again.
+// How far a provider's list of received messages has been read, for providers that keep no "received" mark: everything
+// created before `settledUpTo` is confirmed or rejected, or is not wanted. The cursor never passes a message that is neither
+// confirmed nor rejected: after a crash the list has to show that message again.
 import type { DriverState } from '../contract.js';
 import { z } from '../settings.js';
+import { boundedMap } from './bounded-map.js';
 
-const NOTE = 'poll';
-/** A moment that moves by less than this is not worth a write: reading overlaps by more. */
-const WORTH_MS = 60_000;
+const CHECKPOINT = 'poll';
+/** A smaller advance is not worth a write: consecutive reads overlap by more, ms. */
+const MIN_ADVANCE_MS = 60_000;
+/** The journal marks a settled message a moment later than the cursor; by then at most this many more have come. */
+const MAX_SETTLED = 10_000;
 
-/** The journal learns of a settled message a moment after us; by then this many more will hardly have come. */
-const MOST_SETTLED = 10_000;
-
-const noteSchema = z.object({
-  /** What was created before this moment, ms, is not wanted: it was there before the gateway was. */
+const checkpointSchema = z.object({
+  /** Messages created before this moment, ms, were there before the gateway's first start and are not wanted. */
   start: z.number(),
-  /** Everything created before this moment, ms, is settled; null while what is from before the start is being sorted out. */
+  /** Everything created before this moment, ms, is settled; null while the first start still records older messages. */
   settledUpTo: z.number().nullable(),
 });
-export type Note = z.output<typeof noteSchema>;
+export type Checkpoint = z.output<typeof checkpointSchema>;
 
-export async function readNote(driverState: DriverState): Promise<Note | undefined> {
-  const parsed = noteSchema.safeParse(await driverState.getCheckpoint(NOTE));
+export async function readCheckpoint(driverState: DriverState): Promise<Checkpoint | undefined> {
+  const parsed = checkpointSchema.safeParse(await driverState.getCheckpoint(CHECKPOINT));
   return parsed.success ? parsed.data : undefined;
 }
 
-export function writeNote(driverState: DriverState, note: Note): Promise<void> {
-  return driverState.putCheckpoint(NOTE, note);
+export function writeCheckpoint(driverState: DriverState, checkpoint: Checkpoint): Promise<void> {
+  return driverState.putCheckpoint(CHECKPOINT, checkpoint);
 }
 
 export interface Cursor {
   readonly start: number;
   readonly settledUpTo: number;
-  /** The flow is being handed this message. */
-  begin(id: string, createdAt: number): void;
-  /** It is confirmed or refused. */
+  /** The pipeline is about to receive this message. */
+  dispatch(id: string, createdAt: number): void;
+  /** The message is confirmed or rejected. */
   settle(id: string): void;
-  /** Whether the flow was handed this message by this session, settled or not. */
-  handed(id: string): boolean;
-  /** After a round: `seenUpTo` is when it began, or earlier when it left something out. */
+  /** True when this session dispatched the message, settled or not. */
+  dispatched(id: string): boolean;
+  /** After reading the list: `seenUpTo` is when the reading started, or the creation of the oldest message that it left out. */
   advance(seenUpTo: number): Promise<void>;
 }
 
@@ -45,29 +45,26 @@ export function cursorAt(
   driverState: DriverState,
   { start, settledUpTo }: { start: number; settledUpTo: number },
 ): Cursor {
+  /** Bounded by the window: the pipeline asks for the next message only when there is room. */
   const pending = new Map<string, number>();
-  const settled = new Set<string>();
+  const settled = boundedMap<true>(MAX_SETTLED);
   let upTo = settledUpTo;
   return {
     start,
-    begin: (id, createdAt) => void pending.set(id, createdAt),
+    dispatch: (id, createdAt) => void pending.set(id, createdAt),
     settle(id) {
       pending.delete(id);
-      settled.add(id);
-      for (const oldest of settled) {
-        if (settled.size <= MOST_SETTLED) break;
-        settled.delete(oldest);
-      }
+      settled.set(id, true);
     },
-    handed: (id) => pending.has(id) || settled.has(id),
+    dispatched: (id) => pending.has(id) || settled.has(id),
     get settledUpTo() {
       return upTo;
     },
     async advance(seenUpTo) {
       let next = seenUpTo;
       for (const createdAt of pending.values()) next = Math.min(next, createdAt);
-      if (next - upTo < WORTH_MS) return;
-      await writeNote(driverState, { start, settledUpTo: next });
+      if (next - upTo < MIN_ADVANCE_MS) return;
+      await writeCheckpoint(driverState, { start, settledUpTo: next });
       upTo = next;
     },
   };

@@ -171,7 +171,7 @@ function exchangeState({ url, method, maxBytes, onWrite }: HttpRequest) {
     add(chunk: Buffer): boolean {
       bytes += chunk.length;
       if (bytes > maxBytes) return false;
-      chunks.push(Buffer.from(chunk));
+      chunks.push(chunk);
       return true;
     },
     tooLarge: () => new HttpFailure('http/too-large', `the answer is larger than ${maxBytes} bytes`, true),

@@ -1,8 +1,8 @@
-// Owns MaxPerSecond: evenly spaced beginnings.
 import { type Clock, sleep } from '../../kit/clock.js';
 
+/** MaxPerSecond: sends start evenly spaced. */
 export interface Pace {
-  /** Resolves when the next send may begin: 0; or, at once, with the ms until then when that is later than `remaining`. */
+  /** Resolves with 0 when the next send may start; at once with the ms until then when that is longer than `remaining`. */
   turn(remaining: number, signal: AbortSignal): Promise<number>;
 }
 

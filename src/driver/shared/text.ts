@@ -1,4 +1,4 @@
-// Owns the way of drivers to the alphabets of short messages.
+// The alphabets of text messages, for drivers: they import nothing from kit themselves.
 export {
   gsmDecode,
   gsmEncode,

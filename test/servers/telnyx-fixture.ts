@@ -1,4 +1,4 @@
-// Owns an open TelnyxFax gateway before the stand-in: what the tests of the driver have in common.
+// An open TelnyxFax gateway in front of a fake Telnyx.
 import { setTimeout as pause } from 'node:timers/promises';
 import { telnyxFax } from '../../gateways/telnyx-fax/driver.js';
 import type { Session } from '../../gateways/telnyx-fax/session.js';
@@ -14,44 +14,45 @@ import { attemptOf, contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { type Signed, startTelnyx, type TelnyxServer } from './telnyx.js';
 
 export const GATEWAY = '11111111-2222-4333-8444-555555555555';
 export const PUBLIC = `https://gatepost.example.com/webhooks/${GATEWAY}`;
 export const PDF = Buffer.from('%PDF-1.4 a page %%EOF');
 
-/** A bed whose gateway and Telnyx live by a clock turned by hand. */
-export interface TelnyxBed {
+/** Gateway and fake server run on a clock turned by hand. */
+export interface TelnyxFixture {
   readonly server: TelnyxServer;
   readonly clock: ManualClock;
   readonly driverState: TestDriverState;
   readonly receipts: DeliveryReceipt[];
   readonly inputRejected: string[];
   readonly said: Recorder;
-  /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
+  /** Opens a gateway with these settings besides the usual ones; closed with the fixture. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
   close(session: Session): Promise<void>;
   /** Begins to receive on a session. */
   receiving(session: Session): Receiving;
-  /** An attempt of a send request that was begun now and has `ms` until its answer is due. */
-  attempt(messageId?: string, ms?: number, firstBegunAt?: number): Attempt & { abort(): void };
-  /** A request with what was signed, as the HTTP port hands it over. */
+  /** An attempt that starts now and has `ms` until its answer is due. */
+  attempt(messageId?: string, ms?: number, firstAttemptAt?: number): Attempt & { abort(): void };
+  /** A request with what was signed, as the HTTP port passes it on. */
   push(session: Session, signed: Signed, more?: Partial<RawRequest>): Promise<WebhookResult<FaxDocument>>;
   /** Lets the clock go on, in steps of `ms`, until it has come to this. */
   turn<T>(awaited: Promise<T>, ms?: number): Promise<T>;
   /** Moves the clock by `ms` at once, when nothing is under way. */
   jump(ms: number): Promise<void>;
-  /** Waits for a fact while the clock goes on. */
-  fact(is: () => boolean | Promise<boolean>): Promise<void>;
+  /** Waits for `predicate` while the clock goes on. */
+  waitFor(what: string, predicate: () => boolean | Promise<boolean>): Promise<void>;
   /** Resolves when nothing is under way. */
   quiet(): Promise<void>;
   end(): Promise<void>;
 }
 
 export interface Receiving {
-  /** The next inbound message, recorded as open in the memory as the flow does. */
+  /** The next inbound message, recorded as pending, as the pipeline does. */
   next(): Promise<InboundMessage<FaxDocument>>;
-  /** The next one, taken and confirmed. */
+  /** The next one, acknowledged and confirmed. */
   take(): Promise<InboundMessage<FaxDocument>>;
   stop(): Promise<void>;
 }
@@ -60,10 +61,10 @@ export interface Receiving {
 const STEP_MS = 3;
 
 /** `offMs`: how far Telnyx's clock is from ours. */
-export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
+export async function startTelnyxFixture(offMs = 0): Promise<TelnyxFixture> {
   const clock = manualClock();
   const server = await startTelnyx({ now: () => clock.now() + offMs });
-  // Nobody listens at the public address of the bed: pushes are handed over by the tests.
+  // No server listens at the public address: the tests pass the pushes on.
   server.reach = (url) => (url.startsWith(PUBLIC) ? 'http://127.0.0.1:9/' : url);
   const driverState = createDriverState();
   const receipts: DeliveryReceipt[] = [];
@@ -119,7 +120,7 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
       await quiet(server);
       await clock.advance(ms);
     },
-    fact: (is) => turn(becoming(is)),
+    waitFor: async (what, predicate) => void (await turn(waitFor(what, predicate))),
     quiet: () => quiet(server),
     async end() {
       for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -130,11 +131,11 @@ export async function startTelnyxBed(offMs = 0): Promise<TelnyxBed> {
 function receivingOf(session: Session, driverState: TestDriverState): Receiving {
   const stopping = new AbortController();
   const inboundMessages = telnyxFax.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
-  let asked: Promise<unknown> = Promise.resolve();
+  let requested: Promise<unknown> = Promise.resolve();
   const next = async () => {
     if (!inboundMessages) throw new Error('no receive');
     const answer = inboundMessages.next();
-    asked = answer.catch(() => {});
+    requested = answer.catch(() => {});
     const { value, done } = await answer;
     if (done) throw new Error('the receiving has ended');
     driverState.open(value);
@@ -151,15 +152,10 @@ function receivingOf(session: Session, driverState: TestDriverState): Receiving 
     },
     async stop() {
       stopping.abort();
-      await asked;
+      await requested;
       await inboundMessages?.return?.();
     },
   };
-}
-
-/** Waits for a fact, without any clock. */
-async function becoming(is: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await is())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Turns of the event loop without anything happening after which nothing is under way. */

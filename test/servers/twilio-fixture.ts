@@ -1,4 +1,4 @@
-// Owns an open Twilio gateway before the stand-in: what the tests of the driver have in common.
+// An open Twilio gateway in front of a fake Twilio.
 
 import { twilio } from '../../gateways/twilio/driver.js';
 import type { Session } from '../../gateways/twilio/session.js';
@@ -14,46 +14,47 @@ import { contextOf } from '../conformance/context.js';
 import { type Recorder, recorder } from '../conformance/watch.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { type ManualClock, manualClock } from '../fixtures/manual-clock.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { startTwilio, type TwilioOptions, type TwilioServer } from './twilio.js';
 
 export const PUBLIC = 'https://gatepost.example.com/webhooks/11111111-2222-4333-8444-555555555555';
 
-export interface TwilioBed {
+export interface TwilioFixture {
   readonly server: TwilioServer;
   readonly driverState: TestDriverState;
   readonly receipts: DeliveryReceipt[];
-  /** What the gateways turned away, by reason. */
+  /** Reasons of rejected input. */
   readonly inputRejected: string[];
   readonly said: Recorder;
-  /** Opens a gateway with these settings besides the usual ones; closed with the bed. */
+  /** Opens a gateway with these settings besides the usual ones; closed with the fixture. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
   /** Begins to receive on a session. */
   receiving(session: Session): Receiving;
-  /** A request signed by the stand-in, as the HTTP port hands it over. */
+  /** A request signed by the fake server, as the HTTP port passes it on. */
   push(session: Session, form: Record<string, string>, more?: Partial<RawRequest>): Promise<WebhookResult>;
   close(): Promise<void>;
 }
 
-/** A bed whose gateway and Twilio live by a clock turned by hand. */
-export interface TimedBed extends TwilioBed {
+/** Gateway and fake server run on a clock turned by hand. */
+export interface TimedFixture extends TwilioFixture {
   readonly clock: ManualClock;
   /** Lets the clock go on, in steps of `ms`, until it has come to this. */
   turn<T>(awaited: Promise<T>, ms?: number): Promise<T>;
   /** Moves the clock by `ms` at once, when nothing is under way. */
   jump(ms: number): Promise<void>;
-  /** Waits for a fact while the clock goes on. */
-  fact(is: () => boolean | Promise<boolean>): Promise<void>;
+  /** Waits for `predicate` while the clock goes on. */
+  waitFor(what: string, predicate: () => boolean | Promise<boolean>): Promise<void>;
 }
 
 export interface Receiving {
-  /** The next inbound message, recorded as open in the memory as the flow does. */
+  /** The next inbound message, recorded as pending, as the pipeline does. */
   next(): Promise<InboundMessage<TextMessage>>;
-  /** The next `count`, each taken and confirmed. */
+  /** The next `count`, each acknowledged and confirmed. */
   take(count: number): Promise<InboundMessage<TextMessage>[]>;
   stop(): Promise<void>;
 }
 
-export async function startBed(options: TwilioOptions & { clock?: Clock } = {}): Promise<TwilioBed> {
+export async function startFixture(options: TwilioOptions & { clock?: Clock } = {}): Promise<TwilioFixture> {
   const server = await startTwilio(options);
   const driverState = createDriverState();
   const receipts: DeliveryReceipt[] = [];
@@ -108,11 +109,11 @@ export async function startBed(options: TwilioOptions & { clock?: Clock } = {}):
 function receivingOf(session: Session, driverState: TestDriverState): Receiving {
   const stopping = new AbortController();
   const inboundMessages = twilio.receive?.(session, stopping.signal)[Symbol.asyncIterator]();
-  let asked: Promise<unknown> = Promise.resolve();
+  let requested: Promise<unknown> = Promise.resolve();
   const next = async () => {
     if (!inboundMessages) throw new Error('no receive');
     const answer = inboundMessages.next();
-    asked = answer.catch(() => {});
+    requested = answer.catch(() => {});
     const { value, done } = await answer;
     if (done) throw new Error('the receiving has ended');
     driverState.open(value);
@@ -133,16 +134,16 @@ function receivingOf(session: Session, driverState: TestDriverState): Receiving 
     },
     async stop() {
       stopping.abort();
-      await asked;
+      await requested;
       await inboundMessages?.return?.();
     },
   };
 }
 
 /** `offMs`: how far Twilio's clock is from ours. */
-export async function startTimedBed(offMs = 0): Promise<TimedBed> {
+export async function startTimedFixture(offMs = 0): Promise<TimedFixture> {
   const clock = manualClock();
-  const bed = await startBed({ clock, now: () => clock.now() + offMs });
+  const fixture = await startFixture({ clock, now: () => clock.now() + offMs });
   const turn = async <T>(awaited: Promise<T>, ms = 1_000): Promise<T> => {
     let done = false;
     const watched = awaited.finally(() => {
@@ -150,26 +151,21 @@ export async function startTimedBed(offMs = 0): Promise<TimedBed> {
     });
     watched.catch(() => {});
     while (!done) {
-      await quiet(bed.server);
+      await quiet(fixture.server);
       if (!done) await clock.advance(ms);
     }
     return watched;
   };
   return {
-    ...bed,
+    ...fixture,
     clock,
     turn,
     async jump(ms) {
-      await quiet(bed.server);
+      await quiet(fixture.server);
       await clock.advance(ms);
     },
-    fact: (is) => turn(becoming(is)),
+    waitFor: async (what, predicate) => void (await turn(waitFor(what, predicate))),
   };
-}
-
-/** Waits for a fact, without any clock. */
-export async function becoming(is: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await is())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Turns of the event loop without anything happening after which nothing is under way. */

@@ -1,4 +1,4 @@
-// Twilio gateways in the running connector: journal, HTTP port behind a proxy, and a contact center over real TCP.
+// Twilio gateways in the running service: journal, HTTP port behind a proxy, and a contact center over real TCP.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (let step = undo.pop(); step; step = undo.pop()) await step();
 });
 
-async function house(written: Record<string, unknown>) {
+async function startHarness(written: Record<string, unknown>) {
   const server = await startTwilio();
   undo.push(() => server.close());
   const folder = mkdtempSync(join(tmpdir(), 'gatepost-twilio-'));
@@ -66,7 +66,7 @@ async function house(written: Record<string, unknown>) {
 }
 
 it('a message that is pushed twice and found in the list as well reaches the contact center once', async () => {
-  const { server, fakeServer } = await house({ Webhook: true, PollSeconds: 1, AwaitDeliverySeconds: 0 });
+  const { server, fakeServer } = await startHarness({ Webhook: true, PollSeconds: 1, AwaitDeliverySeconds: 0 });
   const later = Date.now() + 5_000;
   const message = server.receive({ text: 'pushed and listed', at: later });
   const form = server.pushed(message);
@@ -75,15 +75,15 @@ it('a message that is pushed twice and found in the list as well reaches the con
   server.receive({ text: 'only listed', at: later });
   await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
   expect(await server.post(WEBHOOK, form)).toMatchObject({ status: 200 });
-  const looks = server.requests.length;
-  await waitFor('two more looks', () => server.requests.length >= looks + 2);
+  const requests = server.requests.length;
+  await waitFor('two more polls', () => server.requests.length >= requests + 2);
   const received = fakeServer.received.map(({ BodyText, DeliverySystemId }) => [BodyText, DeliverySystemId]);
   expect(received.map(([text]) => text).sort()).toEqual(['only listed', 'pushed and listed']);
   expect(received).toContainEqual(['pushed and listed', message.sid]);
 });
 
-it('what is forged on its way is refused at the port and reaches nobody', async () => {
-  const { server, fakeServer } = await house({ Webhook: true, PollSeconds: 0, AwaitDeliverySeconds: 0 });
+it('a push that is forged on its way is rejected with 403 and is not delivered', async () => {
+  const { server, fakeServer } = await startHarness({ Webhook: true, PollSeconds: 0, AwaitDeliverySeconds: 0 });
   const form = server.pushed(server.receive({ text: 'forged' }));
   const { headers } = server.signed(`${PROXY}/webhooks/other`, form);
   const body = new URLSearchParams(form).toString();
@@ -94,8 +94,8 @@ it('what is forged on its way is refused at the port and reaches nobody', async 
   expect(fakeServer.received.map(({ BodyText }) => BodyText)).toEqual(['genuine']);
 });
 
-it('a send request hears the truth when the carrier answers in time, and a later state is in the story', async () => {
-  const { server, fakeServer, service, journal } = await house({
+it('the answer is the word of the carrier when it comes in time, and a later state is in the trace', async () => {
+  const { server, fakeServer, service, journal } = await startHarness({
     Webhook: true,
     PollSeconds: 1,
     AwaitDeliverySeconds: 3,
@@ -119,6 +119,6 @@ it('a send request hears the truth when the carrier answers in time, and a later
   const message = server.account.messages.find(({ to }) => to === '+420777000002');
   await server.advance(message?.sid ?? '', 'delivered');
   await service.stop();
-  const [story] = await (await journal()).traces(message?.sid ?? '');
-  expect(story?.entries.map(({ event, detail }) => [event, detail])).toContainEqual(['receipt', 'delivered']);
+  const [trace] = await (await journal()).traces(message?.sid ?? '');
+  expect(trace?.entries.map(({ event, detail }) => [event, detail])).toContainEqual(['receipt', 'delivered']);
 });

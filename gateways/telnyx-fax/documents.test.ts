@@ -7,17 +7,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contextOf } from '../../test/conformance/context.js';
 import { outboundFax } from '../../test/conformance/fax-words.js';
-import { startTelnyxBed, type TelnyxBed } from '../../test/servers/telnyx-bed.js';
+import { startTelnyxFixture, type TelnyxFixture } from '../../test/servers/telnyx-fixture.js';
 import { openApi } from './api.js';
-import { documentsOf } from './document.js';
+import { documentsOf } from './documents.js';
 import { telnyxFax } from './driver.js';
 import { send } from './send.js';
 
-let bed: TelnyxBed;
+let fixture: TelnyxFixture;
 beforeEach(async () => {
-  bed = await startTelnyxBed();
+  fixture = await startTelnyxFixture();
 });
-afterEach(() => bed.end());
+afterEach(() => fixture.end());
 
 describe('with a folder of your own', () => {
   let folder = '';
@@ -36,28 +36,31 @@ describe('with a folder of your own', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('Telnyx fetches the document by an address that nobody can guess, and it is gone afterwards', async () => {
+  it('Telnyx fetches the document by an address that cannot be guessed, and it is deleted afterwards', async () => {
     const { port } = shop.address() as AddressInfo;
     const DocumentUrl = `http://127.0.0.1:${port}/fax/`;
-    const session = await bed.open('O', { DocumentFolder: folder, DocumentUrl });
+    const session = await fixture.open('O', { DocumentFolder: folder, DocumentUrl });
     const left = join(folder, `${'0'.repeat(64)}.pdf`);
     for (const name of [left, join(folder, 'brochure.pdf')]) {
       writeFileSync(name, 'left by a process that died, or none of ours');
       utimesSync(name, 0, 0);
     }
     const fax = outboundFax('one');
-    expect(await bed.turn(send(session, fax, bed.attempt()))).toMatchObject({ kind: 'sent', state: 'delivered' });
-    expect(bed.server.account.faxes[0]?.document?.equals(Buffer.from(fax.pdf))).toBe(true);
+    expect(await fixture.turn(send(session, fax, fixture.attempt()))).toMatchObject({
+      kind: 'sent',
+      state: 'delivered',
+    });
+    expect(fixture.server.account.faxes[0]?.document?.equals(Buffer.from(fax.pdf))).toBe(true);
     expect(asked).toEqual([expect.stringMatching(/^\/fax\/[0-9a-f]{64}\.pdf$/)]);
     expect(readdirSync(folder)).toEqual(['brochure.pdf']);
-    expect(bed.server.requests.filter(({ path }) => path.startsWith('/media'))).toEqual([]);
+    expect(fixture.server.requests.filter(({ path }) => path.startsWith('/media'))).toEqual([]);
   });
 
   it('the address is the same for the same fax, and another with another key', async () => {
     const publish = async (ApiKey: string) => {
-      const usual = { ApiKey, ConnectionId: '1', Number: bed.server.number, DocumentFolder: folder };
+      const usual = { ApiKey, ConnectionId: '1', Number: fixture.server.number, DocumentFolder: folder };
       const context = contextOf(telnyxFax, { ...usual, DocumentUrl: 'https://files.example.com' });
-      const documents = documentsOf(context, openApi(context.settings, bed.clock));
+      const documents = documentsOf(context, openApi(context.settings, fixture.clock));
       return (await documents.publish(Buffer.from('%PDF-'), 'mark', new AbortController().signal)).handle;
     };
     expect(await publish('one')).toBe(await publish('one'));
@@ -65,8 +68,8 @@ describe('with a folder of your own', () => {
   });
 
   it('one that Telnyx cannot fetch is a failure in its words', async () => {
-    const session = await bed.open('O', { DocumentFolder: folder, DocumentUrl: 'http://127.0.0.1:9/fax' });
-    expect(await bed.turn(send(session, outboundFax('one'), bed.attempt()))).toMatchObject({
+    const session = await fixture.open('O', { DocumentFolder: folder, DocumentUrl: 'http://127.0.0.1:9/fax' });
+    expect(await fixture.turn(send(session, outboundFax('one'), fixture.attempt()))).toMatchObject({
       kind: 'rejected',
       detail: 'failed file_download_failed: Telnyx could not get the document',
     });
