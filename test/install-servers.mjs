@@ -1,9 +1,9 @@
-// Owns the real servers that the tests throw up: on Debian and Ubuntu, as root, it installs those that are missing and
-// says so; elsewhere it says which tests will be skipped, and what would install them. Run first by `npm test`.
+// Installs the real servers that the tests start: on Debian and Ubuntu, as root. Elsewhere it prints which tests will be skipped
+// and the command that installs their servers. `npm test` runs this first. With REQUIRE_SERVERS=1 a missing server is an error.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Package, a file that is there once it is installed, and what is skipped without it. */
+/** Package, a file that exists once it is installed, and the tests that are skipped without it. */
 const SERVERS = [
   ['dovecot-core', '/usr/sbin/dovecot', 'receiving from a real IMAP server'],
   ['dovecot-imapd', '/usr/lib/dovecot/imap', 'receiving from a real IMAP server'],
@@ -31,8 +31,11 @@ if (packages.length > 0) {
   if (isRoot && isDebian()) install();
   else tellSkipped();
 } else if (!isRoot) {
-  say('Tests with a real IMAP server are skipped: a throw-away Dovecot needs root. Run them with: sudo npm test');
+  say(
+    'Tests with a real IMAP server are skipped: Dovecot in a temporary folder needs root. Run them with: sudo npm test',
+  );
 }
+if (process.env.REQUIRE_SERVERS === '1') failWhenMissing();
 
 function isDebian() {
   const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
@@ -43,11 +46,11 @@ function install() {
   say(`Installing the servers that the tests use: ${packages.join(' ')} (no service is started)`);
   const done = withoutServices(() => apt() || (spawnSync('apt-get', ['update', '-q'], quiet()).status === 0 && apt()));
   if (done) return;
-  say('That failed, so those tests will be skipped.');
+  say('The installation failed, so these tests will be skipped.');
   tellSkipped();
 }
 
-/** --no-remove: rather no postfix than one that pushes out a mail server already in use here. */
+/** --no-remove: without it, apt would remove a mail server that is already in use here to make room for postfix. */
 function apt() {
   spawnSync('debconf-set-selections', [], { input: 'postfix postfix/main_mailer_type select No configuration\n' });
   const args = ['install', '-y', '-q', '--no-install-recommends', '--no-remove', ...packages];
@@ -60,7 +63,7 @@ function quiet() {
   return { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'pipe'] };
 }
 
-/** Packages ask this file whether they may start their service; 101 is no. One that exists already is left as it is. */
+/** Debian packages run this file before they start a service; exit code 101 forbids it. An existing file is left alone. */
 function withoutServices(work) {
   if (existsSync(POLICY)) return work();
   writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -69,6 +72,13 @@ function withoutServices(work) {
   } finally {
     rmSync(POLICY, { force: true });
   }
+}
+
+function failWhenMissing() {
+  const absent = SERVERS.filter(([, file]) => !existsSync(file)).map(([name]) => name);
+  if (absent.length > 0) say(`REQUIRE_SERVERS=1, but these packages are missing: ${absent.join(' ')}`);
+  if (!isRoot) say('REQUIRE_SERVERS=1, but Dovecot needs root');
+  if (absent.length > 0 || !isRoot) process.exitCode = 1;
 }
 
 function tellSkipped() {
