@@ -287,7 +287,7 @@ function createRegistry(
     secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
     serverLink,
     webhookUrl: (gatewayId) => address.webhook(gatewayId),
-    link: (attachment) => signer.link(attachment),
+    link: (attachment, issuedAt) => signer.link(attachment, issuedAt),
     limits: {
       window: inbound.window,
       windowBytes: inbound.windowMB * MB,

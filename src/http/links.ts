@@ -16,8 +16,8 @@ const PURPOSE = 'gatepost-attachment/1';
 export type LinkVerdict = 'ok' | 'expired' | 'forged';
 
 export interface LinkSigner {
-  /** The absolute URL of an attachment, valid for the signer's lifetime from now. */
-  link(attachment: { id: string; name: string }): string;
+  /** The absolute URL of an attachment, valid for the signer's lifetime from `issuedAt` (ms since the epoch), now when absent. */
+  link(attachment: { id: string; name: string }, issuedAt?: number): string;
   /** `expires` in seconds since the epoch, as it stands in the link. A link is judged for forgery before age. */
   verify(id: string, expires: string, signature: string): LinkVerdict;
 }
@@ -35,8 +35,8 @@ export function linkSigner({ key, baseUrl, clock, lifetimeMs }: LinkOptions): Li
   const sign = (id: string, expires: string) =>
     createHmac('sha256', key).update(`${PURPOSE}\n${expires}\n${id}`).digest('base64url');
   return {
-    link({ id, name }) {
-      const expires = String(Math.floor((clock.now() + lifetimeMs) / 1000));
+    link({ id, name }, issuedAt = clock.now()) {
+      const expires = String(Math.floor((issuedAt + lifetimeMs) / 1000));
       const shown = percentEncoded(safeName(name, SHOWN_NAME));
       return `${baseUrl()}/attachments/${percentEncoded(id)}/${shown}?expires=${expires}&signature=${sign(id, expires)}`;
     },

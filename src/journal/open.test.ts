@@ -109,7 +109,7 @@ describe('refusing', () => {
     writeSync(file, Buffer.alloc(size - 8_192, 0x5a), 0, size - 8_192, 8_192);
     await expect(open()).rejects.toMatchObject({
       code: 'journal/corrupt',
-      advice: expect.stringContaining('come once more'),
+      advice: expect.stringContaining('handed over once more'),
     });
     expect(readFileSync(path).length).toBe(size);
   });

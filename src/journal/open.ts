@@ -1,4 +1,3 @@
-// Owns opening the journal for the one process that writes it: from a URL to the verbs, or to one clear sentence why not.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -15,21 +14,21 @@ import { readMeta, writeMeta } from './db/meta.js';
 import { upgrade } from './db/schema.js';
 import type { Database } from './db/sql.js';
 import { lockBeside, sqliteDatabase } from './db/sqlite.js';
-import { memory } from './driver-state/checkpoints.js';
-import { keptRecords } from './driver-state/records.js';
-import { postponing } from './inbound/deferred.js';
+import { driverCheckpoints } from './driver-state/checkpoints.js';
+import { driverRecords } from './driver-state/records.js';
+import { deferral } from './inbound/deferred.js';
 import { inbound } from './inbound/inbound.js';
 import { quarantine } from './inbound/quarantine.js';
-import { answerTo } from './inbound/threading.js';
-import { remarks } from './log/log.js';
+import { threadFor } from './inbound/threading.js';
+import { notes } from './log/log.js';
 import { registry } from './outbound/opt-outs.js';
 import { outbound } from './outbound/outbound.js';
 import { recover } from './outbound/reclaim.js';
 import { readings } from './reader.js';
 import { deliveries } from './receipts/receipts.js';
 import { attachments } from './storage/attachments.js';
-import { files, prepareDirectory } from './storage/blobs.js';
-import { retention } from './storage/retention.js';
+import { blobs, prepareDirectory } from './storage/blobs.js';
+import { retentionSweep } from './storage/retention.js';
 import type { Journal } from './types/journal.js';
 
 export type { JournalReader } from './reader.js';
@@ -38,17 +37,17 @@ export { openJournalReader } from './reader.js';
 export interface JournalOptions {
   clock: Clock;
   log: Log;
-  /** Where attachments and quarantined messages are kept; `attachments` beside the journal when absent. */
+  /** Where attachments and raw messages are stored; `attachments` beside the journal when absent. */
   directory?: string;
-  /** Bytes that the journal file may grow to; then verbs fail as on a full disk. No bound but the disk's when absent. */
+  /** Bytes that the journal file may grow to; then operations fail as on a full disk. The disk's own size when absent. */
   maxBytes?: number;
-  /** Names this run of this process; made of host, process id and chance when absent. */
+  /** Names this run of this process; host, process id and a random part when absent. */
   instance?: string;
-  /** Makes the requestIds; random GUIDs when absent. */
+  /** Makes the RequestIds of messages without a proposed one; random GUIDs when absent. */
   guid?: () => string;
 }
 
-/** Ms that a read waits: only while another process mends the file after a crash. */
+/** Ms that a read waits, which happens only while another process recovers the file after a crash. */
 const BUSY_MS = 5_000;
 /** Files up to here are checked for damage at every opening (about 1 s), larger ones after an unclean end only. */
 const CHECKED_ALWAYS = 200 * 1024 * 1024;
@@ -69,7 +68,7 @@ export async function openJournal(url: string, options: JournalOptions): Promise
     await prepareDirectory(directory);
     return await assemble(database, directory, options, opened);
   } catch (error) {
-    // What closing a broken file says is of no interest beside why it could not be opened.
+    // Closing a broken file fails as well; the first error is the one to report.
     await opened.close().catch(() => {});
     throw openingFault(error, path);
   }
@@ -100,30 +99,30 @@ async function assemble(
 ): Promise<Journal> {
   const instance = options.instance ?? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
   const commits = committer(database, clock);
-  const store = files(directory);
-  const deps = { database, commits, files: store, clock, instance, guid: options.guid ?? randomUUID };
+  const store = blobs(directory);
+  const deps = { database, commits, blobs: store, clock, instance, guid: options.guid ?? randomUUID };
   let closing: Promise<void> | undefined;
-  const become = (owner: string) => commits.run((sql) => writeMeta(sql, 'owner', owner));
-  await become(`process ${process.pid} on ${hostname()}`);
+  const setOwner = (owner: string) => commits.run((sql) => writeMeta(sql, 'owner', owner));
+  await setOwner(`process ${process.pid} on ${hostname()}`);
   return {
     ...readings(database.reads),
     ...inbound(deps),
     ...quarantine(deps),
-    ...postponing(deps),
+    ...deferral(deps),
     ...outbound(deps),
     ...deliveries(commits, database.reads, clock),
     ...registry(database.reads, commits),
-    ...keptRecords(database.reads, commits, clock),
-    ...remarks(commits, clock),
-    ...memory(database.reads, commits),
+    ...driverRecords(database.reads, commits, clock),
+    ...notes(commits, clock),
+    ...driverCheckpoints(database.reads, commits),
     ...attachments(database.reads, store, log),
-    ...retention({ ...deps, goOn: () => closing === undefined }),
+    ...retentionSweep({ ...deps, goOn: () => closing === undefined }),
     reclaimAbandoned: (askedSince) => recover(deps, askedSince),
-    threadFor: (address, subject) => answerTo(database.reads, address, subject, clock.now()),
+    threadFor: (address, subject) => threadFor(database.reads, address, subject, clock.now()),
     healthy: () => commits.run((sql) => writeMeta(sql, 'proven', isoTime(clock.now()))),
     close() {
-      // Without the word that nobody has it open any more the next start is careful; that is all.
-      closing ??= become('')
+      // When the owner cannot be cleared, the next start only checks the file for damage.
+      closing ??= setOwner('')
         .catch(() => {})
         .then(() => commits.close())
         .then(() => opened.close());
@@ -132,7 +131,7 @@ async function assemble(
   };
 }
 
-/** Names who has it open, as far as the journal itself can still be asked. */
+/** Names the process that has the journal open, as the journal itself tells it. */
 async function inUse(path: string): Promise<GatepostError> {
   let holder = 'another process';
   try {
@@ -140,15 +139,15 @@ async function inUse(path: string): Promise<GatepostError> {
     const { reads } = sqliteDatabase(path, { reader });
     holder = (await readMeta(reads, 'owner').finally(() => reader.close())) || holder;
   } catch {
-    // It is being made at this very moment; the sentence does without the name.
+    // The journal is being created at this very moment, so it cannot name its owner yet.
   }
   return new GatepostError('journal/busy', `the journal ${path} is in use by ${holder}`, {
-    advice: 'Stop that one first, or give this one a journal of its own.',
+    advice: 'Stop that process first, or give this one a journal of its own.',
   });
 }
 
 function afterUncleanEnd(path: string, writer: Sqlite, log: Log): void {
-  log.warn({ journal: path }, 'the journal was not closed cleanly the last time; everything committed is there');
+  log.warn({ journal: path }, 'journal was not closed cleanly');
   if (sizeOf(path) <= CHECKED_ALWAYS) return;
   const verdict = Object.values(writer.prepare('PRAGMA quick_check(1)').get() ?? {}).map(String)[0];
   if (verdict === 'ok') return;

@@ -1,4 +1,3 @@
-// Owns reading a journal: the questions that change nothing, for the process that writes it and for any other.
 import { dirname, join } from 'node:path';
 import { closeSqlite, openSqlite } from '../kit/sqlite.js';
 import { openingFault, pathOf, STORE } from './db/location.js';
@@ -7,13 +6,13 @@ import type { Sql } from './db/sql.js';
 import { sqliteDatabase } from './db/sqlite.js';
 import { gatewayNames, optOutGroups } from './driver-state/checkpoints.js';
 import { quarantined, quarantinedRaw } from './inbound/quarantine.js';
-import { reconciliation, waiting } from './inbound/reconciliation.js';
-import { known } from './inbound/rows.js';
+import { backlog, reconciliation } from './inbound/reconciliation.js';
+import { recordsOf } from './inbound/rows.js';
 import { entries, lastEntryId } from './log/log.js';
 import { traces } from './log/trace.js';
 import { optOuts } from './outbound/opt-outs.js';
 import { outboundMessageOf } from './outbound/rows.js';
-import { files } from './storage/blobs.js';
+import { blobs } from './storage/blobs.js';
 import type { Journal } from './types/journal.js';
 
 export type Readings = Pick<
@@ -22,11 +21,11 @@ export type Readings = Pick<
 >;
 
 export interface JournalReader extends Readings {
-  /** What the gateways are called, by id. */
+  /** Display names of the gateways, by id. */
   names(): Promise<ReadonlyMap<string, string>>;
   /** The opt-out groups of the text gateways that are in one, by id. */
   optOutGroups(): Promise<ReadonlyMap<string, string>>;
-  /** A message in quarantine, whole; null when nothing is kept under this id. */
+  /** The raw message of a quarantined message; null when none is stored under this id. */
   quarantinedRaw(inboundId: number): Promise<Buffer | null>;
   /** The highest id in the delivery log; 0 when the log is empty. */
   lastEntryId(): Promise<number>;
@@ -38,16 +37,16 @@ export function readings(reads: Sql): Readings {
     entries: (filter) => entries(reads, filter),
     traces: (id) => traces(reads, id),
     outboundMessage: (messageId) => outboundMessageOf(reads, messageId),
-    recordsOf: (gatewayId, keys) => known(reads, gatewayId, keys),
+    recordsOf: (gatewayId, keys) => recordsOf(reads, gatewayId, keys),
     quarantined: (gatewayId) => quarantined(reads, gatewayId),
-    backlog: () => waiting(reads),
+    backlog: () => backlog(reads),
     reconciliation: (since) => reconciliation(reads, since),
     optOuts: (group) => optOuts(reads, group),
   };
 }
 
 /**
- * Opens a journal for reading only, also while another process writes it. `directory` is where it keeps its files.
+ * Opens a journal for reading only, also while another process writes it. `directory`: where its attachments are stored.
  * @throws GatepostError `journal/missing`, `/older`, `/newer`, `/url`, `/not-a-database`, `/corrupt`, `/foreign`, `/unwritable`
  */
 export async function openJournalReader(url: string, directory = ''): Promise<JournalReader> {
@@ -65,7 +64,7 @@ export async function openJournalReader(url: string, directory = ''): Promise<Jo
       ...readings(reads),
       names: () => gatewayNames(reads),
       optOutGroups: () => optOutGroups(reads),
-      quarantinedRaw: (id) => quarantinedRaw(reads, files(directory || join(dirname(path), 'attachments')), id),
+      quarantinedRaw: (id) => quarantinedRaw(reads, blobs(directory || join(dirname(path), 'attachments')), id),
       lastEntryId: () => lastEntryId(reads),
       close: async () => closeSqlite(connection),
     };

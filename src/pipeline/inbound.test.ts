@@ -49,7 +49,7 @@ describe('a customer’s message', () => {
     bed.fakeServer.onReceiving = () => verdicts.shift() ?? true;
     const put = bed.inbound.put('one');
     await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1);
-    await fact(() => steps(bed.lines).includes('refused a message'));
+    await fact(() => steps(bed.lines).includes('server rejected inbound message'));
     await bed.clock.advance(5_000);
     const [first, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
     expect(second?.content.RequestId).toBe(first?.content.RequestId);
@@ -160,7 +160,7 @@ describe('a mailbox that was renumbered', () => {
     };
     bed.inbound.put('old-key', mail('one'), stale);
     await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
-    await fact(() => steps(bed.lines).includes('cannot be confirmed yet'));
+    await fact(() => steps(bed.lines).includes('confirmation failed'));
     await bed.inbound.driverState?.rekey([{ from: 'old-key', to: 'new-key' }]);
     const shownAgain = bed.inbound.put('new-key', mail('one'));
     await bed.clock.advance(120_000);

@@ -14,7 +14,8 @@ import { silentLog } from '../kit/log.js';
 import { redactor } from '../kit/redact.js';
 import { startInbound } from './inbound/gateway.js';
 import { noMetrics } from './metrics.js';
-import { ackTracker, type ServerLink } from './server/ack-tracker.js';
+import { ackTracker } from './server/ack-tracker.js';
+import type { ServerLink } from './server/link.js';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -121,10 +122,10 @@ describe('a sender that was told to come again later', () => {
     await fact(() => second.length > 0);
     expect(second).toEqual(['taken']);
     expect((await journal.recordsOf(IN, ['one'])).get('one')).toMatchObject({ requestId, messageId: 'taken-1' });
-    expect(await journal.reconciliation(0)).toMatchObject([{ seen: 1, delivered: 1, waiting: 0 }]);
+    expect(await journal.reconciliation(0)).toMatchObject([{ received: 1, delivered: 1, waiting: 0 }]);
   });
 
-  it('because the connector stops is not waited for either', async () => {
+  it('because Gatepost stops is not waited for either', async () => {
     const { unit, journal, clock, link, come } = await startUnit();
     Object.assign(link, { up: true, deaf: true });
     const answers = come();
@@ -133,7 +134,7 @@ describe('a sender that was told to come again later', () => {
     const end = unit.drain(AbortSignal.abort()).finally(() => (ended = true));
     while (!ended) await clock.advance(1);
     await end;
-    expect(answers).toEqual(['stopped']);
+    expect(answers).toEqual(['Gatepost is stopping']);
     expect(await openOf(journal)).toBe(0);
   });
 

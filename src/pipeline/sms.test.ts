@@ -79,7 +79,7 @@ describe('a pushed message', () => {
     bed.fakeServer.onReceiving = () => 'silent';
     const reply = await bed.push({ providerId: 'a', text: 'Ahoj' });
     expect([reply.status, await reply.text()]).toEqual([200, 'thank you']);
-    expect(await stateOf('id a')).toBe('open');
+    expect(await stateOf('id a')).toBe('pending');
     const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(content).toMatchObject({ GatewayId: SMS, RemoteAddress: ANN, BodyText: 'Ahoj', DeliverySystemId: 'a' });
     bed.fakeServer.acknowledge(content);
@@ -129,7 +129,7 @@ describe('a pushed message', () => {
   });
 
   it('is answered "try again" when the journal cannot take it, nothing of it stays, and the repeat is taken', async () => {
-    bed.tamper(`CREATE TRIGGER full BEFORE INSERT ON arrivals BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+    bed.tamper(`CREATE TRIGGER full BEFORE INSERT ON inbound_messages BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
     const reply = await bed.push({ providerId: 'a', text: 'Ahoj' });
     expect([reply.status, reply.headers.get('retry-after')]).toEqual([503, '30']);
     expect(await stateOf('id a')).toBeUndefined();
@@ -211,7 +211,7 @@ describe('who wants no messages', () => {
   });
 
   it('has opted out although the message itself could not be stored: the repeat of the push changes nothing', async () => {
-    bed.tamper(`CREATE TRIGGER full BEFORE INSERT ON arrivals BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+    bed.tamper(`CREATE TRIGGER full BEFORE INSERT ON inbound_messages BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
     expect((await bed.push({ providerId: 'a', text: 'STOP' })).status).toBe(503);
     bed.tamper('DROP TRIGGER full');
     await bed.push({ providerId: 'a', text: 'STOP' });

@@ -1,5 +1,5 @@
-// Owns group commit: work that is asked for in the same turn of the event loop shares one transaction, so that one fsync
-// serves them all. Nobody hears of success before the commit.
+// Group commit: operations that are asked for in the same turn of the event loop share one transaction, so that one fsync serves
+// them all. No operation resolves before the commit.
 import { type Clock, sleep, yieldToEventLoop } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import type { Database, Sql, Verdict, Work } from './sql.js';
@@ -11,7 +11,7 @@ export interface Committer {
    * `weight`: about how many rows it touches, 1 when absent.
    */
   run<T>(work: (sql: Sql) => Promise<T>, weight?: number): Promise<T>;
-  /** Takes nothing new and resolves when what was asked for is committed. */
+  /** Rejects new work; resolves when the work so far is committed. */
   close(): Promise<void>;
 }
 
@@ -22,16 +22,16 @@ interface Piece {
   reject(error: unknown): void;
 }
 
-/** Rows in one transaction. At 10 to 30 microseconds each it ends within 30 ms, and the event loop is never held longer. */
+/** Rows in one transaction: at 10 to 30 microseconds each it blocks the event loop for 30 ms at most. */
 const HEAVIEST_BATCH = 1_000;
 
-/** Turns of the event loop that work is gathered over, at most. */
+/** Turns of the event loop in which work is gathered, at most. */
 const MOST_TURNS = 4;
-/** Longest pause for gathering, ms: a disk that takes longer than this is slow enough without it. */
+/** Longest pause for gathering, ms. */
 const LONGEST_PAUSE_MS = 5;
 
 export function committer(database: Pick<Database, 'transaction'>, clock: Clock): Committer {
-  // Unbounded on purpose: every caller waits for its own piece, so the flow's windows bound it.
+  // Bounded by the callers: each waits for its own piece, so there are no more pieces than the pipelines' windows allow.
   const queue: Piece[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
@@ -39,8 +39,8 @@ export function committer(database: Pick<Database, 'transaction'>, clock: Clock)
   let took = 0;
   let endedAt = Number.NEGATIVE_INFINITY;
 
-  // Back to back, commits would keep the disk busy for a few verbs each. A pause as long as the last one took lets as much
-  // again come together, and costs nobody more than that commit did. Who comes alone does not wait.
+  // Commits back to back would serve only a few operations each. A pause as long as the last commit lets more work come
+  // together, and delays an operation by no more than one commit. After a quiet time there is no pause.
   const pause = async () => {
     const rest = Math.min(took, LONGEST_PAUSE_MS) - (clock.monotonic() - endedAt);
     if (rest > 0) await sleep(clock, rest);
@@ -82,10 +82,10 @@ export function committer(database: Pick<Database, 'transaction'>, clock: Clock)
   };
 }
 
-/** Items in one transaction, so that a list of 100,000 does not hold the event loop. */
+/** Items in one transaction, so that a list of 100,000 does not block the event loop. */
 const SLICE = 500;
 
-/** A long list in several transactions; ending in between leaves its beginning done, and doing it again must be harmless. */
+/** A long list in several transactions. A crash in between leaves its beginning done, so repeating `each` must be harmless. */
 export async function inSlices<T>(
   commits: Committer,
   items: readonly T[],
@@ -99,7 +99,7 @@ export async function inSlices<T>(
   }
 }
 
-/** Lets the event loop turn while each turn brings more work: under load one commit then serves many, and alone nobody waits. */
+/** Waits as long as each turn of the event loop brings more work. */
 async function gather(queue: readonly Piece[]): Promise<void> {
   let before = 0;
   for (let turn = 0; turn < MOST_TURNS && queue.length > before && queue.length < HEAVIEST_BATCH; turn++) {

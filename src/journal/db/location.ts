@@ -1,9 +1,8 @@
-// Owns where a journal is, and what the faults of its file mean to the people who run it.
 import { resolve } from 'node:path';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { sqliteError } from '../../kit/sqlite.js';
 
-/** How the journal is named in sentences and codes. */
+/** The journal's name in sentences and error codes. */
 export const STORE = { what: 'the journal', area: 'journal' } as const;
 
 /** The file of `sqlite:PATH`. @throws GatepostError `journal/url` */
@@ -31,11 +30,11 @@ export function openingFault(error: unknown, path: string): GatepostError {
   return new GatepostError(fault.code, messageOf(fault), { advice: adviceToMove(path), cause: fault.cause });
 }
 
-/** It is never removed here: it is the only proof of what was handed over and sent. */
+/** A damaged journal is never removed: it is the only proof of what was handed over and sent. */
 function adviceToMove(path: string): string {
   return (
     `Put back a backup, or move ${path} (with ${path}-wal and ${path}-shm) to ${path}.damaged and start with an empty one. ` +
-    'With an empty one, mails that are still in the mailbox and were handed over but not yet confirmed come once more, ' +
-    'a repeated order is sent as a new one, and the delivery log begins anew.'
+    'With an empty journal, messages that were handed over but not yet confirmed are handed over once more, ' +
+    'a repeated send request is sent again, and the delivery log starts afresh.'
   );
 }

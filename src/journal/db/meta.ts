@@ -1,7 +1,6 @@
-// Owns single facts about the journal itself: who has it open, and that it can be written.
 import { type Sql, statement } from './sql.js';
 
-/** `owner`: who has it open, '' after a clean end. `proven`: when it was last shown to be writable. */
+/** `owner`: the process that has the journal open, '' after a clean end. `proven`: when it was last shown to be writable. */
 export type MetaName = 'owner' | 'proven';
 
 const select = statement<{ name: MetaName }>()((db, slot) =>

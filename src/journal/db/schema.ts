@@ -1,4 +1,3 @@
-// Owns bringing a journal to the shape this version knows, and saying so when it cannot.
 import { Migrator, sql } from 'kysely';
 import { GatepostError } from '../../kit/errors.js';
 import type { Sqlite } from '../../kit/sqlite.js';
@@ -12,8 +11,8 @@ export async function upgrade(path: string, database: Sqlite): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations(sqliteDialect) } });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
-  throw new GatepostError('journal/upgrade', `the journal ${path} cannot be brought to this version's shape`, {
-    advice: 'It is unchanged; the version of gatepost that wrote it can still open it.',
+  throw new GatepostError('journal/upgrade', `the journal ${path} cannot be upgraded to this version`, {
+    advice: 'The journal is unchanged: the version of gatepost that wrote it can still open it.',
     cause: error,
   });
 }
@@ -23,8 +22,8 @@ export async function requireCurrent(path: string, database: Sqlite): Promise<vo
   const applied = await appliedTo(path, database);
   refuseNewer(path, applied);
   if (migrationNames.every((name) => applied.includes(name))) return;
-  throw new GatepostError('journal/older', `the journal ${path} is not in this version's shape yet`, {
-    advice: 'Start gatepost once with it; that brings it up to date.',
+  throw new GatepostError('journal/older', `the journal ${path} was written by an older version`, {
+    advice: 'Start gatepost once with this journal: that upgrades it.',
   });
 }
 
@@ -48,15 +47,15 @@ async function appliedTo(path: string, database: Sqlite): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** A database that holds tables, but none of our migrations, is somebody else's. */
+/** A database that holds tables but no migrations of ours belongs to another program. */
 function refuseForeign(path: string, tables: readonly { name: string }[]): string[] {
   const foreign = tables.find(({ name }) => !name.startsWith('sqlite_') && !name.startsWith('kysely_'));
   if (!foreign) return [];
   throw new GatepostError(
     'journal/foreign',
-    `${path} is no journal but somebody else's database: it holds a table "${foreign.name}"`,
+    `${path} is not a journal but a database of another program: it holds a table "${foreign.name}"`,
     {
-      advice: 'Name a file that does not exist yet; gatepost makes its journal itself.',
+      advice: 'Name a file that does not exist yet; gatepost creates its journal itself.',
     },
   );
 }

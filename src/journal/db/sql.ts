@@ -1,5 +1,4 @@
-// Owns the one SQL layer: statements written once with kysely, compiled once per database, and the few words by which the
-// verbs run them. It knows no particular database; sqlite.ts stands behind it today, PostgreSQL can stand there as well.
+// The SQL layer: statements are written once with kysely and compiled once per database. It knows no particular database.
 import { type Compilable, type Expression, type Kysely, sql } from 'kysely';
 import type { Tables } from './tables.js';
 
@@ -21,7 +20,7 @@ export interface ListStatement<Params, Item, Row> {
   readonly buildList: (db: Builder, slot: Slots<Params>, items: Expression<Item>[]) => Compilable<Row>;
 }
 
-/** `statement<{ key: string }>()((db, slot) => db.selectFrom('inbound messages').where('key', '=', slot('key')))` */
+/** `statement<{ key: string }>()((db, slot) => db.selectFrom('inbound_messages').where('key', '=', slot('key')))` */
 export function statement<Params extends object>() {
   return <Row>(build: Statement<Params, Row>['build']): Statement<Params, Row> => ({ build });
 }
@@ -32,7 +31,7 @@ export function listStatement<Params extends object, Item extends Value>() {
   });
 }
 
-/** What a verb may do inside its transaction. */
+/** What an operation may do inside its transaction. */
 export interface Sql {
   all<Params extends object, Row>(statement: Statement<Params, Row>, params: Params): Promise<Row[]>;
   first<Params extends object, Row>(statement: Statement<Params, Row>, params: Params): Promise<Row | undefined>;
@@ -48,7 +47,7 @@ export interface Sql {
 /** One piece of work that is done wholly or not at all. */
 export type Work = (sql: Sql) => Promise<void>;
 
-/** What became of one piece of work in a committed batch. */
+/** The result of one piece of work in a committed batch. */
 export type Verdict = { is: 'done' } | { is: 'failed'; error: unknown };
 
 export interface Database {
@@ -86,7 +85,7 @@ class ItemSlot {
   constructor(readonly index: number) {}
 }
 
-/** Compiles each statement once and remembers it. `db` decides the dialect. */
+/** Compiles each statement once. `db` decides the dialect. */
 export function compiler(db: Builder): Compiler {
   const statements = new Map<object, Compiled>();
   const lists = new Map<object, Map<number, Compiled>>();

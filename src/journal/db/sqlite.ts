@@ -1,5 +1,3 @@
-// Owns the SQLite side of the SQL layer: prepared statements, the transaction with a savepoint for each piece of work, the
-// migrations, and the lock that keeps a second process from writing.
 import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite';
 import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
 import { GatepostError, messageOf } from '../../kit/errors.js';
@@ -24,7 +22,7 @@ export interface Connections {
   writer?: Sqlite;
 }
 
-/** Both connections lead to the file `path`. Whoever opened them closes them. */
+/** Both connections lead to the file `path`; the caller closes them. */
 export function sqliteDatabase(path: string, { reader, writer }: Connections): Database {
   const compile = compiler(kyselyOver(reader));
   const writes = writer && sqliteSql(writer, compile, path);
@@ -44,8 +42,8 @@ export function sqliteDatabase(path: string, { reader, writer }: Connections): D
 }
 
 /**
- * Without savepoints, which cost as much as a small verb: nearly always nothing fails. Undefined when something did; then
- * nothing has happened.
+ * Without savepoints, which cost as much as a small operation: nearly always nothing fails. Undefined when something did; the
+ * transaction is then rolled back.
  */
 async function runPlain(database: Sqlite, sql: Sql, batch: readonly Work[]): Promise<Verdict[] | undefined> {
   database.exec('begin immediate');
@@ -92,7 +90,7 @@ function sqliteSql(database: Sqlite, compile: Compiler, path: string): Sql {
     }
     return statement;
   };
-  // Rows are ours, written by the same table types: they are trusted, not parsed.
+  // Rows were written with the same table types: they are trusted, not parsed.
   const all = (compiled: Compiled, params: object, items: readonly Value[] = []) => {
     try {
       return prepare(compiled).all(...compiled.bind(params, items));
@@ -124,7 +122,7 @@ function sqliteSql(database: Sqlite, compile: Compiler, path: string): Sql {
   };
 }
 
-/** Faults of the file become a sentence for people; broken constraints and our own mistakes stay what they are. */
+/** Faults of the file become a sentence for operators; broken constraints and programming errors stay as they are. */
 function translated(error: unknown, path: string): unknown {
   const code = sqliteCodeOf(error);
   if (code === 'SQLITE_CONSTRAINT') return error;
@@ -163,9 +161,9 @@ export function kyselyOver(database: Sqlite): Kysely<Tables> {
 }
 
 /**
- * Keeps other processes from opening the same journal for writing: an exclusive SQLite lock on a file of its own beside it,
- * which the operating system takes back when the process ends, however it ends. Readers do not look at it.
- * Returns what gives it back, or undefined when somebody else has it.
+ * Keeps other processes from writing: an exclusive SQLite lock on the file `<path>.lock`, which the operating system releases
+ * when the process ends, however it ends. Readers do not look at it.
+ * Returns the function that releases it, or undefined when another process holds it.
  */
 export function lockBeside(path: string): (() => void) | undefined {
   let lock: Sqlite | undefined;

@@ -1,4 +1,4 @@
-// Owns the shape of the journal's tables, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
+// The tables of the journal, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
 import { type Generated, sql } from 'kysely';
 import type { DeliveryState } from '../../model/receipt.js';
 import type { InboundState, OutboundState } from '../../model/state.js';
@@ -24,7 +24,7 @@ export interface InboundMessagesTable {
   key: string;
   fingerprint: string;
   state: InboundState;
-  /** Lower case; null for ignored inbound messages, which are never handed over. */
+  /** Lower case; null for skipped messages, which are never handed over. */
   request_id: string | null;
   delivery_system_id: string;
   rfc_message_id: string | null;
@@ -43,16 +43,20 @@ export interface InboundMessagesTable {
   /** The server's MessageId, lower case. */
   message_id: string | null;
   received_at: number;
-  /** UTC day of `seen_at`, YYYY-MM-DD. */
+  /** UTC day of `received_at`, YYYY-MM-DD. */
   day: string;
   acknowledged_at: number | null;
   confirmed_at: number | null;
   quarantined_at: number | null;
   quarantine_reason: string | null;
-  /** The file that holds the raw message while it is or was in quarantine, or was spooled and is not taken yet. */
+  /** The file with the raw message: of a spooled or quarantined message until the server has accepted it. */
   raw_sha256: string | null;
-  /** Since when it is not waited for here, because its sender was told to come again later; only open inbound messages. */
+  /** When the sender was told to come again later; pending messages only. */
   deferred_at: number | null;
+  /** JSON of ServerFields: what every attempt tells the server, bodies aside. Null before the first reading and after the ack. */
+  server_fields: string | null;
+  /** 1 when the counterparty was answered as soon as the message was stored, so that nothing remains to be confirmed. */
+  spooled: Generated<number>;
 }
 
 export interface AttachmentsTable {
@@ -84,7 +88,7 @@ export interface OutboundMessagesTable {
   answered: number;
   asked_at: number;
   changed_at: number;
-  /** The instance that has accepted or begun it; null when nobody is at work on it. */
+  /** The instance that works on the message; null when none does. */
   owner: string | null;
   /** Folded from its parts, once it was sent. */
   delivery_state: DeliveryState | null;
@@ -107,7 +111,7 @@ export interface DeliveryPartsTable {
   detail: string | null;
 }
 
-/** The furthest news of ids that no order has (yet). */
+/** The furthest receipt of each id that no outbound message has (yet). */
 export interface UnmatchedReceiptsTable {
   gateway_id: string;
   provider_id: string;
@@ -125,7 +129,7 @@ export interface OptOutsTable {
   detail: string | null;
 }
 
-/** Drivers' small records. */
+/** Collections of small values of drivers. */
 export interface DriverRecordsTable {
   gateway_id: string;
   collection: string;
@@ -151,7 +155,7 @@ export interface DeliveryLogTable {
   detail: string | null;
 }
 
-/** Counted when it happens, apart from the inbound messages, so that a lost row shows as a sum that does not add up. */
+/** Counted apart from the inbound messages, so that a lost row shows as a sum that does not add up. */
 export interface ReconciliationTable {
   gateway_id: string;
   day: string;
@@ -159,7 +163,7 @@ export interface ReconciliationTable {
   duplicates: number;
 }
 
-/** What drivers want to remember. */
+/** Cursors and other small values of drivers. */
 export interface DriverCheckpointsTable {
   gateway_id: string;
   direction: 'I' | 'O';
@@ -168,12 +172,12 @@ export interface DriverCheckpointsTable {
   value: string;
 }
 
-/** Single facts about the journal itself: who has it open, when it was last proven writable. */
+/** About the journal itself: which process has it open, when it was last proven writable. */
 export interface JournalMetaTable {
   name: string;
   value: string;
 }
 
-/** The inbound messages that retention must not touch. Written out, because SQLite uses a partial index only for the very same
- *  words; `arrivals_unsettled` is made with it. */
+/** The inbound messages that retention must not touch. SQLite uses the partial index `inbound_messages_unsettled` only when
+ *  a query repeats the index's condition word for word. */
 export const unsettled = sql<boolean>`state in ('pending', 'acknowledged', 'quarantined')`;

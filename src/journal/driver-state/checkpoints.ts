@@ -1,11 +1,9 @@
-// Owns the small durable notes of drivers (cursors and the like): JSON under gateway, direction and name.
-
 import { GatepostError } from '../../kit/errors.js';
 import type { Committer } from '../db/group-commit.js';
 import { type Sql, statement } from '../db/sql.js';
 import type { Journal } from '../types/journal.js';
 
-interface Place {
+interface Checkpoint {
   gatewayId: string;
   direction: 'I' | 'O';
   name: string;
@@ -14,7 +12,7 @@ interface Place {
 /** Characters of JSON: a cursor or a small table, not a store of its own. */
 const LONGEST_VALUE = 1024 * 1024;
 
-const select = statement<Place>()((db, slot) =>
+const select = statement<Checkpoint>()((db, slot) =>
   db
     .selectFrom('driver_checkpoints')
     .select('value')
@@ -23,7 +21,7 @@ const select = statement<Place>()((db, slot) =>
     .where('name', '=', slot('name')),
 );
 
-const upsert = statement<Place & { value: string }>()((db, slot) =>
+const upsert = statement<Checkpoint & { value: string }>()((db, slot) =>
   db
     .insertInto('driver_checkpoints')
     .values({
@@ -37,32 +35,32 @@ const upsert = statement<Place & { value: string }>()((db, slot) =>
     ),
 );
 
-/** Under this name the connector notes what a gateway is called, so that whoever reads the log can show it. */
+/** Checkpoint with the display name of a gateway, for the command line. */
 export const DISPLAY_NAME = 'displayName';
 
-/** Under this one, which group's opt-outs a text gateway heeds; '' when it has a registry of its own. */
+/** Checkpoint with the opt-out group of a text gateway; '' when the gateway has opt-outs of its own. */
 export const OPT_OUT_GROUP = 'optOutGroup';
 
-const selectNoted = statement<{ name: string }>()((db, slot) =>
+const selectByName = statement<{ name: string }>()((db, slot) =>
   db.selectFrom('driver_checkpoints').select(['gateway_id', 'value']).where('name', '=', slot('name')),
 );
 
-/** What the gateways are called, by id, as the server last named them. */
+/** Display names by gateway id, as the server last gave them. */
 export function gatewayNames(reads: Sql): Promise<ReadonlyMap<string, string>> {
-  return noted(reads, DISPLAY_NAME);
+  return valuesByGateway(reads, DISPLAY_NAME);
 }
 
 /** The opt-out groups of the gateways that are in one, by id. */
 export async function optOutGroups(reads: Sql): Promise<ReadonlyMap<string, string>> {
-  return new Map([...(await noted(reads, OPT_OUT_GROUP))].filter(([, group]) => group !== ''));
+  return new Map([...(await valuesByGateway(reads, OPT_OUT_GROUP))].filter(([, group]) => group !== ''));
 }
 
-async function noted(reads: Sql, name: string): Promise<ReadonlyMap<string, string>> {
-  const rows = await reads.all(selectNoted, { name });
+async function valuesByGateway(reads: Sql, name: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await reads.all(selectByName, { name });
   return new Map(rows.map(({ gateway_id, value }) => [gateway_id, String(JSON.parse(value))]));
 }
 
-export function memory(reads: Sql, commits: Committer): Pick<Journal, 'getCheckpoint' | 'putCheckpoint'> {
+export function driverCheckpoints(reads: Sql, commits: Committer): Pick<Journal, 'getCheckpoint' | 'putCheckpoint'> {
   return {
     async getCheckpoint(gatewayId, direction, name) {
       const row = await reads.first(select, { gatewayId, direction, name });
@@ -75,9 +73,9 @@ export function memory(reads: Sql, commits: Committer): Pick<Journal, 'getCheckp
       if (text.length > LONGEST_VALUE) {
         throw new GatepostError(
           'journal/too-large',
-          `the note "${name}" of gateway ${gatewayId} has ${text.length} characters`,
+          `the checkpoint "${name}" of gateway ${gatewayId} has ${text.length} characters`,
           {
-            advice: `A driver may note ${LONGEST_VALUE} at most.`,
+            advice: `A checkpoint may have ${LONGEST_VALUE} at most.`,
           },
         );
       }

@@ -1,22 +1,20 @@
-// Owns the small durable records of drivers (parts of long messages that wait for the others): JSON under gateway,
-// collection and key. What is kept stays until the driver forgets it.
 import type { Clock } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
 import { type Committer, inSlices } from '../db/group-commit.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import type { DriverRecords } from '../types/driver-state.js';
 
-interface Place {
+interface Collection {
   gatewayId: string;
   collection: string;
 }
 
 /** Characters of JSON: a part of a message with everything around it, not a store of media. */
 const LONGEST_VALUE = 256 * 1024;
-/** Records given out at once: what a driver can look through without holding everybody else up. */
+/** Records returned at once, so that a driver does not hold up the event loop. */
 const MOST_RECORDS = 10_000;
 
-const insert = statement<Place & { key: string; value: string; at: number }>()((db, slot) =>
+const insert = statement<Collection & { key: string; value: string; at: number }>()((db, slot) =>
   db
     .insertInto('driver_records')
     .values({
@@ -29,7 +27,7 @@ const insert = statement<Place & { key: string; value: string; at: number }>()((
     .onConflict((conflict) => conflict.columns(['gateway_id', 'collection', 'key']).doNothing()),
 );
 
-const select = statement<Place & { from: string; to: string; limit: number }>()((db, slot) =>
+const select = statement<Collection & { from: string; to: string; limit: number }>()((db, slot) =>
   db
     .selectFrom('driver_records')
     .select(['key', 'value', 'at'])
@@ -41,7 +39,7 @@ const select = statement<Place & { from: string; to: string; limit: number }>()(
     .limit(slot('limit')),
 );
 
-const remove = listStatement<Place, string>()((db, slot, keys) =>
+const remove = listStatement<Collection, string>()((db, slot, keys) =>
   db
     .deleteFrom('driver_records')
     .where('gateway_id', '=', slot('gatewayId'))
@@ -50,7 +48,7 @@ const remove = listStatement<Place, string>()((db, slot, keys) =>
     .returning('key'),
 );
 
-export function keptRecords(reads: Sql, commits: Committer, clock: Clock): DriverRecords {
+export function driverRecords(reads: Sql, commits: Committer, clock: Clock): DriverRecords {
   return {
     async putRecords(gatewayId, collection, records) {
       const at = clock.now();
@@ -82,6 +80,6 @@ function textOf(gatewayId: string, collection: string, key: string, value: unkno
   throw new GatepostError(
     'journal/too-large',
     `the record "${key}" in "${collection}" of gateway ${gatewayId} has ${text.length} characters`,
-    { advice: `A driver may keep ${LONGEST_VALUE} at most in one record.` },
+    { advice: `A record may have ${LONGEST_VALUE} at most.` },
   );
 }

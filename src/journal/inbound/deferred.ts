@@ -1,14 +1,12 @@
-// Owns inbound messages whose sender was told to come again later: not waited for until it does, forgotten when it never does.
-// A postponed inbound message is out of the ledger on both sides of the sum, so whoever ends that counts it in again.
-
+// A deferred message is out of both sides of the reconciliation; each transition that ends the deferral takes it back in.
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import type { InboundJournal } from '../types/inbound.js';
 import type { InboundDeps } from './inbound.js';
-import { countSeen, uncountSeen } from './reconciliation.js';
+import { countReceived, uncountReceived } from './reconciliation.js';
 import { INBOUND, type InboundRow, inboundEvent } from './rows.js';
 
-// What is kept here whole is ours to hand over, whether its sender comes again or not.
-const toPostponed = statement<{ id: number; at: number }>()((db, slot) =>
+// A message whose raw form is stored here is handed over whether its sender comes again or not.
+const toDeferred = statement<{ id: number; at: number }>()((db, slot) =>
   db
     .updateTable('inbound_messages')
     .set({ deferred_at: slot('at') })
@@ -19,7 +17,7 @@ const toPostponed = statement<{ id: number; at: number }>()((db, slot) =>
     .returning(INBOUND),
 );
 
-const notPostponed = statement<{ id: number }>()((db, slot) =>
+const notDeferred = statement<{ id: number }>()((db, slot) =>
   db
     .updateTable('inbound_messages')
     .set({ deferred_at: null })
@@ -27,26 +25,26 @@ const notPostponed = statement<{ id: number }>()((db, slot) =>
     .where('deferred_at', 'is not', null),
 );
 
-export function postponing({ commits, clock }: InboundDeps): Pick<InboundJournal, 'deferred'> {
+export function deferral({ commits, clock }: InboundDeps): Pick<InboundJournal, 'deferred'> {
   return {
     deferred: (id) =>
       commits.run(async (sql) => {
         const at = clock.now();
-        const row = await sql.first(toPostponed, { id, at });
+        const row = await sql.first(toDeferred, { id, at });
         if (!row) return;
-        await uncountSeen(sql, row);
+        await uncountReceived(sql, row);
         await inboundEvent(sql, row, 'deferred', at, 'its sender was told to come again later');
       }),
   };
 }
 
-/** It came again, or the server has it after all. `row` as it was, or with `postponed_at` as it was. */
-export async function comeBack(sql: Sql, row: InboundRow): Promise<void> {
+/** The message came again, or the server has accepted it after all. `row` with `deferred_at` as it was before. */
+export async function takeBackIn(sql: Sql, row: InboundRow): Promise<void> {
   if (row.deferred_at === null) return;
-  if ((await sql.run(notPostponed, { id: row.id })) > 0) await countSeen(sql, row);
+  if ((await sql.run(notDeferred, { id: row.id })) > 0) await countReceived(sql, row);
 }
 
-export const longPostponed = statement<{ before: number; limit: number }>()((db, slot) =>
+export const longDeferred = statement<{ before: number; limit: number }>()((db, slot) =>
   db.selectFrom('inbound_messages').select('id').where('deferred_at', '<', slot('before')).limit(slot('limit')),
 );
 
@@ -63,8 +61,8 @@ const removeTheirAttachments = listStatement<object, number>()((db, _slot, ids) 
   db.deleteFrom('attachments').where('inbound_id', 'in', ids).returning('id'),
 );
 
-/** Those of `ids` that are still postponed since before then, with their attachments; returns how many rows. */
-export async function removePostponed(sql: Sql, ids: readonly number[], before: number): Promise<number> {
+/** Removes those of `ids` that are still deferred since before then, with their attachments; returns the number of rows. */
+export async function removeDeferred(sql: Sql, ids: readonly number[], before: number): Promise<number> {
   const gone = (await sql.allOf(removeInboundMessages, { before }, ids)).map(({ id }) => id);
   return gone.length + (await sql.allOf(removeTheirAttachments, {}, gone)).length;
 }

@@ -1,11 +1,9 @@
-// Owns quarantine: where a message waits that the server keeps refusing or that could not be read. Whole, visible, retryable.
-
 import { type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
-import type { Files } from '../storage/blobs.js';
+import type { Blobs } from '../storage/blobs.js';
 import type { InboundJournal, QuarantinedMessage } from '../types/inbound.js';
-import { comeBack } from './deferred.js';
-import type { InboundDeps } from './inbound.js';
+import { takeBackIn } from './deferred.js';
+import { type InboundDeps, required } from './inbound.js';
 import { INBOUND, inboundEvent, recordFrom } from './rows.js';
 
 const toQuarantined = statement<{ id: number; reason: string; sha256: string; at: number; bytes: number }>()(
@@ -24,7 +22,7 @@ const toQuarantined = statement<{ id: number; reason: string; sha256: string; at
       .returning(INBOUND),
 );
 
-const toOpen = statement<{ id: number }>()((db, slot) =>
+const toPending = statement<{ id: number }>()((db, slot) =>
   db
     .updateTable('inbound_messages')
     .set({ state: 'pending', rejections: 0 })
@@ -33,7 +31,10 @@ const toOpen = statement<{ id: number }>()((db, slot) =>
     .returning(INBOUND),
 );
 
-const COLUMNS = [...INBOUND, 'quarantine_reason', 'quarantined_at', 'bytes'] as const;
+/** Rows of one page of `requeued`. */
+const PAGE = 200;
+
+const COLUMNS = [...INBOUND, 'quarantine_reason', 'quarantined_at'] as const;
 
 const inQuarantine = statement<object>()((db) =>
   db.selectFrom('inbound_messages').select(COLUMNS).where('state', '=', 'quarantined').where(unsettled),
@@ -52,7 +53,7 @@ const rawOf = statement<{ id: number }>()((db, slot) =>
   db.selectFrom('inbound_messages').select('raw_sha256').where('id', '=', slot('id')),
 );
 
-const releasedOf = statement<{ gatewayId: string }>()((db, slot) =>
+const requeuedOf = statement<{ gatewayId: string; after: number; limit: number }>()((db, slot) =>
   db
     .selectFrom('inbound_messages')
     .select(INBOUND)
@@ -60,13 +61,15 @@ const releasedOf = statement<{ gatewayId: string }>()((db, slot) =>
     .where(unsettled)
     .where('raw_sha256', 'is not', null)
     .where('gateway_id', '=', slot('gatewayId'))
-    .orderBy('id'),
+    .where('id', '>', slot('after'))
+    .orderBy('id')
+    .limit(slot('limit')),
 );
 
 /** Of one gateway, or of all. */
 export async function quarantined(reads: Sql, gatewayId?: string): Promise<QuarantinedMessage[]> {
   const rows = await (gatewayId === undefined ? reads.all(inQuarantine, {}) : reads.all(inQuarantineOf, { gatewayId }));
-  // Sorted here, because sorting there would lure the database away from its small index.
+  // Sorted here: an ORDER BY would make SQLite walk the whole table instead of its small partial index.
   return rows
     .sort((one, other) => one.id - other.id)
     .map((row) => ({
@@ -77,34 +80,36 @@ export async function quarantined(reads: Sql, gatewayId?: string): Promise<Quara
     }));
 }
 
-/** The whole message, as long as it is kept; null when nothing is kept under this id. */
-export async function quarantinedRaw(reads: Sql, files: Files, id: number): Promise<Buffer | null> {
+/** The raw message; null when none is stored under this id. */
+export async function quarantinedRaw(reads: Sql, blobs: Blobs, id: number): Promise<Buffer | null> {
   const row = await reads.first(rawOf, { id });
-  return row?.raw_sha256 ? files.read(row.raw_sha256) : null;
+  return row?.raw_sha256 ? blobs.read(row.raw_sha256) : null;
 }
 
-type Verbs = Pick<InboundJournal, 'quarantine' | 'quarantinedRaw' | 'requeue' | 'requeued'>;
+type Operations = Pick<InboundJournal, 'quarantine' | 'quarantinedRaw' | 'requeue' | 'requeued'>;
 
-export function quarantine({ database, commits, files, clock }: InboundDeps): Verbs {
+export function quarantine({ database, commits, blobs, clock }: InboundDeps): Operations {
   const { reads } = database;
   return {
     quarantine: (id, reason, raw) =>
-      files.store([raw], ([sha256 = '']) =>
+      blobs.store([raw], ([sha256 = '']) =>
         commits.run(async (sql) => {
           const at = clock.now();
           const row = await sql.first(toQuarantined, { id, reason, sha256, at, bytes: raw.length });
-          if (row) await comeBack(sql, row);
-          if (row) await inboundEvent(sql, row, 'quarantined', at, reason);
+          if (!row) return recordFrom(await required(sql, id));
+          await takeBackIn(sql, row);
+          await inboundEvent(sql, row, 'quarantined', at, reason);
+          return recordFrom(row);
         }),
       ),
-    quarantinedRaw: (id) => quarantinedRaw(reads, files, id),
-    async requeued(gatewayId) {
-      const rows = await reads.all(releasedOf, { gatewayId });
+    quarantinedRaw: (id) => quarantinedRaw(reads, blobs, id),
+    async requeued(gatewayId, after = 0, limit = PAGE) {
+      const rows = await reads.all(requeuedOf, { gatewayId, after, limit });
       return rows.map(recordFrom);
     },
     requeue: (id) =>
       commits.run(async (sql) => {
-        const row = await sql.first(toOpen, { id });
+        const row = await sql.first(toPending, { id });
         if (!row) return null;
         await inboundEvent(sql, row, 'requeued', clock.now());
         return recordFrom(row);

@@ -1,5 +1,5 @@
-// Owns the completeness ledger and what is waiting. "Seen" is counted when an inbound message is opened, apart from the inbound messages
-// themselves; what became of it is counted from the inbound messages. So a row that got lost shows as a sum that does not add up.
+// `received` is counted when a message is opened, apart from the messages themselves; what became of them is counted from the
+// messages. So a row that got lost shows as a sum that does not add up.
 import { isoTime } from '../../kit/clock.js';
 import type { InboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
@@ -9,7 +9,7 @@ import type { InboundRow } from './rows.js';
 
 type Day = Pick<InboundRow, 'gateway_id' | 'day'>;
 
-const addSeen = statement<Day>()((db, slot) =>
+const addReceived = statement<Day>()((db, slot) =>
   db
     .insertInto('reconciliation')
     .values({ gateway_id: slot('gateway_id'), day: slot('day'), received: 1, duplicates: 0 })
@@ -28,7 +28,7 @@ const addDuplicate = statement<Day>()((db, slot) =>
     .where('gateway_id', '=', slot('gateway_id')),
 );
 
-const takeSeen = statement<Day & { count: number }>()((db, slot) =>
+const subtractReceived = statement<Day & { count: number }>()((db, slot) =>
   db
     .updateTable('reconciliation')
     .set(({ eb }) => ({ received: eb('received', '-', slot('count')) }))
@@ -44,31 +44,31 @@ const removeEmpty = statement<Day>()((db, slot) =>
     .where('received', '<=', 0),
 );
 
-export async function countSeen(sql: Sql, day: Day): Promise<void> {
-  await sql.run(addSeen, { gateway_id: day.gateway_id, day: day.day });
+export async function countReceived(sql: Sql, day: Day): Promise<void> {
+  await sql.run(addReceived, { gateway_id: day.gateway_id, day: day.day });
 }
 
-/** It is not waited for any more, for now: it leaves both sides of the sum, and `countSeen` takes it in again. */
-export async function uncountSeen(sql: Sql, day: Day): Promise<void> {
-  await forgetSeen(sql, day, 1);
+/** A deferred message leaves both sides of the sum; `countReceived` takes it back in. */
+export async function uncountReceived(sql: Sql, day: Day): Promise<void> {
+  await forgetReceived(sql, day, 1);
 }
 
 export async function countDuplicate(sql: Sql, day: Day): Promise<void> {
   await sql.run(addDuplicate, { gateway_id: day.gateway_id, day: day.day });
 }
 
-/** Retention has removed `count` inbound messages of that day: they leave both sides of the sum. */
-export async function forgetSeen(sql: Sql, day: Day, count: number): Promise<void> {
+/** `count` messages of that day were removed by retention: they leave both sides of the sum. */
+export async function forgetReceived(sql: Sql, day: Day, count: number): Promise<void> {
   const of = { gateway_id: day.gateway_id, day: day.day };
-  await sql.run(takeSeen, { ...of, count });
+  await sql.run(subtractReceived, { ...of, count });
   await sql.run(removeEmpty, of);
 }
 
-const counted = statement<{ since: string }>()((db, slot) =>
+const receivedPerDay = statement<{ since: string }>()((db, slot) =>
   db.selectFrom('reconciliation').selectAll().where('day', '>=', slot('since')).orderBy('day').orderBy('gateway_id'),
 );
 
-const became = statement<{ since: string }>()((db, slot) =>
+const statesPerDay = statement<{ since: string }>()((db, slot) =>
   db
     .selectFrom('inbound_messages')
     .select(['gateway_id', 'day', 'state'])
@@ -91,10 +91,10 @@ const COLUMN: Record<InboundState, 'delivered' | 'waiting' | 'quarantined' | nul
 export async function reconciliation(reads: Sql, since: number): Promise<ReconciliationRow[]> {
   const from = { since: isoTime(since).slice(0, 10) };
   const rows = new Map<string, ReconciliationRow>();
-  for (const { gateway_id, day, received, duplicates } of await reads.all(counted, from)) {
+  for (const { gateway_id, day, received, duplicates } of await reads.all(receivedPerDay, from)) {
     rows.set(nameOf(day, gateway_id), { ...emptyRow(gateway_id, day), received, duplicates });
   }
-  for (const { gateway_id, day, state, count } of await reads.all(became, from)) {
+  for (const { gateway_id, day, state, count } of await reads.all(statesPerDay, from)) {
     const row = rows.get(nameOf(day, gateway_id)) ?? emptyRow(gateway_id, day);
     rows.set(nameOf(day, gateway_id), row);
     const column = COLUMN[state];
@@ -120,8 +120,8 @@ const unsettledCounts = statement<object>()((db) =>
     .orderBy('gateway_id'),
 );
 
-/** Only gateways that have something waiting. */
-export async function waiting(reads: Sql): Promise<GatewayBacklog[]> {
+/** Gateways with nothing unsettled are left out. */
+export async function backlog(reads: Sql): Promise<GatewayBacklog[]> {
   const gateways = new Map<string, GatewayBacklog>();
   for (const { gateway_id: gatewayId, state, count, oldest } of await reads.all(unsettledCounts, {})) {
     const row = gateways.get(gatewayId) ?? {

@@ -1,11 +1,9 @@
-// Owns the rows of inbound messages as the verbs see them: which columns, which record, which step in the delivery log.
-
 import type { InboundState } from '../../model/state.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
-import type { InboundRecord } from '../types/inbound.js';
+import type { InboundRecord, ServerFields } from '../types/inbound.js';
 
-/** What every verb reads and returns of an inbound message. */
+/** The columns that every operation reads. */
 export const INBOUND = [
   'id',
   'gateway_id',
@@ -17,8 +15,12 @@ export const INBOUND = [
   'message_id',
   'remote_address',
   'day',
+  'bytes',
+  'received_at',
   'raw_sha256',
   'deferred_at',
+  'server_fields',
+  'spooled',
 ] as const;
 
 export interface InboundRow {
@@ -32,11 +34,14 @@ export interface InboundRow {
   message_id: string | null;
   remote_address: string;
   day: string;
+  bytes: number;
+  received_at: number;
   raw_sha256: string | null;
   deferred_at: number | null;
+  server_fields: string | null;
+  spooled: number;
 }
 
-/** Ignored inbound messages have no requestId: theirs is ''. */
 export function recordFrom(row: InboundRow): InboundRecord {
   return {
     id: row.id,
@@ -45,12 +50,21 @@ export function recordFrom(row: InboundRow): InboundRecord {
     state: row.state,
     requestId: row.request_id ?? '',
     deliverySystemId: row.delivery_system_id,
+    receivedAt: row.received_at,
+    serverFields: fieldsFrom(row.server_fields),
+    spooled: row.spooled === 1,
+    bytes: row.bytes,
     rejections: row.rejections,
     messageId: row.message_id,
   };
 }
 
-export async function known(
+/** Written by this program with the same type, so the JSON is trusted. */
+function fieldsFrom(text: string | null): ServerFields | null {
+  return text === null ? null : JSON.parse(text);
+}
+
+export async function recordsOf(
   reads: Sql,
   gatewayId: string,
   keys: readonly string[],

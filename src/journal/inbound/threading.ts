@@ -1,8 +1,8 @@
-// Owns what an answer belongs to: the newest message from that address, by subject and else by time. The MSG of an outbound message
-// carries neither In-Reply-To nor References, so the connector has to remember them.
+// An answer belongs to the newest message from that address, by subject and else by time: the MSG of an outbound message carries
+// neither In-Reply-To nor References.
 import { type Sql, statement } from '../db/sql.js';
 
-/** An answer with a subject of its own goes to the last message of that person, but not to one from long ago. */
+/** An answer with a subject of its own belongs to the customer's last message, unless that one is older than this. */
 const ANOTHER_SUBJECT_WITHIN_MS = 30 * 24 * 60 * 60 * 1000;
 const LONGEST_SUBJECT = 500;
 
@@ -11,7 +11,7 @@ const LONGEST_SUBJECT = 500;
 const PREFIX =
   /^(?:re|fwd?|aw|antw|antwort|wg|sv|vs|vb|vl|tr|rv|rif|i|r|res|enc|odp|pd|ynt|ilt|továbbítás|vá|předán|απ|πρθ|σχετ|回复|回覆|答复|转发|轉寄)\s?(?:\[\d{1,4}\]|\(\d{1,4}\))?\s?[:\uFF1A]\s?/iu;
 
-/** The subject as a thread knows it: without Re:, Fwd: and the like, white space folded, lower case, 500 characters at most. */
+/** What the subjects of one thread have in common: the subject without Re:, Fwd: and the like, white space folded, lower case, 500 characters at most. */
 export function threadOf(subject: string): string {
   let rest = subject
     .slice(0, 4 * LONGEST_SUBJECT)
@@ -51,7 +51,7 @@ const byTime = statement<Asked>()((db, slot) =>
 );
 
 /** `messageId` and `references` with angle brackets, ready for In-Reply-To and References. */
-export async function answerTo(
+export async function threadFor(
   reads: Sql,
   address: string,
   subject: string,
@@ -68,7 +68,7 @@ export async function answerTo(
   return { messageId, references: row.reply_references ?? messageId };
 }
 
-/** Local parts are case-sensitive by RFC 5321 2.4 and by nobody's practice. */
+/** RFC 5321 2.4 makes local parts case-sensitive; mail servers do not. */
 export function senderOf(address: string): string {
   return address.trim().toLowerCase();
 }

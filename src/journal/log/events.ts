@@ -1,12 +1,10 @@
-// Owns one row of the delivery log: how a verb writes it and how it is read back.
-
 import { type Sql, statement } from '../db/sql.js';
 import type { LogEntry } from '../types/log.js';
 
-/** A counterparty's words are kept up to here: long enough for any SMTP reply, short enough for a table on a screen. */
+/** Characters of a detail: long enough for any SMTP reply, short enough for a table on a screen. */
 const LONGEST_DETAIL = 1_000;
 
-/** A step, as the verbs write it. */
+/** An event as the operations write it. */
 export interface DeliveryEvent extends Omit<LogEntry, 'id'> {
   /** Null for outbound messages and notes. */
   inboundId: number | null;
@@ -45,7 +43,7 @@ export async function writeEvent(sql: Sql, event: DeliveryEvent): Promise<void> 
   await sql.run(insertEvent, { ...event, detail: event.detail === null ? null : oneLine(event.detail) });
 }
 
-/** Folds all white space and cuts to what the log keeps, never through a surrogate pair. */
+/** Folds white space and cuts to the longest detail, never through a surrogate pair. */
 export function oneLine(text: string): string {
   const folded = text
     .slice(0, 2 * LONGEST_DETAIL)

@@ -1,4 +1,3 @@
-// Owns searching the delivery log. The rows themselves are written by the verbs, in the verbs' own transactions.
 import { sql } from 'kysely';
 import type { Clock } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
@@ -6,10 +5,10 @@ import { type Sql, type Statement, statement } from '../db/sql.js';
 import type { DeliveryLog, LogEntry, LogFilter } from '../types/log.js';
 import { type EventRow, entryFrom, writeEvent } from './events.js';
 
-/** More rows than anybody reads; a larger `limit` is cut to it. */
+/** A larger `limit` is cut to this. */
 const MOST_ENTRIES = 10_000;
 
-export function remarks(commits: Committer, clock: Clock): Pick<DeliveryLog, 'note'> {
+export function notes(commits: Committer, clock: Clock): Pick<DeliveryLog, 'note'> {
   return {
     note: (gatewayId, direction, subject, detail) =>
       commits.run((writes) =>
@@ -56,8 +55,8 @@ export async function lastEntryId(reads: Sql): Promise<number> {
 const FILTERS = ['gatewayId', 'event', 'since', 'until', 'after'] as const;
 const entryStatements = new Map<string, Statement<EntryQuery, EventRow>>();
 
-/** One statement for each set of filters given. A filter that is absent stays out of the SQL, because a condition that
- *  is always true would still lure the database to its index and away from reading in order. */
+/** One statement for each set of filters. An absent filter stays out of the SQL: even a condition that is always true would make
+ *  SQLite choose that column's index instead of reading in order. */
 function entryStatement(filter: LogFilter): Statement<EntryQuery, EventRow> {
   const given = (name: keyof LogFilter) => filter[name] !== undefined;
   const name = FILTERS.map(given).join();

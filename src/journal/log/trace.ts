@@ -1,4 +1,4 @@
-// Owns "what became of this one?": finds a message by any id people may hold in their hands and tells its whole story.
+// `gatepost trace`: finds a message by any id that an operator may have, and what belongs to it.
 import { isoTime } from '../../kit/clock.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
 import { messageIdOf } from '../outbound/rows.js';
@@ -6,12 +6,13 @@ import { deliveryWords } from '../receipts/delivery-state.js';
 import { outboundByPart, type Part, partsOf } from '../receipts/receipts.js';
 import type { MessageTrace } from '../types/log.js';
 import { entryFrom } from './events.js';
+import { relatedToInbound, relatedToOutbound } from './related.js';
 
-/** Shorter beginnings of ids fit too many. */
+/** Shorter beginnings of ids match too many messages. */
 const SHORTEST_PREFIX = 8;
-/** Stories told at once: a beginning that fits more of them is not much of an id. */
+/** Messages shown at once. */
 const MOST_TRACES = 10;
-/** Steps told of one message. */
+/** Events shown of one message. */
 const MOST_EVENTS = 1_000;
 
 const INBOUND_IDS = ['request_id', 'message_id', 'delivery_system_id', 'rfc_message_id', 'key'] as const;
@@ -67,7 +68,7 @@ type InboundFound = RowOf<(typeof inboundBy)[number]['query']>;
 type OutboundFound = RowOf<(typeof outboundBy)[number]['query']>;
 type RowOf<S> = S extends Statement<Range, infer Row> ? Row : never;
 
-/** By the whole id first; only when that finds nothing, by a beginning of at least 8 characters. At most 10 stories. */
+/** By the whole id first; only when that finds nothing, by a beginning of at least 8 characters. At most 10 messages. */
 export async function traces(reads: Sql, id: string): Promise<MessageTrace[]> {
   const text = withoutBrackets(id.trim());
   if (text === '') return [];
@@ -88,15 +89,15 @@ async function find(reads: Sql, range: (asked: string) => Range, id: string): Pr
     for (const row of await reads.all(query, range(asked))) outboundMessages.set(row.message_id, row);
   }
   for (const row of await reads.all(outboundByPart, range(id))) outboundMessages.set(row.message_id, row);
-  const told = [
+  const found = [
     ...[...inboundMessages.values()].map((row) => () => inboundTrace(reads, row)),
     ...[...outboundMessages.values()].map((row) => () => outboundTrace(reads, row)),
   ];
-  return Promise.all(told.slice(0, MOST_TRACES).map((tell) => tell()));
+  return Promise.all(found.slice(0, MOST_TRACES).map((trace) => trace()));
 }
 
 async function inboundTrace(reads: Sql, row: InboundFound): Promise<MessageTrace> {
-  const steps = await reads.all(eventsOfInbound, { id: row.id, limit: MOST_EVENTS });
+  const events = await reads.all(eventsOfInbound, { id: row.id, limit: MOST_EVENTS });
   return {
     is: 'inbound',
     gatewayId: row.gateway_id,
@@ -109,18 +110,19 @@ async function inboundTrace(reads: Sql, row: InboundFound): Promise<MessageTrace
       ['MessageId', row.message_id],
       ['From', row.remote_address],
       ['Subject', row.subject],
-      ['Seen', isoTime(row.received_at)],
-      ['Postponed', row.deferred_at === null ? null : isoTime(row.deferred_at)],
+      ['Received', isoTime(row.received_at)],
+      ['Deferred', row.deferred_at === null ? null : isoTime(row.deferred_at)],
       ['Quarantined because', row.state === 'quarantined' ? row.quarantine_reason : null],
     ]),
-    entries: steps.map(entryFrom),
+    related: await relatedToInbound(reads, row),
+    entries: events.map(entryFrom),
   };
 }
 
 async function outboundTrace(reads: Sql, row: OutboundFound): Promise<MessageTrace> {
-  const steps = await reads.all(eventsOfOutbound, { messageId: row.message_id, limit: MOST_EVENTS });
+  const events = await reads.all(eventsOfOutbound, { messageId: row.message_id, limit: MOST_EVENTS });
   const parts = await partsOf(reads, row.message_id);
-  const { delivery_state: delivery, delivery_detail: words } = row;
+  const { delivery_state: delivery, delivery_detail: detail } = row;
   return {
     is: 'outbound',
     gatewayId: row.gateway_id,
@@ -131,11 +133,12 @@ async function outboundTrace(reads: Sql, row: OutboundFound): Promise<MessageTra
       ...providerIds(parts, row.delivery_system_id),
       ['To', row.remote_address],
       ['Subject', row.subject],
-      ['Asked for', isoTime(row.asked_at)],
+      ['Requested', isoTime(row.asked_at)],
       ['Answers', `${row.answered} of ${row.asked}`],
-      ['Delivery', delivery && deliveryWords(delivery, words, parts)],
+      ['Delivery', delivery && deliveryWords(delivery, detail, parts)],
     ]),
-    entries: steps.map(entryFrom),
+    related: await relatedToOutbound(reads, row),
+    entries: events.map(entryFrom),
   };
 }
 

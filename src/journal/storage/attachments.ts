@@ -1,8 +1,7 @@
-// Owns the attachments of inbound messages: which id stands for which file.
 import type { Log } from '../../kit/log.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import type { InboundJournal, NewAttachment } from '../types/inbound.js';
-import type { Files } from './blobs.js';
+import type { Blobs } from './blobs.js';
 
 interface AttachmentValues {
   id: string;
@@ -15,7 +14,7 @@ interface AttachmentValues {
 }
 
 const insert = statement<AttachmentValues>()((db, slot) =>
-  // The very same mail may come under two keys; its attachments have the same ids then.
+  // A message that is read again has the same ids; the first bytes stay, because their link may have been sent.
   db
     .insertInto('attachments')
     .onConflict((conflict) => conflict.column('id').doNothing())
@@ -34,6 +33,10 @@ const byId = statement<{ id: string }>()((db, slot) =>
   db.selectFrom('attachments').select(['name', 'type', 'size', 'sha256']).where('id', '=', slot('id')),
 );
 
+const knownIds = listStatement<object, string>()((db, _slot, ids) =>
+  db.selectFrom('attachments').select('id').where('id', 'in', ids),
+);
+
 const filesOfAttachments = listStatement<object, string>()((db, _slot, hashes) =>
   db.selectFrom('attachments').select('sha256').distinct().where('sha256', 'in', hashes),
 );
@@ -50,14 +53,20 @@ export async function insertAttachment(
   await sql.run(insert, { id, inboundId, sha256, name, type, size: bytes.length, at });
 }
 
-export function attachments(reads: Sql, files: Files, log: Log): Pick<InboundJournal, 'attachment'> {
+/** True when the journal does not have all of them. */
+export async function lacksAttachments(reads: Sql, attachments: readonly NewAttachment[]): Promise<boolean> {
+  const ids = new Set(attachments.map(({ id }) => id));
+  return (await reads.allOf(knownIds, {}, [...ids])).length < ids.size;
+}
+
+export function attachments(reads: Sql, blobs: Blobs, log: Log): Pick<InboundJournal, 'attachment'> {
   return {
     async attachment(id) {
       const row = await reads.first(byId, { id });
       if (!row) return null;
       const { name, type, size, sha256 } = row;
-      if (await files.exists(sha256)) return { name, type, size, path: files.pathOf(sha256) };
-      log.error({ code: 'journal/file-missing', attachment: id, sha256 }, 'the file of an attachment is gone');
+      if (await blobs.exists(sha256)) return { name, type, size, path: blobs.pathOf(sha256) };
+      log.error({ reason: 'journal/file-missing', attachment: id, sha256 }, 'file of an attachment is missing');
       return null;
     },
   };

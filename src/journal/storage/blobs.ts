@@ -1,5 +1,5 @@
-// Owns the files beside the journal: attachments and quarantined messages, each stored once under the SHA-256 of its bytes.
-// A file is durable before a row refers to it, and goes only when no row does.
+// Attachments and raw messages are files, each stored once under the SHA-256 of its bytes. A file is durable before a row refers
+// to it, and is removed only when no row does.
 import { createHash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { yieldToEventLoop } from '../../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
 
-export interface Files {
+export interface Blobs {
   /**
    * Stores the bytes durably, unless they are there already, and then runs `use` with their hashes. While `use` runs the
    * files are safe from `sweep`, so that a row can come to refer to them.
@@ -17,16 +17,16 @@ export interface Files {
   read(sha256: string): Promise<Buffer | null>;
   exists(sha256: string): Promise<boolean>;
   pathOf(sha256: string): string;
-  /** Removes the files that `referred` does not name and nobody is storing; returns how many. */
+  /** Removes the files that `referred` does not name and that no `store` is writing; returns how many. */
   sweep(referred: (sha256: readonly string[]) => Promise<ReadonlySet<string>>, goOn: () => boolean): Promise<number>;
 }
 
-/** Bytes hashed in one go, about 2 ms of work on a slow core; then the event loop has its turn. */
+/** Bytes hashed at a time, about 2 ms of work on a slow core; then the event loop runs. */
 const HASH_SLICE = 1024 * 1024;
 const HASH = /^[0-9a-f]{64}$/;
 const TEMPORARY = /^new-/;
 
-export function files(directory: string): Files {
+export function blobs(directory: string): Blobs {
   const pins = new Map<string, number>();
   const removing = new Map<string, Promise<void>>();
   const folderOf = (sha256: string) => join(directory, sha256.slice(0, 2));
@@ -42,9 +42,9 @@ export function files(directory: string): Files {
     else pins.delete(sha256);
   };
 
-  const sweepFolder = async (name: string, referred: Parameters<Files['sweep']>[0]) => {
+  const sweepFolder = async (name: string, referred: Parameters<Blobs['sweep']>[0]) => {
     const found = (await readdir(join(directory, name))).filter((file) => HASH.test(file) && !pins.has(file));
-    // From here until they are gone nobody can begin to store any of these.
+    // From here until they are removed, `store` of the same bytes waits.
     let release = () => {};
     const done = new Promise<void>((resolve) => {
       release = resolve;
@@ -102,7 +102,7 @@ export function files(directory: string): Files {
   };
 }
 
-/** Makes the directory and removes what a process that died while writing has left. Only its one owner may call this. */
+/** Makes the directory and removes the temporary files of a process that died. Only the owner of the journal may call this. */
 export async function prepareDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
@@ -127,13 +127,13 @@ async function hashOf(bytes: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Written under another name, flushed and renamed: the real name never stands for half a file. */
+/** Written under a temporary name, flushed and renamed: a file under its real name is always whole. */
 async function write(folder: string, path: string, bytes: Uint8Array): Promise<void> {
   const size = await stat(path).then(
     (found) => found.size,
     () => -1,
   );
-  // Somebody else may just have renamed it into place and not flushed the folder yet.
+  // A concurrent `store` may have renamed the file into place without having flushed the folder yet.
   if (size === bytes.length) return flushFolder(folder);
   const temporary = join(folder, '..', `new-${randomUUID()}`);
   try {
@@ -171,7 +171,7 @@ function fileFault(error: unknown, path: string): GatepostError {
   const full = ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
   if (full) {
     return new GatepostError('journal/disk-full', `the attachment file ${path} cannot be written: the disk is full`, {
-      advice: 'Free some space on that disk; nothing that was confirmed is lost.',
+      advice: 'Free some space on that disk. Nothing that was confirmed is lost.',
       cause: error,
     });
   }

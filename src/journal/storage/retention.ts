@@ -1,32 +1,32 @@
-// Owns the removal of what is old, in slices small enough that nobody notices. What is open, unconfirmed, quarantined,
-// without outcome or owed an answer stays, with its story, however old it is.
+// Old rows and files are removed in slices, so that other operations run between them. Whatever is pending, unconfirmed, quarantined,
+// without outcome or unanswered stays with its log entries, however old it is.
 import { type Clock, yieldToEventLoop } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
 import { type Database, listStatement, type Sql, type Statement, statement } from '../db/sql.js';
-import { longPostponed, removePostponed } from '../inbound/deferred.js';
-import { forgetSeen } from '../inbound/reconciliation.js';
+import { longDeferred, removeDeferred } from '../inbound/deferred.js';
+import { forgetReceived } from '../inbound/reconciliation.js';
 import { forgetParts } from '../receipts/receipts.js';
 import { EARLY_MS, giveUpEarly, oldEarly } from '../receipts/unmatched.js';
 import type { Journal, Retention } from '../types/journal.js';
 import { referredFiles } from './attachments.js';
-import type { Files } from './blobs.js';
+import type { Blobs } from './blobs.js';
 
 export interface RetentionDeps {
   database: Database;
   commits: Committer;
-  files: Files;
+  blobs: Blobs;
   clock: Clock;
-  /** False once the journal is closing: the rest is for the next time. */
+  /** False once the journal is closing: the rest is left to the next sweep. */
   goOn: () => boolean;
 }
 
 /** Rows per transaction, about 10 ms. */
 const SLICE = 500;
 const DAY_MS = 24 * 60 * 60 * 1000;
-const RECEIPTS_TIMES = 10;
+const CONFIRMED_TIMES = 10;
 
-// In the order of writing, which is that of time: the sweep ends at the first slice without an old row.
-const nextSteps = statement<{ after: number; limit: number }>()((db, slot) =>
+// Ids rise with time, so the sweep ends at the first slice without an old row.
+const nextEvents = statement<{ after: number; limit: number }>()((db, slot) =>
   db.selectFrom('delivery_log').select(['id', 'at']).where('id', '>', slot('after')).orderBy('id').limit(slot('limit')),
 );
 
@@ -97,8 +97,8 @@ const removeAttachments = listStatement<object, string>()((db, _slot, ids) =>
   db.deleteFrom('attachments').where('id', 'in', ids).returning('id'),
 );
 
-// Ignored keys are no receipts: they name mails that are still in the mailbox and must not flood in after some years.
-const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
+// Skipped keys stay for ever: they name mails that are still in the mailbox and must not be received after some years.
+const oldConfirmed = statement<{ before: number; limit: number }>()((db, slot) =>
   db
     .selectFrom('inbound_messages')
     .select('id')
@@ -116,7 +116,7 @@ const oldReceipts = statement<{ before: number; limit: number }>()((db, slot) =>
     .limit(slot('limit')),
 );
 
-const removeReceipts = listStatement<object, number>()((db, _slot, ids) =>
+const removeConfirmed = listStatement<object, number>()((db, _slot, ids) =>
   db
     .deleteFrom('inbound_messages')
     .where('id', 'in', ids)
@@ -125,30 +125,35 @@ const removeReceipts = listStatement<object, number>()((db, _slot, ids) =>
 );
 
 /** `removed` counts rows and files. */
-export function retention(deps: RetentionDeps): Pick<Journal, 'sweep'> {
-  const { clock, files, database, goOn } = deps;
+export function retentionSweep(deps: RetentionDeps): Pick<Journal, 'sweep'> {
+  const { clock, blobs, database, goOn } = deps;
   return {
-    async sweep(kept: Retention) {
+    async sweep(retention: Retention) {
       const before = (days: number) => clock.now() - days * DAY_MS;
-      // Before the log, which keeps the steps of inbound messages that are still there.
-      let removed = await sweepSlices(deps, longPostponed, before(kept.logDays), (sql, rows) =>
-        removePostponed(
+      // Before the log, which keeps the entries of messages that are still there.
+      let removed = await sweepSlices(deps, longDeferred, before(retention.logDays), (sql, rows) =>
+        removeDeferred(
           sql,
           rows.map(({ id }) => id),
-          before(kept.logDays),
+          before(retention.logDays),
         ),
       );
-      removed += await sweepEvents(deps, before(kept.logDays));
-      removed += await sweepSlices(deps, oldOutbound, before(kept.orderDays), removeOutboundRows);
+      removed += await sweepEvents(deps, before(retention.logDays));
+      removed += await sweepSlices(deps, oldOutbound, before(retention.orderDays), removeOutboundRows);
       removed += await sweepSlices(deps, oldEarly, clock.now() - EARLY_MS, (sql, rows) =>
         giveUpEarly(sql, rows, clock.now()),
       );
-      removed += await sweepSlices(deps, oldAttachments, before(kept.attachmentDays), async (sql, rows) => {
+      removed += await sweepSlices(deps, oldAttachments, before(retention.attachmentDays), async (sql, rows) => {
         const ids = rows.map(({ id }) => id);
         return (await sql.allOf(removeAttachments, {}, ids)).length;
       });
-      removed += await sweepSlices(deps, oldReceipts, before(RECEIPTS_TIMES * kept.logDays), removeReceiptRows);
-      removed += await files.sweep((hashes) => referredFiles(database.reads, hashes), goOn);
+      removed += await sweepSlices(
+        deps,
+        oldConfirmed,
+        before(CONFIRMED_TIMES * retention.logDays),
+        removeConfirmedRows,
+      );
+      removed += await blobs.sweep((hashes) => referredFiles(database.reads, hashes), goOn);
       return { removed };
     },
   };
@@ -158,10 +163,10 @@ async function sweepEvents({ database, commits, goOn }: RetentionDeps, before: n
   let removed = 0;
   let after = 0;
   while (goOn()) {
-    const steps = await database.reads.all(nextSteps, { after, limit: SLICE });
-    const old = steps.filter(({ at }) => at < before).map(({ id }) => id);
+    const events = await database.reads.all(nextEvents, { after, limit: SLICE });
+    const old = events.filter(({ at }) => at < before).map(({ id }) => id);
     if (old.length === 0) break;
-    after = steps.at(-1)?.id ?? after;
+    after = events.at(-1)?.id ?? after;
     removed += (await commits.run((sql) => sql.allOf(removeEvents, {}, old), old.length)).length;
     await yieldToEventLoop();
   }
@@ -193,14 +198,14 @@ async function removeOutboundRows(sql: Sql, rows: readonly { message_id: string 
   return gone.length + (await forgetParts(sql, gone));
 }
 
-async function removeReceiptRows(sql: Sql, rows: readonly { id: number }[]): Promise<number> {
+async function removeConfirmedRows(sql: Sql, rows: readonly { id: number }[]): Promise<number> {
   const ids = rows.map(({ id }) => id);
-  const gone = await sql.allOf(removeReceipts, {}, ids);
+  const gone = await sql.allOf(removeConfirmed, {}, ids);
   const days = new Map<string, { gateway_id: string; day: string; count: number }>();
   for (const { gateway_id, day } of gone) {
     const name = `${day} ${gateway_id}`;
     days.set(name, { gateway_id, day, count: (days.get(name)?.count ?? 0) + 1 });
   }
-  for (const { count, ...day } of days.values()) await forgetSeen(sql, day, count);
+  for (const { count, ...day } of days.values()) await forgetReceived(sql, day, count);
   return gone.length;
 }

@@ -6,9 +6,9 @@ export interface DriverRecord {
   at: number;
 }
 
-/** Nobody but the driver removes them. */
+/** Only the driver removes them. */
 export interface DriverRecords {
-  /** A known key is left as it is. 256 KB of JSON each at most: `journal/too-large`, and none is kept. In slices, as `ignore`. */
+  /** A known key is left as it is. 256 KB of JSON each at most: else `journal/too-large`, and none is stored. In slices, as `skip`. */
   putRecords(
     gatewayId: GatewayId,
     collection: string,

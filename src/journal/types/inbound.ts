@@ -1,9 +1,17 @@
+import type { MessageContentInfo } from '../../model/message.js';
 import type { InboundState } from '../../model/state.js';
 
-/** (GatewayId, Direction) is the key of a gateway everywhere; inbound messages are always I and outbound messages always O. */
+/** (GatewayId, Direction) identifies a gateway everywhere; inbound messages are always I and outbound messages always O. */
 export type GatewayId = string;
 
+/** What the server is told about a message, bodies aside. Fixed at the first opening, so that every attempt tells the same. */
+export type ServerFields = Omit<MessageContentInfo, 'GatewayId' | 'RequestId' | 'BodyHtml' | 'BodyText'>;
+
 export interface NewInboundMessage {
+  /** Identity for a row that does not exist yet: attachment ids and links are made from it. A known key keeps its own identity. */
+  proposed?: { requestId: string; receivedAt: number };
+  /** Null when only a reading that comes later can tell. */
+  serverFields: ServerFields | null;
   gatewayId: GatewayId;
   key: string;
   fingerprint: string;
@@ -11,18 +19,18 @@ export interface NewInboundMessage {
   deliverySystemId: string;
   /** The whole RFC 5322 Message-ID without brackets, null when the mail had none. */
   rfcMessageId: string | null;
-  /** The References to give to an answer: the mail's own References and then its Message-ID, with brackets, blank between. */
+  /** The References of an answer: the mail's own References and then its Message-ID, with brackets, separated by blanks. */
   references: string | null;
   remoteAddress: string;
   subject: string;
   bytes: number;
-  /** Notes of the reader: what was reduced, dropped or odd. */
+  /** Sentences about what was reduced, dropped or odd. */
   notes: readonly string[];
   attachments: readonly NewAttachment[];
 }
 
 export interface NewAttachment {
-  /** Made by whoever wrote the link into the body; the same each time the same message is read. */
+  /** Part of the link in the body; the same each time the same message is read. */
   id: string;
   name: string;
   type: string;
@@ -34,19 +42,21 @@ export interface InboundRecord {
   gatewayId: GatewayId;
   key: string;
   state: InboundState;
-  /** GUID, the same on every attempt to hand it over; '' for ignored inbound messages, which are never handed over. */
+  /** GUID, the same on every attempt; '' for skipped messages, which are never handed over. */
   requestId: string;
   deliverySystemId: string;
-  /** How often the server has refused it. */
+  /** When the message was first opened, ms since the epoch. */
+  receivedAt: number;
+  /** Null before the first reading, after the acknowledgement, and in rows of older versions. */
+  serverFields: ServerFields | null;
+  /** True when the counterparty was answered as soon as the message was stored: nothing remains to be confirmed. */
+  spooled: boolean;
+  /** Bytes of the message as it was received. */
+  bytes: number;
+  /** How often the server has rejected the message. */
   rejections: number;
   /** The server's MessageId, once acknowledged. */
   messageId: string | null;
-}
-
-export interface KnownKey {
-  key: string;
-  state: InboundState;
-  inboundMessage: InboundRecord;
 }
 
 export interface QuarantinedMessage {
@@ -58,56 +68,60 @@ export interface QuarantinedMessage {
 
 export interface InboundJournal {
   recordsOf(gatewayId: GatewayId, keys: readonly string[]): Promise<ReadonlyMap<string, InboundRecord>>;
-  /** Records keys as ignored; known keys stay as they are. Thousands take several transactions, so an end in between leaves
-   *  the first ones recorded; doing it again is harmless. */
+  /** Records keys as skipped; known keys stay as they are. Long lists take several transactions, so a crash may leave only
+   *  the first entries recorded; repeating the call is harmless. */
   skip(gatewayId: GatewayId, entries: readonly { key: string; fingerprint: string }[]): Promise<void>;
   byFingerprint(
     gatewayId: GatewayId,
     fingerprints: readonly string[],
   ): Promise<readonly { fingerprint: string; key: string; state: InboundState }[]>;
-  /** Gives inbound messages new keys, history kept; a new key that already exists leaves both as they are. In slices, as `ignore`. */
+  /** Gives messages new keys, history kept; when the new key exists already, both rows stay as they are. In slices, as `skip`. */
   rekey(gatewayId: GatewayId, changes: readonly { from: string; to: string }[]): Promise<void>;
-  /** Inserts the inbound message as open with a fresh requestId, its attachments durably stored first; or returns the record
-   *  that the key already has, unchanged. So one key has one requestId and one DeliverySystemId for ever. Opening a key that
-   *  the server has taken already counts as a duplicate; opening an open one again is only another try. */
+  /** Inserts the message as pending, its attachments durably stored first; or returns the record that the key already has. So
+   *  one key has one RequestId, one DeliverySystemId and one set of ServerFields for ever. A pending row that lacks
+   *  ServerFields or some of the attachments gets them, unless `proposed` names another identity than the row's. Opening an
+   *  acknowledged or confirmed key counts as a duplicate. */
   open(inboundMessage: NewInboundMessage): Promise<InboundRecord>;
-  /** As `open`, the whole message kept with it in the same transaction: for a counterparty that cannot wait. `released` lists it
-   *  until it is taken. After this resolves the message is either taken or here, whole: an open one of that key that was not
-   *  kept yet is kept from now on. Attachments may come later, with the `open` of its key: reading a fax takes longer than its
-   *  sender waits. */
+  /** As `open`, with the raw message stored in the same transaction: for a counterparty that cannot wait. `requeued` lists the
+   *  message until the server has accepted it. A pending row whose raw message was not stored yet becomes a spooled one. */
   spool(inboundMessage: NewInboundMessage, raw: Uint8Array): Promise<InboundRecord>;
-  /** One attempt to hand it over has begun (delivery log only). */
+  /** The message is being handed to the server (delivery log only). */
   dispatched(inboundId: number, attempt: number): Promise<void>;
-  /** The server has taken the message with this requestId: open or quarantined -> acknowledged. Null when the requestId is
-   *  unknown; a repeat changes nothing and returns the record. After this resolves, and only then, may it be confirmed. */
+  /** The server has accepted the message with this RequestId: pending or quarantined -> acknowledged. Null when the RequestId
+   *  is unknown; a repeat changes nothing and returns the record. Only after this resolves may the message be confirmed. */
   acknowledge(requestId: string, ack: { messageId: string | null; at: number }): Promise<InboundRecord | null>;
-  /** The server said "false"; counts and returns the new number of rejections. Only an open inbound message counts them. */
+  /** Counts a rejection and returns their number. Only pending messages count them. */
   rejected(inboundId: number, detail: string): Promise<number>;
-  /** The sender of an open inbound message was told to come again later. Until it does, `waiting` and `ledger` leave the inbound message out
-   *  on both sides of the sum; `open` of its key, or an ack that came late, takes it back in. Those that we hold ourselves
-   *  (released, spooled) are never postponed. Kept for `logDays`. */
+  /** The sender of a pending message was told to come again later. Until it does, `backlog` and `reconciliation` leave the
+   *  message out on both sides of the sum; `open` of its key and a late acknowledgement take it back in. A message whose raw
+   *  form is stored here is never deferred. A deferred message is removed after `logDays`. */
   deferred(inboundId: number): Promise<void>;
-  /** acknowledged -> confirmed, for all of them in one go. Others are left as they are. */
+  /** acknowledged -> confirmed, all in one transaction. Other states stay. */
   confirmed(inboundIds: readonly number[]): Promise<void>;
-  /** open -> quarantined, the raw message kept whole with it until the server has taken it. */
-  quarantine(inboundId: number, reason: string, raw: Uint8Array): Promise<void>;
+  /** acknowledged -> confirmed for messages that were acknowledged before `before` and whose counterparty does not show them
+   *  any more; `except`: keys whose confirmation is under way. Returns how many there were. */
+  settleAbsent(gatewayId: GatewayId, before: number, except: readonly string[]): Promise<number>;
+  /** pending -> quarantined, the raw message stored until the server has accepted it. Returns the row as it is afterwards: a
+   *  late acknowledgement may have come first. */
+  quarantine(inboundId: number, reason: string, raw: Uint8Array): Promise<InboundRecord>;
   quarantined(gatewayId?: GatewayId): Promise<readonly QuarantinedMessage[]>;
   quarantinedRaw(inboundId: number): Promise<Uint8Array | null>;
-  /** quarantined -> open with rejections back to 0: a person asked for another try. */
+  /** quarantined -> pending with rejections back to 0: an operator asked for another attempt. */
   requeue(inboundId: number): Promise<InboundRecord | null>;
-  /** Those released or spooled and not taken yet: open, with their raw message still kept. Also after a restart. */
-  requeued(gatewayId: GatewayId): Promise<readonly InboundRecord[]>;
+  /** Requeued and spooled messages that the server has not accepted yet, by id, from the one after `after` on. Also after a
+   *  restart. */
+  requeued(gatewayId: GatewayId, after?: number, limit?: number): Promise<readonly InboundRecord[]>;
   /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
    *  Re:, Fwd: and the like) first, else the newest of the last 30 days. Both results carry angle brackets; `references` has
    *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */
   threadFor(address: string, subject: string): Promise<{ messageId: string; references: string } | null>;
-  /** Null when there is none, or none any more. `path`: the file with its bytes. */
+  /** Null when there is none (any more). `path`: the file with its bytes. */
   attachment(id: string): Promise<{ name: string; type: string; size: number; path: string } | null>;
-  /** Per gateway that has any: what is open and not postponed, acknowledged but not confirmed, quarantined, and when the oldest
-   *  open one came (ms). */
+  /** Per gateway that has any: pending and not deferred, acknowledged but not confirmed, quarantined, and when the oldest
+   *  pending message came (ms). */
   backlog(): Promise<readonly GatewayBacklog[]>;
-  /** The completeness ledger: per gateway and UTC day of first sight, seen = delivered + waiting + quarantined. Ignored and
-   *  postponed ones are in none of these. */
+  /** Per gateway and UTC day of the first opening: received = delivered + waiting + quarantined. Skipped and deferred messages
+   *  are in none of these. */
   reconciliation(since: number): Promise<readonly ReconciliationRow[]>;
 }
 
@@ -127,6 +141,6 @@ export interface ReconciliationRow {
   delivered: number;
   waiting: number;
   quarantined: number;
-  /** Times that one of them was opened again after the server had taken it. Not part of the sum. */
+  /** How often a message was opened again after the server had accepted it. Not part of the sum. */
   duplicates: number;
 }

@@ -1,21 +1,21 @@
 import type { InboundState, OutboundState } from '../../model/state.js';
 import type { GatewayId } from './inbound.js';
 
-/** One step of one message, as ops people search it. */
+/** One event of one message, as operators search it. */
 export interface LogEntry {
   id: number;
   at: number;
   gatewayId: GatewayId;
   direction: 'I' | 'O';
-  /** received, handed, refused, postponed, acknowledged, confirmed, quarantined, released, ignored, rekeyed / ordered, begun,
-   *  sent, deferred, rejected, partial, unknown, answered, receipt, note */
+  /** received, dispatched, rejected, acknowledged, confirmed, deferred, quarantined, requeued, rekeyed / requested,
+   *  attempt_started, sent, partial, deferred, rejected, unknown, answered, receipt / note */
   event: string;
   /** Key of the inbound message or MessageId of the outbound message. */
   subject: string;
   deliverySystemId: string | null;
   messageId: string | null;
   remoteAddress: string | null;
-  /** The counterparty's own words, or ours; one line. */
+  /** One line, in the counterparty's own words where there are any. */
   detail: string | null;
 }
 
@@ -23,7 +23,7 @@ export interface LogFilter {
   gatewayId?: string;
   since?: number;
   until?: number;
-  /** One of the steps. */
+  /** One of the events. */
   event?: string;
   /** Entries with an id above this one (for following). */
   after?: number;
@@ -31,12 +31,21 @@ export interface LogFilter {
 }
 
 export interface MessageTrace {
-  /** What the id turned out to be. */
+  /** What the id belongs to. */
   is: 'inbound' | 'outbound';
   gatewayId: GatewayId;
   state: InboundState | OutboundState;
   ids: { label: string; value: string }[];
+  /** Messages that belong to this one; `id` finds them. */
+  related: readonly RelatedMessage[];
   entries: readonly LogEntry[];
+}
+
+export interface RelatedMessage {
+  /** `answer`: an outbound message to this customer in this thread. `answers`: the inbound message that this one answers.
+   *  `notice`: what the contact center was told of a late result. `notice of`: the message whose result this notice tells. */
+  kind: 'answer' | 'answers' | 'notice' | 'notice of';
+  id: string;
 }
 
 export interface DeliveryLog {
@@ -45,6 +54,6 @@ export interface DeliveryLog {
   /** Everything known under an id: MessageId, RequestId, DeliverySystemId, whole Message-ID (brackets or not), key, a provider's
    *  id of a part; or under the beginning of one, from 8 characters on. At most 10. */
   traces(id: string): Promise<readonly MessageTrace[]>;
-  /** A remark outside the verbs (gateway started, UIDVALIDITY rebased with its numbers, ...). */
+  /** A remark that belongs to no operation (gateway started, UIDVALIDITY changed, ...). */
   note(gatewayId: GatewayId, direction: 'I' | 'O', subject: string, detail: string): Promise<void>;
 }

@@ -1,5 +1,5 @@
-// Owns the journal on a thread of its own: the same verbs, asked for by message. A commit waits for the disk, and while it
-// does the event loop of the service turns; what is asked for meanwhile shares the next commit.
+// The journal runs on a thread of its own, because a commit waits for the disk: meanwhile the event loop of the service runs, and
+// the operations it asks for share the next commit.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Transferable, Worker } from 'node:worker_threads';
@@ -8,10 +8,10 @@ import type { Log } from '../../kit/log.js';
 import type { JournalOptions } from '../open.js';
 import type { Journal } from '../types/journal.js';
 
-/** One verb asked for. */
+/** One call of an operation. */
 export interface Call {
   id: number;
-  verb: Verb | 'close';
+  operation: Operation | 'close';
   args: readonly unknown[];
 }
 
@@ -29,7 +29,7 @@ export type Reply =
 
 export type Result = { id: number; value: unknown } | { id: number; fault: Fault };
 
-const VERBS = [
+const OPERATIONS = [
   'recordsOf',
   'skip',
   'byFingerprint',
@@ -41,6 +41,7 @@ const VERBS = [
   'acknowledge',
   'rejected',
   'confirmed',
+  'settleAbsent',
   'quarantine',
   'quarantined',
   'quarantinedRaw',
@@ -75,16 +76,16 @@ const VERBS = [
   'sweep',
 ] as const satisfies readonly (keyof Journal)[];
 
-export type Verb = (typeof VERBS)[number];
-/** A verb that is missing above makes this type one that nothing fits. */
-type Complete = Exclude<keyof Journal, Verb | 'close'> extends never ? typeof VERBS : never;
+export type Operation = (typeof OPERATIONS)[number];
+/** `never`, and so a compile error below, when an operation is missing above. */
+type Complete = Exclude<keyof Journal, Operation | 'close'> extends never ? typeof OPERATIONS : never;
 
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
 
-/** As `openJournal`, with the clock of the system: a thread cannot be handed another one. */
+/** As `openJournal`, but always with the system clock: a clock cannot be passed to a thread. */
 export async function openJournalThread(
   url: string,
   { log, directory, maxBytes, instance }: JournalOptions,
@@ -104,21 +105,21 @@ export async function openJournalThread(
     await thread.terminate();
     throw error;
   });
-  // From here on nothing in the thread throws but mistakes of ours. Without a journal there is nothing left to do.
+  // After the opening only a programming error throws in the thread, and without a journal the process cannot go on.
   thread.once('error', (error) => {
     throw error;
   });
-  const ask = caller(thread, waiting);
+  const call = caller(thread, waiting);
   let closing: Promise<void> | undefined;
-  const all: Complete = VERBS;
-  const verbs = Object.fromEntries(all.map((verb) => [verb, (...args: unknown[]) => ask(verb, args)]));
+  const all: Complete = OPERATIONS;
+  const operations = Object.fromEntries(all.map((name) => [name, (...args: unknown[]) => call(name, args)]));
   const close = async () => {
-    await ask('close', []);
+    await call('close', []);
     await thread.terminate();
   };
   return {
-    // One message shape serves every verb; what each takes and gives is checked where it is called and where it is done.
-    ...(verbs as unknown as Omit<Journal, 'close'>),
+    // One message type serves every operation; arguments and results are typed at the caller and in the worker.
+    ...(operations as unknown as Omit<Journal, 'close'>),
     close() {
       closing ??= close();
       return closing;
@@ -126,36 +127,36 @@ export async function openJournalThread(
   };
 }
 
-/** Calls of one turn of the event loop travel together. */
+/** Calls of one turn of the event loop are posted together. */
 function caller(
   thread: Worker,
   waiting: Map<number, Waiting>,
-): (verb: Call['verb'], args: readonly unknown[]) => Promise<unknown> {
+): (operation: Call['operation'], args: readonly unknown[]) => Promise<unknown> {
   let next = 0;
   let calls: Call[] = [];
-  let memory: Transferable[] = [];
+  let transfer: Transferable[] = [];
   const post = () => {
-    thread.postMessage(calls, memory);
-    [calls, memory] = [[], []];
+    thread.postMessage(calls, transfer);
+    [calls, transfer] = [[], []];
   };
-  return (verb, args) =>
+  return (operation, args) =>
     new Promise((resolve, reject) => {
       const id = next++;
       waiting.set(id, { resolve, reject });
       if (calls.length === 0) setImmediate(post);
-      calls.push({ id, verb, args: owned(args, memory) });
+      calls.push({ id, operation, args: copied(args, transfer) });
     });
 }
 
 /**
- * Bytes are copied once and handed over; cloning a view would take the whole memory behind it along.
- * Only two verbs carry bytes: `open` in its attachments and `quarantine` as it is.
+ * Bytes are copied once and transferred: the structured clone of a view would copy the whole buffer behind it.
+ * They stand in the attachments of `open` and `spool`, and as an argument of `spool` and `quarantine`.
  */
-function owned(args: readonly unknown[], memory: Transferable[]): unknown[] {
+function copied(args: readonly unknown[], transfer: Transferable[]): unknown[] {
   const copy = (value: unknown): unknown => {
     if (!(value instanceof Uint8Array)) return value;
     const bytes = Uint8Array.prototype.slice.call(value);
-    memory.push(bytes.buffer as ArrayBuffer);
+    transfer.push(bytes.buffer as ArrayBuffer);
     return bytes;
   };
   return args.map((value) => {
@@ -181,7 +182,7 @@ function passOn(log: Log, { level, fields, message }: Extract<Reply, { is: 'log'
   log[level](fields, message);
 }
 
-/** Beside this file when compiled; run from the sources, a thread still needs the compiled one. */
+/** A thread needs the compiled file, also when this file runs from the sources. */
 function workerFile(): string {
   const beside = fileURLToPath(new URL('./host.js', import.meta.url));
   return existsSync(beside)

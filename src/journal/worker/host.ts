@@ -1,4 +1,3 @@
-// Owns the far side of thread.ts: opens the journal, runs the verbs it is asked for, answers those of one turn together.
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
@@ -39,8 +38,8 @@ function serve(port: MessagePort, journal: Journal): void {
     if (results.length === 0) setImmediate(post);
     results.push(result);
   };
-  const run = ({ id, verb, args }: Call) => {
-    const done: Promise<unknown> = Reflect.apply(journal[verb], journal, args);
+  const run = ({ id, operation, args }: Call) => {
+    const done: Promise<unknown> = Reflect.apply(journal[operation], journal, args);
     done.then(
       (value) => answer({ id, value }),
       (error) => answer({ id, fault: faultOf(error) }),
@@ -51,7 +50,7 @@ function serve(port: MessagePort, journal: Journal): void {
   });
 }
 
-async function begin(port: MessagePort): Promise<void> {
+async function start(port: MessagePort): Promise<void> {
   const { url, options } = workerData;
   try {
     const journal = await openJournal(url, { clock: systemClock, log: logTo(port), ...options });
@@ -62,4 +61,4 @@ async function begin(port: MessagePort): Promise<void> {
   }
 }
 
-if (parentPort) await begin(parentPort);
+if (parentPort) await start(parentPort);

@@ -1,6 +1,6 @@
 // Owns what every running gateway has in common, whichever direction it works in.
 import type { FaxComposer } from '../../content/fax/render/compose.js';
-import type { LinkMaker, Reader } from '../../content/reader.js';
+import type { Reader } from '../../content/reader.js';
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
 import type { SharedByDevice } from '../../driver/shared-state.js';
 import type { Journal } from '../../journal/types/journal.js';
@@ -11,6 +11,7 @@ import type { Redactor } from '../../kit/redact.js';
 import type { Notice } from '../../model/content.js';
 import type { GatewayView } from '../../model/gateway-view.js';
 import type { MessageContentInfo } from '../../model/message.js';
+import type { LinkIssuer } from '../links.js';
 import type { Metrics } from '../metrics.js';
 import type { AckTracker } from '../server/ack-tracker.js';
 import type { ServerLink } from '../server/link.js';
@@ -69,7 +70,8 @@ export interface InboundDeps extends GatewayDeps {
   serverLink: ServerLink;
   acks: AckTracker;
   reader: Reader;
-  link: LinkMaker;
+  /** Makes the signed link of an attachment; its lifetime counts from `issuedAt`. */
+  link: LinkIssuer;
   limits: InboundLimits;
   /** What the outbound gateway of the same Id is, when one runs here. */
   otherDirection(): GatewayConfig | undefined;

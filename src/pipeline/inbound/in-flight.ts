@@ -1,88 +1,94 @@
-// Owns one inbound message on its way: which handle is alive, what the server said about it, and its place in the window.
-
+// The messages of one gateway that are under way. A key is reserved synchronously, before the first await: the same message cannot
+// be under way twice.
 import type { AnyInboundMessage, Content } from '../../driver/contract.js';
-import type { Clock } from '../../kit/clock.js';
 import type { Notice } from '../../model/content.js';
-import type { AckResult } from '../server/ack-tracker.js';
 
-/** An inbound message of a driver, or a notice of ours that goes the same way. */
-export type InboundHandle = Omit<AnyInboundMessage, 'content'> & { readonly content: Content | Notice | null };
-
-/** Without a reason of its own every abort would make an exception with its stack. */
-const TAKEN = new Error('the server has taken it');
+/** A message of a driver, a stored message of the journal, or a notice of ours. */
+export type InboundHandle = Omit<AnyInboundMessage, 'content'> & {
+  readonly content: Content | Notice | null;
+  /** True for the journal's own copy of a message that the counterparty still holds: the confirmation waits until the driver
+   *  shows the key again. */
+  readonly detached?: boolean;
+};
 
 export interface InFlight {
-  /** The inbound message's key; a new one when the counterparty renumbered. */
+  /** Changes when the counterparty renumbers. */
   key: string;
-  /** Monotonic ms of the driver's yield. */
+  /** Monotonic ms of the reservation. */
   readonly since: number;
-  /** The handle to confirm on: the newest one the driver showed. */
-  readonly message: InboundHandle;
-  /** Aborted as soon as the server has taken it, whichever attempt the answer was for. */
-  readonly accepted: AbortSignal;
-  /** The server's words of its last answer. */
-  readonly detail: string;
-  replaceHandle(inboundMessage: InboundHandle): void;
-  /** Told by the ack book. */
-  resolve(answer: AckResult, detail: string): void;
-  /** The next answer, `silent` after `ms`; rejects when `signal` aborts. */
-  result(clock: Clock, ms: number, signal: AbortSignal): Promise<AckResult>;
-  /** Gives the place in the window back; again after `stay`. */
-  release(): void;
-  reacquire(leave: () => void): void;
+  /** The newest handle that the driver has shown: the one to confirm. */
+  handle: InboundHandle;
+  /** Of the first handle that had one. */
+  content: Content | Notice | null;
+  /** Releases the slot in the window, if the message holds one. */
+  releaseSlot: () => void;
+  /** When the server first left the message unanswered, ms since the epoch; null once it has answered. */
+  unansweredSince: number | null;
 }
 
-export function inFlight(first: InboundHandle, since: number, leaveFirst: () => void): InFlight {
-  let inboundMessage = first;
-  let leave = leaveFirst;
-  let detail = '';
-  let listener: ((answer: AckResult) => void) | undefined;
-  const taken = new AbortController();
+export interface InFlightTable {
+  has(key: string): boolean;
+  /** Undefined when the key is under way already: that delivery goes on with the new handle. */
+  reserve(handle: InboundHandle): InFlight | undefined;
+  release(entry: InFlight): void;
+  /** Messages go on under their new keys; the next session shows only those. */
+  rekey(changes: readonly { from: string; to: string }[]): void;
+  keys(): string[];
+  /** Age of the oldest message, ms; 0 without one. */
+  oldestMs(): number;
+  /** Messages that the server left unanswered, and since when. */
+  unanswered(): { count: number; since: number };
+}
+
+export function inFlightTable(monotonic: () => number): InFlightTable {
+  const entries = new Map<string, InFlight>();
   return {
-    key: first.key,
-    since,
-    get message() {
-      return inboundMessage;
+    has: (key) => entries.has(key),
+    reserve(handle) {
+      const running = entries.get(handle.key);
+      if (running) {
+        replaceHandle(running, handle);
+        return undefined;
+      }
+      const { key, content } = handle;
+      const entry: InFlight = {
+        key,
+        since: monotonic(),
+        handle,
+        content,
+        releaseSlot() {},
+        unansweredSince: null,
+      };
+      entries.set(key, entry);
+      return entry;
     },
-    accepted: taken.signal,
-    get detail() {
-      return detail;
+    release(entry) {
+      entry.releaseSlot();
+      if (entries.get(entry.key) === entry) entries.delete(entry.key);
     },
-    replaceHandle(next) {
-      inboundMessage = next;
+    rekey(changes) {
+      for (const { from, to } of changes) {
+        const entry = entries.get(from);
+        if (!entry || entries.has(to)) continue;
+        entries.delete(from);
+        entry.key = to;
+        entries.set(to, entry);
+      }
     },
-    resolve(answer, words) {
-      detail = words;
-      if (answer === 'accepted') taken.abort(TAKEN);
-      listener?.(answer);
+    keys: () => [...entries.keys()],
+    oldestMs() {
+      let oldest = 0;
+      for (const { since } of entries.values()) oldest = Math.max(oldest, monotonic() - since);
+      return oldest;
     },
-    result(clock, ms, signal) {
-      if (taken.signal.aborted) return Promise.resolve('accepted');
-      if (signal.aborted) return Promise.reject(signal.reason);
-      return new Promise((resolve, reject) => {
-        const end = () => {
-          cancel();
-          listener = undefined;
-          signal.removeEventListener('abort', abandon);
-        };
-        const abandon = () => {
-          end();
-          reject(signal.reason);
-        };
-        const cancel = clock.schedule(ms, () => {
-          end();
-          resolve('timeout');
-        });
-        listener = (answer) => {
-          end();
-          resolve(answer);
-        };
-        signal.addEventListener('abort', abandon, { once: true });
-      });
-    },
-    release: () => leave(),
-    reacquire(next) {
-      leave = next;
+    unanswered() {
+      const times = [...entries.values()].flatMap(({ unansweredSince: at }) => (at === null ? [] : [at]));
+      return { count: times.length, since: Math.min(...times) };
     },
   };
+}
+
+function replaceHandle(entry: InFlight, handle: InboundHandle): void {
+  entry.handle = handle;
+  entry.content ??= handle.content;
 }

@@ -1,4 +1,4 @@
-// Owns the flow's view of the server: send a MSG, know whether the link is up, and pair acknowledgements with inbound messages.
+// Pairs SE_MESSAGE_RECEIVED with the inbound messages in flight; a late answer to an earlier attempt counts as well.
 import type { InboundJournal } from '../../journal/types/inbound.js';
 import type { Clock, Random } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
@@ -6,18 +6,15 @@ import type { Log } from '../../kit/log.js';
 import { retry } from '../../kit/retry.js';
 import type { CommandInfo, MessageContentInfo } from '../../model/message.js';
 
-export type { ServerLink } from './link.js';
+/** What the server said about one inbound message, or that it cannot answer any more. */
+export type AckEvent = { is: 'accepted' | 'disconnected' } | { is: 'rejected'; detail: string };
 
-/** What the server said about one inbound message; `silent` when it said nothing in time. */
-export type AckResult = 'accepted' | 'rejected' | 'timeout' | 'disconnected';
-
-/** Pairs SE_MESSAGE_RECEIVED with the inbound messages in flight; a late answer to an earlier attempt counts as well. */
 export interface AckTracker {
-  /** `hear` is told every answer to this requestId until the returned function is called. */
-  register(requestId: string, hear: (answer: AckResult, detail: string) => void): () => void;
-  /** One SE_MESSAGE_RECEIVED. A "true" is in the journal before anybody hears of it. */
+  /** `listener` gets every answer to this RequestId until the returned function is called. */
+  register(requestId: string, listener: (event: AckEvent) => void): () => void;
+  /** One SE_MESSAGE_RECEIVED. A "true" is in the journal before the listener is called. */
   received(command: CommandInfo): Promise<void>;
-  /** The link is gone: whoever waits can stop waiting. */
+  /** The link is down: no answer comes to what was sent on it. */
   disconnected(): void;
 }
 
@@ -31,44 +28,46 @@ export interface AckTrackerDeps {
 }
 
 export function ackTracker({ journal, clock, random, log, signal }: AckTrackerDeps): AckTracker {
-  const waiting = new Map<string, (answer: AckResult, detail: string) => void>();
+  const listeners = new Map<string, (event: AckEvent) => void>();
 
-  // The server has the message now whatever happens here; only the journal's word for it is still missing.
+  // The server has the message now; the acknowledgement must reach the journal, however long that takes.
   const record = (requestId: string, messageId: string | null) =>
     retry(() => journal.acknowledge(requestId, { messageId, at: clock.now() }), {
       clock,
       random,
       signal,
       backoff: { first: 250, longest: 10_000 },
-      onFailure: (error) =>
-        log.error({ requestId, error: messageOf(error) }, 'the journal cannot take an acknowledgement; trying again'),
+      onFailure: (error, pause) =>
+        log.error(
+          { request_id: requestId, err: messageOf(error), retry_in_ms: pause },
+          'acknowledgement not recorded yet',
+        ),
     });
 
   return {
-    register(requestId, hear) {
+    register(requestId, listener) {
       const key = requestId.toLowerCase();
-      waiting.set(key, hear);
+      listeners.set(key, listener);
       return () => {
-        if (waiting.get(key) === hear) waiting.delete(key);
+        if (listeners.get(key) === listener) listeners.delete(key);
       };
     },
     async received(command) {
       const requestId = command.Reference?.trim().toLowerCase();
-      if (!requestId)
-        return log.warn({ messageId: command.Id }, 'SE_MESSAGE_RECEIVED without a Reference: nothing to pair it with');
+      if (!requestId) return log.warn({ message_id: command.Id }, 'SE_MESSAGE_RECEIVED without a Reference');
       if (command.Data?.trim().toLowerCase() !== 'true') {
-        waiting.get(requestId)?.('rejected', command.Data ?? 'no Data');
+        listeners.get(requestId)?.({ is: 'rejected', detail: command.Data ?? 'no Data' });
         return;
       }
       const known = await record(requestId, command.Id ?? null);
-      if (!known) return log.warn({ requestId }, 'SE_MESSAGE_RECEIVED for a request that is not in the journal');
-      waiting.get(requestId)?.('accepted', '');
+      if (!known) return log.warn({ request_id: requestId }, 'SE_MESSAGE_RECEIVED for an unknown RequestId');
+      listeners.get(requestId)?.({ is: 'accepted' });
     },
     disconnected() {
-      for (const hear of [...waiting.values()]) hear('disconnected', 'connection to the server lost');
+      for (const listener of [...listeners.values()]) listener({ is: 'disconnected' });
     },
   };
 }
 
-/** An inbound message complete for the wire. */
+/** An inbound message as it is sent to the server. */
 export type ReceivingMessage = MessageContentInfo & { RequestId: string };

@@ -1,11 +1,12 @@
-// Owns the list of migrations, in code so that nothing is searched for on disk, and what differs between databases in them.
+// The migrations are listed in code, so that nothing is searched for on disk.
 import type { CreateTableBuilder, Kysely, Migration } from 'kysely';
 import { up as initial } from './0001-initial.js';
 import { up as textMessages } from './0002-text-messages.js';
 import { up as vocabulary } from './0003-vocabulary.js';
+import { up as inboundIdentity } from './0005-inbound-identity.js';
 
 export interface Dialect {
-  /** Adds a column `id` that counts up by itself and is never given twice, not even after its row was removed. */
+  /** Adds an auto-increment column `id` whose values are never reused, not even after a row was removed. */
   id<Name extends string>(table: CreateTableBuilder<Name, never>): CreateTableBuilder<Name, 'id'>;
 }
 
@@ -17,9 +18,10 @@ const ALL: Readonly<Record<string, (db: Kysely<unknown>, dialect: Dialect) => Pr
   '0001-initial': initial,
   '0002-text-messages': textMessages,
   '0003-vocabulary': vocabulary,
+  '0005-inbound-identity': inboundIdentity,
 };
 
-/** The names of all migrations that this version knows, oldest first. */
+/** All migrations of this version, oldest first. */
 export const migrationNames: readonly string[] = Object.keys(ALL);
 
 export function migrations(dialect: Dialect): Record<string, Migration> {

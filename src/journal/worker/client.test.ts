@@ -1,10 +1,10 @@
 // The journal as the service uses it: the same verbs, asked of a thread of its own.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { inboundMessage, later, place } from '../../test/fixtures/journal.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { silentLog } from '../kit/log.js';
-import { openJournalThread } from './worker/client.js';
+import { inboundMessage, later, place } from '../../../test/fixtures/journal.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { silentLog } from '../../kit/log.js';
+import { openJournalThread } from './client.js';
 
 async function opened(url: string) {
   const journal = await openJournalThread(url, { clock: manualClock(), log: silentLog });

@@ -1,7 +1,7 @@
 // What an answer belongs to: by subject, else by time.
 import { describe, expect, test } from 'vitest';
-import { DAY, inboundMessage, place } from '../../test/fixtures/journal.js';
-import { threadOf } from './inbound/threading.js';
+import { DAY, inboundMessage, place } from '../../../test/fixtures/journal.js';
+import { threadOf } from '../inbound/threading.js';
 
 describe('the thread of a subject', () => {
   test.each([

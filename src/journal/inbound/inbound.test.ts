@@ -1,6 +1,6 @@
 // The verbs of inbound messages and the diagram of their states.
 import { describe, expect, test } from 'vitest';
-import { inboundMessage, later, only, place, taken } from '../../test/fixtures/journal.js';
+import { inboundMessage, later, only, place, taken } from '../../../test/fixtures/journal.js';
 
 describe('opening', () => {
   test('records it as open with a requestId of its own', async () => {

@@ -1,9 +1,9 @@
 // Group commit: one transaction for what is asked for at the same moment, and nobody hears of success before it is durable.
 import { expect, test } from 'vitest';
-import { inboundMessage, later, place } from '../../test/fixtures/journal.js';
-import { manualClock } from '../../test/fixtures/manual-clock.js';
-import { committer } from './db/group-commit.js';
-import type { Database, Sql, Verdict, Work } from './db/sql.js';
+import { inboundMessage, later, place } from '../../../test/fixtures/journal.js';
+import { manualClock } from '../../../test/fixtures/manual-clock.js';
+import { committer } from '../db/group-commit.js';
+import type { Database, Sql, Verdict, Work } from '../db/sql.js';
 
 const unused = async () => {
   throw new Error('not asked for in this test');

@@ -1,7 +1,7 @@
 // The delivery log: what people search, and the whole story of one message under any of its ids.
 import { expect, test } from 'vitest';
-import { inboundMessage, only, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
-import type { LogFilter } from './types/log.js';
+import { inboundMessage, only, outboundMessage, place, taken } from '../../../test/fixtures/journal.js';
+import type { LogFilter } from '../types/log.js';
 
 async function filled() {
   const where = place();

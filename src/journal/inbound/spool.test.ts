@@ -1,6 +1,6 @@
 // Counterparties that cannot wait, and those that were told to come again.
 import { describe, expect, test } from 'vitest';
-import { DAY, inboundMessage, only, place, taken } from '../../test/fixtures/journal.js';
+import { DAY, inboundMessage, only, place, taken } from '../../../test/fixtures/journal.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 const raw = (text: string) => Buffer.from(text);
@@ -62,11 +62,11 @@ describe('a spooled message', () => {
     expect(await journal.attachment('link-2')).toBeNull();
   });
 
-  test('that was open already without being kept is kept from now on', async () => {
+  test('that was pending without a stored raw message gets one', async () => {
     const journal = await place().open();
     const record = await journal.open(inboundMessage('1'));
-    expect(await journal.spool(inboundMessage('1'), raw('whole'))).toEqual(record);
-    expect(await journal.requeued('in')).toEqual([record]);
+    expect(await journal.spool(inboundMessage('1'), raw('whole'))).toEqual({ ...record, spooled: true });
+    expect(await journal.requeued('in')).toEqual([{ ...record, spooled: true }]);
     expect(String(await journal.quarantinedRaw(record.id))).toBe('whole');
   });
 

@@ -1,6 +1,6 @@
 // Retention: what is old goes, what is not settled stays, with its story.
 import { expect, test } from 'vitest';
-import { DAY, inboundMessage, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
+import { DAY, inboundMessage, outboundMessage, place, taken } from '../../../test/fixtures/journal.js';
 
 const DAYS = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 

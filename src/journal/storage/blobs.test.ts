@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DAY, inboundMessage, only, place, taken } from '../../test/fixtures/journal.js';
-import { files } from './storage/blobs.js';
+import { DAY, inboundMessage, only, place, taken } from '../../../test/fixtures/journal.js';
+import { blobs } from '../storage/blobs.js';
 
 const KEEP = { logDays: 1_000, orderDays: 1_000, attachmentDays: 1_000 };
 const nothing = async () => new Set<string>();
@@ -40,13 +40,28 @@ test('the same bytes are stored once', async () => {
   expect(stored(dir).length).toBe(1);
 });
 
-test('a known inbound message that comes again stores nothing', async () => {
+test('a second reading of a pending message adds the attachments that the journal lacks, and keeps those it has', async () => {
   const { open, dir } = place();
   const journal = await open();
-  await journal.open(inboundMessage('1'));
-  await journal.open(inboundMessage('1', { attachments: [attachment('a', 'again')] }));
-  expect(stored(dir)).toEqual([]);
-  expect(await journal.attachment('a')).toBeNull();
+  const { requestId } = await journal.open(inboundMessage('1', { attachments: [attachment('a', 'first')] }));
+  await journal.open(inboundMessage('1', { attachments: [attachment('a', 'other'), attachment('b', 'more')] }));
+  expect(await journal.attachment('a')).toMatchObject({ size: 5 });
+  expect(await journal.attachment('b')).toMatchObject({ size: 4 });
+
+  await journal.acknowledge(requestId, { messageId: 'm', at: 1 });
+  const before = stored(dir);
+  await journal.open(inboundMessage('1', { attachments: [attachment('c', 'late')] }));
+  expect(await journal.attachment('c')).toBeNull();
+  expect(stored(dir)).toEqual(before);
+});
+
+test('attachments under another identity than the row has are not stored', async () => {
+  const journal = await place().open();
+  const proposed = (requestId: string) => ({ proposed: { requestId, receivedAt: 1 } });
+  const first = await journal.open(inboundMessage('1', proposed('r-1')));
+  const late = { ...proposed('r-2'), attachments: [attachment('x', 'lost race')] };
+  expect(await journal.open(inboundMessage('1', late))).toEqual(first);
+  expect(await journal.attachment('x')).toBeNull();
 });
 
 test('a file goes with the last row that refers to it, and not before', async () => {
@@ -79,7 +94,7 @@ test('files that no row refers to are removed, those of an interrupted writing a
 
 test('a file that is being stored is safe from the sweep until its row is there', async () => {
   const { dir } = place();
-  const store = files(join(dir, 'attachments'));
+  const store = blobs(join(dir, 'attachments'));
   await store.store([Buffer.from('x')], async ([sha256 = '']) => {
     expect(await store.sweep(nothing, () => true)).toBe(0);
     expect(await store.exists(sha256)).toBe(true);
@@ -89,7 +104,7 @@ test('a file that is being stored is safe from the sweep until its row is there'
 
 test('storing what is just being removed waits, and then writes it anew', async () => {
   const { dir } = place();
-  const store = files(join(dir, 'attachments'));
+  const store = blobs(join(dir, 'attachments'));
   const put = () => store.store([Buffer.from('x')], async ([sha256 = '']) => sha256);
   await put();
   let storing: Promise<string> | undefined;
@@ -105,7 +120,7 @@ test('storing what is just being removed waits, and then writes it anew', async 
 
 test('a half written or damaged file is written anew', async () => {
   const { dir } = place();
-  const store = files(join(dir, 'attachments'));
+  const store = blobs(join(dir, 'attachments'));
   const sha256 = await store.store([Buffer.from('whole')], async ([hash = '']) => hash);
   writeFileSync(join(dir, 'attachments', sha256.slice(0, 2), sha256), 'who');
   await store.store([Buffer.from('whole')], async () => {});
@@ -114,7 +129,7 @@ test('a half written or damaged file is written anew', async () => {
 
 test('25 MB are stored while the event loop keeps turning', async () => {
   const { dir } = place();
-  const store = files(join(dir, 'attachments'));
+  const store = blobs(join(dir, 'attachments'));
   let turns = 0;
   let storing = true;
   const count = () => {
