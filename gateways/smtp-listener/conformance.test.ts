@@ -5,16 +5,16 @@ import { freePort } from '../../test/servers/process.js';
 import { smtpClient } from '../../test/servers/smtp-client.js';
 import { smtpListener } from './driver.js';
 
-/** A client as mail servers are: it keeps its mail and comes again until it is told 250 or a final no. */
+/** A client as mail servers are: it stores its mail and sends it again until the reply is 250 or 5xx. */
 async function offering(): Promise<Offering> {
   const port = await freePort();
-  const taken = createServer((socket) => socket.on('error', () => {}).end('220 another.test ESMTP\r\n'));
-  const takenPort = await freePort();
-  await new Promise<void>((resolve) => taken.listen(takenPort, '127.0.0.1', resolve));
+  const other = createServer((socket) => socket.on('error', () => {}).end('220 another.test ESMTP\r\n'));
+  const otherPort = await freePort();
+  await new Promise<void>((resolve) => other.listen(otherPort, '127.0.0.1', resolve));
   const settings = { Port: port, User: 'shop', Password: 'conformance-password' };
   const clients: Promise<void>[] = [];
   const counts = { untaken: 0, refused: 0 };
-  let over = false;
+  let closed = false;
 
   const tryOnce = async (raw: Buffer): Promise<boolean> => {
     const client = await smtpClient(port).catch(() => undefined);
@@ -34,17 +34,19 @@ async function offering(): Promise<Offering> {
   };
   return {
     settings,
-    unreachable: { ...settings, Port: takenPort },
+    unreachable: { ...settings, Port: otherPort },
     async offer(raw) {
       counts.untaken += 1;
-      clients.push(waitFor('the mail to be taken or refused', async () => over || (await tryOnce(raw))).then(() => {}));
+      clients.push(
+        waitFor('the mail to be accepted or rejected', async () => closed || (await tryOnce(raw))).then(() => {}),
+      );
     },
     untaken: () => counts.untaken,
     refused: () => counts.refused,
     async close() {
-      over = true;
+      closed = true;
       await Promise.all(clients);
-      await new Promise((resolve) => taken.close(resolve));
+      await new Promise((resolve) => other.close(resolve));
     },
   };
 }

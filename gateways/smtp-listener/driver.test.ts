@@ -1,4 +1,3 @@
-// What SmtpListener promises, to clients over real sockets.
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { InboundMessage } from '../../src/driver/contract.js';
@@ -30,10 +29,10 @@ async function gateway(written: Record<string, unknown> = {}, options: { clock?:
     stop.abort();
     await smtpListener.close(session);
   });
-  const inboundMessages = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
+  const messages = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
   const next = async (): Promise<InboundMessage> => {
-    const result = await inboundMessages?.next();
-    if (!result || result.done) throw new Error('no more arrivals');
+    const result = await messages?.next();
+    if (!result || result.done) throw new Error('the receive loop ended');
     return result.value;
   };
   const client = async (tls?: { ca: string; servername: string }): Promise<SmtpClient & { greeting: string }> => {
@@ -44,34 +43,34 @@ async function gateway(written: Record<string, unknown> = {}, options: { clock?:
   return { Port, driverState, session, stop, next, client, close: () => smtpListener.close(session) };
 }
 
-const rawOf = (inboundMessage: InboundMessage) => Buffer.from(inboundMessage.content?.raw ?? []).toString('latin1');
+const rawOf = (message: InboundMessage) => Buffer.from(message.content?.raw ?? []).toString('latin1');
 
 describe('the answer to a mail', () => {
   it('is 250 only after the confirm', async () => {
     const { next, client } = await gateway();
     const anna = await client();
     const answer = anna.deliver(mailBytes('hello'));
-    const inboundMessage = await next();
-    let told = false;
+    const message = await next();
+    let answered = false;
     void answer.then(() => {
-      told = true;
+      answered = true;
     });
-    // A whole exchange with somebody else, after which an early answer would have come.
+    // A whole exchange on another connection, after which an early answer would have come.
     await (await client()).say('NOOP');
-    expect(told).toBe(false);
-    await inboundMessage.confirm();
+    expect(answered).toBe(false);
+    await message.confirm();
     expect(await answer).toMatch(/^250 /);
   });
 
-  it('is 554 with the reason when the mail was refused, 451 when it was postponed', async () => {
+  it('is 554 with the reason when the mail was rejected, 451 when it was deferred', async () => {
     const { next, client } = await gateway();
     const anna = await client();
-    const refused = anna.deliver(mailBytes('bad'));
+    const rejected = anna.deliver(mailBytes('bad'));
     await (await next()).reject('no contact center wants this');
-    expect(await refused).toBe('554 refused: no contact center wants this');
-    const postponed = anna.deliver(mailBytes('later'));
+    expect(await rejected).toBe('554 rejected: no contact center wants this');
+    const deferred = anna.deliver(mailBytes('later'));
     await (await next()).defer?.('window full');
-    expect(await postponed).toBe('451 try again later: window full');
+    expect(await deferred).toBe('451 try again later: window full');
   });
 
   it('is 451 when the ack does not come in AckSeconds, and the late ack is found at the retry', async () => {
@@ -79,25 +78,25 @@ describe('the answer to a mail', () => {
     const { next, client, driverState } = await gateway({ AckSeconds: 30 }, { clock });
     const anna = await client();
     const answer = anna.deliver(mailBytes('slow'));
-    const inboundMessage = await next();
+    const message = await next();
     await clock.advance(30_000);
     expect(await answer).toMatch(/^451 /);
     expect(clock.armed).toBe(0);
-    driverState.set(inboundMessage.key, 'confirmed');
-    await inboundMessage.confirm();
+    driverState.set(message.key, 'confirmed');
+    await message.confirm();
     expect(await anna.deliver(mailBytes('slow'))).toMatch(/^250 /);
   });
 
-  it('is 451 when nobody asks for mails, and the memory for it is given back', async () => {
+  it('is 451 when the pipeline does not ask for it, and its memory is released', async () => {
     const clock = manualClock();
     const { client, session } = await gateway({ AckSeconds: 30 }, { clock });
     const anna = await client();
-    const answer = anna.deliver(mailBytes('nobody'));
+    const answer = anna.deliver(mailBytes('unasked'));
     await clock.waitForTimers(1);
-    expect(session.intake.held).toBeGreaterThan(0);
+    expect(session.submissions.queuedBytes).toBeGreaterThan(0);
     await clock.advance(30_000);
     expect(await answer).toMatch(/^451 /);
-    expect(session.intake.held).toBe(0);
+    expect(session.submissions.queuedBytes).toBe(0);
   });
 
   it('goes to the retry when the first connection broke while waiting: one inbound message, one 250', async () => {
@@ -105,13 +104,13 @@ describe('the answer to a mail', () => {
     const { next, client } = await gateway({}, { clock });
     const first = await client();
     const lost = first.deliver(mailBytes('twice')).catch(() => 'lost');
-    const inboundMessage = await next();
+    const message = await next();
     first.cut();
     expect(await lost).toBe('lost');
-    await waitFor('the first client has been noticed to be gone', () => clock.armed === 0);
+    await waitFor('the disconnect of the first client to be noticed', () => clock.armed === 0);
     const answer = (await client()).deliver(mailBytes('twice'));
     await clock.waitForTimers(1);
-    await inboundMessage.confirm();
+    await message.confirm();
     expect(await Promise.race([answer, next().then(({ key }) => key)])).toMatch(/^250 /);
   });
 
@@ -119,13 +118,13 @@ describe('the answer to a mail', () => {
     const { next, client, driverState } = await gateway();
     const anna = await client();
     const late = anna.deliver(mailBytes('known'));
-    const inboundMessage = await next();
-    driverState.set(inboundMessage.key, 'acknowledged');
-    await inboundMessage.defer?.('restart');
+    const message = await next();
+    driverState.set(message.key, 'acknowledged');
+    await message.defer?.('restart');
     await late;
     const answer = anna.deliver(mailBytes('known'));
     const again = await next();
-    expect(again).toMatchObject({ key: inboundMessage.key, content: null, bytes: 0 });
+    expect(again).toMatchObject({ key: message.key, content: null, bytes: 0 });
     await again.confirm();
     expect(await answer).toMatch(/^250 /);
   });
@@ -136,45 +135,64 @@ describe('the answer to a mail', () => {
     const keys = new Set<string>();
     for (let i = 0; i < 2; i++) {
       const answer = anna.deliver('Subject: form\r\n\r\nthe same\r\n');
-      const inboundMessage = await next();
-      keys.add(inboundMessage.key);
-      await inboundMessage.confirm();
+      const message = await next();
+      keys.add(message.key);
+      await message.confirm();
       expect(await answer).toMatch(/^250 /);
     }
     expect(keys.size).toBe(2);
   });
 
-  it('to a retry of a mail without Message-ID and Date whose client was not told belongs to the same inbound message', async () => {
+  it('to a retry of a mail without Message-ID and Date belongs to the same inbound message', async () => {
     const { next, client, driverState } = await gateway();
     const anna = await client();
     const plain = 'Subject: form\r\n\r\nthe same\r\n';
     const late = anna.deliver(plain);
-    const inboundMessage = await next();
-    await inboundMessage.defer?.('slow');
+    const message = await next();
+    await message.defer?.('slow');
     expect(await late).toMatch(/^451 /);
-    driverState.set(inboundMessage.key, 'confirmed');
+    driverState.set(message.key, 'confirmed');
     expect(await anna.deliver(plain)).toMatch(/^250 /);
   });
 });
 
-describe('what arrives', () => {
+describe('the inbound message', () => {
+  it('has the same key and fingerprint whenever it is read: the Received line is no part of them', async () => {
+    const clock = manualClock();
+    const { next, client } = await gateway({}, { clock });
+    const anna = await client();
+    const identities = new Set<string>();
+    const raws = new Set<string>();
+    for (let round = 0; round < 2; round++) {
+      const answer = anna.deliver(mailBytes('again'));
+      const message = await next();
+      identities.add(`${message.key} ${message.fingerprint}`);
+      raws.add(rawOf(message));
+      await message.defer?.('busy');
+      await answer;
+      await clock.advance(60_000);
+    }
+    expect([identities.size, raws.size]).toEqual([1, 2]);
+    expect([...identities]).not.toContainEqual(expect.stringMatching(/ $/));
+  });
+
   it('is the mail untouched under a Received line, with its envelope', async () => {
     const clock = manualClock();
     const { next, client } = await gateway({}, { clock });
     const raw = mailBytes('whole', { body: '.\r\n..two\r\n\xe4' });
     const anna = await client();
     const answer = anna.deliver(raw, { from: 'anna@example.net', to: ['desk@example.test'] });
-    const inboundMessage = await next();
-    const text = rawOf(inboundMessage);
+    const message = await next();
+    const text = rawOf(message);
     const line = 'Received: from client.test ([127.0.0.1])\r\n\tby mail.test with ESMTP id ';
     expect(text.startsWith(line)).toBe(true);
     expect(text).toContain('for <desk@example.test>;\r\n\tSun, 22 Nov 2026 10:00:00 +0000\r\n');
     expect(text.endsWith(raw.toString('latin1'))).toBe(true);
-    expect(inboundMessage.content).toMatchObject({
+    expect(message.content).toMatchObject({
       receivedAt: clock.now(),
       envelope: { from: 'anna@example.net', recipients: ['desk@example.test'] },
     });
-    await inboundMessage.confirm();
+    await message.confirm();
     await answer;
   });
 
@@ -183,11 +201,11 @@ describe('what arrives', () => {
     const anna = await client();
     await anna.say('EHLO evil(x);y');
     const answer = anna.deliver(mailBytes('two'), { from: '', to: ['a@x.test', 'b@x.test'] });
-    const inboundMessage = await next();
-    const head = rawOf(inboundMessage).split('From:')[0];
+    const message = await next();
+    const head = rawOf(message).split('From:')[0];
     expect(head).not.toContain('for <');
-    expect(inboundMessage.content?.envelope).toEqual({ from: '', recipients: ['a@x.test', 'b@x.test'] });
-    await inboundMessage.confirm();
+    expect(message.content?.envelope).toEqual({ from: '', recipients: ['a@x.test', 'b@x.test'] });
+    await message.confirm();
     await answer;
   });
 
@@ -199,9 +217,9 @@ describe('what arrives', () => {
     broken.cut();
     const anna = await client();
     const answer = anna.deliver(mailBytes('whole'));
-    const inboundMessage = await next();
-    expect(rawOf(inboundMessage)).toContain('Subject: whole');
-    await inboundMessage.confirm();
+    const message = await next();
+    expect(rawOf(message)).toContain('Subject: whole');
+    await message.confirm();
     await answer;
   });
 
@@ -224,11 +242,11 @@ describe('bounds', () => {
     expect(await anna.say('MAIL FROM:<a@x.test> SIZE=2001')).toMatch(/^552/);
   });
 
-  it('a mail that grows over the limit is 552 and kept nowhere', async () => {
+  it('a mail that grows over the limit is 552 and stored nowhere', async () => {
     const { client, session } = await gateway({ MaxMessageBytes: 2000 });
     const anna = await client();
     expect(await anna.deliver(mailBytes('large', { body: 'x'.repeat(2500) }))).toMatch(/^552 /);
-    expect(session.intake.held).toBe(0);
+    expect(session.submissions.queuedBytes).toBe(0);
   });
 
   it('a client that does not stop sending is cut off', async () => {
@@ -240,7 +258,7 @@ describe('bounds', () => {
     await endless.closed;
   });
 
-  it('a client over MaxConnections is told to come later', async () => {
+  it('a client over MaxConnections gets 421', async () => {
     const { client } = await gateway({ MaxConnections: 1 });
     await client();
     expect((await client()).greeting).toMatch(/^421 /);
@@ -267,7 +285,7 @@ describe('bounds', () => {
 });
 
 describe('login and encryption', () => {
-  it('with User nobody says MAIL without the right password, and guessing is cut off', async () => {
+  it('with User no MAIL is accepted without the right password, and guessing is cut off', async () => {
     const { client } = await gateway({ User: 'shop', Password: 'right-one' });
     const anna = await client();
     await anna.say('EHLO c');
@@ -282,7 +300,7 @@ describe('login and encryption', () => {
     expect(await guesser.say(plain('guess 3'))).toMatch(/^421/);
   });
 
-  it('StartTls and Tls take mail over the encrypted line', async () => {
+  it('StartTls and Tls accept mail over the encrypted connection', async () => {
     const { dir, remove } = tempDir();
     undo.push(remove);
     const { cert, certFile, keyFile } = await certificate(dir);
@@ -293,16 +311,16 @@ describe('login and encryption', () => {
       expect(await anna.say('EHLO c')).toMatch(Security === 'Tls' ? /SIZE/ : /STARTTLS/);
       if (Security === 'StartTls') await anna.secure(trust);
       const answer = anna.deliver(mailBytes('secret'));
-      const inboundMessage = await next();
-      expect(rawOf(inboundMessage)).toContain('with ESMTPS id');
-      await inboundMessage.confirm();
+      const message = await next();
+      expect(rawOf(message)).toContain('with ESMTPS id');
+      await message.confirm();
       expect(await answer).toMatch(/^250/);
     }
   });
 
   it('a certificate that cannot be read is one sentence', async () => {
     const written = { Security: 'Tls', CertFile: '/nonexistent/a.pem', KeyFile: '/nonexistent/b.pem' };
-    await expect(gateway(written)).rejects.toThrow(/^cannot read CertFile \/nonexistent\/a\.pem: ENOENT/);
+    await expect(gateway(written)).rejects.toThrow(/^CertFile: cannot read \/nonexistent\/a\.pem: ENOENT/);
   });
 
   it('a password over an open network is refused as a setting', () => {
@@ -312,31 +330,31 @@ describe('login and encryption', () => {
 });
 
 describe('closing', () => {
-  it('tells waiting clients to try again, says goodbye to idle ones and frees the port', async () => {
+  it('answers waiting clients 451 and idle ones 421, and frees the port', async () => {
     const { client, close, next, Port } = await gateway();
     const [waiting, idle, silent] = [await client(), await client(), connect(Port, '127.0.0.1')];
     silent.on('error', () => {});
     const answer = waiting.deliver(mailBytes('late'));
-    const inboundMessage = await next();
+    const message = await next();
     await close();
     expect(await answer).toBe('451 try again later: shutting down');
     expect(await idle.reply()).toMatch(/^421/);
     await Promise.all([waiting.closed, idle.closed]);
-    await inboundMessage.confirm();
+    await message.confirm();
     await expect(smtpClient(Port)).rejects.toThrow();
   });
 
-  it('a taken port is one sentence with advice', async () => {
+  it('a port in use is one sentence with advice', async () => {
     const { Port } = await gateway();
     await expect(gateway({ Port })).rejects.toMatchObject({
-      message: `cannot listen on 127.0.0.1:${Port}: the port is taken`,
+      message: `cannot listen on 127.0.0.1:${Port}: the port is in use`,
       advice: expect.stringContaining('choose another Port'),
     });
   });
 });
 
 describe('test connection', () => {
-  it('says that the port is free, that it is ours, or that somebody else has it', async () => {
+  it('says that the port is free, in use by this gateway, or in use by another program', async () => {
     const steps = async (written: Record<string, unknown>) => {
       const all = [];
       const context = contextOf(smtpListener, written);
@@ -349,7 +367,7 @@ describe('test connection', () => {
     expect(await steps({ Port, Name: 'other.test' })).toMatchObject([{ ok: false }]);
   });
 
-  it('does not wait for ever for a greeting from whoever has the port', async () => {
+  it('does not wait for ever for the greeting of another program', async () => {
     const clock = manualClock();
     const silent = createServer((socket) => sockets.add(socket.on('error', () => {})));
     const sockets = new Set<Socket>();
@@ -366,10 +384,10 @@ describe('test connection', () => {
   });
 });
 
-describe('a journal in trouble', () => {
-  it('is 451 for the client, who is not told the details', async () => {
+describe('a journal that fails', () => {
+  it('is 451 for the client, without the details', async () => {
     const { client, driverState } = await gateway();
     driverState.statesOf = () => Promise.reject(new Error('/var/lib/secret/journal.db: disk I/O error'));
-    expect(await (await client()).deliver(mailBytes('unlucky'))).toBe('451 try again later: local trouble');
+    expect(await (await client()).deliver(mailBytes('unlucky'))).toBe('451 try again later: local error in processing');
   });
 });

@@ -1,5 +1,5 @@
-// Owns the identity of mails that come by SMTP, where the counterparty gives them none: the same for a client's retry of
-// the same mail, different for everything else.
+// The identity of a mail that comes by SMTP, where the client gives it none: the same when a client sends the mail again,
+// different for every other mail. It never depends on the time of reading.
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../src/driver/contract.js';
 
@@ -8,10 +8,10 @@ export function digestOf(from: string, recipients: readonly string[], mail: Uint
   return createHash('sha256').update(envelope).update('\n').update(mail).digest('hex');
 }
 
-/** Bytes of a header section that are looked at. */
+/** Bytes of the header section that are searched. */
 const HEAD = 64 * 1024;
 
-/** True when the header has something that sets this mail apart from an equal one sent later. */
+/** True when the header distinguishes this mail from an equal one that is sent later. */
 export function isUnique(mail: Buffer): boolean {
   const head = mail.toString('latin1', 0, HEAD);
   const end = head.search(/\r?\n\r?\n/);
@@ -26,27 +26,27 @@ export interface Identified {
 
 export interface Keys {
   of(mail: Identified): string;
-  /** Records whether the client was told what became of its mail; one that was not may send it again. */
-  told(mail: Identified, key: string, final: boolean): void;
+  /** Records whether the client got a final answer; without one it will send the mail again. */
+  answered(mail: Identified, key: string, final: boolean): void;
 }
 
-/** Bound of the list of equal-looking mails whose clients have not been told the result; the oldest are forgotten. */
-const UNTOLD_LIMIT = 10_000;
+/** Mails without a unique header whose clients have no final answer; the oldest are dropped. */
+const MAX_UNANSWERED = 10_000;
 
 export function mailKeys(clock: Clock): Keys {
-  const untold = new Map<string, string>();
+  const unanswered = new Map<string, string>();
   let count = 0;
   return {
     of({ digest, unique }) {
       if (unique) return digest;
-      return untold.get(digest) ?? `${digest}-${clock.now()}-${++count}`;
+      return unanswered.get(digest) ?? `${digest}-${clock.now()}-${++count}`;
     },
-    told({ digest, unique }, key, final) {
+    answered({ digest, unique }, key, final) {
       if (unique) return;
-      untold.delete(digest);
-      if (!final) untold.set(digest, key);
-      const [oldest] = untold.keys();
-      if (untold.size > UNTOLD_LIMIT && oldest !== undefined) untold.delete(oldest);
+      unanswered.delete(digest);
+      if (!final) unanswered.set(digest, key);
+      const [oldest] = unanswered.keys();
+      if (unanswered.size > MAX_UNANSWERED && oldest !== undefined) unanswered.delete(oldest);
     },
   };
 }

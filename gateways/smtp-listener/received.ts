@@ -1,7 +1,7 @@
-// Owns the Received line that every mail gets on the way in (RFC 5321 4.4). Pure.
+// The Received line that every mail gets on the way in (RFC 5321 4.4).
 
 export interface Passage {
-  /** What the client called itself. */
+  /** The name that the client gave with HELO or EHLO. */
   readonly helo: string;
   readonly clientAddress: string;
   /** SMTP, ESMTP, ESMTPS, ESMTPSA. */
@@ -16,14 +16,14 @@ export interface Passage {
 export function receivedLine(passage: Passage): Buffer {
   const { helo, clientAddress, protocol, by, id, recipients, at } = passage;
   const address = clientAddress.includes(':') ? `IPv6:${clientAddress}` : clientAddress;
-  // One recipient only: the others of a blind copy must not be told (RFC 5321 7.2).
+  // Only for a single recipient: a blind copy must not show the others (RFC 5321 7.2).
   const only = recipients.length === 1 ? `\r\n\tfor <${clean(recipients[0] ?? '')}>` : '';
   const date = new Date(at).toUTCString().replace('GMT', '+0000');
   const from = `Received: from ${clean(helo) || 'unknown'} ([${address}])`;
   return Buffer.from(`${from}\r\n\tby ${by} with ${protocol} id ${id}${only};\r\n\t${date}\r\n`);
 }
 
-/** What a client says goes into a header: nothing that could end the line or a comment. */
+/** The client chooses this text: nothing in it may end the header line or a comment. */
 function clean(text: string): string {
   return text.replace(/[^\x21-\x7e\u00a0-\uffff]|[()<>;]/g, '').slice(0, 255);
 }

@@ -1,7 +1,6 @@
-// Owns whom mail is taken for. Pure.
 import { domainToASCII } from 'node:url';
 
-/** `recipients` holds addresses and whole domains; empty takes everybody. */
+/** `recipients` holds addresses and whole domains; an empty list accepts every address. */
 export function accepts(recipients: readonly string[], address: string): boolean {
   const wanted = normal(address);
   const domain = wanted.slice(wanted.lastIndexOf('@') + 1);

@@ -1,11 +1,10 @@
-// Owns the settings of SmtpListener.
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 
 export const settings = settingsSchema(
   {
     Host: setting(z.string().min(1).default('127.0.0.1'), {
       description:
-        'The address to listen on. 0.0.0.0 or :: takes mail from everywhere: then limit Recipients, and ask for a login or keep a firewall in front.',
+        'The address to listen on. 0.0.0.0 or :: accepts mail from every network: then limit Recipients, and require a login or use a firewall.',
       example: '127.0.0.1',
     }),
     Port: setting(z.int().min(1).max(65_535).default(2525), {
@@ -23,7 +22,8 @@ export const settings = settingsSchema(
       },
     ),
     Recipients: setting(z.array(z.string().regex(/^[^\s<>]+$/, 'is not an address or domain')).default([]), {
-      description: 'Whom mail is taken for: addresses and whole domains. An empty list takes mail for everybody.',
+      description:
+        'Recipients whose mail is accepted: addresses and whole domains. An empty list accepts every recipient.',
       example: ['support@example.com', 'example.org'],
     }),
     MaxMessageBytes: setting(
@@ -33,17 +33,17 @@ export const settings = settingsSchema(
         .max(256 * 1024 * 1024)
         .default(30 * 1024 * 1024),
       {
-        description: 'Largest mail that is taken, bytes. Larger ones are refused with 552 before they cost memory.',
+        description: 'Largest mail that is accepted, bytes. Larger ones are rejected with 552 before they use memory.',
         example: 31_457_280,
       },
     ),
     MaxConnections: setting(z.int().min(1).max(1000).default(50), {
-      description: 'How many clients may be connected at once. Further ones are told to try again later.',
+      description: 'How many clients may be connected at once. Further ones get the reply to try again later.',
       example: 50,
     }),
     AckSeconds: setting(z.int().min(1).max(550).default(240), {
       description:
-        'How long a client waits for the answer to its mail, at most; then it is told to try again later. Keep it under the patience of your clients, which is 10 minutes by the standard.',
+        'How long a client waits for the answer to its mail, at most; then the reply is to try again later. Keep it below the timeout of your clients, which is 10 minutes by the standard.',
       example: 240,
     }),
     Security: setting(z.enum(['None', 'StartTls', 'Tls']).default('None'), {
@@ -60,7 +60,7 @@ export const settings = settingsSchema(
       example: '/etc/gatepost/mail.key',
     }),
     User: setting(z.string().min(1).optional(), {
-      description: 'Account that clients have to log in with. When absent nobody has to.',
+      description: 'Account that clients have to log in with. When absent no login is needed.',
       example: 'webshop',
     }),
     Password: setting(z.string().min(1).optional(), {

@@ -1,0 +1,149 @@
+// The mails whose clients wait for an answer. The states of a submission:
+//   queued    the pipeline has not asked for it yet. Dropped when its last client has left
+//   offered   the pipeline has it -> accepted, rejected or deferred
+// Clients of a submission come and go: one that disconnects or waits longer than AckSeconds leaves, one that sends the same
+// mail again joins. "Accepted" is said only by the pipeline's confirm, or when the journal has this very mail as confirmed.
+import type { Clock, DriverState, InboundMessage, RawMail } from '../../src/driver/contract.js';
+import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import { type Identified, mailKeys } from './keys.js';
+
+export type Verdict =
+  | { kind: 'accepted' }
+  /** The client keeps the mail and tries again. */
+  | { kind: 'deferred'; reason: string }
+  | { kind: 'rejected'; reason: string };
+
+export interface ReceivedMail extends Identified {
+  readonly content: RawMail;
+  /** Aborts when the client has disconnected. */
+  readonly gone: AbortSignal;
+}
+
+export interface Submissions {
+  /** Resolves with the answer for the client, after AckSeconds at the latest. */
+  submit(mail: ReceivedMail): Promise<Verdict>;
+  inboundMessages(signal: AbortSignal): AsyncGenerator<InboundMessage>;
+  /** Bytes of the queued mails. */
+  readonly queuedBytes: number;
+  /** Defers every waiting client, and every one that comes later. */
+  close(): void;
+}
+
+interface Submission {
+  readonly key: string;
+  readonly content: RawMail | null;
+  readonly bytes: number;
+  readonly clients: Set<(verdict: Verdict) => void>;
+}
+
+interface State {
+  readonly clock: Clock;
+  readonly driverState: DriverState;
+  readonly ackMs: number;
+  /** Every submission by key: queued ones are bounded by MaxConnections, offered ones by the window of the gateway. */
+  readonly open: Map<string, Submission>;
+  readonly queue: Submission[];
+  closed: boolean;
+  /** Wakes the waiting `inboundMessages`. */
+  wake(): void;
+}
+
+const SHUTTING_DOWN: Verdict = { kind: 'deferred', reason: 'shutting down' };
+/** The error itself is not for strangers to read. */
+const LOCAL_ERROR: Verdict = { kind: 'deferred', reason: 'local error in processing' };
+
+export function openSubmissions(clock: Clock, driverState: DriverState, ackMs: number): Submissions {
+  const state: State = { clock, driverState, ackMs, open: new Map(), queue: [], closed: false, wake() {} };
+  const keys = mailKeys(clock);
+  return {
+    get queuedBytes() {
+      return state.queue.reduce((sum, { bytes }) => sum + bytes, 0);
+    },
+    async submit(mail) {
+      const key = keys.of(mail);
+      const found = await submissionOrVerdict(state, mail, key).catch(() => LOCAL_ERROR);
+      const verdict = 'kind' in found ? found : await verdictOf(state, found, mail.gone);
+      keys.answered(mail, key, verdict.kind !== 'deferred' && !mail.gone.aborted);
+      return verdict;
+    },
+    inboundMessages: (signal) => inboundMessages(state, signal),
+    close() {
+      state.closed = true;
+      for (const submission of [...state.open.values()]) settle(state, submission, SHUTTING_DOWN);
+      state.wake();
+    },
+  };
+}
+
+/** The submission that this mail joins, or the verdict that the journal knows already. */
+async function submissionOrVerdict(state: State, mail: ReceivedMail, key: string): Promise<Submission | Verdict> {
+  const known = (await state.driverState.statesOf([key])).get(key);
+  if (state.closed) return SHUTTING_DOWN;
+  if (known === 'confirmed' || known === 'skipped') return { kind: 'accepted' };
+  if (known === 'quarantined') return { kind: 'rejected', reason: 'this mail was rejected before' };
+  const open = state.open.get(key);
+  if (open) return open;
+  const content = known === 'acknowledged' ? null : mail.content;
+  const submission: Submission = { key, content, bytes: content?.raw.length ?? 0, clients: new Set() };
+  state.open.set(key, submission);
+  state.queue.push(submission);
+  state.wake();
+  return submission;
+}
+
+/** The last client that leaves takes a queued mail out of the queue. */
+function verdictOf(state: State, submission: Submission, gone: AbortSignal): Promise<Verdict> {
+  return new Promise((resolve) => {
+    const answer = (verdict: Verdict) => {
+      disarm();
+      gone.removeEventListener('abort', leave);
+      submission.clients.delete(answer);
+      if (submission.clients.size === 0 && state.queue.includes(submission)) settle(state, submission, verdict);
+      resolve(verdict);
+    };
+    const leave = () => answer({ kind: 'deferred', reason: 'the client has disconnected' });
+    const late = () => answer({ kind: 'deferred', reason: 'not processed in time' });
+    const disarm = state.clock.schedule(state.ackMs, () => void pendingInputRead().then(late));
+    gone.addEventListener('abort', leave, { once: true });
+    submission.clients.add(answer);
+    if (gone.aborted) leave();
+  });
+}
+
+function settle(state: State, submission: Submission, verdict: Verdict): void {
+  if (state.open.get(submission.key) === submission) state.open.delete(submission.key);
+  const at = state.queue.indexOf(submission);
+  if (at >= 0) state.queue.splice(at, 1);
+  for (const answer of submission.clients) answer(verdict);
+}
+
+async function* inboundMessages(state: State, signal: AbortSignal): AsyncGenerator<InboundMessage> {
+  const stop = () => state.wake();
+  signal.addEventListener('abort', stop);
+  try {
+    while (!signal.aborted) {
+      const next = state.queue.shift();
+      if (next) yield inboundMessageOf(state, next);
+      else
+        await new Promise<void>((resolve) => {
+          state.wake = resolve;
+        });
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** The fingerprint is the key: both come from the mail as the client sent it, not from the Received line added here. */
+function inboundMessageOf(state: State, submission: Submission): InboundMessage {
+  const { key, content, bytes } = submission;
+  return {
+    key,
+    fingerprint: key,
+    content,
+    bytes,
+    confirm: async () => settle(state, submission, { kind: 'accepted' }),
+    reject: async (reason) => settle(state, submission, { kind: 'rejected', reason }),
+    defer: async (reason) => settle(state, submission, { kind: 'deferred', reason }),
+  };
+}
