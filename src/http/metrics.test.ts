@@ -62,13 +62,40 @@ describe('/metrics', () => {
     };
     for (const [series, value] of Object.entries(expected))
       expect([series, values.get(series)]).toEqual([series, value]);
+    const current = {
+      'gatepost_inbound_messages_total{gateway_id="in",gateway="Support",result="acknowledged"}': 2,
+      'gatepost_inbound_messages_total{gateway_id="in",gateway="Support",result="rejected"}': 1,
+      'gatepost_inbound_ack_duration_seconds_count{gateway_id="in",gateway="Support"}': 2,
+      'gatepost_inbound_confirmed_total{gateway_id="in",gateway="Support"}': 1,
+      'gatepost_outbound_messages_total{gateway_id="out",gateway="Relay",result="deferred"}': 1,
+      'gatepost_outbound_answer_duration_seconds_bucket{le="85",gateway_id="out",gateway="Relay"}': 1,
+      'gatepost_gateway_session_failures_total{gateway_id="out",gateway="Relay"}': 1,
+    };
+    for (const [series, value] of Object.entries(current))
+      expect([series, values.get(series)]).toEqual([series, value]);
+  });
+
+  test('says of every old name which one replaces it', async () => {
+    const page = await (await port.get('/metrics')).text();
+    const help = new Map([...page.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name = '', text = '']) => [name, text]));
+    const deprecated = [...help].filter(([, text]) => text.startsWith('Deprecated, use gatepost_'));
+    expect(deprecated).toHaveLength(18);
+    for (const [, text] of deprecated)
+      for (const [name] of text.matchAll(/gatepost_\w+/g)) expect([...help.keys()]).toContain(name);
+  });
+
+  test('counts a degraded gateway as one that is up', async () => {
+    port.platform.gateways = [gateway({ state: 'degraded', problem: 'half of the messages wait' })];
+    const values = await scrape();
+    const up = 'gatepost_gateway_up{gateway="in",name="Support",direction="I",device="ImapHost",gateway_id="in"}';
+    expect(values.get(up)).toBe(1);
   });
 
   test('has the counters of a listed gateway from the first scrape on, at 0', async () => {
     const values = await scrape();
     expect(values.get('gatepost_arrivals_total{gateway="in",result="quarantined"}')).toBe(0);
     expect(values.get('gatepost_orders_total{gateway="out",result="unknown"}')).toBe(0);
-    expect(values.get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(0);
+    expect(values.get('gatepost_quarantined{gateway="in",name="Support",gateway_id="in"}')).toBe(0);
     expect(values.get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
   });
 
@@ -89,8 +116,8 @@ describe('/metrics', () => {
     const values = await scrape();
     const expected = {
       gatepost_server_session_up: 1,
-      'gatepost_gateway_up{gateway="in",name="Support",direction="I",device="ImapHost"}': 0,
-      'gatepost_gateway_up{gateway="out",name="Relay",direction="O",device="SmtpHost"}': 1,
+      'gatepost_gateway_up{gateway="in",name="Support",direction="I",device="ImapHost",gateway_id="in"}': 0,
+      'gatepost_gateway_up{gateway="out",name="Relay",direction="O",device="SmtpHost",gateway_id="out"}': 1,
       'gatepost_window_used{gateway="in",name="Support",direction="I"}': 12,
       'gatepost_window_size{gateway="in",name="Support",direction="I"}': 64,
       'gatepost_parked{gateway="in",name="Support"}': 3,
@@ -101,7 +128,7 @@ describe('/metrics', () => {
     };
     for (const [series, value] of Object.entries(expected))
       expect([series, values.get(series)]).toEqual([series, value]);
-    port.platform.server = { is: 'dialing' };
+    port.platform.server = { is: 'connecting' };
     port.platform.gateways = [];
     const after = await scrape();
     expect(after.get('gatepost_server_session_up')).toBe(0);
@@ -113,8 +140,8 @@ describe('/metrics', () => {
     const values = await scrape();
     expect(values.get('gatepost_open_arrivals{gateway="in",name="Support"}')).toBe(1);
     expect(values.get('gatepost_unconfirmed{gateway="in",name="Support"}')).toBe(2);
-    expect(values.get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(3);
-    expect(values.get('gatepost_quarantined{gateway="gone",name=""}')).toBe(9);
+    expect(values.get('gatepost_quarantined{gateway="in",name="Support",gateway_id="in"}')).toBe(3);
+    expect(values.get('gatepost_quarantined{gateway="gone",name="",gateway_id="gone"}')).toBe(9);
   });
 
   test('shows a ledger that adds up as 0, and every day that does not, whatever its sign', async () => {
@@ -152,7 +179,7 @@ describe('/metrics', () => {
     expect(values.get('gatepost_journal_read_failures_total')).toBe(1);
     expect(values.get('gatepost_server_session_up')).toBe(1);
     port.platform.backlog = async () => [waiting];
-    expect((await scrape()).get('gatepost_quarantined{gateway="in",name="Support"}')).toBe(3);
+    expect((await scrape()).get('gatepost_quarantined{gateway="in",name="Support",gateway_id="in"}')).toBe(3);
   });
 
   test('is answered within five seconds when the journal hangs', async () => {

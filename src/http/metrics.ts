@@ -1,5 +1,3 @@
-// Owns the figures Prometheus collects: what the two straight lines report as it happens (counters, histograms) and
-// what is looked up at the moment of a scrape (gauges). A scrape is answered whatever state the journal is in.
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { GatewayBacklog, ReconciliationRow } from '../journal/types/inbound.js';
 import { cached } from '../kit/cached.js';
@@ -7,23 +5,17 @@ import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { GatewayView, ServerView } from '../model/gateway-view.js';
-import {
-  type Counters,
-  createCounters,
-  createGauges,
-  type Gauges,
-  INBOUND_RESULTS,
-  OUTBOUND_RESULTS,
-} from './series.js';
+import { INBOUND_RESULTS, type Metrics, OUTBOUND_RESULTS } from '../model/metrics.js';
+import { type Counters, createCounters, createGauges, type Gauges, type Subject } from './series.js';
 
 /** The server may send any word as a code; Prometheus keeps every label value it has ever seen. */
 const MOST_CODES = 50;
-/** Reasons are fixed words of the drivers; anything else is a slip and must not become a label of its own. */
+/** Reasons are fixed words of the drivers; anything else must not become a label value. */
 const WORD = /^[a-z][a-z_]{0,39}$/;
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 /** Journal readings may be this old; several scrapers cost what one does. */
 const BACKLOG_CACHE_MS = 2_000;
-/** Adding up the ledger goes through every inbound message of two days. */
+/** Reconciliation goes through every inbound message of two days. */
 const RECONCILIATION_CACHE_MS = 60_000;
 /** Below the 10 s after which Prometheus gives a scrape up. */
 const JOURNAL_PATIENCE_MS = 5_000;
@@ -38,16 +30,9 @@ export interface MetricSources {
   };
 }
 
-/** The verbs of the flow's `Meters`, and the page made from them. */
-export interface PrometheusMetrics {
-  inboundMessage(gatewayId: string, result: (typeof INBOUND_RESULTS)[number], seconds: number): void;
-  confirmed(gatewayId: string): void;
-  outboundMessage(gatewayId: string, result: (typeof OUTBOUND_RESULTS)[number], seconds: number): void;
-  sessionFailed(gatewayId: string): void;
-  inputRejected(gatewayId: string, reason: string): void;
-  unhandledMessage(code: string): void;
-  /** Hands in what the gauges look at; until then the session is 0 and the others are absent. The flow needs its meters
-   *  before it can be looked at itself. */
+/** What the pipelines count, and the page made of it. A scrape is answered whatever state the journal is in. */
+export interface PrometheusMetrics extends Metrics {
+  /** Hands in what the gauges show; until then the session is 0 and the others are absent. */
   watch(sources: MetricSources): void;
   /** The page in Prometheus' text format. */
   scrape(): Promise<string>;
@@ -59,33 +44,60 @@ export function createMetrics({ clock, log }: { clock: Clock; log: Log }): Prome
   const gauges = createGauges(registry);
   const counters = createCounters(registry);
   collectDefaultMetrics({ register: registry, prefix: 'gatepost_' });
-  const codes = new Set<string>();
-  let look: () => Promise<void> = async () => {};
+  const subjects = new Subjects();
+  let refresh: () => Promise<void> = async () => {};
   return {
-    inboundMessage(gateway, result, seconds) {
-      counters.inboundMessages.inc({ gateway, result });
-      if (result === 'acknowledged') counters.ackSeconds.observe({ gateway }, seconds);
-    },
-    confirmed: (gateway) => counters.confirmed.inc({ gateway }),
-    outboundMessage(gateway, result, seconds) {
-      counters.outboundMessages.inc({ gateway, result });
-      counters.answerSeconds.observe({ gateway }, seconds);
-    },
-    sessionFailed: (gateway) => counters.broken.inc({ gateway }),
-    inputRejected: (gateway, reason) =>
-      counters.inputRejected.inc({ gateway, reason: WORD.test(reason) ? reason : 'other' }),
-    unhandledMessage(code) {
-      if (CODE.test(code) && codes.size < MOST_CODES) codes.add(code);
-      counters.ignored.inc({ code: codes.has(code) ? code : 'other' });
-    },
+    ...counting(counters, subjects),
     watch(sources) {
-      look = watching({ sources, gauges, counters, clock, log });
+      subjects.readFrom(sources.gateways);
+      refresh = watching({ sources, gauges, counters, subjects, clock, log });
     },
     async scrape() {
-      await look();
+      await refresh();
       return registry.metrics();
     },
     contentType: registry.contentType,
+  };
+}
+
+/** Display names by gateway id, as of the last scrape; asked for at once only for an id that is not known. */
+class Subjects {
+  readonly #names = new Map<string, string>();
+  #gateways: () => readonly GatewayView[] = () => [];
+
+  readFrom(gateways: () => readonly GatewayView[]): void {
+    this.#gateways = gateways;
+  }
+
+  refresh(views = this.#gateways()): void {
+    for (const { id, displayName } of views) this.#names.set(id, displayName);
+  }
+
+  of(id: string): Subject {
+    if (!this.#names.has(id)) this.refresh();
+    return { id, name: this.#names.get(id) ?? '' };
+  }
+}
+
+function counting(counters: Counters, subjects: Subjects): Metrics {
+  const codes = new Set<string>();
+  return {
+    inboundMessage(id, result, seconds) {
+      counters.inboundMessages.inc(subjects.of(id), { result });
+      if (result === 'acknowledged') counters.ackSeconds.observe(subjects.of(id), seconds);
+    },
+    confirmed: (id) => counters.confirmed.inc(subjects.of(id)),
+    outboundMessage(id, result, seconds) {
+      counters.outboundMessages.inc(subjects.of(id), { result });
+      counters.answerSeconds.observe(subjects.of(id), seconds);
+    },
+    sessionFailed: (id) => counters.sessionFailures.inc(subjects.of(id)),
+    inputRejected: (id, reason) =>
+      counters.inputRejected.inc(subjects.of(id), { reason: WORD.test(reason) ? reason : 'other' }),
+    unhandledMessage(code) {
+      if (CODE.test(code) && codes.size < MOST_CODES) codes.add(code);
+      counters.unhandled.inc(codes.has(code) ? code : 'other');
+    },
   };
 }
 
@@ -93,13 +105,13 @@ interface Watch {
   sources: MetricSources;
   gauges: Gauges;
   counters: Counters;
+  subjects: Subjects;
   clock: Clock;
   log: Log;
 }
 
-/** One look at everything. The journal is asked first, then all gauges are replaced in one go, so that scrapes at the
- *  same time never see half of them. */
-function watching({ sources, gauges, counters, clock, log }: Watch): () => Promise<void> {
+/** The journal is asked first, then all gauges are replaced in one go, so that scrapes at the same time never see half of them. */
+function watching({ sources, gauges, counters, subjects, clock, log }: Watch): () => Promise<void> {
   const { journal } = sources;
   const reading = { clock, withinMs: JOURNAL_PATIENCE_MS, what: 'reading the journal for metrics' };
   const backlog = cached({ ...reading, keepMs: BACKLOG_CACHE_MS }, () => journal.backlog());
@@ -111,60 +123,65 @@ function watching({ sources, gauges, counters, clock, log }: Watch): () => Promi
     const failed = [rows, sums].find((result) => result.status === 'rejected');
     if (failed) {
       counters.journalMisses.inc();
-      log.warn({ problem: messageOf(failed.reason) }, 'journal gauges left out of a scrape');
+      log.warn({ err: messageOf(failed.reason) }, 'journal gauges left out of a scrape');
     }
     const gateways = sources.gateways();
+    subjects.refresh(gateways);
     for (const gauge of Object.values(gauges)) gauge.reset();
     gauges.session.set(sources.server().is === 'up' ? 1 : 0);
     for (const gateway of gateways) setGateway(gateway, gauges, counters);
-    const names = new Map(gateways.map(({ id, displayName }) => [id, displayName]));
     const receiving = gateways.filter(({ direction }) => direction === 'I').map(({ id }) => id);
-    const journaled = { gauges, receiving, labels: (id: string) => ({ gateway: id, name: names.get(id) ?? '' }) };
-    if (rows.status === 'fulfilled') setWaiting(rows.value, journaled);
-    if (sums.status === 'fulfilled') setMismatches(sums.value, journaled);
+    if (rows.status === 'fulfilled') setWaiting(rows.value, { gauges, receiving, subjects });
+    if (sums.status === 'fulfilled') setMismatches(sums.value, { gauges, receiving, subjects });
   };
 }
 
 function setGateway(view: GatewayView, gauges: Gauges, counters: Counters): void {
-  const { id: gateway, displayName: name, direction, device } = view;
-  gauges.up.set({ gateway, name, direction, device }, view.state === 'running' ? 1 : 0);
-  gauges.windowUsed.set({ gateway, name, direction }, view.inFlight);
-  gauges.windowSize.set({ gateway, name, direction }, view.window);
-  // Counters that exist from the first scrape on: `increase()` does not see the step from nothing to 1.
-  counters.broken.inc({ gateway }, 0);
+  const { id, displayName: name, direction, device } = view;
+  const subject = { id, name };
+  const runs = view.state === 'running' || view.state === 'degraded';
+  gauges.up.set({ gateway: id, name, direction, device, gateway_id: id }, runs ? 1 : 0);
+  gauges.windowUsed.set({ gateway: id, name, direction }, view.inFlight);
+  gauges.windowSize.set({ gateway: id, name, direction }, view.window);
+  // Counters exist from the first scrape on: `increase()` does not see the change from nothing to 1.
+  counters.sessionFailures.inc(subject, {}, 0);
   if (direction === 'I') {
-    gauges.parked.set({ gateway, name }, view.backingOff);
-    gauges.oldestInbound.set({ gateway, name }, view.oldestMs / 1000);
-    for (const result of INBOUND_RESULTS) counters.inboundMessages.inc({ gateway, result }, 0);
-    counters.confirmed.inc({ gateway }, 0);
+    gauges.inboundInFlight.set({ gateway_id: id, gateway: name }, view.inFlight);
+    gauges.inboundLimit.set({ gateway_id: id, gateway: name }, view.window);
+    gauges.backingOff.set(subject, view.backingOff);
+    gauges.oldestInbound.set(subject, view.oldestMs / 1000);
+    for (const result of INBOUND_RESULTS) counters.inboundMessages.inc(subject, { result }, 0);
+    counters.confirmed.inc(subject, {}, 0);
   } else {
-    gauges.outboundInFlight.set({ gateway, name }, view.inFlight);
-    gauges.oldestOutbound.set({ gateway, name }, view.oldestMs / 1000);
-    for (const result of OUTBOUND_RESULTS) counters.outboundMessages.inc({ gateway, result }, 0);
+    gauges.outboundInFlight.set(subject, view.inFlight);
+    gauges.oldestOutbound.set(subject, view.oldestMs / 1000);
+    for (const result of OUTBOUND_RESULTS) counters.outboundMessages.inc(subject, { result }, 0);
   }
 }
 
-/** What the journal says is shown for every receiving gateway, 0 included, and for those that are gone and left something. */
+/** The journal's figures are shown for every receiving gateway, 0 included, and for those that are gone and left something. */
 interface Journaled {
   gauges: Gauges;
   receiving: readonly string[];
-  labels(gatewayId: string): { gateway: string; name: string };
+  subjects: Subjects;
 }
 
-function setWaiting(rows: readonly GatewayBacklog[], { gauges, receiving, labels }: Journaled): void {
+function setWaiting(rows: readonly GatewayBacklog[], { gauges, receiving, subjects }: Journaled): void {
   const none = { pending: 0, unconfirmed: 0, quarantined: 0 };
   for (const row of [...receiving.map((gatewayId) => ({ gatewayId, ...none })), ...rows]) {
-    gauges.open.set(labels(row.gatewayId), row.pending);
-    gauges.quarantined.set(labels(row.gatewayId), row.quarantined);
-    gauges.unconfirmed.set(labels(row.gatewayId), row.unconfirmed);
+    const subject = subjects.of(row.gatewayId);
+    gauges.pending.set(subject, row.pending);
+    gauges.quarantined.set({ gateway: subject.id, name: subject.name, gateway_id: subject.id }, row.quarantined);
+    gauges.unconfirmed.set(subject, row.unconfirmed);
   }
 }
 
 /** Days are added up without sign: one missing on Monday and one too many on Tuesday are two faults, not none. */
-function setMismatches(rows: readonly ReconciliationRow[], { gauges, receiving, labels }: Journaled): void {
-  for (const id of receiving) gauges.mismatch.set(labels(id), 0);
+function setMismatches(rows: readonly ReconciliationRow[], { gauges, receiving, subjects }: Journaled): void {
+  const sums = new Map(receiving.map((id) => [id, 0]));
   for (const { gatewayId, received, delivered, waiting, quarantined } of rows)
-    gauges.mismatch.inc(labels(gatewayId), Math.abs(received - delivered - waiting - quarantined));
+    sums.set(gatewayId, (sums.get(gatewayId) ?? 0) + Math.abs(received - delivered - waiting - quarantined));
+  for (const [id, sum] of sums) gauges.mismatch.set(subjects.of(id), sum);
 }
 
 function startOfYesterday(now: number): number {

@@ -1,5 +1,4 @@
-// Owns the answer to "is it alive, is it ready, and if not, what is wrong": for orchestrators by status code, for people
-// by sentence. It looks and reports; it changes nothing.
+// Whether the connector is alive and ready: a status code for orchestrators, sentences for operators.
 import { cached } from '../kit/cached.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
@@ -23,7 +22,7 @@ export interface ProbeSources {
 
 export interface Readiness {
   status: 'ready' | 'not ready';
-  /** Some gateway needs somebody to look, whether ready or not. */
+  /** A gateway needs an operator, whether ready or not. */
   degraded: boolean;
   /** Everything that is wrong, one sentence each; empty when all is well. */
   problems: string[];
@@ -113,14 +112,14 @@ function gatewayReport(gateway: GatewayView, redact: (text: string) => string): 
 }
 
 function needsAttention({ state }: GatewayReport): boolean {
-  return state === 'failing' || state === 'skipped';
+  return state === 'failing' || state === 'skipped' || state === 'degraded';
 }
 
 function gatewayProblem({ displayName, device, direction, state, problem }: GatewayReport): string {
   return `gateway "${displayName}" (${device}, ${direction}) is ${state}${problem ? `: ${problem}` : ''}`;
 }
 
-/** The same as aligned lines, for a person with curl. */
+/** The same as aligned lines, for curl. */
 export function readinessText(report: Readiness): string {
   const { server, journal, gateways } = report;
   const head = [

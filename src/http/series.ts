@@ -1,113 +1,285 @@
-// Owns the table of our metrics: names, labels, buckets, and the sentence a person on call reads beside each.
+// The table of the metrics: names, labels, buckets, and the help that is shown beside each.
 //
-// Labels: `gateway` is the gateway's id everywhere. Gauges carry its display name as `name` too, so that a page or an
-// alert can be read by people; counters do not, because a renamed gateway would begin a new series.
+// Labels: `gateway_id` is the id, `gateway` the display name. A metric that was renamed is served under its old name too,
+// with the old labels (`gateway` is the id there, `name` the display name) and the old words, until the next release.
+// gateway_up and quarantined kept their names: they have the old labels, and `gateway_id` beside them.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-export const INBOUND_RESULTS = ['acknowledged', 'duplicate', 'rejected', 'quarantined'] as const;
-export const OUTBOUND_RESULTS = ['sent', 'partial', 'deferred', 'rejected', 'unknown', 'repeated'] as const;
+/** The gateway that a sample is about. */
+export interface Subject {
+  id: string;
+  name: string;
+}
 
 /** What the server allows between SE_MESSAGE_SENDING and ES_MESSAGE_SENT. */
-const SEND_LIMIT_SECONDS = 90;
+const ANSWER_DEADLINE_SECONDS = 90;
+const ACK_BUCKETS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600];
+const ANSWER_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 75, 85, ANSWER_DEADLINE_SECONDS];
+
+type Values = Readonly<Record<string, string>>;
+
+interface CounterSpec {
+  name: string;
+  /** The name of the last release. */
+  deprecated: string;
+  labels?: readonly string[];
+  /** Words of the last release for label values. */
+  oldWords?: Values;
+  help: string;
+}
+
+const deprecatedHelp = (name: string) => `Deprecated, use gatepost_${name}`;
+const newLabels = ({ id, name }: Subject) => ({ gateway_id: id, gateway: name });
+
+function counterOf(registry: Registry, { name, deprecated, labels = [], oldWords = {}, help }: CounterSpec) {
+  const registers = [registry];
+  const current = new Counter({
+    name: `gatepost_${name}`,
+    help,
+    labelNames: ['gateway_id', 'gateway', ...labels],
+    registers,
+  });
+  const old = new Counter({
+    name: `gatepost_${deprecated}`,
+    help: deprecatedHelp(name),
+    labelNames: ['gateway', ...labels],
+    registers,
+  });
+  const oldWord = (word: string) => oldWords[word] ?? word;
+  return {
+    inc(subject: Subject, values: Values = {}, by = 1): void {
+      current.inc({ ...newLabels(subject), ...values }, by);
+      const oldValues = Object.fromEntries(Object.entries(values).map(([label, word]) => [label, oldWord(word)]));
+      old.inc({ gateway: subject.id, ...oldValues }, by);
+    },
+  };
+}
+
+function histogramOf(registry: Registry, spec: { name: string; deprecated: string; buckets: number[]; help: string }) {
+  const { name, deprecated, buckets, help } = spec;
+  const registers = [registry];
+  const labelNames = ['gateway_id', 'gateway'];
+  const current = new Histogram({ name: `gatepost_${name}`, help, labelNames, buckets, registers });
+  const old = new Histogram({
+    name: `gatepost_${deprecated}`,
+    help: deprecatedHelp(name),
+    labelNames: ['gateway'],
+    buckets,
+    registers,
+  });
+  return {
+    observe(subject: Subject, seconds: number): void {
+      current.observe(newLabels(subject), seconds);
+      old.observe({ gateway: subject.id }, seconds);
+    },
+  };
+}
 
 export type Counters = ReturnType<typeof createCounters>;
 
 export function createCounters(registry: Registry) {
   const registers = [registry];
-  const counter = <L extends string>(name: string, labelNames: L[], help: string) =>
-    new Counter({ name: `gatepost_${name}`, help, labelNames, registers });
-  const histogram = (name: string, buckets: number[], help: string) =>
-    new Histogram({ name: `gatepost_${name}`, help, labelNames: ['gateway'], buckets, registers });
   return {
-    inboundMessages: counter(
-      'arrivals_total',
-      ['gateway', 'result'],
-      'Customer messages received, by what came of handing them to the server: acknowledged, duplicate (known before), refused (will be tried again), quarantined (waits for a person)',
-    ),
-    ackSeconds: histogram(
-      'arrival_ack_seconds',
-      [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
-      "From receiving a customer message to the server's acknowledgement, retries included",
-    ),
-    confirmed: counter(
-      'confirmed_total',
-      ['gateway'],
-      'Acknowledged messages that were then confirmed to the mailbox or carrier (flagged, moved, deleted)',
-    ),
-    outboundMessages: counter(
-      'orders_total',
-      ['gateway', 'result'],
-      'Send orders answered to the server, by outcome: sent, partial (some recipients refused), deferred, rejected, unknown (may have gone out), repeated (answered from the record)',
-    ),
-    answerSeconds: histogram(
-      'order_answer_seconds',
-      [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 75, 85, SEND_LIMIT_SECONDS],
-      `From a send order to its answer; the server gives up at ${SEND_LIMIT_SECONDS} s, so anything above the last bucket is a broken promise`,
-    ),
-    broken: counter(
-      'gateway_broken_total',
-      ['gateway'],
-      "Times the gateway's connection to its mailbox, relay or carrier broke or could not be opened",
-    ),
-    inputRejected: counter(
-      'turned_away_total',
-      ['gateway', 'reason'],
-      "Input that the gateway's driver turned away: forged or malformed pushes, broken PDUs, and the like",
-    ),
-    ignored: counter(
-      'ignored_msgs_total',
-      ['code'],
-      'MSGs from the server that could not be used (unknown code or unreadable content); rare or odd codes are counted as other',
-    ),
-    journalMisses: counter(
-      'journal_read_failures_total',
-      [],
-      'Scrapes in which the journal did not answer; the gauges that come from it were left out',
-    ),
+    inboundMessages: counterOf(registry, {
+      name: 'inbound_messages_total',
+      deprecated: 'arrivals_total',
+      labels: ['result'],
+      oldWords: { rejected: 'refused' },
+      help: 'Customer messages by the result of handing them to the server: acknowledged, duplicate (known before), rejected (is tried again), quarantined (waits for an operator)',
+    }),
+    ackSeconds: histogramOf(registry, {
+      name: 'inbound_ack_duration_seconds',
+      deprecated: 'arrival_ack_seconds',
+      buckets: ACK_BUCKETS,
+      help: 'From receiving a customer message to the acknowledgement of the server, retries included',
+    }),
+    confirmed: counterOf(registry, {
+      name: 'inbound_confirmed_total',
+      deprecated: 'confirmed_total',
+      help: 'Acknowledged messages that were then confirmed to the mailbox or carrier (flagged, moved, deleted)',
+    }),
+    outboundMessages: counterOf(registry, {
+      name: 'outbound_messages_total',
+      deprecated: 'orders_total',
+      labels: ['result'],
+      help: 'Send requests answered to the server, by outcome: sent, partial (some recipients rejected), deferred, rejected, unknown (may have gone out), repeated (answered from the journal)',
+    }),
+    answerSeconds: histogramOf(registry, {
+      name: 'outbound_answer_duration_seconds',
+      deprecated: 'order_answer_seconds',
+      buckets: ANSWER_BUCKETS,
+      help: `From a send request to its answer; the server gives up at ${ANSWER_DEADLINE_SECONDS} s, so anything above the last bucket came too late`,
+    }),
+    sessionFailures: counterOf(registry, {
+      name: 'gateway_session_failures_total',
+      deprecated: 'gateway_broken_total',
+      help: "Times the gateway's connection to its mailbox, relay or carrier broke or could not be opened",
+    }),
+    inputRejected: counterOf(registry, {
+      name: 'rejected_input_total',
+      deprecated: 'turned_away_total',
+      labels: ['reason'],
+      help: "Input that the gateway's driver rejected: forged or malformed pushes, broken PDUs, and the like",
+    }),
+    unhandled: withoutGateway(registers, 'unhandled_server_messages_total', 'ignored_msgs_total'),
+    journalMisses: new Counter({
+      name: 'gatepost_journal_read_failures_total',
+      help: 'Scrapes in which the journal did not answer; the gauges that come from it were left out',
+      registers,
+    }),
+  };
+}
+
+function withoutGateway(registers: Registry[], name: string, deprecated: string) {
+  const help =
+    'MSGs from the server that could not be used (unknown code or unreadable content); rare or odd codes are counted as other';
+  const current = new Counter({ name: `gatepost_${name}`, help, labelNames: ['code'], registers });
+  const oldHelp = deprecatedHelp(name);
+  const old = new Counter({ name: `gatepost_${deprecated}`, help: oldHelp, labelNames: ['code'], registers });
+  return {
+    inc(code: string): void {
+      current.inc({ code });
+      old.inc({ code });
+    },
+  };
+}
+
+interface GaugeSpec {
+  name: string;
+  deprecated: string;
+  help: string;
+}
+
+function gaugeOf(registry: Registry, { name, deprecated, help }: GaugeSpec) {
+  const registers = [registry];
+  const current = new Gauge({ name: `gatepost_${name}`, help, labelNames: ['gateway_id', 'gateway'], registers });
+  const old = new Gauge({
+    name: `gatepost_${deprecated}`,
+    help: deprecatedHelp(name),
+    labelNames: ['gateway', 'name'],
+    registers,
+  });
+  return {
+    set(subject: Subject, value: number): void {
+      current.set(newLabels(subject), value);
+      old.set({ gateway: subject.id, name: subject.name }, value);
+    },
+    reset(): void {
+      current.reset();
+      old.reset();
+    },
   };
 }
 
 export type Gauges = ReturnType<typeof createGauges>;
 
 export function createGauges(registry: Registry) {
-  const gauge = <L extends string>(name: string, labelNames: L[], help: string) =>
-    new Gauge({ name: `gatepost_${name}`, help, labelNames, registers: [registry] });
-  const perGateway = (name: string, help: string) => gauge(name, ['gateway', 'name'], help);
-  const perDirection = (name: string, help: string) => gauge(name, ['gateway', 'name', 'direction'], help);
-  gauge('order_limit_seconds', [], 'Seconds within which the server wants every send order answered').set(
-    SEND_LIMIT_SECONDS,
-  );
+  const registers = [registry];
+  for (const [name, help] of [
+    ['outbound_answer_deadline_seconds', 'Seconds within which the server wants every send request answered'],
+    ['order_limit_seconds', deprecatedHelp('outbound_answer_deadline_seconds')],
+  ] as const)
+    new Gauge({ name: `gatepost_${name}`, help, registers }).set(ANSWER_DEADLINE_SECONDS);
+  const session = new Gauge({
+    name: 'gatepost_server_session_up',
+    help: '1 while logged in to the contact-center server',
+    registers,
+  });
   return {
-    session: gauge('server_session_up', [], '1 while logged in to the contact-center server'),
-    up: gauge(
-      'gateway_up',
-      ['gateway', 'name', 'direction', 'device'],
-      '1 while the gateway runs; 0 while it starts, fails, drains or is skipped (see /ready for the reason). direction: I receives, O sends',
+    session,
+    ...sameName(registers),
+    ...windows(registers),
+    ...inboundGauges(registry),
+    ...outboundGauges(registry),
+  };
+}
+
+/** Metrics that kept their names. */
+function sameName(registers: Registry[]) {
+  return {
+    up: new Gauge({
+      name: 'gatepost_gateway_up',
+      labelNames: ['gateway', 'name', 'direction', 'device', 'gateway_id'],
+      help: '1 while the gateway runs, also when it is degraded; 0 while it starts, fails, drains or is skipped (see /ready for the reason). direction: I receives, O sends',
+      registers,
+    }),
+    quarantined: new Gauge({
+      name: 'gatepost_quarantined',
+      labelNames: ['gateway', 'name', 'gateway_id'],
+      help: 'Messages in quarantine: stored whole, waiting for an operator',
+      registers,
+    }),
+  };
+}
+
+/** Replaced by metrics of one direction each. */
+function windows(registers: Registry[]) {
+  const labelNames = ['gateway', 'name', 'direction'];
+  return {
+    windowUsed: new Gauge({
+      name: 'gatepost_window_used',
+      help: 'Deprecated, use gatepost_inbound_in_flight and gatepost_outbound_in_flight',
+      labelNames,
+      registers,
+    }),
+    windowSize: new Gauge({
+      name: 'gatepost_window_size',
+      help: deprecatedHelp('inbound_in_flight_limit'),
+      labelNames,
+      registers,
+    }),
+  };
+}
+
+function inboundGauges(registry: Registry) {
+  const registers = [registry];
+  const current = (name: string, help: string) =>
+    new Gauge({ name: `gatepost_${name}`, help, labelNames: ['gateway_id', 'gateway'], registers });
+  return {
+    inboundInFlight: current('inbound_in_flight', 'Messages handed to the server and not acknowledged'),
+    inboundLimit: current(
+      'inbound_in_flight_limit',
+      'How many may be in flight; a full window stops the gateway reading',
     ),
-    windowUsed: perDirection('window_used', 'Messages in flight now: handed over and not acknowledged, or being sent'),
-    windowSize: perDirection('window_size', 'How many may be in flight; a full window stops the gateway reading'),
-    parked: perGateway('parked', 'Arrivals waiting to be handed over again after a refusal or silence of the server'),
-    oldestInbound: perGateway(
-      'oldest_unacknowledged_seconds',
-      'Age of the oldest arrival the server has not acknowledged; 0 when there is none',
-    ),
-    outboundInFlight: perGateway('orders_in_flight', 'Send orders being worked on'),
-    oldestOutbound: perGateway(
-      'oldest_order_seconds',
-      'Age of the oldest unanswered send order; compare with gatepost_order_limit_seconds. 0 when there is none',
-    ),
-    open: perGateway(
-      'open_arrivals',
-      'Arrivals in the journal that the server has not acknowledged, quarantine not counted',
-    ),
-    quarantined: perGateway('quarantined', 'Messages in quarantine: kept whole, waiting for a person'),
-    unconfirmed: perGateway(
-      'unconfirmed',
-      'Messages the server has taken that are not yet confirmed to the mailbox or carrier',
-    ),
-    mismatch: perGateway(
-      'ledger_mismatch',
-      'Messages seen yesterday and today (UTC) that are neither delivered, waiting nor quarantined; anything but 0 is an alarm',
-    ),
+    backingOff: gaugeOf(registry, {
+      name: 'inbound_backing_off',
+      deprecated: 'parked',
+      help: 'Messages that wait to be handed over again after a rejection or timeout of the server',
+    }),
+    oldestInbound: gaugeOf(registry, {
+      name: 'inbound_oldest_unacknowledged_seconds',
+      deprecated: 'oldest_unacknowledged_seconds',
+      help: 'Age of the oldest message that the server has not acknowledged; 0 when there is none',
+    }),
+    pending: gaugeOf(registry, {
+      name: 'inbound_pending',
+      deprecated: 'open_arrivals',
+      help: 'Messages in the journal that the server has not acknowledged, quarantine not counted',
+    }),
+    unconfirmed: gaugeOf(registry, {
+      name: 'inbound_unconfirmed',
+      deprecated: 'unconfirmed',
+      help: 'Messages that the server acknowledged and that are not yet confirmed to the mailbox or carrier',
+    }),
+    mismatch: gaugeOf(registry, {
+      name: 'inbound_reconciliation_mismatch',
+      deprecated: 'ledger_mismatch',
+      help: 'Messages received yesterday and today (UTC) that are neither delivered, waiting nor quarantined; anything but 0 is an alarm',
+    }),
+  };
+}
+
+function outboundGauges(registry: Registry) {
+  return {
+    outboundInFlight: gaugeOf(registry, {
+      name: 'outbound_in_flight',
+      deprecated: 'orders_in_flight',
+      help: 'Send requests being worked on',
+    }),
+    oldestOutbound: gaugeOf(registry, {
+      name: 'outbound_oldest_age_seconds',
+      deprecated: 'oldest_order_seconds',
+      help: 'Age of the oldest unanswered send request; compare with gatepost_outbound_answer_deadline_seconds. 0 when there is none',
+    }),
   };
 }

@@ -1,39 +1,58 @@
-// Owns a gateway's session: opened, used until it breaks, closed, opened again with back-off, for as long as the gateway runs.
-// States: starting -> running -> (failing -> running)* -> draining -> stopped.
-import type { DeliveryReceipt, DriverState, GatewayContext } from '../../driver/contract.js';
-import type { Journal } from '../../journal/types/journal.js';
+// The session of one gateway: opened, used until it breaks, closed, opened again with back-off, as long as the gateway runs.
+//
+// starting -> running             the session is open
+// starting, running -> failing    it could not be opened, or broke; tried again after a pause
+// failing  -> running             it is open again
+// running <-> degraded            somebody reported a problem, or that the problem is over; the session goes on
+// any      -> draining            the gateway takes nothing new; a session that breaks is still opened again
+// draining -> stopped             final
+import type { GatewayContext } from '../../driver/contract.js';
 import type { Clock } from '../../kit/clock.js';
 import { deadline, raceSignal } from '../../kit/deadline.js';
+import { type Deferred, deferred } from '../../kit/deferred.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
 import type { GatewayView } from '../../model/gateway-view.js';
 import type { GatewayConfig } from './config.js';
+import { type DriverHooks, driverContext } from './driver-context.js';
 import type { GatewayDeps } from './gateway.js';
+import { nameOf } from './slots.js';
 
-/** One bad minute of a mailbox is nothing; a refused password must not hammer it. */
+/** One bad minute of a mailbox is nothing; a rejected password must not lock the account. */
 const REOPEN = { first: 1_000, longest: 60_000 };
-/** A session counts as healthy again, and its back-off starts afresh, only after it has survived this long, ms. */
+/** A session that lasted this long, ms, was healthy: the back-off starts afresh after it. */
 const SURVIVED_MS = 30_000;
+/** A counterparty that pushes is not kept waiting longer for a session, ms; it is told to come again. */
+const PUSH_PATIENCE_MS = 5_000;
 
-type SupervisorView = Pick<GatewayView, 'id' | 'direction' | 'displayName' | 'device' | 'state' | 'problem' | 'since'>;
+export type SupervisorView = Pick<
+  GatewayView,
+  'id' | 'direction' | 'displayName' | 'device' | 'state' | 'problem' | 'since'
+>;
+
+type State = Exclude<GatewayView['state'], 'skipped'>;
+
+/** Draining is left only for stopped, and stopped for nothing. */
+const NEXT: Readonly<Record<State, readonly State[]>> = {
+  starting: ['running', 'failing', 'draining', 'stopped'],
+  running: ['degraded', 'failing', 'draining', 'stopped'],
+  degraded: ['running', 'degraded', 'failing', 'draining', 'stopped'],
+  failing: ['running', 'failing', 'draining', 'stopped'],
+  draining: ['stopped'],
+  stopped: [],
+};
 
 export interface SessionSupervisor {
   view(): SupervisorView;
   /** The open session; waits for it while it is being (re)opened. Rejects when `signal` aborts. */
   session(signal: AbortSignal): Promise<unknown>;
+  /** What an operator should look at though the gateway runs; null when it is over. Forgotten when the session breaks. */
+  report(problem: string | null): void;
   draining(): void;
   /** Resolves when the loop has ended (after its signal aborted). The last session is still open then. */
   idle(): Promise<void>;
   /** Closes the session. */
   close(): Promise<void>;
-}
-
-/** What the line wants to hear of its driver. */
-export interface Hooks {
-  /** The counterparty renumbered, and the journal has the new keys. */
-  rekeyed?(changes: readonly { from: string; to: string }[]): void;
-  /** News of sent messages, to be put into the journal; straight into it when absent. */
-  reportReceipts?(receipts: readonly DeliveryReceipt[]): Promise<void>;
 }
 
 /** `use` runs on the open session; when it returns or throws while `signal` is not aborted, the session counts as broken. */
@@ -42,132 +61,159 @@ export function superviseSession(
   deps: GatewayDeps,
   signal: AbortSignal,
   use: (session: unknown, signal: AbortSignal) => Promise<void>,
-  hooks: Hooks = {},
+  hooks: DriverHooks = {},
 ): SessionSupervisor {
-  const { driver, info } = config;
-  const { clock, log } = deps;
-  const context = contextOf(config, deps, hooks);
-  let state: GatewayView['state'] = 'starting';
-  let problem: string | null = null;
-  let since = clock.now();
-  let current: { session: unknown } | undefined;
-  let waiters: { resolve: (session: unknown) => void; reject: (reason: unknown) => void }[] = [];
+  const supervisor = new Supervisor(config, deps, signal, use);
+  supervisor.start(hooks);
+  return supervisor;
+}
 
-  const become = (next: GatewayView['state'], why: string | null) => {
-    if (state === next && problem === why) return;
-    const line = { from: state, to: next, ...(why ? { problem: why } : {}) };
-    if (next === 'failing') log.error(line, 'gateway is failing');
-    else log.info(line, `gateway is ${next}`);
-    [state, problem, since] = [next, why, clock.now()];
-  };
+class Supervisor implements SessionSupervisor {
+  readonly #config: GatewayConfig;
+  readonly #deps: GatewayDeps;
+  readonly #signal: AbortSignal;
+  readonly #use: (session: unknown, signal: AbortSignal) => Promise<void>;
+  readonly #waiting = new Set<Deferred<unknown>>();
+  #state: State = 'starting';
+  #problem: string | null = null;
+  #since: number;
+  #open: { session: unknown } | undefined;
+  #loop = Promise.resolve();
 
-  const closeCurrent = async () => {
-    const open = current;
-    current = undefined;
-    if (open)
-      await driver
-        .close(open.session)
-        .catch((error) => log.warn({ error: messageOf(error) }, 'the session did not close cleanly'));
-  };
-
-  /** Stopping does not wait for a counterparty that is slow to answer; a session that comes too late is closed. */
-  async function opened(opening: Promise<unknown>): Promise<unknown> {
-    try {
-      return await raceSignal(opening, signal, 'opening');
-    } catch (error) {
-      if (signal.aborted) void opening.then((late) => driver.close(late)).catch(() => undefined);
-      throw error;
-    }
+  constructor(
+    config: GatewayConfig,
+    deps: GatewayDeps,
+    signal: AbortSignal,
+    use: (session: unknown, signal: AbortSignal) => Promise<void>,
+  ) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#signal = signal;
+    this.#use = use;
+    this.#since = deps.clock.now();
   }
 
-  async function oneSession(): Promise<void> {
-    const session = await opened(driver.open(context));
-    const start = clock.monotonic();
-    current = { session };
-    become('running', null);
-    for (const waiter of waiters.splice(0)) waiter.resolve(session);
-    try {
-      await use(session, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      await closeCurrent();
-      throw new BrokenSession(error, clock.monotonic() - start);
-    }
-    if (signal.aborted) return;
-    await closeCurrent();
-    throw new BrokenSession(new Error('the session ended by itself'), clock.monotonic() - start);
+  start(hooks: DriverHooks): void {
+    const context = driverContext(this.#config, this.#deps, hooks);
+    this.#loop = this.#run(() => this.#oneSession(context)).finally(() => {
+      for (const waiter of this.#waiting) waiter.reject(new Error('the gateway has stopped'));
+    });
   }
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
+  view(): SupervisorView {
+    const { info, driver } = this.#config;
+    return {
+      id: info.Id,
+      direction: info.Direction,
+      displayName: nameOf(info),
+      device: driver.device,
+      state: this.#state,
+      problem: this.#problem,
+      since: this.#since,
+    };
+  }
+
+  session(signal: AbortSignal): Promise<unknown> {
+    if (this.#open) return Promise.resolve(this.#open.session);
+    if (this.#signal.aborted) return Promise.reject(this.#signal.reason);
+    const waiter = deferred<unknown>();
+    this.#waiting.add(waiter);
+    return raceSignal(waiter.promise, signal, 'opening the session').finally(() => this.#waiting.delete(waiter));
+  }
+
+  report(problem: string | null): void {
+    if (this.#state !== 'running' && this.#state !== 'degraded') return;
+    this.#become(problem === null ? 'running' : 'degraded', problem && this.#deps.redactor.redact(problem));
+  }
+
+  draining(): void {
+    this.#become('draining', null);
+  }
+
+  idle(): Promise<void> {
+    return this.#loop;
+  }
+
+  async close(): Promise<void> {
+    await this.#loop;
+    await this.#closeOpen();
+    this.#become('stopped', null);
+  }
+
+  #become(next: State, problem: string | null): void {
+    if (!NEXT[this.#state].includes(next) || (this.#state === next && this.#problem === problem)) return;
+    const fields = { from: this.#state, to: next, ...(problem !== null && { reason: problem }) };
+    const { log } = this.#deps;
+    if (next === 'failing') log.error(fields, 'gateway is failing');
+    else if (next === 'degraded') log.warn(fields, 'gateway is degraded');
+    else log.info(fields, `gateway is ${next}`);
+    [this.#state, this.#problem, this.#since] = [next, problem, this.#deps.clock.now()];
+  }
+
+  async #run(oneSession: () => Promise<void>): Promise<void> {
+    const { clock, random } = this.#deps;
+    const failed = (error: unknown) => this.#failed(error);
+    while (!this.#signal.aborted) {
       // Each series of failures has its own back-off: a session that survived a while starts a new series.
       await retry(oneSession, {
         clock,
-        random: deps.random,
-        signal,
+        random,
+        signal: this.#signal,
         backoff: REOPEN,
         worthIt: (error) => !(error instanceof BrokenSession && error.lastedMs >= SURVIVED_MS),
         onFailure: failed,
       }).catch((error) => {
-        if (!signal.aborted) failed(error);
+        if (!this.#signal.aborted) failed(error);
       });
     }
   }
 
-  function failed(error: unknown): void {
-    deps.metrics.sessionFailed(info.Id);
-    become('failing', deps.redactor.redact(wordsOf(error)));
+  async #oneSession(context: GatewayContext<unknown>): Promise<void> {
+    const session = await this.#opened(this.#config.driver.open(context));
+    const start = this.#deps.clock.monotonic();
+    this.#open = { session };
+    this.#become('running', null);
+    for (const waiter of this.#waiting) waiter.resolve(session);
+    const failure = await this.#use(session, this.#signal).then(
+      () => new Error('the session ended by itself'),
+      (error: unknown) => error,
+    );
+    if (this.#signal.aborted) return;
+    await this.#closeOpen();
+    throw new BrokenSession(failure, this.#deps.clock.monotonic() - start);
   }
 
-  const loop = run().finally(() => {
-    for (const waiter of waiters.splice(0)) waiter.reject(signal.reason);
-    waiters = [];
-  });
+  /** Stopping does not wait for a counterparty that is slow to answer; a session that comes too late is closed. */
+  async #opened(opening: Promise<unknown>): Promise<unknown> {
+    const { driver } = this.#config;
+    try {
+      return await raceSignal(opening, this.#signal, 'opening the session');
+    } catch (error) {
+      if (this.#signal.aborted) void opening.then((late) => driver.close(late)).catch(() => undefined);
+      throw error;
+    }
+  }
 
-  return {
-    view: () => ({
-      id: info.Id,
-      direction: info.Direction,
-      displayName: info.DisplayName ?? info.Id,
-      device: driver.device,
-      state,
-      problem,
-      since,
-    }),
-    session(asker) {
-      if (current) return Promise.resolve(current.session);
-      if (asker.aborted || signal.aborted) return Promise.reject(asker.reason ?? signal.reason);
-      return new Promise((resolve, reject) => {
-        const waiter = { resolve, reject };
-        waiters.push(waiter);
-        asker.addEventListener(
-          'abort',
-          () => {
-            waiters = waiters.filter((other) => other !== waiter);
-            reject(asker.reason);
-          },
-          { once: true },
-        );
-      });
-    },
-    draining: () => become('draining', null),
-    idle: () => loop,
-    async close() {
-      await loop;
-      await closeCurrent();
-      become('stopped', null);
-    },
-  };
+  async #closeOpen(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    if (!open) return;
+    await this.#config.driver
+      .close(open.session)
+      .catch((error) => this.#deps.log.warn({ err: messageOf(error) }, 'session did not close cleanly'));
+  }
+
+  #failed(error: unknown): void {
+    this.#deps.metrics.sessionFailed(this.#config.info.Id);
+    this.#become('failing', this.#deps.redactor.redact(sentenceOf(error)));
+  }
 }
 
-/** Who pushes will not wait for a gateway that cannot be opened; it is told to come again. */
-const PUSH_PATIENCE_MS = 5_000;
-
-/** The session for a request that waits on the line. */
-export async function sessionFor(keeper: SessionSupervisor, clock: Clock, signal: AbortSignal): Promise<unknown> {
+/** The session for a request whose counterparty waits for the reply. */
+export async function sessionFor(supervisor: SessionSupervisor, clock: Clock, signal: AbortSignal): Promise<unknown> {
   const due = deadline(clock, PUSH_PATIENCE_MS, signal);
   try {
-    return await keeper.session(due.signal);
+    return await supervisor.session(due.signal);
   } finally {
     due.dispose();
   }
@@ -176,53 +222,12 @@ export async function sessionFor(keeper: SessionSupervisor, clock: Clock, signal
 class BrokenSession extends Error {
   readonly lastedMs: number;
   constructor(cause: unknown, lastedMs: number) {
-    super(wordsOf(cause), { cause });
+    super(sentenceOf(cause), { cause });
     this.lastedMs = lastedMs;
   }
 }
 
-function wordsOf(error: unknown): string {
+function sentenceOf(error: unknown): string {
   const advice = error instanceof GatepostError && error.advice ? ` (${error.advice})` : '';
   return messageOf(error) + advice;
-}
-
-export function contextOf(
-  { driver, info, settings }: GatewayConfig,
-  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared'>,
-  { rekeyed, reportReceipts }: Hooks = {},
-): GatewayContext<unknown> {
-  return {
-    gateway: { id: info.Id, displayName: info.DisplayName ?? info.Id, direction: info.Direction },
-    settings,
-    clock: deps.clock,
-    random: deps.random,
-    log: deps.log,
-    driverState: driverStateOf(deps.journal, info.Id, info.Direction, rekeyed),
-    shared: deps.shared(driver.device),
-    dataDir: deps.dataDir,
-    webhookUrl: deps.webhookUrl(info.Id),
-    reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),
-    inputRejected: (reason) => deps.metrics.inputRejected(info.Id, reason),
-  };
-}
-
-function driverStateOf(journal: Journal, id: string, direction: 'I' | 'O', renamed: Hooks['rekeyed']): DriverState {
-  return {
-    async statesOf(keys) {
-      const records = await journal.recordsOf(id, keys);
-      return new Map([...records].map(([key, record]) => [key, record.state]));
-    },
-    skip: (entries) => journal.skip(id, entries),
-    byFingerprint: (fingerprints) => journal.byFingerprint(id, fingerprints),
-    async rekey(changes) {
-      await journal.rekey(id, changes);
-      renamed?.(changes);
-    },
-    getCheckpoint: (name) => journal.getCheckpoint(id, direction, name),
-    putCheckpoint: (name, value) => journal.putCheckpoint(id, direction, name, value),
-    putRecords: (collection, records) => journal.putRecords(id, collection, records),
-    listRecords: (collection, prefix, limit) => journal.listRecords(id, collection, prefix, limit),
-    deleteRecords: (collection, keys) => journal.deleteRecords(id, collection, keys),
-    isSentId: async (sentId) => (await journal.delivery(id, sentId)) !== null,
-  };
 }
