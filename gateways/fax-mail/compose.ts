@@ -1,5 +1,5 @@
-// Owns sending: one mail per fax, to the provider's address for the number, the document attached. Point of no return: that
-// of the relay (the mail server's final dot); the provider's part comes after it and is told later, by mail, if at all.
+// One mail per fax, to the provider's address for the number, with the document attached. Point of no return: that of the relay
+// (the final dot of SMTP). The provider may report the result of the fax later, by mail.
 import { createHash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { ComposedFax, ComposedMail, Outcome, Sender } from '../../src/driver/contract.js';
@@ -7,10 +7,10 @@ import { addressFor, writeNumber } from './address.js';
 import type { Outgoing } from './settings.js';
 import { tokenOf } from './token.js';
 
-export interface Letter {
+export interface MailOptions {
   readonly gatewayId: string;
   readonly outgoing: Outgoing;
-  /** As the relay's settings say it. */
+  /** From the settings of the relay. */
   readonly sender: Sender;
   /** For the Date header, ms since the epoch. */
   readonly now: number;
@@ -18,12 +18,12 @@ export interface Letter {
 
 export type Composed = { ok: true; mail: ComposedMail; token: string; notes: string } | { ok: false; problem: string };
 
-/** The journal's ids have at most 80 characters; a longer domain is replaced. */
-const LONGEST_DOMAIN = 40;
+/** Ids in the journal have at most 80 characters; a longer domain is replaced. */
+const MAX_DOMAIN = 40;
 /** RFC 5322 2.1.1, with room for what encoding adds. */
-const LONGEST_SUBJECT = 300;
+const MAX_SUBJECT = 300;
 
-export async function compose(fax: ComposedFax, { gatewayId, outgoing, sender, now }: Letter): Promise<Composed> {
+export async function compose(fax: ComposedFax, { gatewayId, outgoing, sender, now }: MailOptions): Promise<Composed> {
   const { address: from } = sender;
   if (!from) return { ok: false, problem: 'Relay.From is missing: the provider knows its customers by their address' };
   const number = writeNumber(fax.to, outgoing.numberFormat);
@@ -36,11 +36,11 @@ export async function compose(fax: ComposedFax, { gatewayId, outgoing, sender, n
   const composer = new MailComposer({
     from: { name: sender.name ?? '', address: from },
     to: { name: '', address: to },
-    // The agent's words go into the subject only: some providers take commands in the text.
-    subject: subjectOf(outgoing.subject, put, harmless(fax.subject)),
+    // The agent's words go into the subject only: some providers execute commands in the text.
+    subject: subjectOf(outgoing.subject, put, withoutPlaceholders(fax.subject)),
     messageId,
     date: new Date(now),
-    // Never empty: without a text the document would be the whole mail and no attachment.
+    // Never empty: without a text the document would be the body of the mail instead of an attachment.
     text: put(outgoing.body) || '\n',
     attachments: [document],
     baseBoundary: createHash('sha256').update(`${token}\n${outgoing.body}`).digest('hex').slice(0, 24),
@@ -53,32 +53,32 @@ export async function compose(fax: ComposedFax, { gatewayId, outgoing, sender, n
 
 const domainOf = (address: string) => {
   const domain = address.slice(address.lastIndexOf('@') + 1);
-  return /^[A-Za-z0-9.-]+$/.test(domain) && domain.length <= LONGEST_DOMAIN ? domain : 'fax-mail.invalid';
+  return /^[A-Za-z0-9.-]+$/.test(domain) && domain.length <= MAX_DOMAIN ? domain : 'fax-mail.invalid';
 };
 
 const wordsOf = ({ station, password }: Outgoing) => ({ station: station ?? '', password: password ?? '' });
-/** One line, with nothing that could be taken for a placeholder. */
-const harmless = (text: string) =>
+/** One line without placeholders. */
+const withoutPlaceholders = (text: string) =>
   text
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .replace(/[{}]/g, '')
     .trim();
 
-/** Where it gets too long, the agent's words are cut: number and reference are for the provider, and for finding its result. */
+/** Cuts the agent's words only: the provider needs the number, and its result is found by the reference. */
 function subjectOf(template: string, put: (template: string) => string, words: string): string {
-  const room = Math.max(0, LONGEST_SUBJECT - put(template.replaceAll('{subject}', '')).length);
+  const room = Math.max(0, MAX_SUBJECT - put(template.replaceAll('{subject}', '')).length);
   const cut = words.slice(0, room).replace(/[\uD800-\uDBFF]$/, '');
   return put(template.replaceAll('{subject}', () => cut));
 }
 
-/** Other words in braces stay: they are for the provider. */
+/** Unknown words in braces stay: they are for the provider. */
 function fillIn(values: Readonly<Record<string, string>>): (template: string) => string {
   return (template) => template.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }
 
 function documentOf({ pdf, tiff }: ComposedFax, { document }: Outgoing) {
   if (document === 'Tiff' && tiff) return { document: attachment('fax.tif', 'image/tiff', tiff), notes: '' };
-  const notes = document === 'Tiff' ? '; sent as PDF, for this machine could not make the TIFF' : '';
+  const notes = document === 'Tiff' ? '; sent as PDF, because this machine cannot make the TIFF' : '';
   return { document: attachment('fax.pdf', 'application/pdf', pdf), notes };
 }
 
@@ -88,8 +88,8 @@ const attachment = (filename: string, contentType: string, bytes: Uint8Array) =>
   content: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
 });
 
-/** What became of the mail, said of the fax. */
-export function judge(
+/** The outcome of the mail, as an outcome of the fax. */
+export function outcomeOf(
   outcome: Outcome,
   composed: Extract<Composed, { ok: true }>,
   answerWhen: 'Accepted' | 'Done',
@@ -104,19 +104,19 @@ export function judge(
     case 'partial':
       return {
         kind: 'unknown',
-        detail: 'the mail server took the mail for some recipients, though there was one',
+        detail: 'the mail server accepted the mail for some recipients, though it has only one',
         ids: [token],
       };
     case 'sent': {
-      const words = `accepted for transmission by the provider${notes}: ${outcome.detail ?? mail.recipients.join(', ')}`;
+      const detail = `accepted for transmission by the provider${notes}: ${outcome.detail ?? mail.recipients.join(', ')}`;
       if (answerWhen === 'Done')
-        return { kind: 'unknown', detail: `the call is still to come; ${words}`, ids: [token] };
+        return { kind: 'unknown', detail: `the call is still to come; ${detail}`, ids: [token] };
       return {
         kind: 'sent',
         deliverySystemId: mail.messageId.slice(1, -1),
         state: 'accepted',
         ids: [token],
-        detail: words,
+        detail,
       };
     }
   }

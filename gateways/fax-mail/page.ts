@@ -1,11 +1,10 @@
-// Owns the page that stands for a mail without a fax in it, so that a person sees what the provider wrote.
 import type { OpenedMail } from './open-mail.js';
 
 /** Characters of the mail that are printed: about two pages. */
-const LONGEST = 6_000;
+const MAX_TEXT = 6_000;
 const MARGIN = 56;
 
-/** A PDF with the words of the mail. Characters beyond Latin-1 are shown as "?": the fonts of every PDF reader end there. */
+/** A PDF with the text of a mail that holds no fax. Characters outside Latin-1 become "?": the standard fonts of PDF lack them. */
 export async function pageOf({ from, subject, lines }: OpenedMail, receivedAt: number): Promise<Uint8Array> {
   const { default: PDFDocument } = await import('pdfkit');
   const document = new PDFDocument({ size: 'A4', margin: MARGIN, info: { CreationDate: new Date(receivedAt) } });
@@ -17,7 +16,7 @@ export async function pageOf({ from, subject, lines }: OpenedMail, receivedAt: n
     .text(printable(subject) || 'A mail without a fax')
     .moveDown(0.5);
   document.fontSize(9).text(printable(from)).moveDown();
-  document.fontSize(11).text(printable(lines.join('\n')).slice(0, LONGEST));
+  document.fontSize(11).text(printable(lines.join('\n')).slice(0, MAX_TEXT));
   document.end();
   await whole;
   return Buffer.concat(chunks);

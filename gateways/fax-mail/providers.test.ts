@@ -5,7 +5,7 @@ import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { drivers } from '../index.js';
 import { templateProblem } from './address.js';
 import { faxMail } from './driver.js';
-import { tell } from './extract.js';
+import { extract } from './extract.js';
 import { openMail } from './open-mail.js';
 import { type ProviderName, providers, type Rules } from './providers.js';
 import { parseTemplate } from './template.js';
@@ -14,7 +14,7 @@ async function told(provider: ProviderName, subject: string, text: string, html 
   const rules = providers[provider].rules;
   const raw = providerMail({ subject, ...(html ? { html: text } : { text }) });
   const mail = await openMail({ kind: 'mail', raw, receivedAt: 0 });
-  return tell(mail, rules ? [rules] : []);
+  return extract(mail, rules ? [rules] : []);
 }
 
 describe('eFax', () => {

@@ -1,5 +1,4 @@
-// What becomes of the provider's mails: documents by what they are, several in one, none at all, results of sent faxes,
-// and mails that mean harm.
+// What the driver makes of the provider's mails: faxes, several in one mail, none, results of sent faxes, and hostile mails.
 import { describe, expect, it } from 'vitest';
 import type { DeliveryReceipt, Driver, FaxDocument, InboundMessage, RawMail } from '../../src/driver/contract.js';
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
@@ -14,14 +13,23 @@ const PDF = Buffer.from('%PDF-1.4 pages of a fax');
 const file = (name: string, bytes: Uint8Array, type = 'application/octet-stream') => ({ name, type, bytes });
 const GATEWAY = '11111111-2222-4333-8444-555555555555';
 
-/** A mailbox that holds these mails and then ends. What happened to each is in `events`. */
-function boxOf(mails: readonly (Buffer | RawMail)[], events: string[]): Driver {
+/** A mailbox that offers these mails and then ends. `fails` makes the first event of that name fail. */
+function boxOf(
+  mails: readonly (Buffer | RawMail)[],
+  events: string[],
+  fails: (event: string) => boolean = () => false,
+): Driver {
   async function* receive(): AsyncGenerator<InboundMessage> {
     for (const [at, mail] of mails.entries()) {
       const content = Buffer.isBuffer(mail) ? { kind: 'mail' as const, raw: mail, receivedAt: 1_000 } : mail;
-      const say = (word: string) => async () => void events.push(`${word} ${at}`);
-      const verdicts = { confirm: say('confirm'), reject: say('reject') };
-      yield { key: `box;UID=${at}`, fingerprint: `f${at}`, content, bytes: content.raw.byteLength, ...verdicts };
+      const note = (word: string) => async () => {
+        const event = `${word} ${at}`;
+        const first = !events.includes(event);
+        events.push(event);
+        if (first && fails(event)) throw new Error('the mailbox is away');
+      };
+      const endings = { confirm: note('confirm'), reject: note('reject') };
+      yield { key: `box;UID=${at}`, fingerprint: `f${at}`, content, bytes: content.raw.byteLength, ...endings };
     }
   }
   return {
@@ -37,7 +45,7 @@ function boxOf(mails: readonly (Buffer | RawMail)[], events: string[]): Driver {
 }
 
 interface Run {
-  readonly inboundMessages: AsyncIterator<InboundMessage<FaxDocument>>;
+  readonly messages: AsyncIterator<InboundMessage<FaxDocument>>;
   readonly events: readonly string[];
   readonly receipts: readonly DeliveryReceipt[];
   readonly stop: AbortController;
@@ -47,22 +55,23 @@ async function run(
   mails: readonly (Buffer | RawMail)[],
   written: object = {},
   driverState = createDriverState(),
+  fails?: (event: string) => boolean,
 ): Promise<Run> {
   const events: string[] = [];
   const receipts: DeliveryReceipt[] = [];
-  const driver = faxMail({ mailbox: boxOf(mails, events) });
+  const driver = faxMail({ mailbox: boxOf(mails, events, fails) });
   const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...written }, { driverState, receipts });
   const stop = new AbortController();
   const receiving = driver.receive?.(await driver.open(context), stop.signal);
-  if (!receiving) throw new Error('it does not receive');
-  return { inboundMessages: receiving[Symbol.asyncIterator](), events, receipts, stop };
+  if (!receiving) throw new Error('the driver does not receive');
+  return { messages: receiving[Symbol.asyncIterator](), events, receipts, stop };
 }
 
-/** All that come, each confirmed at once. */
+/** All faxes, each confirmed at once. */
 async function all(mails: readonly (Buffer | RawMail)[], written: object = {}, driverState?: TestDriverState) {
-  const { inboundMessages, events, receipts } = await run(mails, written, driverState);
+  const { messages, events, receipts } = await run(mails, written, driverState);
   const came: InboundMessage<FaxDocument>[] = [];
-  for (let next = await inboundMessages.next(); !next.done; next = await inboundMessages.next()) {
+  for (let next = await messages.next(); !next.done; next = await messages.next()) {
     came.push(next.value);
     await next.value.confirm();
   }
@@ -77,19 +86,19 @@ async function one(mail: ProviderMail, written: object = {}): Promise<FaxDocumen
 }
 
 describe('the document', () => {
-  it('is known by its first bytes, whatever its name and type say', async () => {
+  it('is recognized by its first bytes, whatever its name and type', async () => {
     const logo = file('fax.pdf', Buffer.from('\x89PNG a logo'), 'application/pdf');
     const fax = await one({ subject: 'Fax', files: [logo, file('logo.gif', TIFF, 'image/gif')] });
     expect(Buffer.from(fax.raw)).toEqual(TIFF);
     expect(fax.notes.join(' ')).toContain('"fax.pdf", which is no fax');
   });
 
-  it('is the TIFF when the same fax is there as PDF, too', async () => {
+  it('is the TIFF when the mail holds the same fax as PDF, too', async () => {
     const fax = await one({ subject: 'Fax', files: [file('F7.PDF', PDF), file('f7.tif', TIFF)] });
     expect(Buffer.from(fax.raw)).toEqual(TIFF);
   });
 
-  it('comes with what the rules find, own ones before those of the provider', async () => {
+  it('has the values that the rules extract, configured rules before those of the provider', async () => {
     const subject = 'eFax message from "ACME" - 2 page(s), Caller-ID: 1-555-701-0200';
     const Rules = { Headers: { 'X-Number': '{from}', 'X-Fax-Id': '{id}' }, Text: ['Expected: {expected}'] };
     const headers = { 'X-Number': '+1 555 999 0000', 'x-fax-id': 'job-7' };
@@ -105,7 +114,7 @@ describe('the document', () => {
     });
   });
 
-  it('says nothing of its caller when the mail is not from one of the Senders', async () => {
+  it('has no caller when the mail is not from one of the Senders', async () => {
     const mail = { subject: 'Fax von 03012345', files: [file('a.pdf', PDF)] };
     const settings = { Provider: 'FritzBox', Senders: ['@box.example', 'fax@provider.example'] };
     expect(await one(mail, settings)).toMatchObject({ from: '03012345' });
@@ -125,54 +134,92 @@ describe('several faxes in one mail', () => {
       file('3.pdf', Buffer.from('%PDF-1.4 third')),
     ],
   });
-  const keys = ['box;UID=0;FAX=1', 'box;UID=0;FAX=2', 'box;UID=0'];
+  const keys = ['box;UID=0;FAX=1', 'box;UID=0;FAX=2', 'box;UID=0;FAX=3'];
+  const next = async ({ messages }: Run) => {
+    const { value }: { value: InboundMessage<FaxDocument> } = await messages.next();
+    return value;
+  };
 
-  it('become a message each, in their order, and the mail counts as taken with the last one', async () => {
-    const { inboundMessages, events } = await run([mail]);
-    const took = [await inboundMessages.next(), await inboundMessages.next()];
-    const last = inboundMessages.next();
-    await took[0]?.value.confirm();
-    expect(events).toEqual([]);
-    let came = false;
-    void last.then(() => (came = true));
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(came).toBe(false);
-    await took[1]?.value.refuse('quarantine');
-    took.push(await last);
-    expect(took.map(({ value }) => value.key)).toEqual(keys);
-    expect(took.map(({ value }) => Buffer.from(value.content.raw).toString())).toEqual([
+  it('become a message each, in their order, and the last confirmation confirms the mail', async () => {
+    const driverState = createDriverState();
+    const running = await run([mail], {}, driverState);
+    const faxes = [await next(running), await next(running), await next(running)];
+    expect(faxes.map(({ key }) => key)).toEqual(keys);
+    expect(faxes.map(({ content }) => Buffer.from(content?.raw ?? []).toString())).toEqual([
       PDF.toString(),
       '%PDF-1.4 second',
       '%PDF-1.4 third',
     ]);
-    expect(events).toEqual([]);
-    await took[2]?.value.confirm();
-    expect(events).toEqual(['confirm 0']);
+    await faxes[2]?.confirm();
+    await faxes[0]?.confirm();
+    expect(running.events).toEqual([]);
+    await faxes[1]?.confirm();
+    expect(running.events).toEqual(['confirm 0']);
+    expect(driverState.state('box;UID=0')).toBe('skipped');
   });
 
-  it('are finished after a crash where it came, and none comes twice', async () => {
+  it('do not block the mails behind', async () => {
+    const behind = providerMail({ subject: 'Fax', files: [file('4.pdf', Buffer.from('%PDF-1.4 fourth'))] });
+    const running = await run([mail, behind]);
+    for (const key of keys) expect((await next(running)).key).toBe(key);
+    expect((await next(running)).key).toBe('box;UID=1');
+    expect(running.events).toEqual([]);
+  });
+
+  it('reject the mail when one of them is in quarantine, and the mailbox may offer the mail again', async () => {
+    const driverState = createDriverState();
+    const running = await run([mail], {}, driverState);
+    const faxes = [await next(running), await next(running), await next(running)];
+    await faxes[1]?.reject('the server rejects the message');
+    await faxes[0]?.confirm();
+    await faxes[2]?.confirm();
+    expect(running.events).toEqual(['reject 0']);
+    expect(driverState.state('box;UID=0')).toBeUndefined();
+  });
+
+  it('confirm the mail again when its confirmation failed', async () => {
+    const running = await run([mail], {}, createDriverState(), (event) => event === 'confirm 0');
+    const faxes = [await next(running), await next(running), await next(running)];
+    await faxes[0]?.confirm();
+    await faxes[1]?.confirm();
+    await expect(faxes[2]?.confirm()).rejects.toThrow('the mailbox is away');
+    await faxes[2]?.confirm();
+    expect(running.events).toEqual(['confirm 0', 'confirm 0']);
+  });
+
+  it('are finished after a crash, and none comes twice', async () => {
     const driverState = createDriverState();
     driverState.set('box;UID=0;FAX=1', 'confirmed');
     driverState.set('box;UID=0;FAX=2', 'acknowledged');
-    const { came } = await all([mail], {}, driverState);
+    const { came, events } = await all([mail], {}, driverState);
     expect(came.map(({ key, content }) => [key, content === null])).toEqual([
       ['box;UID=0;FAX=2', true],
-      ['box;UID=0', false],
+      ['box;UID=0;FAX=3', false],
     ]);
+    expect(events).toEqual(['confirm 0']);
   });
 
-  it('hold nothing up once the gateway is stopped', async () => {
-    const { inboundMessages, stop } = await run([mail]);
-    await inboundMessages.next();
-    await inboundMessages.next();
-    const waiting = inboundMessages.next();
-    stop.abort(new Error('stopped'));
-    expect(await waiting).toMatchObject({ done: true });
+  it('confirm the mail when a crash came between the last fax and the mail', async () => {
+    const driverState = createDriverState();
+    for (const key of keys) driverState.set(key, 'confirmed');
+    const { came, events } = await all([mail], {}, driverState);
+    expect(came).toEqual([]);
+    expect(events).toEqual(['confirm 0']);
+    expect(driverState.state('box;UID=0')).toBe('skipped');
+  });
+
+  it('a fax that the previous version opened under the key of the mail keeps that key', async () => {
+    const driverState = createDriverState();
+    driverState.set('box;UID=0;FAX=1', 'confirmed');
+    driverState.set('box;UID=0;FAX=2', 'confirmed');
+    driverState.set('box;UID=0', 'pending');
+    const { came } = await all([mail], {}, driverState);
+    expect(came.map(({ key }) => key)).toEqual(['box;UID=0']);
   });
 });
 
 describe('a mail without a fax', () => {
-  it('is shown as a page, with what the rules find', async () => {
+  it('becomes a page with its text and the values that the rules extract', async () => {
     const mail = { subject: 'New Fax Message from (469) 555-0101 on Sunday', text: 'Pages: 5\nPlease log in.' };
     const fax = await one(mail, { Provider: 'RingCentral' });
     expect(Buffer.from(fax.raw).subarray(0, 5).toString()).toBe('%PDF-');
@@ -180,7 +227,7 @@ describe('a mail without a fax', () => {
     expect(fax.notes[0]).toContain('held no fax');
   });
 
-  it('is one, too, when only its beginning was fetched', async () => {
+  it('is also a mail of which only the beginning was fetched', async () => {
     const raw = providerMail({ subject: 'Fax von 03012345', files: [file('a.pdf', PDF)] });
     const cut = { size: 99_000_000, reason: 'The mail is over the limit; the whole stays in the mailbox.' };
     const { faxes } = await all([{ kind: 'mail', raw, receivedAt: 1, cut }], { Provider: 'FritzBox' });
@@ -197,7 +244,7 @@ describe('a mail without a fax', () => {
     ],
     ['unclosed tags', providerMail({ subject: 'x', html: '<b'.repeat(300_000) })],
     ['nested styles', providerMail({ subject: 'x', html: '<style>'.repeat(100_000) })],
-  ])('is one, too, when it is %s', async (_, raw) => {
+  ])('is also a mail that is %s', async (_, raw) => {
     const { faxes, events } = await all([raw]);
     expect(faxes).toHaveLength(1);
     expect(
@@ -210,7 +257,7 @@ describe('a mail without a fax', () => {
 });
 
 describe('a mail about a fax that was sent', () => {
-  const token = tokenOf(GATEWAY, 'order-1');
+  const token = tokenOf(GATEWAY, 'message-1');
   const settings = { Results: { Delivered: ['sent successfully'], Failed: ['not sent successfully', 'gave up'] } };
   const about = (subject: string, text: string) =>
     providerMail({
@@ -220,7 +267,7 @@ describe('a mail about a fax that was sent', () => {
       files: [file('copy.pdf', PDF)],
     });
 
-  it('is news of its order and no fax, even with a copy of the pages', async () => {
+  it('becomes a receipt and no fax, even with a copy of the pages', async () => {
     const driverState = createDriverState();
     const { faxes, receipts, events } = await all(
       [about('Fax result', 'Your fax was sent successfully.')],
@@ -231,11 +278,11 @@ describe('a mail about a fax that was sent', () => {
     expect(receipts).toEqual([
       { id: token, state: 'delivered', at: 1_000, detail: 'Fax result; Your fax was sent successfully.' },
     ]);
-    expect(driverState.state('box;UID=0')).toBe('ignored');
+    expect(driverState.state('box;UID=0')).toBe('skipped');
     expect(events).toEqual(['confirm 0']);
   });
 
-  it('tells a failure, also where that holds the words of success', async () => {
+  it('reports a failure, also where its text contains the words of success', async () => {
     const { receipts } = await all([about('Result', 'Your fax was not sent successfully: busy')], settings);
     expect(receipts).toMatchObject([{ state: 'undelivered', detail: expect.stringContaining('busy') }]);
   });
@@ -254,7 +301,7 @@ describe('a mail about a fax that was sent', () => {
       ].join('\r\n'),
     );
 
-  it("is a failure when it is a mail server's report that our mail came back", async () => {
+  it("is a failure when it is a mail server's failure report", async () => {
     const { receipts, faxes } = await all([report('failed')]);
     expect(receipts).toMatchObject([
       { id: token, state: 'undelivered', detail: expect.stringContaining('No such number') },
@@ -263,7 +310,7 @@ describe('a mail about a fax that was sent', () => {
   });
 
   it.each(['delayed', 'delivered', 'relayed'])(
-    "is no end when a mail server's report says that our mail was %s: that is not the fax",
+    'is no final result when a mail server reports the sent mail as %s: that is not the fax',
     async (action) => {
       const { receipts, faxes } = await all([report(action)]);
       expect(receipts).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
@@ -271,36 +318,36 @@ describe('a mail about a fax that was sent', () => {
     },
   );
 
-  it('is progress, and shown all the same, when nobody said what its words mean', async () => {
+  it('is progress and a fax when no Results word matches', async () => {
     const { receipts, faxes } = await all([about('We have your fax', 'It is in the queue.')], settings);
     expect(receipts).toMatchObject([{ id: token, state: 'accepted', progress: true }]);
     expect(faxes).toHaveLength(1);
   });
 
-  it('is known by a word that shows nothing of order and gateway, and is another one for each', () => {
-    const heads = [tokenOf(GATEWAY, 'order-1'), tokenOf(GATEWAY, 'order-2'), tokenOf('another', 'order-1')].map(
+  it('is recognized by a token that reveals neither message nor gateway, and differs for each', () => {
+    const heads = [tokenOf(GATEWAY, 'message-1'), tokenOf(GATEWAY, 'message-2'), tokenOf('another', 'message-1')].map(
       (word) => word.slice(0, 'fax.'.length + 24),
     );
     expect(new Set(heads).size).toBe(3);
-    const plain = [Buffer.from('order-1').toString('hex'), GATEWAY.slice(0, 8)];
+    const plain = [Buffer.from('message-1').toString('hex'), GATEWAY.slice(0, 8)];
     expect(plain.filter((word) => token.includes(word))).toEqual([]);
   });
 
-  it('of another gateway is a mail like any other', async () => {
-    const strange = tokenOf('99999999-2222-4333-8444-555555555555', 'order-1');
-    const mail = providerMail({ subject: `sent successfully ${strange}`, files: [file('a.pdf', PDF)] });
+  it('of another gateway is an ordinary mail', async () => {
+    const other = tokenOf('99999999-2222-4333-8444-555555555555', 'message-1');
+    const mail = providerMail({ subject: `sent successfully ${other}`, files: [file('a.pdf', PDF)] });
     const { receipts, faxes } = await all([mail], settings);
     expect(receipts).toEqual([]);
     expect(faxes).toHaveLength(1);
   });
 
-  it('is not lost when the news cannot be journaled: nothing is confirmed', async () => {
+  it('is not confirmed when the receipt cannot be stored', async () => {
     const events: string[] = [];
     const driver = faxMail({ mailbox: boxOf([about('Result', 'sent successfully')], events) });
     const context = contextOf(driver, { Mailbox: { Name: 'fax' }, ...settings }, { driverState: createDriverState() });
-    const failing = { ...context, report: () => Promise.reject(new Error('the disk is full')) };
-    const inboundMessages = driver.receive?.(await driver.open(failing), new AbortController().signal);
-    await expect(inboundMessages?.[Symbol.asyncIterator]().next()).rejects.toThrow('the disk is full');
+    const failing = { ...context, reportReceipts: () => Promise.reject(new Error('the disk is full')) };
+    const messages = driver.receive?.(await driver.open(failing), new AbortController().signal);
+    await expect(messages?.[Symbol.asyncIterator]().next()).rejects.toThrow('the disk is full');
     expect(events).toEqual([]);
   });
 });

@@ -1,12 +1,10 @@
-// Owns mails about faxes that were sent: known by the token of our Message-ID, which nobody else can know. What they say
-// becomes news of the send request.
 import type { DeliveryReceipt, RawMail } from '../../src/driver/contract.js';
 import type { OpenedMail } from './open-mail.js';
 import { findToken } from './token.js';
 
-export interface Notice {
-  readonly receipts: DeliveryReceipt;
-  /** True when it says how the fax ended: then it is of no more use than that. */
+export interface SendResult {
+  readonly receipt: DeliveryReceipt;
+  /** True when the mail tells how the fax ended; such a mail is not handed to the server. */
   readonly final: boolean;
 }
 
@@ -15,34 +13,39 @@ export interface ResultWords {
   readonly failed: readonly string[];
 }
 
-/** Where the token is looked for in the mail as it came: header, text and the returned header of ours. */
-const LOOKED_AT = 256 * 1024;
-const LONGEST_DETAIL = 300;
+/** Bytes of the mail that are searched for the token: header, text and the returned header of the sent mail. */
+const MAX_SEARCHED = 256 * 1024;
+const MAX_DETAIL = 300;
 
-/** `gatewayId`: a result of another gateway's fax is a mail like any other here. */
-export function noticeIn(gatewayId: string, raw: RawMail, mail: OpenedMail, words: ResultWords): Notice | null {
+/** The result of a fax that gateway `gatewayId` sent, recognized by the token in its Message-ID; null for any other mail. */
+export function readResultMail(
+  gatewayId: string,
+  raw: RawMail,
+  mail: OpenedMail,
+  words: ResultWords,
+): SendResult | null {
   const text = [mail.subject, ...mail.lines].join('\n');
-  const source = Buffer.from(raw.raw.buffer, raw.raw.byteOffset, Math.min(raw.raw.byteLength, LOOKED_AT));
+  const source = Buffer.from(raw.raw.buffer, raw.raw.byteOffset, Math.min(raw.raw.byteLength, MAX_SEARCHED));
   const id = findToken(gatewayId, text) ?? findToken(gatewayId, source.toString('latin1'));
   if (!id) return null;
-  const state = returned(source) ? 'undelivered' : verdict(text, words);
-  const detail = [mail.subject, ...mail.lines].join('; ').slice(0, LONGEST_DETAIL);
+  const state = isFailureReport(source) ? 'undelivered' : stateIn(text, words);
+  const detail = [mail.subject, ...mail.lines].join('; ').slice(0, MAX_DETAIL);
   const base = { id, at: raw.receivedAt, detail: detail === '' ? null : detail };
-  if (state) return { receipts: { ...base, state }, final: true };
-  return { receipts: { ...base, state: 'accepted', progress: true }, final: false };
+  if (state) return { receipt: { ...base, state }, final: true };
+  return { receipt: { ...base, state: 'accepted', progress: true }, final: false };
 }
 
-/** A mail server's report that our mail failed (RFC 3464 2.3.3). Its "delivered" says nothing of the fax. */
-function returned(source: Buffer): boolean {
+/** A mail server's report that the sent mail failed (RFC 3464 2.3.3). Its "delivered" says nothing about the fax. */
+function isFailureReport(source: Buffer): boolean {
   const text = source.toString('latin1');
   return /^content-type:\s*multipart\/report/im.test(text) && /^action:\s*failed/im.test(text);
 }
 
-/** The longest of the words decides: "unsuccessful" holds "successful". */
-function verdict(text: string, { delivered, failed }: ResultWords): 'delivered' | 'undelivered' | null {
-  const read = text.toLowerCase();
+/** The longest matching word decides: "unsuccessful" contains "successful". */
+function stateIn(text: string, { delivered, failed }: ResultWords): 'delivered' | 'undelivered' | null {
+  const lower = text.toLowerCase();
   const longest = (words: readonly string[]) =>
-    Math.max(0, ...words.filter((word) => read.includes(word.toLowerCase())).map(({ length }) => length));
+    Math.max(0, ...words.filter((word) => lower.includes(word.toLowerCase())).map(({ length }) => length));
   const [good, bad] = [longest(delivered), longest(failed)];
   if (good === 0 && bad === 0) return null;
   return good > bad ? 'delivered' : 'undelivered';

@@ -138,7 +138,7 @@ describe.runIf(mailbox && relay)('secrets inside', () => {
     const result = await resolveGateway(info(`FaxMail ${JSON.stringify(await written())}`), using);
     expect(result).toMatchObject({
       ok: true,
-      definition: {
+      config: {
         settings: { Mailbox: { Password: 'resolved-box-word' }, Relay: { Password: 'resolved-relay-word' } },
       },
     });

@@ -1,5 +1,5 @@
-// Owns the templates that say where a mail holds number, station and pages: `New fax from {from} on {*}`. They are literal
-// text and placeholders and no regular expressions, so no mail can make matching slow.
+// Templates say where a mail holds number, station and pages: `New fax from {from} on {*}`. A template is literal text and
+// placeholders instead of a regular expression, and `Budget` bounds the steps per mail, so no mail can make matching slow.
 const NUMBERS = ['from', 'to'] as const;
 const COUNTS = ['pages', 'expected'] as const;
 const TEXTS = ['station', 'name', 'id', 'problem'] as const;
@@ -10,18 +10,18 @@ type Part = { readonly text: string } | { readonly field: string };
 export type Template = readonly Part[];
 export type ParsedTemplate = { ok: true; template: Template } | { ok: false; problem: string };
 
-/** A line of a mail longer than this says nothing about a fax. */
-const LONGEST_LINE = 1_000;
-const LONGEST_VALUE = 200;
-/** Places that are tried in one mail: a good line needs about as many as its template has parts. */
-const MOST_EVENTS = 5_000;
-const MOST_PARTS = 20;
+/** Longer lines of a mail are not matched. */
+const MAX_LINE = 1_000;
+const MAX_VALUE = 200;
+/** Matching steps in one mail: a matching line needs about as many as its template has parts. */
+const MAX_STEPS = 5_000;
+const MAX_PARTS = 20;
 
-/** What providers write when they do not know. */
-const NOBODY =
+/** What providers write for an unknown value. */
+const UNKNOWN =
   /^(?:<?none>?|unknown|unavailable|anonymous|private|withheld|no (?:number|name|caller ?id)|n\/a|unbekannt|anonym|[-?"']*)$/i;
 
-/** `{from}`, `{station}` and so on; `{Speed}` with a capital is a fact that is shown under that name; `{*}` is skipped. */
+/** `{from}`, `{station}` and so on; `{Speed}` with a capital is shown under that name; `{*}` matches anything. */
 export function parseTemplate(written: string): ParsedTemplate {
   const parts = written
     .split(/(\{[^{}]*\})/)
@@ -34,7 +34,7 @@ export function parseTemplate(written: string): ParsedTemplate {
   if (!parts.some((part) => 'text' in part && part.text.trim().length > 1)) return bad('holds no text around {...}');
   if (parts.some((part, at) => 'field' in part && 'field' in (parts[at + 1] ?? { text: '' })))
     return bad('has two placeholders with nothing in between');
-  return parts.length <= MOST_PARTS ? { ok: true, template: parts } : bad(`has more than ${MOST_PARTS} parts`);
+  return parts.length <= MAX_PARTS ? { ok: true, template: parts } : bad(`has more than ${MAX_PARTS} parts`);
 }
 
 function partOf(piece: string): Part {
@@ -48,34 +48,34 @@ function bad(problem: string): ParsedTemplate {
   return { ok: false, problem };
 }
 
-/** A line made ready to be compared with many templates. */
+/** A line prepared for matching. */
 export interface Line {
   readonly shown: string;
-  /** As `shown`, in small letters. */
+  /** As `shown`, in lower case. */
   readonly text: string;
 }
 
-/** What may still be tried in a mail; shared by all its lines and templates. */
+/** Steps left for a mail, shared by all its lines and templates. */
 export interface Budget {
   left: number;
 }
 
-export const fullBudget = (): Budget => ({ left: MOST_EVENTS });
+export const fullBudget = (): Budget => ({ left: MAX_STEPS });
 
 export function lineOf(written: string): Line {
-  const shown = written.length > LONGEST_LINE ? '' : blanks(written).trim();
+  const shown = written.length > MAX_LINE ? '' : blanks(written).trim();
   return { shown, text: plain(shown) };
 }
 
 /**
- * What the placeholders stand for in `line`; null when it does not fit. The template may begin anywhere in the line, and
- * what follows its end does not matter. Capitals (A to Z) and the number of blanks do not matter either.
+ * The values of the placeholders in `line`; null when the template does not match. The template may begin and end anywhere in
+ * the line. Case (A to Z) and the number of blanks do not matter.
  */
 export function match(template: Template, line: Line, budget: Budget): ReadonlyMap<string, string> | null {
   const [first] = template;
   const tried = { ...line, template, budget };
   if (!first || 'field' in first) return fits(tried, 0, 0);
-  // A template's own first blanks are of no use at the beginning of a line.
+  // A line has no leading blanks.
   const head = first.text.trimStart();
   for (let at = line.text.indexOf(head); at >= 0 && budget.left > 0; at = line.text.indexOf(head, at + 1)) {
     const found = fits(tried, 1, at + head.length);
@@ -111,17 +111,17 @@ function fits(tried: Try, part: number, at: number): ReadonlyMap<string, string>
   return null;
 }
 
-/** Of a number or count at the end of a template, only what belongs to it. */
+/** Cuts a number or count at the end of a template after its last digit. */
 function rest(field: string, text: string): string {
   if (isOneOf(NUMBERS, field)) return /^[+\d().\-/*# ]*\d/.exec(text)?.[0] ?? text;
   if (isOneOf(COUNTS, field)) return /^ ?\d+/.exec(text)?.[0] ?? text;
   return text;
 }
 
-/** `others` with this value; null when it cannot be one of the field. What nobody knows is left out. */
+/** `others` with this value; null when the value does not suit the field. An unknown value is left out. */
 function valued(field: string, raw: string, others: ReadonlyMap<string, string>): ReadonlyMap<string, string> | null {
-  const value = unquoted(raw).slice(0, LONGEST_VALUE);
-  if (field === '*' || NOBODY.test(value)) return others;
+  const value = unquoted(raw).slice(0, MAX_VALUE);
+  if (field === '*' || UNKNOWN.test(value)) return others;
   if (isOneOf(NUMBERS, field) && !isNumber(value)) return null;
   if (isOneOf(COUNTS, field) && !/^\d{1,5}$/.test(value)) return null;
   return new Map([[field, value], ...others]);
@@ -136,5 +136,5 @@ function unquoted(text: string): string {
 }
 
 const blanks = (text: string) => text.replace(/\s+/g, ' ');
-/** Only A to Z: other alphabets may change their length, and then places in `shown` and `text` would differ. */
+/** Only A to Z: other letters may change their length, and `shown` and `text` must have the same offsets. */
 const plain = (text: string) => blanks(text).replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase());
