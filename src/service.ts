@@ -5,7 +5,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { attachmentFolder, type Config } from './config.js';
 import { createReader } from './content/create-reader.js';
-import type { FaxComposer } from './content/fax/render/compose.js';
+import type { FaxComposer } from './content/fax/process/compose-task.js';
+import { lazyFaxComposer } from './content/fax/render/lazy-composer.js';
 import type { Reader } from './content/reader.js';
 import type { EmbeddedServer } from './embedded-server/server.js';
 import { type LinkSigner, linkSigner, loadLinkKey } from './http/links.js';
@@ -250,22 +251,16 @@ function startReader({ fax }: Config, { clock, log }: Platform): Reader {
 function faxComposer({ fax }: Config, { clock, log, env }: Platform): FaxComposer {
   const program = (setting: string) => (setting === 'auto' ? undefined : setting === 'off' ? null : setting);
   const [chromium, ghostscript] = [program(fax.chromium), program(fax.ghostscript)];
-  let loaded: FaxComposer | undefined;
-  const load = once(async () => {
+  return lazyFaxComposer(async () => {
     const { createFaxComposer } = await import('./content/fax/render/compose.js');
-    loaded = createFaxComposer({
+    return createFaxComposer({
       clock,
       log: log.child({ part: 'fax composer' }),
       env,
       ...(chromium !== undefined && { chromium }),
       ...(ghostscript !== undefined && { ghostscript }),
     });
-    return loaded;
   });
-  return {
-    compose: async (...input) => (await load()).compose(...input),
-    close: async () => loaded?.close(),
-  };
 }
 
 async function createSigner(config: Config, address: PublicUrl, { clock }: Platform): Promise<LinkSigner> {

@@ -10,8 +10,9 @@ import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { semaphore } from '../kit/semaphore.js';
 import type { RawMail } from '../model/content.js';
+import type { OcrOptions } from './fax/receive/examine.js';
 import { createPageReading } from './fax/receive/page-reading.js';
-import { type OcrOptions, readFax, summarizeFax } from './fax/receive/read-fax.js';
+import { readFax, summarizeFax } from './fax/receive/read-fax.js';
 import { fallbackMail } from './mail/parse/fallback.js';
 import { type MailBudget, type ParsedMail, parseMail, prepare } from './mail/parse/parse-mail.js';
 import { FULL_BUDGET, finishMail } from './mail/parse/read-mail.js';
@@ -86,11 +87,12 @@ export function createReader({
     return fallbackMail(mail, gatewayId, reason);
   };
 
-  const readInWorker = async (mail: RawMail, gatewayId: string): Promise<ParsedMail> => {
-    const leave = await places.enter(1, closing.signal);
+  const readInWorker = async (mail: RawMail, { gatewayId, signal: caller }: ReadContext): Promise<ParsedMail> => {
+    const stop = caller ? AbortSignal.any([caller, closing.signal]) : closing.signal;
+    const leave = await places.enter(1, stop);
     pool ??= openPool(worker, limits);
     const { threads, broken } = pool;
-    const limit = deadline(clock, limits.workerMs, closing.signal);
+    const limit = deadline(clock, limits.workerMs, stop);
     try {
       // A copy goes to the worker: should it be ended, the original is still here.
       const copy = new Uint8Array(mail.raw);
@@ -98,7 +100,7 @@ export function createReader({
       const signal = AbortSignal.any([limit.signal, broken]);
       return await threads.run(task, { signal, transferList: [copy.buffer] });
     } catch (error) {
-      closing.signal.throwIfAborted();
+      stop.throwIfAborted();
       if (broken.aborted && pool?.broken === broken) await dropPool();
       return given(mail, gatewayId, reasonOf(broken.aborted ? broken.reason : error, limit.signal, limits));
     } finally {
@@ -123,7 +125,7 @@ export function createReader({
   return {
     async readMail(mail, context: ReadContext) {
       closing.signal.throwIfAborted();
-      const read = (await readInline(mail, context.gatewayId)) ?? (await readInWorker(mail, context.gatewayId));
+      const read = (await readInline(mail, context.gatewayId)) ?? (await readInWorker(mail, context));
       return finishMail(read, mail, context);
     },
     async readText(message, rules, context) {

@@ -38,6 +38,8 @@ export type LinkMaker = (attachment: { id: string; name: string }) => string;
 export interface ReadContext {
   gatewayId: string;
   link: LinkMaker;
+  /** Ends the reading, which then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface Reader {

@@ -1,8 +1,10 @@
-// Owns a process of our own that does one kind of work with what strangers made: started with its first task, kept while there
-// is work, ended when idle, killed when it takes too long.
-//
-// A process, not a worker thread: the libraries that do such work (libvips, libtiff) are native code, and what brings them down
-// brings down all threads around them. It costs 0.3 s and 60 MB while there is work, and nothing otherwise.
+// A worker process runs one kind of work on files of strangers. It is
+//   absent     until the first task, and after it ended -> started by the next task
+//   working    on one task; the other tasks wait for their turn
+//   idle       since the last task -> ended after idleMs
+//   ending     after a failure, a timeout, an abort or `close`: disconnected, killed after graceMs; the next task waits for it
+// A process instead of a worker thread: the libraries that do such work (libvips, libtiff) are native code, and their crash ends
+// all threads of a process. It costs 0.3 s and 60 MB while there is work.
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,15 +20,15 @@ import { type Environment, sparse } from './programs.js';
 
 export interface WorkerProcess<Reply> {
   /**
-   * Gives it a task, in its turn, and waits for the answer. Rejects with the signal's reason, with code `deadline` when it takes
-   * longer than `ms`, with `content/closed`, and with `content/fax-failed` when the process fails; the next task gets a new one.
+   * Runs a task in its turn. Rejects with the signal's reason, with code `deadline` after `ms`, with `content/closed`, and with
+   * `content/fax-failed` when the process fails. After a rejection the next task gets a new process.
    */
   ask(task: object, ms: number, signal?: AbortSignal): Promise<Reply>;
   close(): Promise<void>;
 }
 
 export interface WorkerProcessOptions<Reply> {
-  /** What it does, for sentences: `reading the pages of a fax`. */
+  /** The work, for error messages: `reading the pages of a fax`. */
   readonly work: string;
   readonly module: string;
   readonly reply: z.ZodType<Reply>;
@@ -34,46 +36,46 @@ export interface WorkerProcessOptions<Reply> {
   readonly env: Environment;
   /** MB of JavaScript heap; what native code holds is outside of it. */
   readonly heapMb: number;
-  /** Ms without work after which it ends. */
+  /** Idle time after which the process ends, ms. */
   readonly idleMs: number;
-  /** Ms to end what it has begun itself, once nobody talks to it any more; 0: it begins nothing, and is killed. */
+  /** Time for the process to end the programs that it started, ms; 0: it starts none, and is killed at once. */
   readonly graceMs: number;
 }
 
 interface Process {
   readonly child: ChildProcess;
-  /** Its place for temporary files; removed with it. */
+  /** For temporary files; removed after the process. */
   readonly folder: string;
   readonly ended: Promise<void>;
 }
 
 export function createWorkerProcess<Reply>(options: WorkerProcessOptions<Reply>): WorkerProcess<Reply> {
   const { clock, idleMs, work } = options;
-  const places = semaphore({ places: 1, weight: Number.POSITIVE_INFINITY });
+  const turn = semaphore({ places: 1, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   let running: Process | undefined;
-  let rest: Cancel = () => {};
+  let cancelIdle: Cancel = () => {};
 
   const end = async () => {
     const ended = running;
     running = undefined;
-    rest();
+    cancelIdle();
     if (ended) await endProcess(ended, options);
   };
 
   const endIdle = async () => {
-    const leave = await places.enter(1);
-    await end().finally(leave);
+    const release = await turn.enter(1);
+    await end().finally(release);
   };
 
-  const ask = async (task: object, ms: number, signal: AbortSignal): Promise<Reply> => {
-    rest();
+  const run = async (task: object, ms: number, signal: AbortSignal): Promise<Reply> => {
+    cancelIdle();
     const limit = deadline(clock, ms, signal);
     try {
       if (running && !isRunning(running.child)) await end();
       running ??= await startProcess(options);
       const reply = await limit.race(exchange(running.child, task, options), work);
-      rest = clock.schedule(idleMs, () => void endIdle());
+      cancelIdle = clock.schedule(idleMs, () => void endIdle());
       return reply;
     } finally {
       limit.dispose();
@@ -83,20 +85,20 @@ export function createWorkerProcess<Reply>(options: WorkerProcessOptions<Reply>)
   return {
     async ask(task, ms, signal) {
       const stop = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
-      const leave = await places.enter(1, stop);
+      const release = await turn.enter(1, stop);
       try {
-        const reply = await ask(task, ms, stop);
-        leave();
+        const reply = await run(task, ms, stop);
+        release();
         return reply;
       } catch (error) {
-        // Whoever asked hears it at once; the next one has its turn when the process is gone.
-        void end().finally(leave);
+        // The caller does not wait for the end of the process; the next task does.
+        void end().finally(release);
         throw error;
       }
     },
     async close() {
-      if (!closing.signal.aborted) closing.abort(new GatepostError('content/closed', `${work}: it is closed`));
-      await places.empty();
+      if (!closing.signal.aborted) closing.abort(new GatepostError('content/closed', `${work}: the reader is closed`));
+      await turn.empty();
       await end();
     },
   };
@@ -117,7 +119,7 @@ async function startProcess({ module, env, heapMb }: WorkerProcessOptions<unknow
   const folder = await mkdtemp(join(tmpdir(), 'gatepost-fax-'));
   const child = fork(module, [folder], {
     cwd: folder,
-    // Its own group, so that the programs it starts are killed with it; and Ctrl-C ends it only when its work is done.
+    // A process group of its own: the programs it starts are killed with it, and Ctrl-C does not interrupt its work.
     detached: true,
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -136,14 +138,22 @@ async function endProcess(
   { clock, graceMs }: Pick<WorkerProcessOptions<unknown>, 'clock' | 'graceMs'>,
 ): Promise<void> {
   if (isRunning(child) && graceMs > 0) {
-    const patience = new AbortController();
     if (child.connected) child.disconnect();
-    await Promise.race([ended.finally(() => patience.abort()), sleep(clock, graceMs, patience.signal).catch(() => {})]);
+    await within(ended, graceMs, clock);
   }
   if (isRunning(child) && child.pid !== undefined) killGroup(child, child.pid);
-  await ended;
-  // A program that it had started may be writing its last.
+  await within(ended, KILLED_MS, clock);
+  // A program that the process had started may still be writing.
   await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
+}
+
+/** Time from SIGKILL to the end of the process, ms. A process that hangs in the kernel must not block `close`. */
+const KILLED_MS = 5_000;
+
+/** Resolves with `work`, or after `ms`. */
+async function within(work: Promise<void>, ms: number, clock: Clock): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work.finally(() => done.abort()), sleep(clock, ms, done.signal).catch(() => {})]);
 }
 
 function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
@@ -154,7 +164,7 @@ function killGroup(child: ChildProcess, pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // There are no groups on Windows.
+    // Windows has no process groups.
     child.kill('SIGKILL');
   }
 }
@@ -163,23 +173,23 @@ function exchange<Reply>(child: ChildProcess, task: object, options: WorkerProce
   return new Promise((resolve, reject) => {
     const fail = (how: string) => settle(() => reject(failed(options.work, how)));
     const settle = (then: () => void) => {
-      child.removeListener('message', take);
-      child.removeListener('exit', lost);
-      child.removeListener('error', broken);
+      child.removeListener('message', onMessage);
+      child.removeListener('exit', onExit);
+      child.removeListener('error', onError);
       then();
     };
-    const take = (message: unknown) => {
+    const onMessage = (message: unknown) => {
       const reply = options.reply.safeParse(message);
       if (reply.success) settle(() => resolve(reply.data));
-      else fail('its process gave no sensible answer');
+      else fail('its process gave an invalid reply');
     };
-    const lost = (code: number | null, signal: string | null) =>
+    const onExit = (code: number | null, signal: string | null) =>
       fail(`its process ended (${signal ?? `code ${code}`})`);
-    const broken = (error: Error) => fail(error.message);
-    child.on('message', take);
-    child.once('exit', lost);
-    child.once('error', broken);
-    child.send(task, (error) => error && broken(error));
+    const onError = (error: Error) => fail(error.message);
+    child.on('message', onMessage);
+    child.once('exit', onExit);
+    child.once('error', onError);
+    child.send(task, (error) => error && onError(error));
   });
 }
 

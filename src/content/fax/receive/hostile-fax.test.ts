@@ -23,16 +23,18 @@ import {
   tiffOf,
 } from '../../../../test/fixtures/received-faxes.js';
 import { longestTurnAtBest } from '../../../../test/fixtures/turns.js';
+import { waitFor } from '../../../../test/fixtures/wait-for.js';
 import { systemClock } from '../../../kit/clock.js';
 import { silentLog } from '../../../kit/log.js';
 import type { FaxDocument } from '../../../model/content.js';
 import { createReader } from '../../create-reader.js';
 import type { ReadMessage } from '../../reader.js';
 import type { FaxTask } from '../process/page-task.js';
+import { PAGE_LIMITS } from './examine.js';
 import { createRecognizer, type Recognized, type Recognizer } from './ocr.js';
 import { createPageReading } from './page-reading.js';
 import { PDF_PROGRAMS, pdfPages } from './pdf-pages.js';
-import { PAGE_LIMITS, readFax } from './read-fax.js';
+import { readFax } from './read-fax.js';
 import { createPageReader } from './read-pages.js';
 
 /** Failures of the process; none of these files may cause one. */
@@ -313,7 +315,7 @@ describe('the recognition of text', () => {
   });
 });
 
-describe('the process that looks into faxes', () => {
+describe('the process that reads faxes', () => {
   let folder = '';
   const usual = process.env.TMPDIR;
   beforeAll(async () => {
@@ -398,6 +400,22 @@ describe('the process that looks into faxes', () => {
     expect((await reading).notes.join()).toContain('reading them failed');
     await hanging.reading.close();
     expect(clock.armed).toBe(0);
+  });
+
+  test('may hang: an abort ends the reading and the process at once', async () => {
+    const hanging = deps(await moduleOf('hang-abort.mjs', "process.on('message', () => { for (;;); });"));
+    const stop = new AbortController();
+    const reading = readFax(
+      faxOf((await taskOf()).raw),
+      { region: undefined },
+      { ...context, signal: stop.signal },
+      hanging,
+    );
+    await waitFor('the process to start', async () => (await scratchFolders()).length > 0);
+    stop.abort(new Error('the gateway stops'));
+    await expect(reading).rejects.toThrow('the gateway stops');
+    await hanging.reading.close();
+    expect(await scratchFolders()).toEqual([]);
   });
 
   test('may answer nonsense: that counts as failed', async () => {

@@ -1,0 +1,117 @@
+// Examines the file of a received fax in a worker process. Whatever happens there, the caller gets a result: in the worst case
+// without pages and text, and the fax arrives with its file attached.
+import { codeOf, messageOf } from '../../../kit/errors.js';
+import type { Log } from '../../../kit/log.js';
+import type { FaxDocument } from '../../../model/content.js';
+import { humanSize } from '../../limits.js';
+import type { FaxTask, PageLimits, PagesRead } from '../process/page-task.js';
+import type { PageReading } from './page-reading.js';
+
+export interface OcrOptions {
+  /** Names of the data packages: `eng`, `deu`. */
+  readonly languages: readonly string[];
+  readonly secondsPerFax: number;
+}
+
+export interface FaxDeps {
+  readonly reading: PageReading;
+  readonly ocr: OcrOptions | false;
+  readonly log: Log;
+  /** Called for every fax whose text was not recognized because a package is missing. */
+  readonly ocrMissing: (advice: string) => void;
+}
+
+/** Limits of one fax. */
+export const PAGE_LIMITS: PageLimits = {
+  pages: 200,
+  shownPages: 40,
+  // Twice the limit of a mail: the pictures are the message. Some forty pages of text.
+  shownBytes: 2_000_000,
+  // A double page (A3) at the finest resolution of T.4 has 32 million.
+  pixels: 50_000_000,
+  pdfBytes: 64_000_000,
+  picturesMs: 30_000,
+  ocrPageMs: 30_000,
+};
+/** Limits of the second try, after the first one crashed the process or took too long: fewer pictures, no text. */
+const SECOND_LIMITS: PageLimits = { ...PAGE_LIMITS, pages: 40, shownPages: 20, picturesMs: 15_000 };
+/** Time beside pictures and text, for the start of the process and the PDF, ms. */
+const SLACK_MS = 20_000;
+/** Larger files are not examined: 2,000 pages of text have 60 MB. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+export interface Format {
+  readonly kind: FaxTask['format'];
+  readonly name: string;
+  readonly extension: string;
+  readonly type: string;
+}
+
+export const PDF_TYPE = 'application/pdf';
+const TIFF: Format = { kind: 'tiff', name: 'TIFF', extension: 'tif', type: 'image/tiff' };
+const PDF: Format = { kind: 'pdf', name: 'PDF', extension: 'pdf', type: PDF_TYPE };
+/** The header of a PDF may follow other bytes (ISO 32000, annex H). */
+const PDF_BEGINS_WITHIN = 1024;
+
+/** By the first bytes of the file, because its name proves nothing. */
+export function formatOf(raw: Uint8Array): Format | undefined {
+  const head = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, PDF_BEGINS_WITHIN)).toString('latin1');
+  if (/^(?:II[*+]\0|MM\0[*+])/.test(head)) return TIFF;
+  return head.includes('%PDF-') ? PDF : undefined;
+}
+
+export const NO_PAGES: PagesRead = { count: null, shown: [], texts: [], pdf: null, notes: [], ocrMissing: null };
+
+/** Rejects only when `signal` aborts or the reader is closed. */
+export async function examine(
+  fax: FaxDocument,
+  title: string,
+  deps: FaxDeps,
+  signal?: AbortSignal,
+): Promise<PagesRead> {
+  const { raw, receivedAt } = fax;
+  const format = formatOf(raw);
+  if (raw.byteLength === 0) return { ...onlyNote('The file of the fax is empty.'), count: 0 };
+  if (!format) return onlyNote('The file of the fax is neither TIFF nor PDF; it is attached as it came.');
+  if (raw.byteLength > MAX_FILE_BYTES) {
+    const size = humanSize(raw.byteLength);
+    return onlyNote(`The file of the fax (${size}) is too large to be shown; it is attached as it came.`);
+  }
+  const ocr = deps.ocr === false ? null : { languages: [...deps.ocr.languages], ms: deps.ocr.secondsPerFax * 1_000 };
+  const task: FaxTask = { raw, format: format.kind, ocr, limits: PAGE_LIMITS, title, time: receivedAt };
+  return examineTwice(task, deps, signal);
+}
+
+function onlyNote(sentence: string): PagesRead {
+  return { ...NO_PAGES, notes: [sentence] };
+}
+
+async function examineTwice(task: FaxTask, deps: FaxDeps, signal: AbortSignal | undefined): Promise<PagesRead> {
+  const first = await attempt(task, deps, signal);
+  const result = first ?? (await attempt({ ...task, ocr: null, limits: SECOND_LIMITS }, deps, signal));
+  if (!result)
+    return onlyNote('The pages of the fax cannot be shown: reading them failed. The file is attached as it came.');
+  if ('missing' in result)
+    return onlyNote(`The pages of the fax cannot be shown: ${result.missing}. The file is attached as it came.`);
+  if (task.ocr !== null && !first) result.notes.push('The text was not recognized: it failed or took too long.');
+  if (result.ocrMissing !== null) deps.ocrMissing(result.ocrMissing);
+  return result;
+}
+
+/** Undefined when the process failed; `missing` when this machine lacks a library, so that no other attempt would help. */
+async function attempt(
+  task: FaxTask,
+  { reading, log }: FaxDeps,
+  signal: AbortSignal | undefined,
+): Promise<PagesRead | { missing: string } | undefined> {
+  const ms = task.limits.picturesMs + (task.ocr?.ms ?? 0) + SLACK_MS;
+  try {
+    return await reading.read(task, ms, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (codeOf(error) === 'content/closed') throw error;
+    const fields = { bytes: task.raw.byteLength, ocr: task.ocr !== null, err: messageOf(error) };
+    log.warn(fields, 'reading fax pages failed');
+    return codeOf(error) === 'content/fax-unable' ? { missing: messageOf(error) } : undefined;
+  }
+}
