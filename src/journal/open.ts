@@ -21,11 +21,12 @@ import { inbound } from './inbound/inbound.js';
 import { quarantine } from './inbound/quarantine.js';
 import { threadFor } from './inbound/threading.js';
 import { notes } from './log/log.js';
-import { registry } from './outbound/opt-outs.js';
+import { optOutRegistry } from './outbound/opt-outs.js';
 import { outbound } from './outbound/outbound.js';
-import { recover } from './outbound/reclaim.js';
+import { reclaimAbandoned } from './outbound/reclaim.js';
+import { resolution } from './outbound/resolve.js';
 import { readings } from './reader.js';
-import { deliveries } from './receipts/receipts.js';
+import { receipts } from './receipts/receipts.js';
 import { attachments } from './storage/attachments.js';
 import { blobs, prepareDirectory } from './storage/blobs.js';
 import { retentionSweep } from './storage/retention.js';
@@ -110,14 +111,15 @@ async function assemble(
     ...quarantine(deps),
     ...deferral(deps),
     ...outbound(deps),
-    ...deliveries(commits, database.reads, clock),
-    ...registry(database.reads, commits),
+    ...resolution(commits),
+    ...receipts(commits, database.reads, clock),
+    ...optOutRegistry(database.reads, commits),
     ...driverRecords(database.reads, commits, clock),
     ...notes(commits, clock),
     ...driverCheckpoints(database.reads, commits),
     ...attachments(database.reads, store, log),
     ...retentionSweep({ ...deps, goOn: () => closing === undefined }),
-    reclaimAbandoned: (askedSince) => recover(deps, askedSince),
+    reclaimAbandoned: (askedSince) => reclaimAbandoned(deps, askedSince),
     threadFor: (address, subject) => threadFor(database.reads, address, subject, clock.now()),
     healthy: () => commits.run((sql) => writeMeta(sql, 'proven', isoTime(clock.now()))),
     close() {

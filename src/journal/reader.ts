@@ -11,13 +11,22 @@ import { recordsOf } from './inbound/rows.js';
 import { entries, lastEntryId } from './log/log.js';
 import { traces } from './log/trace.js';
 import { optOuts } from './outbound/opt-outs.js';
+import { unresolved } from './outbound/resolve.js';
 import { outboundMessageOf } from './outbound/rows.js';
 import { blobs } from './storage/blobs.js';
 import type { Journal } from './types/journal.js';
 
 export type Readings = Pick<
   Journal,
-  'entries' | 'traces' | 'outboundMessage' | 'recordsOf' | 'quarantined' | 'backlog' | 'reconciliation' | 'optOuts'
+  | 'entries'
+  | 'traces'
+  | 'outboundMessage'
+  | 'unresolved'
+  | 'recordsOf'
+  | 'quarantined'
+  | 'backlog'
+  | 'reconciliation'
+  | 'optOuts'
 >;
 
 export interface JournalReader extends Readings {
@@ -37,6 +46,7 @@ export function readings(reads: Sql): Readings {
     entries: (filter) => entries(reads, filter),
     traces: (id) => traces(reads, id),
     outboundMessage: (messageId) => outboundMessageOf(reads, messageId),
+    unresolved: () => unresolved(reads),
     recordsOf: (gatewayId, keys) => recordsOf(reads, gatewayId, keys),
     quarantined: (gatewayId) => quarantined(reads, gatewayId),
     backlog: () => backlog(reads),

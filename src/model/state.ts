@@ -9,13 +9,21 @@
 export type InboundState = 'pending' | 'acknowledged' | 'confirmed' | 'quarantined' | 'skipped';
 
 /**
- * The state of an outbound message is a fold over its attempts:
- * accepted    no attempt yet
- * sending     an attempt is running
- * sent        one attempt is known to have gone out
- * unknown     an attempt may have gone out: neither a later failure nor a restart changes that, only a lookup, a delivery
- *             receipt, the gateway's WhenUncertain policy or an operator
- * partial     some recipients accepted, the others did not
- * failed      every attempt is known not to have gone out
+ * One attempt to send an outbound message:
+ * sending -> sent | partial | deferred | rejected | unknown
+ * unknown -> sent | partial | deferred | rejected      by a late outcome, a lookup, a receipt, the policy or an operator
+ * deferred and rejected: the message is known not to have gone out. No other transition exists.
+ */
+export type AttemptState = 'sending' | 'sent' | 'partial' | 'deferred' | 'rejected' | 'unknown';
+
+/**
+ * An outbound message; its state follows from its attempts alone:
+ * accepted   no attempt yet
+ * sent       one attempt is known to have gone out; final
+ * sending    an attempt is running
+ * unknown    an attempt may have gone out: neither a later failure nor a restart changes that, only a lookup, a delivery
+ *            receipt, the gateway's WhenUncertain policy or an operator
+ * partial    some recipients have the message, and no attempt is unknown
+ * failed     every attempt is known not to have gone out
  */
 export type OutboundState = 'accepted' | 'sending' | 'sent' | 'partial' | 'failed' | 'unknown';

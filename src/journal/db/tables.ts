@@ -1,13 +1,14 @@
 // The tables of the journal, as the migrations leave them. Times are ms since the epoch, lists are JSON text.
 import { type Generated, sql } from 'kysely';
 import type { DeliveryState } from '../../model/receipt.js';
-import type { InboundState, OutboundState } from '../../model/state.js';
+import type { AttemptState, InboundState, OutboundState } from '../../model/state.js';
 import type { OptOut } from '../types/opt-outs.js';
 
 export interface Tables {
   inbound_messages: InboundMessagesTable;
   attachments: AttachmentsTable;
   outbound_messages: OutboundMessagesTable;
+  attempts: AttemptsTable;
   delivery_parts: DeliveryPartsTable;
   unmatched_receipts: UnmatchedReceiptsTable;
   opt_outs: OptOutsTable;
@@ -73,7 +74,9 @@ export interface OutboundMessagesTable {
   /** Lower case. */
   message_id: string;
   gateway_id: string;
+  /** Follows from the attempts; written by `writeFold` only. So are the five columns below. */
   state: OutboundState;
+  /** The number of the last attempt. */
   attempts: number;
   delivery_system_id: string | null;
   detail: string | null;
@@ -83,16 +86,34 @@ export interface OutboundMessagesTable {
   remote_address: string;
   subject: string;
   bytes: number;
-  /** How often it was asked for, and how many of those are answered. */
+  /** How often the server requested it, and how many of those requests are answered. */
   asked: number;
   answered: number;
   asked_at: number;
   changed_at: number;
-  /** The instance that works on the message; null when none does. */
-  owner: string | null;
-  /** Folded from its parts, once it was sent. */
+  /** Follows from the parts of the attempt that decides. */
   delivery_state: DeliveryState | null;
   delivery_detail: string | null;
+}
+
+/** One attempt to send an outbound message. */
+export interface AttemptsTable {
+  message_id: string;
+  /** From 1. */
+  number: number;
+  /** The gateway that makes the attempt; its receipts and lookups are about this attempt. */
+  gateway_id: string;
+  delivery_system_id: string | null;
+  state: AttemptState;
+  /** JSON list of recipients, lower case. */
+  accepted_recipients: string;
+  detail: string | null;
+  /** JSON of what a lookup needs of the message; null once the outcome is known. */
+  outline: string | null;
+  started_at: number;
+  ended_at: number | null;
+  /** The instance that is sending; null when the attempt has ended. */
+  owner: string | null;
 }
 
 /** A sent outbound message's parts as the counterparty knows them; a mail is one part. Ids may come again after years: the newest counts. */
@@ -102,6 +123,7 @@ export interface DeliveryPartsTable {
   /** As the counterparty gave it. */
   provider_id: string;
   message_id: string;
+  attempt: number;
   /** From 1. */
   part: number;
   parts: number;

@@ -3,7 +3,7 @@ import { isoTime } from '../../kit/clock.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
 import { messageIdOf } from '../outbound/rows.js';
 import { deliveryWords } from '../receipts/delivery-state.js';
-import { outboundByPart, type Part, partsOf } from '../receipts/receipts.js';
+import { outboundByPart, type Part, partsOf } from '../receipts/parts.js';
 import type { MessageTrace } from '../types/log.js';
 import { entryFrom } from './events.js';
 import { relatedToInbound, relatedToOutbound } from './related.js';

@@ -1,4 +1,3 @@
-// Owns the registry of who does not want messages from a group of gateways.
 import type { Committer } from '../db/group-commit.js';
 import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
@@ -17,18 +16,18 @@ const insert = statement<{ [Name in keyof OptOut]: OptOut[Name] }>()((db, slot) 
     .onConflict((conflict) => conflict.columns(['group_name', 'address']).doNothing()),
 );
 
-interface Place {
+interface Entry {
   group: string;
   address: string;
 }
 
-const remove = statement<Place>()((db, slot) =>
+const remove = statement<Entry>()((db, slot) =>
   db.deleteFrom('opt_outs').where('group_name', '=', slot('group')).where('address', '=', slot('address')),
 );
 
 const COLUMNS = ['group_name as group', 'address', 'at', 'source', 'detail'] as const;
 
-const select = statement<Place>()((db, slot) =>
+const select = statement<Entry>()((db, slot) =>
   db
     .selectFrom('opt_outs')
     .select(COLUMNS)
@@ -44,12 +43,11 @@ const selectGroup = statement<{ group: string }>()((db, slot) =>
   db.selectFrom('opt_outs').select(COLUMNS).where('group_name', '=', slot('group')).orderBy('address'),
 );
 
-/** Of one group, or of all. */
 export function optOuts(reads: Sql, group?: string): Promise<OptOut[]> {
   return group === undefined ? reads.all(selectAll, {}) : reads.all(selectGroup, { group });
 }
 
-export function registry(reads: Sql, commits: Committer): Omit<OptOuts, 'optOuts'> {
+export function optOutRegistry(reads: Sql, commits: Committer): Omit<OptOuts, 'optOuts'> {
   return {
     optOut: (entry) =>
       commits.run(async (sql) => {

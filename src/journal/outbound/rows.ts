@@ -1,12 +1,12 @@
-// Owns the rows of outbound messages as the verbs see them: which columns, which record, which step in the delivery log.
-
+import { GatepostError } from '../../kit/errors.js';
 import type { DeliveryState } from '../../model/receipt.js';
 import type { OutboundState } from '../../model/state.js';
 import { type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
 import type { OutboundRecord } from '../types/outbound.js';
+import { type Attempt, attemptsOf } from './attempts.js';
+import { acceptedBy, decidingAttempt, foldAttempts } from './fold.js';
 
-/** What every verb reads and returns of an outbound message. */
 export const OUTBOUND = [
   'message_id',
   'gateway_id',
@@ -17,7 +17,12 @@ export const OUTBOUND = [
   'accepted_recipients',
   'first_attempt_at',
   'remote_address',
-  'owner',
+  'subject',
+  'asked',
+  'answered',
+  'asked_at',
+  'delivery_state',
+  'delivery_detail',
 ] as const;
 
 export interface OutboundRow {
@@ -30,43 +35,128 @@ export interface OutboundRow {
   accepted_recipients: string;
   first_attempt_at: number | null;
   remote_address: string;
-  owner: string | null;
+  subject: string;
+  asked: number;
+  answered: number;
+  asked_at: number;
+  delivery_state: DeliveryState | null;
+  delivery_detail: string | null;
 }
 
-export function outboundRecordFrom(row: OutboundRow): OutboundRecord {
+/** A message and its attempts, oldest first. */
+export interface Loaded {
+  row: OutboundRow;
+  attempts: readonly Attempt[];
+}
+
+export const outboundById = statement<{ messageId: string }>()((db, slot) =>
+  db.selectFrom('outbound_messages').select(OUTBOUND).where('message_id', '=', slot('messageId')),
+);
+
+/** `messageId` in lower case. */
+export async function loaded(sql: Sql, messageId: string): Promise<Loaded | undefined> {
+  const row = await sql.first(outboundById, { messageId });
+  return row && { row, attempts: row.attempts === 0 ? [] : await attemptsOf(sql, messageId) };
+}
+
+export async function loadedOrThrow(sql: Sql, messageId: string): Promise<Loaded> {
+  const message = await loaded(sql, messageId);
+  if (message) return message;
+  throw new GatepostError('journal/unknown-message', `the journal has no outbound message ${messageId}`);
+}
+
+const update = statement<Folded>()((db, slot) =>
+  db
+    .updateTable('outbound_messages')
+    .set({
+      state: slot('state'),
+      attempts: slot('attempts'),
+      delivery_system_id: slot('deliverySystemId'),
+      detail: slot('detail'),
+      accepted_recipients: slot('acceptedRecipients'),
+      first_attempt_at: slot('firstAttemptAt'),
+      delivery_state: slot('deliveryState'),
+      delivery_detail: slot('deliveryDetail'),
+      changed_at: slot('at'),
+    })
+    .where('message_id', '=', slot('messageId'))
+    .returning(OUTBOUND),
+);
+
+interface Folded {
+  messageId: string;
+  state: OutboundState;
+  attempts: number;
+  deliverySystemId: string | null;
+  detail: string | null;
+  acceptedRecipients: string;
+  firstAttemptAt: number | null;
+  deliveryState: DeliveryState | null;
+  deliveryDetail: string | null;
+  at: number;
+}
+
+/** What a fold leaves to its caller. */
+interface FoldChanges {
+  firstAttemptAt?: number;
+  deliveryState?: DeliveryState | null;
+  deliveryDetail?: string | null;
+}
+
+/** The one place that writes the state of a message, in the transaction that has changed its attempts. */
+export async function writeFold(
+  sql: Sql,
+  { row }: Loaded,
+  attempts: readonly Attempt[],
+  at: number,
+  changes: FoldChanges = {},
+): Promise<Loaded> {
+  const deciding = decidingAttempt(attempts);
+  const folded = await sql.first(update, {
+    messageId: row.message_id,
+    state: foldAttempts(attempts),
+    attempts: attempts.at(-1)?.number ?? 0,
+    deliverySystemId: deciding?.deliverySystemId ?? row.delivery_system_id,
+    detail: deciding?.detail ?? null,
+    acceptedRecipients: JSON.stringify(acceptedBy(attempts)),
+    firstAttemptAt: row.first_attempt_at ?? changes.firstAttemptAt ?? null,
+    deliveryState: changes.deliveryState === undefined ? row.delivery_state : changes.deliveryState,
+    deliveryDetail: changes.deliveryDetail === undefined ? row.delivery_detail : changes.deliveryDetail,
+    at,
+  });
+  return { row: folded ?? row, attempts };
+}
+
+export function outboundRecordFrom({ row, attempts }: Loaded): OutboundRecord {
   return {
     messageId: row.message_id,
     gatewayId: row.gateway_id,
     state: row.state,
-    attempts: row.attempts,
+    attempts: attempts.map(({ owner, ...attempt }) => attempt),
     deliverySystemId: row.delivery_system_id,
     detail: row.detail,
-    acceptedRecipients: acceptedOf(row),
+    acceptedRecipients: acceptedBy(attempts),
     firstAttemptAt: row.first_attempt_at,
   };
 }
 
-/** Recipients that have taken it, as written by `settle`. */
-export function acceptedOf({ accepted_recipients }: Pick<OutboundRow, 'accepted_recipients'>): string[] {
-  const list: unknown = JSON.parse(accepted_recipients);
-  return Array.isArray(list) ? list.map(String) : [];
-}
-
+/** `attempt`: the attempt that the event is about; its gateway and id go into the log. */
 export async function outboundEvent(
   sql: Sql,
-  row: OutboundRow,
+  row: Pick<OutboundRow, 'message_id' | 'gateway_id' | 'delivery_system_id' | 'remote_address'>,
   event: string,
   at: number,
   detail: string | null = null,
+  attempt?: Attempt,
 ): Promise<void> {
   await writeEvent(sql, {
     at,
-    gatewayId: row.gateway_id,
+    gatewayId: attempt?.gatewayId ?? row.gateway_id,
     direction: 'O',
     event,
     subject: row.message_id,
     inboundId: null,
-    deliverySystemId: row.delivery_system_id,
+    deliverySystemId: attempt?.deliverySystemId ?? row.delivery_system_id,
     messageId: row.message_id,
     remoteAddress: row.remote_address,
     detail,
@@ -79,41 +169,6 @@ export function messageIdOf(messageId: string): string {
 }
 
 export async function outboundMessageOf(reads: Sql, messageId: string): Promise<OutboundRecord | null> {
-  const row = await reads.first(outboundById, { messageId: messageIdOf(messageId) });
-  return row ? outboundRecordFrom(row) : null;
+  const message = await loaded(reads, messageIdOf(messageId));
+  return message ? outboundRecordFrom(message) : null;
 }
-
-export const outboundById = statement<{ messageId: string }>()((db, slot) =>
-  db.selectFrom('outbound_messages').select(OUTBOUND).where('message_id', '=', slot('messageId')),
-);
-
-/** How an outbound message leaves the state `from`, provided that it is still in it. */
-interface Settlement {
-  messageId: string;
-  attempt: number;
-  from: OutboundState;
-  to: OutboundState;
-  deliverySystemId: string | null;
-  detail: string | null;
-  accepted_recipients: string;
-  deliveryState: DeliveryState | null;
-  at: number;
-}
-
-export const toSettled = statement<Settlement>()((db, slot) =>
-  db
-    .updateTable('outbound_messages')
-    .set({
-      state: slot('to'),
-      delivery_system_id: slot('deliverySystemId'),
-      detail: slot('detail'),
-      accepted_recipients: slot('accepted_recipients'),
-      delivery_state: slot('deliveryState'),
-      owner: null,
-      changed_at: slot('at'),
-    })
-    .where('message_id', '=', slot('messageId'))
-    .where('attempts', '=', slot('attempt'))
-    .where('state', '=', slot('from'))
-    .returning(OUTBOUND),
-);

@@ -1,17 +1,15 @@
-// Owns news of ids that no order has: they wait a day for the outbound message to be settled, and are then only shown.
-
+// Receipts of ids that no message has: they wait a day for the outcome that names the id, and are then only shown.
 import type { DeliveryReceipt, DeliveryState } from '../../model/receipt.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { writeEvent } from '../log/events.js';
 import { isFurther, worded } from './delivery-state.js';
 
-/** How long news wait for their order to be settled, ms. An answer is owed in less than two minutes. */
-export const EARLY_MS = 24 * 60 * 60 * 1000;
-
-/** Of an id that is none of ours this much is shown. */
+/** How long unmatched receipts are stored, ms. An answer is owed in less than two minutes. */
+export const UNMATCHED_MS = 24 * 60 * 60 * 1000;
+/** Characters shown of an unmatched id. */
 const LONGEST_SUBJECT = 500;
 
-interface Early {
+interface Unmatched {
   gatewayId: string;
   providerId: string;
   state: DeliveryState;
@@ -20,7 +18,7 @@ interface Early {
   cameAt: number;
 }
 
-const insertEarly = statement<Early>()((db, slot) =>
+const insert = statement<Unmatched>()((db, slot) =>
   db
     .insertInto('unmatched_receipts')
     .values({
@@ -35,7 +33,7 @@ const insertEarly = statement<Early>()((db, slot) =>
     .returning('state'),
 );
 
-const earlyOf = statement<{ gatewayId: string; providerId: string }>()((db, slot) =>
+const select = statement<{ gatewayId: string; providerId: string }>()((db, slot) =>
   db
     .selectFrom('unmatched_receipts')
     .select('state')
@@ -43,7 +41,7 @@ const earlyOf = statement<{ gatewayId: string; providerId: string }>()((db, slot
     .where('gateway_id', '=', slot('gatewayId')),
 );
 
-const moveEarly = statement<Omit<Early, 'cameAt'>>()((db, slot) =>
+const update = statement<Omit<Unmatched, 'cameAt'>>()((db, slot) =>
   db
     .updateTable('unmatched_receipts')
     .set({ state: slot('state'), at: slot('at'), detail: slot('detail') })
@@ -59,23 +57,27 @@ const take = listStatement<{ gatewayId: string }, string>()((db, slot, ids) =>
     .returning(['provider_id', 'state', 'at', 'detail']),
 );
 
-/** One row for each id, the furthest news of it, so that repetition costs no room. */
-export async function keepEarly(sql: Sql, gatewayId: string, receipts: DeliveryReceipt, now: number): Promise<void> {
-  const { id: providerId, state, at, detail } = receipts;
-  if (await sql.first(insertEarly, { gatewayId, providerId, state, at, detail, cameAt: now })) return;
-  const kept = await sql.first(earlyOf, { gatewayId, providerId });
-  if (!kept || !isFurther(state, kept.state)) return;
-  await sql.run(moveEarly, { gatewayId, providerId, state, at, detail });
+/** One row for each id, the furthest receipt of it, so that repetition costs no room. */
+export async function storeUnmatched(
+  sql: Sql,
+  gatewayId: string,
+  receipt: DeliveryReceipt,
+  now: number,
+): Promise<void> {
+  const { id: providerId, state, at, detail } = receipt;
+  if (await sql.first(insert, { gatewayId, providerId, state, at, detail, cameAt: now })) return;
+  const stored = await sql.first(select, { gatewayId, providerId });
+  if (!stored || !isFurther(state, stored.state)) return;
+  await sql.run(update, { gatewayId, providerId, state, at, detail });
 }
 
-/** News of these ids are no longer early. */
-export async function takeEarly(sql: Sql, gatewayId: string, ids: readonly string[]): Promise<DeliveryReceipt[]> {
+/** Receipts of these ids have found their message. */
+export async function takeUnmatched(sql: Sql, gatewayId: string, ids: readonly string[]): Promise<DeliveryReceipt[]> {
   const rows = await sql.allOf(take, { gatewayId }, ids);
-  return rows.map(({ provider_id: id, ...receipts }) => ({ id, ...receipts }));
+  return rows.map(({ provider_id: id, ...receipt }) => ({ id, ...receipt }));
 }
 
-/** News of nobody's id: all that can be done is to show them. */
-export async function writeStrange(
+export async function writeUnmatched(
   sql: Sql,
   gatewayId: string,
   { id, state, detail }: Pick<DeliveryReceipt, 'id' | 'state' | 'detail'>,
@@ -91,11 +93,11 @@ export async function writeStrange(
     deliverySystemId: null,
     messageId: null,
     remoteAddress: null,
-    detail: worded(`${state}, but no order is known under this id`, detail),
+    detail: worded(`${state}, but no message is known under this id`, detail),
   });
 }
 
-export const oldEarly = statement<{ before: number; limit: number }>()((db, slot) =>
+export const oldUnmatched = statement<{ before: number; limit: number }>()((db, slot) =>
   db
     .selectFrom('unmatched_receipts')
     .select(['gateway_id', 'provider_id'])
@@ -103,7 +105,7 @@ export const oldEarly = statement<{ before: number; limit: number }>()((db, slot
     .limit(slot('limit')),
 );
 
-const removeEarly = statement<{ gatewayId: string; providerId: string }>()((db, slot) =>
+const remove = statement<{ gatewayId: string; providerId: string }>()((db, slot) =>
   db
     .deleteFrom('unmatched_receipts')
     .where('provider_id', '=', slot('providerId'))
@@ -111,18 +113,18 @@ const removeEarly = statement<{ gatewayId: string; providerId: string }>()((db, 
     .returning(['state', 'detail']),
 );
 
-/** Nobody has claimed them: one line each in the delivery log is what remains. */
-export async function giveUpEarly(
+/** Replaces each by one event of the delivery log. */
+export async function giveUpUnmatched(
   sql: Sql,
   rows: readonly { gateway_id: string; provider_id: string }[],
   now: number,
 ): Promise<number> {
-  let gone = 0;
+  let removed = 0;
   for (const { gateway_id: gatewayId, provider_id: id } of rows) {
-    const receipts = await sql.first(removeEarly, { gatewayId, providerId: id });
-    if (!receipts) continue;
-    await writeStrange(sql, gatewayId, { id, ...receipts }, now);
-    gone += 1;
+    const receipt = await sql.first(remove, { gatewayId, providerId: id });
+    if (!receipt) continue;
+    await writeUnmatched(sql, gatewayId, { id, ...receipt }, now);
+    removed += 1;
   }
-  return gone;
+  return removed;
 }

@@ -5,8 +5,9 @@ import type { Committer } from '../db/group-commit.js';
 import { type Database, listStatement, type Sql, type Statement, statement } from '../db/sql.js';
 import { longDeferred, removeDeferred } from '../inbound/deferred.js';
 import { forgetReceived } from '../inbound/reconciliation.js';
-import { forgetParts } from '../receipts/receipts.js';
-import { EARLY_MS, giveUpEarly, oldEarly } from '../receipts/unmatched.js';
+import { forgetAttempts } from '../outbound/attempts.js';
+import { forgetParts } from '../receipts/parts.js';
+import { giveUpUnmatched, oldUnmatched, UNMATCHED_MS } from '../receipts/unmatched.js';
 import type { Journal, Retention } from '../types/journal.js';
 import { referredFiles } from './attachments.js';
 import type { Blobs } from './blobs.js';
@@ -69,7 +70,7 @@ const oldOutbound = statement<{ before: number; limit: number }>()((db, slot) =>
     .select('message_id')
     .where('changed_at', '<', slot('before'))
     .where('asked_at', '<', slot('before'))
-    .where('state', 'in', ['sent', 'failed', 'partial'])
+    .where('state', 'in', ['accepted', 'sent', 'failed', 'partial'])
     .whereRef('asked', '<=', 'answered')
     .limit(slot('limit')),
 );
@@ -78,7 +79,7 @@ const removeOutbound = listStatement<object, string>()((db, _slot, ids) =>
   db
     .deleteFrom('outbound_messages')
     .where('message_id', 'in', ids)
-    .where('state', 'in', ['sent', 'failed', 'partial'])
+    .where('state', 'in', ['accepted', 'sent', 'failed', 'partial'])
     .whereRef('asked', '<=', 'answered')
     .returning('message_id'),
 );
@@ -140,8 +141,8 @@ export function retentionSweep(deps: RetentionDeps): Pick<Journal, 'sweep'> {
       );
       removed += await sweepEvents(deps, before(retention.logDays));
       removed += await sweepSlices(deps, oldOutbound, before(retention.orderDays), removeOutboundRows);
-      removed += await sweepSlices(deps, oldEarly, clock.now() - EARLY_MS, (sql, rows) =>
-        giveUpEarly(sql, rows, clock.now()),
+      removed += await sweepSlices(deps, oldUnmatched, clock.now() - UNMATCHED_MS, (sql, rows) =>
+        giveUpUnmatched(sql, rows, clock.now()),
       );
       removed += await sweepSlices(deps, oldAttachments, before(retention.attachmentDays), async (sql, rows) => {
         const ids = rows.map(({ id }) => id);
@@ -195,6 +196,7 @@ async function sweepSlices<Row>(
 async function removeOutboundRows(sql: Sql, rows: readonly { message_id: string }[]): Promise<number> {
   const ids = rows.map(({ message_id }) => message_id);
   const gone = (await sql.allOf(removeOutbound, {}, ids)).map(({ message_id }) => message_id);
+  await forgetAttempts(sql, gone);
   return gone.length + (await forgetParts(sql, gone));
 }
 

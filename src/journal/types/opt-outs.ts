@@ -2,14 +2,14 @@ export interface OptOut {
   group: string;
   address: string;
   at: number;
-  /** keyword: the recipient wrote STOP; carrier: the counterparty says so; person: entered on the command line. */
-  source: 'keyword' | 'carrier' | 'person';
+  /** keyword: the recipient wrote STOP; carrier: the counterparty says so; operator: entered on the command line. */
+  source: 'keyword' | 'carrier' | 'operator';
   detail: string | null;
 }
 
-/** Who does not want messages from a group of gateways. Addresses are compared as they are, so give them in E.164. */
+/** Recipients that do not want messages from a group of gateways. Addresses are compared as they are, so give them in E.164. */
 export interface OptOuts {
-  /** False when it was so already; then the first entry stays. */
+  /** False when the address had opted out already; then the first entry stays. */
   optOut(entry: OptOut): Promise<boolean>;
   /** False when there was nothing to take back. */
   optIn(group: string, address: string): Promise<boolean>;

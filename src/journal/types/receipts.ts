@@ -1,25 +1,26 @@
 import type { DeliveryReceipt, DeliveryState } from '../../model/receipt.js';
 import type { GatewayId } from './inbound.js';
 
-/** A sent outbound message as its counterparty's news concern it. */
+/** An outbound message as the receipts about it see it. */
 export interface Delivery {
   messageId: string;
   deliverySystemId: string | null;
   remoteAddress: string;
   subject: string;
-  /** `unknown` is an outbound message whose outcome nobody knows yet. */
+  /** `unknown`: the outcome of the attempt is not known yet. */
   state: DeliveryState | 'unknown';
   detail: string | null;
 }
 
 export interface ReceiptJournal {
-  /** Late, repeated and out-of-order news change nothing they should not; of two different ends the first stays. News that
-   *  come before the outcome is settled wait for it (for a day). News of nobody's id are only counted in the delivery log:
-   *  step `receipt`, subject = id. Ids are compared as they are. An outbound message whose
-   *  outcome is unknown is settled by them: sent, or failed. In slices, as `ignore`. */
+  /** Late, repeated and out-of-order receipts change nothing they should not; of two different ends the first stays. Receipts
+   *  that come before the outcome is recorded wait for it, for a day; then the delivery log shows them as unmatched. Ids are
+   *  compared as they are. A receipt settles the attempt that its id belongs to when the outcome of that attempt is unknown. In
+   *  slices, as `skip`. */
   applyReceipts(gatewayId: GatewayId, items: readonly DeliveryReceipt[]): Promise<void>;
-  /** The outbound message that news of this id are about; null when it is nobody's. */
+  /** The outbound message that receipts of this id are about; null when there is none, or when another attempt decides what became
+   *  of the message. */
   delivery(gatewayId: GatewayId, id: string): Promise<Delivery | null>;
-  /** A remark on how an outbound message that is being sent gets on (a dial, a page): a line of the delivery log, step `receipt`. */
+  /** Progress of a message that is being sent (a call, a page): an event of the delivery log. */
   noteProgress(messageId: string, detail: string): Promise<void>;
 }

@@ -3,6 +3,7 @@ import type { CreateTableBuilder, Kysely, Migration } from 'kysely';
 import { up as initial } from './0001-initial.js';
 import { up as textMessages } from './0002-text-messages.js';
 import { up as vocabulary } from './0003-vocabulary.js';
+import { up as attempts } from './0004-attempts.js';
 import { up as inboundIdentity } from './0005-inbound-identity.js';
 
 export interface Dialect {
@@ -18,6 +19,7 @@ const ALL: Readonly<Record<string, (db: Kysely<unknown>, dialect: Dialect) => Pr
   '0001-initial': initial,
   '0002-text-messages': textMessages,
   '0003-vocabulary': vocabulary,
+  '0004-attempts': attempts,
   '0005-inbound-identity': inboundIdentity,
 };
 
