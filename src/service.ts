@@ -29,7 +29,7 @@ import type { DriverTable } from './pipeline/gateways/config.js';
 import { type GatewayRegistry, gatewayRegistry } from './pipeline/gateways/registry.js';
 import { secretsFrom } from './pipeline/gateways/secrets.js';
 import { type GatewaySync, gatewaySync } from './pipeline/gateways/sync.js';
-import { replies } from './pipeline/outbound/replies.js';
+import { type SendRequests, sendRequests } from './pipeline/outbound/send-requests.js';
 import { type AckTracker, ackTracker } from './pipeline/server/ack-tracker.js';
 import { dispatch } from './pipeline/server/dispatch.js';
 import type { ServerLink } from './pipeline/server/link.js';
@@ -111,14 +111,15 @@ async function start(config: Config, platform: Platform, stack: Closers, stop: (
   const registry = createRegistry(common, { reader, fax, acks });
   const sync = createSync(common, registry);
   const http = await openHttp(common, { client, registry, sync }, stack);
-  stack.add('pending answers', () => common.life.abort(new Error('the connector is stopping')));
+  const requests = createSendRequests(common, registry);
+  stack.add('pending answers', () => endAnswers(requests, common.life), STOP.partMs);
   // The reader ends with the gateways: a message that is still being read comes again after the restart.
   const stopGateways = () => Promise.all([registry.stop(STOP.graceMs), reader.close()]);
   stack.add('gateways', async () => void (await stopGateways()), STOP.gatewaysMs);
   startChores(common, registry, stack);
   // First of all to stop: no list starts a gateway any more.
   stack.add('list of gateways', () => sync.stop(), STOP.partMs);
-  client.start(handlers(common, { registry, sync, acks }));
+  client.start(handlers(common, { requests, sync, acks }));
   return serviceOf({ http, embedded, client, registry, sync, stop });
 }
 
@@ -290,7 +291,6 @@ function createRegistry(
       backoff: { first: inbound.retryFirstSeconds * 1000, longest: inbound.retryLongestSeconds * 1000 },
       rejections: inbound.refusals,
     },
-    answerMs: config.outbound.answerSeconds * 1000,
     drainMs: DRAIN_MS,
   });
 }
@@ -355,28 +355,40 @@ async function findAttachment(journal: Journal, id: string) {
   return found && { ...found, open: () => createReadStream(found.path) };
 }
 
-function handlers(
-  common: Common,
-  parts: { registry: GatewayRegistry; sync: GatewaySync; acks: AckTracker },
-): ClientHandlers {
+function createSendRequests(common: Common, gateways: GatewayRegistry): SendRequests {
   const { config, platform, journal, metrics, serverLink, life } = common;
-  const { registry, sync, acks } = parts;
-  const sendRequests = replies({
+  return sendRequests({
     ...platform,
     serverLink,
-    gateways: registry,
+    gateways,
     journal,
     metrics,
     answerMs: config.outbound.answerSeconds * 1000,
     signal: life.signal,
   });
-  sendRequests
+}
+
+/** An answer that can be written still is; the others are given after the next start. */
+async function endAnswers(requests: SendRequests, life: AbortController): Promise<void> {
+  await requests.settled();
+  life.abort(new Error('the connector is stopping'));
+}
+
+function handlers(
+  { platform, metrics }: Common,
+  { requests, sync, acks }: { requests: SendRequests; sync: GatewaySync; acks: AckTracker },
+): ClientHandlers {
+  requests
     .answerLeftovers()
     .catch((error) => platform.log.error({ err: messageOf(error) }, 'unanswered send requests could not be read'));
   return {
-    onFrame: dispatch({ log: platform.log, acks, sync, sendRequests, metrics }),
+    onFrame: dispatch({ log: platform.log, acks, sync, sendRequests: requests, metrics }),
     onState(state) {
-      if (state.is === 'up') return sync.connected();
+      if (state.is === 'up') {
+        requests.connected();
+        sync.connected();
+        return;
+      }
       acks.disconnected();
       sync.disconnected();
     },

@@ -1,5 +1,5 @@
-// Owns the one budget a piece of work may spend: made where the work enters, drawn down by every step.
-import type { Clock } from './clock.js';
+// The one budget a piece of work may spend: made where the work enters, drawn down by every step.
+import { type Clock, yieldToEventLoop } from './clock.js';
 import { GatepostError } from './errors.js';
 
 export interface Deadline {
@@ -13,16 +13,29 @@ export interface Deadline {
   dispose(): void;
 }
 
+/** A timer that is later than this, ms, means that the process stood still (frozen, swapped out, a long turn). */
+const STOOD_STILL_MS = 100;
+/** Turns of the event loop in which sockets are read before such a deadline speaks: the answer may have arrived meanwhile. */
+const READING_TURNS = 10;
+
 export function deadline(clock: Clock, ms: number, parent?: AbortSignal): Deadline {
   const end = clock.monotonic() + ms;
   const controller = new AbortController();
+  let disposed = false;
   const abort = (reason: unknown) => {
     dispose();
     controller.abort(reason);
   };
-  const cancel = clock.schedule(ms, () => abort(new GatepostError('deadline', `no result within ${ms} ms`)));
+  const expire = () => {
+    if (!disposed) abort(new GatepostError('deadline', `no result within ${Math.round(ms)} ms`));
+  };
+  const cancel = clock.schedule(ms, () => {
+    if (clock.monotonic() - end <= STOOD_STILL_MS) expire();
+    else void readWhatHasArrived().then(expire);
+  });
   const onParent = () => abort(parent?.reason);
   const dispose = () => {
+    disposed = true;
     cancel();
     parent?.removeEventListener('abort', onParent);
   };
@@ -34,6 +47,10 @@ export function deadline(clock: Clock, ms: number, parent?: AbortSignal): Deadli
     race: (work, what) => raceSignal(work, controller.signal, what),
     dispose,
   };
+}
+
+async function readWhatHasArrived(): Promise<void> {
+  for (let turn = 0; turn < READING_TURNS; turn++) await yieldToEventLoop();
 }
 
 /** Settles as `work` does, or rejects with the signal's reason (the step named) as soon as it aborts. */

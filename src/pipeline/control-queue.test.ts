@@ -57,7 +57,7 @@ it('an opt-out asked for while nobody runs is entered at the next start, and onl
     group: 'shop',
     address: ANN,
     at: clock.now(),
-    source: 'person',
+    source: 'operator',
     detail: null,
   });
 });

@@ -88,7 +88,7 @@ async function optOutOrIn(path: string, { journal, log }: ControlQueueDeps): Pro
   }
   const { wish, group, address, at } = request;
   if (wish === 'out') {
-    const changed = await journal.optOut({ group, address, at, source: 'person', detail: null });
+    const changed = await journal.optOut({ group, address, at, source: 'operator', detail: null });
     if (changed) log.info({ address, group }, 'a recipient was opted out from the command line');
     return;
   }

@@ -264,15 +264,17 @@ describe('an outbound message that is answered only when it is done', () => {
 describe('an outbound message whose process was killed while it was sending', () => {
   const leftBehind = () =>
     bed.tamper(
-      `insert into orders (message_id, gateway_id, state, attempts, delivery_system_id, taken, remote_address, subject, bytes,
-         asked, answered, asked_at, changed_at, first_begun_at, owner)
-       values ('${ID}', '${FAX}', 'begun', 1, '${ID}', '[]', '${NUMBER}', '', 5, 1, 1, 0, 0, 0, 'a process that is gone')`,
+      `insert into outbound_messages (message_id, gateway_id, state, attempts, delivery_system_id, accepted_recipients,
+         remote_address, subject, bytes, asked, answered, asked_at, changed_at, first_attempt_at)
+       values ('${ID}', '${FAX}', 'sending', 1, '${ID}', '[]', '${NUMBER}', '', 5, 1, 1, 0, 0, 0);
+       insert into attempts (message_id, number, gateway_id, delivery_system_id, state, accepted_recipients, started_at, owner)
+       values ('${ID}', 1, '${FAX}', '${ID}', 'sending', '[]', 0, 'a process that is gone')`,
     );
 
   it('is not sent again while nobody can tell', async () => {
     leftBehind();
     sendRequest();
-    expect((await answers(1))[0]?.Data).toContain('held for a person');
+    expect((await answers(1))[0]?.Data).toContain('held until an operator');
     expect([faxes.lookups, faxes.sends.length]).toEqual([1, 0]);
   });
 

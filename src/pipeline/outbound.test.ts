@@ -151,7 +151,7 @@ describe('an outbound message', () => {
     await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
     bed.fakeServer.sendRequest(sendRequest(ID));
     const answers = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
-    for (const { content } of answers) expect(content.Data).toContain('held for a person');
+    for (const { content } of answers) expect(content.Data).toContain('held until an operator');
     expect(bed.outbound.sends).toHaveLength(1);
   });
 

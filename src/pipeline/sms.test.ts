@@ -67,7 +67,7 @@ describe('an outbound message for a text', () => {
     bed.sendRequest(ID, 'Hello');
     bed.sendRequest(ID, 'Hello');
     for (const answer of await answered(2))
-      expect(answer.Data).toContain('held for a person to resolve: the line broke');
+      expect(answer.Data).toContain('held until an operator resolves it: the line broke');
     bed.sendRequest(ID, 'Hello');
     await answered(3);
     expect(bed.texts.sends).toHaveLength(1);

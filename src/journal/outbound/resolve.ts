@@ -27,6 +27,7 @@ const unknownAttempts = statement<{ limit: number }>()((db, slot) =>
     .where(raw<boolean>`attempts.state = 'unknown'`)
     .where('outbound_messages.state', '=', 'unknown')
     .orderBy('attempts.started_at', 'desc')
+    .orderBy('attempts.number', 'desc')
     .limit(slot('limit')),
 );
 

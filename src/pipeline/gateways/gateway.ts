@@ -4,8 +4,10 @@ import type { Reader } from '../../content/reader.js';
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';
 import type { SharedByDevice } from '../../driver/shared-state.js';
 import type { Journal } from '../../journal/types/journal.js';
+import type { OutboundRecord } from '../../journal/types/outbound.js';
 import type { Backoff } from '../../kit/backoff.js';
 import type { Clock, Random } from '../../kit/clock.js';
+import type { Deadline } from '../../kit/deadline.js';
 import type { Log } from '../../kit/log.js';
 import type { Redactor } from '../../kit/redact.js';
 import type { Notice } from '../../model/content.js';
@@ -41,15 +43,25 @@ export interface InboundGateway extends RunningGateway {
 }
 
 export interface SendResult {
-  /** Data of ES_MESSAGE_SENT: null for success, else the reason for people. */
+  /** Data of ES_MESSAGE_SENT: null for success, else the sentence that agents read. */
   error: string | null;
   /** Reference of ES_MESSAGE_SENT. */
   deliverySystemId: string | null;
 }
 
+/** One message for a gateway to carry to its answer. */
+export interface Delivery {
+  /** As the journal accepted it. */
+  message: OutboundRecord;
+  /** Null after a restart: nothing can be sent, but what became of earlier attempts can be found out. */
+  request: (MessageContentInfo & { MessageId: string }) | null;
+  /** When the answer is due. */
+  due: Pick<Deadline, 'remaining'>;
+}
+
 export interface OutboundGateway extends RunningGateway {
-  /** Carries an outbound message to its answer; never rejects, never takes longer than the answer limit counted from `since` (monotonic ms). */
-  deliver(sendRequest: MessageContentInfo & { MessageId: string }, since: number): Promise<SendResult>;
+  /** Never rejects, and ends a moment after `due` at the latest. The caller sees to it that a message is delivered once at a time. */
+  deliver(delivery: Delivery): Promise<SendResult>;
 }
 
 export interface GatewayDeps {
@@ -88,8 +100,6 @@ export interface InboundLimits {
 }
 
 export interface OutboundDeps extends GatewayDeps {
-  /** Ms after which an outbound message is answered at the latest. */
-  answerMs: number;
   fax: FaxComposer;
   /** Hands a notice to an inbound gateway; false when none with this Id runs here. */
   notify(gatewayId: string, notice: Notice): Promise<boolean>;

@@ -11,7 +11,7 @@ import type { GatewayView } from '../../model/gateway-view.js';
 import type { GatewayConfig } from '../gateways/config.js';
 import type { InboundDeps, InboundGateway } from '../gateways/gateway.js';
 import { superviseSession } from '../gateways/session-supervisor.js';
-import { lateResults } from '../outbound/receipts.js';
+import { createLateResults } from '../outbound/receipts.js';
 import { type Carrying, carry } from './carry.js';
 import { type InboundHandle, type InFlight, type InFlightTable, inFlightTable } from './in-flight.js';
 import { ingest } from './ingest.js';
@@ -52,7 +52,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
   const carryOn = (entry: InFlight) => void carry(entry, carrying);
   // Receipts may come in here, as mails of a provider. The outbound gateway's settings say who is told of a late result.
   const applyReceipts = (receipts: readonly DeliveryReceipt[]) =>
-    lateResults(deps.otherDirection() ?? config, deps).receipts(receipts);
+    createLateResults(deps.otherDirection() ?? config, deps).applyReceipts(receipts);
   const asked = quietTime(clock);
 
   const supervisor = superviseSession(config, deps, reading.signal, receiveAll, {

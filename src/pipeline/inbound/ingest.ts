@@ -7,7 +7,7 @@ import type { Content, Notice } from '../../model/content.js';
 import type { GatewayConfig } from '../gateways/config.js';
 import type { InboundDeps } from '../gateways/gateway.js';
 import { applyConsent, rulesOf } from '../gateways/text-rules.js';
-import { faxRulesOf } from '../outbound/receipts.js';
+import { faxRulesOf } from '../gateways/fax-rules.js';
 import type { ReceivingMessage } from '../server/ack-tracker.js';
 import { type Identity, idFromKey, openingOf, serverFieldsOf, stableIds } from './identity.js';
 import type { InFlight } from './in-flight.js';

@@ -1,168 +1,140 @@
-// Owns the outbound line of one gateway: every outbound message gets one answer in time; one MessageId is carried by one delivery
-// at a time, and a repeat joins it.
+// One outbound gateway: its session, and its capacity. A message first takes a place among those that are under way, then, when
+// it is composed and journaled, one of the slots for sending.
 import type { RawRequest } from '../../driver/contract.js';
-import type { Acceptance } from '../../journal/types/outbound.js';
 import { type Deadline, deadline, raceSignal } from '../../kit/deadline.js';
-import { messageOf } from '../../kit/errors.js';
-import { semaphore } from '../../kit/semaphore.js';
+import { GatepostError, messageOf } from '../../kit/errors.js';
+import { type Semaphore, semaphore } from '../../kit/semaphore.js';
 import { stopper } from '../../kit/stopper.js';
 import type { GatewayConfig } from '../gateways/config.js';
-import type { OutboundDeps, OutboundGateway, Pushed, SendResult } from '../gateways/gateway.js';
-import { sessionFor, superviseSession } from '../gateways/session-supervisor.js';
-import type { OutboundResult } from '../metrics.js';
-import { deliver as deliverMessage, type SendRequest } from './deliver.js';
-import { defaultPolicy, type End, failed } from './outcome.js';
-import { lateResults } from './receipts.js';
+import type { Delivery, OutboundDeps, OutboundGateway, Pushed, SendResult } from '../gateways/gateway.js';
+import { type SessionSupervisor, sessionFor, superviseSession } from '../gateways/session-supervisor.js';
+import { type End, notSent, uncertain } from './answers.js';
+import { LEAST_MS } from './decide.js';
+import { deliver } from './deliver.js';
+import { behind, Stopping, stopReason } from './delivery-context.js';
+import { defaultPolicy } from './outcome.js';
+import { createLateResults, type LateResults } from './receipts.js';
 
 /**
- * Outbound messages that may be under way per send: while one is on the wire, others are composed and journaled. A crash finds them
- * begun, hence uncertain; where uncertain outbound messages are sent again that costs nothing, elsewhere none are begun ahead.
+ * Messages under way per slot: while one is being sent, others are composed and journaled. After a crash their outcome is unknown;
+ * where the policy is to send again that costs nothing, elsewhere no attempt begins ahead of its slot.
  */
 const AHEAD_FACTOR = 10;
 /** Sends at once when a driver does not say otherwise. */
 const DEFAULT_CONCURRENCY = 5;
 
 export function startOutbound(config: GatewayConfig, deps: OutboundDeps): OutboundGateway {
-  const { clock, log, journal, metrics, redactor } = deps;
-  const { driver, settings, info } = config;
-  const stopping = stopper();
-  const cutting = stopper();
-  const places = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
-  const sends = semaphore({ places, weight: Number.POSITIVE_INFINITY });
-  const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
-  const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
-  const sendRequests = semaphore({ places: places * ahead, weight: Number.POSITIVE_INFINITY });
-  const running = new Map<string, { since: number; answer: Promise<SendResult> }>();
-  const reporting = lateResults(config, deps);
-  const keeper = superviseSession(config, deps, stopping.signal, (_session, signal) => untilAborted(signal), {
-    reportReceipts: reporting.receipts,
-  });
+  return new Gateway(config, deps);
+}
 
-  const left = (since: number) => Math.max(0, deps.answerMs - (clock.monotonic() - since));
-  const count = (result: OutboundResult, since: number) =>
-    metrics.outboundMessage(info.Id, result, (clock.monotonic() - since) / 1000);
+class Gateway implements OutboundGateway {
+  readonly config: GatewayConfig;
+  readonly #deps: OutboundDeps;
+  readonly #concurrency: number;
+  /** Bounded by the server's own window of requests; each waits no longer than its answer is due. */
+  readonly #underWay: Semaphore;
+  readonly #slots: Semaphore;
+  readonly #lateResults: LateResults;
+  readonly #supervisor: SessionSupervisor;
+  readonly #stopping = stopper();
+  /** Aborts when the grace of a drain is over. */
+  readonly #cut = stopper();
+  readonly #running = new Map<Promise<SendResult>, number>();
 
-  async function deliver(sendRequest: SendRequest, since: number): Promise<SendResult> {
-    try {
-      const acceptance = await journal.accept(intakeOf(sendRequest, clock.now()));
-      return await decide(sendRequest, await orphaned(acceptance), since);
-    } catch (error) {
-      log.error({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'the journal cannot take an order');
-      return failed('deferred', `not sent: the connector's journal cannot take the order: ${messageOf(error)}`);
-    }
-  }
-
-  /** Begun here, but no delivery of ours carries it any more: the journal could not take its outcome. */
-  async function orphaned(acceptance: Acceptance): Promise<Acceptance> {
-    const { messageId, attempts } = acceptance.outboundMessage;
-    if (acceptance.kind !== 'joins' || running.has(messageId)) return acceptance;
-    const sendRequest = await journal.recordOutcome(messageId, attempts, {
-      kind: 'unknown',
-      detail: 'its outcome was never recorded',
+  constructor(config: GatewayConfig, deps: OutboundDeps) {
+    const { driver, settings } = config;
+    this.config = config;
+    this.#deps = deps;
+    this.#concurrency = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
+    const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
+    const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
+    this.#slots = slots(this.#concurrency);
+    this.#underWay = slots(this.#concurrency * ahead);
+    this.#lateResults = createLateResults(config, deps);
+    this.#supervisor = superviseSession(config, deps, this.#stopping.signal, (_session, signal) => aborted(signal), {
+      reportReceipts: this.#lateResults.applyReceipts,
     });
-    return { kind: 'uncertain', outboundMessage: sendRequest };
   }
 
-  function decide(sendRequest: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
-    const inFlight = running.get(sendRequest.MessageId);
-    if (inFlight) return join(inFlight.answer, since);
-    if (acceptance.kind === 'answered') {
-      count('repeated', since);
-      return Promise.resolve({ error: null, deliverySystemId: acceptance.outboundMessage.deliverySystemId });
-    }
-    const answer = carry(sendRequest, acceptance, since).finally(() => running.delete(sendRequest.MessageId));
-    running.set(sendRequest.MessageId, { since, answer });
-    return answer;
+  deliver(delivery: Delivery): Promise<SendResult> {
+    const since = this.#deps.clock.monotonic();
+    const result = this.#deliver(delivery, since).finally(() => this.#running.delete(result));
+    this.#running.set(result, since);
+    return result;
   }
 
-  /** A repeat of an outbound message in flight gets the same result, but inside its own time. */
-  async function join(answer: Promise<SendResult>, since: number): Promise<SendResult> {
-    const due = deadline(clock, left(since));
-    try {
-      return await raceSignal(answer, due.signal, 'the order is still being sent');
-    } catch (error) {
-      return failed('unknown', `delivery uncertain: ${messageOf(error)}`);
-    } finally {
-      due.dispose();
-    }
-  }
-
-  async function carry(sendRequest: SendRequest, acceptance: Acceptance, since: number): Promise<SendResult> {
-    const due = deadline(clock, left(since), cutting.signal);
-    const end = await inTurn(sendRequest, acceptance, due).catch((error): End => {
-      log.error({ messageId: sendRequest.MessageId, error: messageOf(error) }, 'an order ended in an unforeseen way');
-      return failed('unknown', `delivery uncertain: ${redactor.redact(messageOf(error))}`);
+  async #deliver(delivery: Delivery, since: number): Promise<SendResult> {
+    const { clock, metrics, log, redactor } = this.#deps;
+    const due = deadline(clock, delivery.due.remaining(), this.#cut.signal);
+    const end = await this.#inTurn(delivery, due).catch((error): End => {
+      log.error({ message_id: delivery.message.messageId, err: messageOf(error) }, 'delivery failed unexpectedly');
+      return uncertain(redactor.redact(messageOf(error)));
     });
     due.dispose();
-    count(end.result, since);
+    metrics.outboundMessage(this.config.info.Id, end.result, (clock.monotonic() - since) / 1000);
     return { error: end.error, deliverySystemId: end.deliverySystemId };
   }
 
-  async function inTurn(sendRequest: SendRequest, acceptance: Acceptance, due: Deadline): Promise<End> {
-    const leave = await sendRequests.enter(1, due.signal).catch(() => undefined);
-    if (!leave) return overtaken(sendRequest);
-    try {
-      return await deliverMessage(sendRequest, acceptance, due, { ...deps, config, keeper, sends, reporting });
-    } finally {
-      leave();
+  async #inTurn({ message, request, due: whole }: Delivery, due: Deadline): Promise<End> {
+    const { clock, journal } = this.#deps;
+    const startBy = deadline(clock, Math.max(0, whole.remaining() - LEAST_MS), due.signal);
+    const release = await this.#underWay.enter(1, startBy.signal).catch(() => undefined);
+    startBy.dispose();
+    if (release) {
+      const { config } = this;
+      const shared = { supervisor: this.#supervisor, slots: this.#slots, lateResults: this.#lateResults };
+      return deliver(message, request, { ...this.#deps, ...shared, config, due }).finally(release);
     }
+    const detail = stopReason(due) ?? behind(this.#underWay.used);
+    const outcome = { kind: 'deferred', detail } as const;
+    const record = await journal.recordNotSent(message.messageId, this.config.info.Id, outcome);
+    return notSent(record.attempts, 'deferred', detail);
   }
 
-  async function overtaken(sendRequest: SendRequest): Promise<End> {
-    const detail = `not sent: ${sendRequests.used} orders of this gateway were ahead and took all the time there was`;
-    const attempt = await journal.beginAttempt(
-      sendRequest.MessageId,
-      sendRequest.DeliverySystemId ?? sendRequest.MessageId,
-    );
-    await journal.recordOutcome(sendRequest.MessageId, attempt, { kind: 'deferred', detail });
-    return failed('deferred', detail);
-  }
-
-  async function webhook(request: RawRequest): Promise<Pushed> {
+  async webhook(request: RawRequest): Promise<Pushed> {
+    const { driver } = this.config;
     if (!driver.webhook) return { reply: { status: 404 } };
-    const session = await sessionFor(keeper, clock, request.signal);
+    const session = await sessionFor(this.#supervisor, this.#deps.clock, request.signal);
     const { reply, messages = [], receipts = [], otherDirection = false } = await driver.webhook(session, request);
-    // Nobody here could hand it over, so it must not hear "taken": the counterparty keeps it and comes again.
+    // An outbound gateway cannot hand a message over, so the counterparty must not get a 2xx for it: it will come again.
     if (messages.length > 0) throw new Error('a message was pushed to a gateway that only sends');
-    if (receipts.length > 0) await reporting.receipts(receipts);
+    if (receipts.length > 0) await this.#lateResults.applyReceipts(receipts);
     return { reply, otherDirection };
   }
 
-  return {
-    config,
-    deliver,
-    webhook,
-    view: () => ({
-      ...keeper.view(),
-      inFlight: running.size,
-      window: places,
+  view() {
+    const now = this.#deps.clock.monotonic();
+    return {
+      ...this.#supervisor.view(),
+      inFlight: this.#running.size,
+      window: this.#concurrency,
       backingOff: 0,
-      oldestMs: [...running.values()].reduce((age, { since }) => Math.max(age, clock.monotonic() - since), 0),
-    }),
-    async drain(cut) {
-      keeper.draining();
-      const all = Promise.allSettled([...running.values()].map(({ answer }) => answer));
-      await raceSignal(all, cut, 'draining').catch(() => undefined);
-      cutting.abort(new Error('the connector is stopping'));
-      await all;
-      stopping.abort(new Error('stopped'));
-      await keeper.close();
-    },
-  };
+      oldestMs: [...this.#running.values()].reduce((age, since) => Math.max(age, now - since), 0),
+    };
+  }
+
+  async drain(cut: AbortSignal): Promise<void> {
+    this.#supervisor.draining();
+    const all = Promise.allSettled([...this.#running.keys()]);
+    await raceSignal(all, cut, 'draining').catch(() => undefined);
+    this.#cut.abort(stopping(cut));
+    await Promise.allSettled([...this.#running.keys()]);
+    this.#stopping.abort(new Error('stopped'));
+    await this.#supervisor.close();
+  }
 }
 
-function intakeOf(sendRequest: SendRequest, at: number) {
-  return {
-    messageId: sendRequest.MessageId,
-    gatewayId: sendRequest.GatewayId,
-    remoteAddress: sendRequest.RemoteAddress ?? '',
-    subject: sendRequest.SubjectField ?? '',
-    bytes: (sendRequest.BodyHtml?.length ?? 0) + (sendRequest.BodyText?.length ?? 0),
-    at,
-  };
+/** A drain ends by its own deadline when the list has changed, else because the process ends. */
+function stopping({ reason }: AbortSignal): Stopping {
+  const ownDeadline = reason instanceof GatepostError && reason.code === 'deadline';
+  return new Stopping(ownDeadline ? 'the gateway is being restarted or removed' : 'Gatepost is stopping');
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
+function slots(places: number): Semaphore {
+  return semaphore({ places, weight: Number.POSITIVE_INFINITY });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,18 +1,6 @@
-// Owns the small arithmetic on outcomes: what a throw means, what people get to read, what may be shown.
-import type { Outcome, WhenUncertain } from '../../driver/contract.js';
+import type { ComposedMessage, Outcome, WhenUncertain } from '../../driver/contract.js';
 import { NotSent } from '../../driver/contract.js';
 import { messageOf } from '../../kit/errors.js';
-import type { SendResult } from '../gateways/gateway.js';
-import type { OutboundResult } from '../metrics.js';
-
-/** How an outbound message ended here, and the answer that goes with it. */
-export interface End extends SendResult {
-  result: OutboundResult;
-}
-
-export const failed = (result: OutboundResult, error: string): End => ({ result, error, deliverySystemId: null });
-
-export const done = (deliverySystemId: string): End => ({ result: 'sent', error: null, deliverySystemId });
 
 /** A throw from `send` means unknown, unless it is the declared "not sent". */
 export function thrown(error: unknown): Outcome {
@@ -29,10 +17,14 @@ export function redacted(outcome: Outcome, redact: (text: string) => string): Ou
   return outcome.detail === undefined ? outcome : { ...outcome, detail: redact(outcome.detail) };
 }
 
-/** One sentence naming who took it and who refused, with the counterparty's words. */
-export function partialWords({ accepted, refused }: Extract<Outcome, { kind: 'partial' }>): string {
-  const refusals = refused.map(({ recipient, detail }) => `${recipient}: ${detail}`).join('; ');
-  return `accepted for ${accepted.join(', ')}; refused: ${refusals}`;
+/**
+ * A mail is known outside under the Message-ID that we gave it, in the form that fits the server's column; a fax under the
+ * reference of its message, because the numbers of jobs come round again. Their receipts still name the counterparty's own ids.
+ */
+export function withOurId(outcome: Outcome, kind: ComposedMessage['kind'], deliverySystemId: string): Outcome {
+  if (kind === 'text' || !('deliverySystemId' in outcome)) return outcome;
+  if (kind === 'mail' || outcome.kind !== 'sent') return { ...outcome, deliverySystemId };
+  return { ...outcome, deliverySystemId, ids: outcome.ids ?? [outcome.deliverySystemId] };
 }
 
 /** Receivers of e-mail drop a repeated Message-ID; nothing of that kind protects a text message or a fax. */

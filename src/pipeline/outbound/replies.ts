@@ -1,156 +1,202 @@
-// Owns the answers: every SE_MESSAGE_SENDING gets exactly one ES_MESSAGE_SENT, also one that cannot be read, also one
-// that an earlier run of the process left behind.
+// One request, one answer. Every request is a debt until its answer is written.
+//
+// owed -> written          on the connection of the request, or on a later one
+// owed -> taken over       the server repeats the request on a newer connection: the new debt stands for the old one too
+// owed -> given up         the server does not wait any longer (SEND_LIMIT_MS), or the process ends; the server will repeat the request
+// A debt of an older connection waits a moment after the login, because a server that repeats its requests does so at once.
 import type { Journal } from '../../journal/types/journal.js';
-import type { OutboundRecord } from '../../journal/types/outbound.js';
-import { type Clock, isoTime, sleep } from '../../kit/clock.js';
+import { type Clock, isoTime, type Random, sleep } from '../../kit/clock.js';
 import { deadline } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
-import type { CommandInfo } from '../../model/message.js';
-import { guid, MSG, messageContentInfo, problemsOf, SEND_LIMIT_MS } from '../../simprot/messages.js';
+import { retry } from '../../kit/retry.js';
+import { MSG, SEND_LIMIT_MS } from '../../simprot/messages.js';
 import type { SendResult } from '../gateways/gateway.js';
-import type { GatewayRegistry } from '../gateways/registry.js';
-import type { Metrics } from '../metrics.js';
 import type { ServerLink } from '../server/link.js';
-import type { SendRequest } from './deliver.js';
 
 export interface RepliesDeps {
   clock: Clock;
+  random: Random;
   log: Log;
   serverLink: ServerLink;
-  gateways: Pick<GatewayRegistry, 'outbound'>;
-  /** Ms after which a send request is answered at the latest. */
-  answerMs: number;
-  journal: Pick<Journal, 'answered' | 'reclaimAbandoned'>;
-  metrics: Metrics;
+  journal: Pick<Journal, 'answered' | 'outboundMessage'>;
   /** Aborts when the service ends and no answer can be written any more. */
   signal: AbortSignal;
 }
 
-export interface Replies {
-  /** One SE_MESSAGE_SENDING. Resolves when its answer is written, or cannot be any more. */
-  onSendRequest(content: unknown): Promise<void>;
-  /** Once, at start: answers what a previous run left unanswered, as far as the server still waits for it. */
-  answerLeftovers(): Promise<void>;
+export interface Debt {
+  readonly messageId: string;
+  readonly gatewayId: string | null;
+  /** When the request came, monotonic ms. */
+  readonly since: number;
 }
 
-export function replies({
-  clock,
-  log,
-  serverLink,
-  gateways,
-  journal,
-  metrics,
-  answerMs,
-  signal,
-}: RepliesDeps): Replies {
-  async function onSendRequest(content: unknown): Promise<void> {
-    const since = clock.monotonic();
-    const result = messageContentInfo.safeParse(content);
-    const messageId = idOf(content, 'MessageId');
-    if (!result.success || !messageId)
-      return unreadable(content, messageId, result.success ? 'MessageId is missing' : problemsOf(result.error));
-    const sendRequest: SendRequest = { ...result.data, MessageId: messageId };
-    const due = deadline(clock, answerMs, signal);
-    const found = await gateways.outbound(sendRequest.GatewayId, due);
-    due.dispose();
-    const answer =
-      found.is === 'running' ? await found.gateway.deliver(sendRequest, since) : noGateway(sendRequest, found);
-    await reply(sendRequest, answer, since, found.is === 'running');
+export interface Replies {
+  /** A new connection to the server. */
+  connected(): void;
+  /** A request of the present connection. */
+  owe(request: Debt): Debt;
+  /** A request of an earlier process. */
+  oweFromBefore(request: Debt, owed: number): Debt;
+  /** The journal counts the request as one that is owed an answer. */
+  counted(debt: Debt): void;
+  /** Writes the answer. Resolves when it is written, taken over or given up; never rejects. */
+  answer(debt: Debt, result: SendResult): Promise<void>;
+}
+
+/** After a login the server has this long to repeat a request before the answer to its earlier one is written, ms. */
+const REPEAT_MS = 1_000;
+const AFTER_BROKEN_WRITE_MS = 100;
+/** A journal that cannot note an answer is asked again for about five minutes; the answer is given again after a restart. */
+const NOTE_RETRIES = 12;
+const NOTE_BACKOFF = { first: 500, longest: 30_000 };
+
+/** The connection of requests of an earlier process: older than the first one. */
+const BEFORE = -1;
+
+interface Entry extends Debt {
+  connection: number;
+  /** Requests in the journal that the answer stands for. */
+  owed: number;
+  takenOver: AbortController;
+  heir: Entry | undefined;
+}
+
+export function createReplies(deps: RepliesDeps): Replies {
+  return new ReplyBook(deps);
+}
+
+class ReplyBook implements Replies {
+  readonly #deps: RepliesDeps;
+  /** Open debts; bounded by the requests that the server waits for. */
+  readonly #open = new Map<string, Set<Entry>>();
+  #connection = 0;
+  #connectedAt = 0;
+
+  constructor(deps: RepliesDeps) {
+    this.#deps = deps;
   }
 
-  async function unreadable(content: unknown, messageId: string | null, problem: string): Promise<void> {
-    metrics.unhandledMessage(MSG.sending);
-    log.error(
-      { messageId, problem },
-      messageId
-        ? 'an order cannot be read and is answered with an error'
-        : 'an order without a usable MessageId cannot be answered',
-    );
-    if (!messageId) return;
-    const sendRequest = { MessageId: messageId, GatewayId: idOf(content, 'GatewayId') };
-    await reply(
-      sendRequest,
-      { error: `the order cannot be read: ${problem}`, deliverySystemId: null },
-      clock.monotonic(),
-      false,
-    );
+  connected(): void {
+    this.#connection += 1;
+    this.#connectedAt = this.#deps.clock.monotonic();
   }
 
-  function noGateway({ GatewayId }: SendRequest, { reason }: { reason: string }): SendResult {
-    return { error: `not sent: gateway ${GatewayId}: ${reason}`, deliverySystemId: null };
+  owe(request: Debt): Debt {
+    return this.#enter(request, this.#connection, 0);
   }
 
-  /** Writes the one answer; waits for the link, but not longer than the server does. */
-  async function reply(
-    sendRequest: { MessageId: string; GatewayId: string | null },
-    answer: SendResult,
-    since: number,
-    journaled: boolean,
-  ): Promise<void> {
-    const due = deadline(clock, Math.max(0, SEND_LIMIT_MS - (clock.monotonic() - since)), signal);
-    const command: CommandInfo = {
-      Id: sendRequest.MessageId,
-      RefId: sendRequest.GatewayId,
-      Reference: answer.error === null ? answer.deliverySystemId : null,
-      Data: answer.error,
-      TimeStamp: isoTime(clock.now()),
-    };
+  oweFromBefore(request: Debt, owed: number): Debt {
+    return this.#enter(request, BEFORE, owed);
+  }
+
+  #enter(request: Debt, connection: number, owed: number): Entry {
+    const entry: Entry = { ...request, connection, owed, takenOver: new AbortController(), heir: undefined };
+    const open = this.#open.get(request.messageId) ?? new Set();
+    for (const other of open) if (other.connection < connection) inherit(other, entry);
+    const newer = [...open].find((other) => other.connection > connection);
+    if (newer) inherit(entry, newer);
+    this.#open.set(request.messageId, open.add(entry));
+    return entry;
+  }
+
+  counted(debt: Debt): void {
+    const entry = this.#entry(debt);
+    if (entry) heirOf(entry).owed += 1;
+  }
+
+  async answer(debt: Debt, result: SendResult): Promise<void> {
+    const entry = this.#entry(debt);
+    if (!entry) return;
+    const { clock, log, signal } = this.#deps;
+    const left = Math.max(0, SEND_LIMIT_MS - (clock.monotonic() - entry.since));
+    const due = deadline(clock, left, AbortSignal.any([signal, entry.takenOver.signal]));
     try {
-      await write(command, due.signal);
-      if (journaled) await journal.answered(sendRequest.MessageId, answer.error);
+      const written = await this.#write(entry, result, due.signal);
+      await this.#note(entry, written);
     } catch (error) {
-      log.error(
-        { messageId: sendRequest.MessageId, error: messageOf(error) },
-        'an answer could not be given in time; the server will repeat the order',
-      );
+      const fields = { message_id: entry.messageId, err: messageOf(error) };
+      if (entry.heir) log.debug(fields, 'answer is taken over by a repeat');
+      else log.error(fields, 'answer could not be written in time');
     } finally {
       due.dispose();
+      this.#close(entry);
     }
   }
 
-  async function write(command: CommandInfo, signal: AbortSignal): Promise<void> {
+  async #write(entry: Entry, result: SendResult, signal: AbortSignal): Promise<SendResult> {
+    const { clock, log, serverLink } = this.#deps;
     for (;;) {
       await serverLink.untilUp(signal);
-      const failure = await serverLink.send(MSG.sent, command).then(
-        () => null,
-        (error: unknown) => error,
-      );
-      if (failure === null) return;
-      log.debug(
-        { messageId: command.Id, error: messageOf(failure) },
-        'the link went down while answering; answering on the next one',
-      );
-      await sleep(clock, 100, signal);
+      const wait = this.#connectedAt + REPEAT_MS - clock.monotonic();
+      if (entry.connection !== this.#connection && wait > 0) {
+        await sleep(clock, wait, signal);
+        continue;
+      }
+      const answer = await this.#latest(entry, result);
+      signal.throwIfAborted();
+      try {
+        await serverLink.send(MSG.sent, commandOf(entry, answer, clock.now()));
+        return answer;
+      } catch (error) {
+        log.debug({ message_id: entry.messageId, err: messageOf(error) }, 'link went down while answering');
+        await sleep(clock, AFTER_BROKEN_WRITE_MS, signal);
+      }
     }
   }
 
-  async function answerLeftovers(): Promise<void> {
-    const owing = await journal.reclaimAbandoned(clock.now() - SEND_LIMIT_MS);
-    await Promise.all(owing.map(answerLeftover));
+  /** What the journal knows at the moment of writing: a late outcome or a receipt may have made it a success. */
+  async #latest(entry: Entry, result: SendResult): Promise<SendResult> {
+    if (result.error === null) return result;
+    const message = await this.#deps.journal.outboundMessage(entry.messageId).catch(() => null);
+    return message?.state === 'sent' ? { error: null, deliverySystemId: message.deliverySystemId } : result;
   }
 
-  function answerLeftover(sendRequest: OutboundRecord): Promise<void> {
-    const sent = sendRequest.state === 'sent';
-    const words =
-      sendRequest.state === 'unknown'
-        ? 'delivery uncertain: the connector was stopped while it was sending'
-        : `not sent: ${sendRequest.detail ?? 'the connector was stopped before it could send'}`;
-    const answer = { error: sent ? null : words, deliverySystemId: sent ? sendRequest.deliverySystemId : null };
-    return reply(
-      { MessageId: sendRequest.messageId, GatewayId: sendRequest.gatewayId },
-      answer,
-      clock.monotonic(),
-      true,
-    );
+  /** The first try is awaited; further ones go on in the background. */
+  async #note({ messageId, owed }: Entry, { error }: SendResult): Promise<void> {
+    if (owed === 0) return;
+    const { clock, random, log, journal, signal } = this.#deps;
+    const note = () => journal.answered(messageId, error, owed);
+    await note().catch((fault) => {
+      log.warn({ message_id: messageId, err: messageOf(fault) }, 'answer could not be noted yet');
+      void retry(note, { clock, random, signal, retries: NOTE_RETRIES, backoff: NOTE_BACKOFF }).catch((last) =>
+        log.error({ message_id: messageId, err: messageOf(last) }, 'answer could not be noted'),
+      );
+    });
   }
 
-  return { onSendRequest, answerLeftovers };
+  #entry(debt: Debt): Entry | undefined {
+    return [...(this.#open.get(debt.messageId) ?? [])].find((entry) => entry === debt);
+  }
+
+  #close(entry: Entry): void {
+    const open = this.#open.get(entry.messageId);
+    open?.delete(entry);
+    if (open?.size === 0) this.#open.delete(entry.messageId);
+  }
 }
 
-/** A GUID member of something that may be anything; null when it is not there or not one. */
-function idOf(content: unknown, member: string): string | null {
-  if (typeof content !== 'object' || content === null) return null;
-  const result = guid.safeParse((content as Readonly<Record<string, unknown>>)[member]);
-  return result.success ? result.data : null;
+/** `heir` answers for `debt`. */
+function inherit(debt: Entry, heir: Entry): void {
+  if (debt.heir) return;
+  debt.heir = heir;
+  heir.owed += debt.owed;
+  debt.owed = 0;
+  debt.takenOver.abort(new Error('the server has repeated the request on a newer connection'));
+}
+
+function heirOf(entry: Entry): Entry {
+  let last = entry;
+  while (last.heir) last = last.heir;
+  return last;
+}
+
+function commandOf({ messageId, gatewayId }: Debt, answer: SendResult, now: number) {
+  return {
+    Id: messageId,
+    RefId: gatewayId,
+    Reference: answer.error === null ? answer.deliverySystemId : null,
+    Data: answer.error,
+    TimeStamp: isoTime(now),
+  };
 }

@@ -4,14 +4,14 @@ import type { Log } from '../../kit/log.js';
 import { commandInfo, MSG, problemsOf } from '../../simprot/messages.js';
 import type { GatewaySync } from '../gateways/sync.js';
 import type { Metrics } from '../metrics.js';
-import type { Replies } from '../outbound/replies.js';
+import type { SendRequests } from '../outbound/send-requests.js';
 import type { AckTracker } from './ack-tracker.js';
 
 export interface DispatchDeps {
   log: Log;
   acks: AckTracker;
   sync: GatewaySync;
-  sendRequests: Replies;
+  sendRequests: SendRequests;
   metrics: Metrics;
 }
 

@@ -1,11 +1,11 @@
 // Delivery states: whatever order, repetition and delay the counterparty's news come in, a message only moves forward.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DAY, only, outboundMessage, place } from '../../test/fixtures/journal.js';
-import type { Outcome } from '../model/outcome.js';
-import type { DeliveryReceipt, DeliveryState } from '../model/receipt.js';
-import type { Journal } from './types/journal.js';
-import type { MessageTrace } from './types/log.js';
+import { DAY, only, outboundMessage, place } from '../../../test/fixtures/journal.js';
+import type { Outcome } from '../../model/outcome.js';
+import type { DeliveryReceipt, DeliveryState } from '../../model/receipt.js';
+import type { Journal } from '../types/journal.js';
+import type { MessageTrace } from '../types/log.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
@@ -251,7 +251,7 @@ describe('news of an id that no order has', () => {
       gatewayId: 'out',
       direction: 'O',
       subject: '1',
-      detail: 'delivered, but no order is known under this id: ok',
+      detail: 'delivered, but no message is known under this id: ok',
     });
   });
 

@@ -1,7 +1,7 @@
 // The registry of who does not want messages, and the small records of drivers.
 import { describe, expect, test } from 'vitest';
-import { later, place } from '../../test/fixtures/journal.js';
-import { openJournalReader } from './open.js';
+import { later, place } from '../../../test/fixtures/journal.js';
+import { openJournalReader } from '../open.js';
 
 const ANN = { group: 'shop', address: '+420601234567', at: 5, source: 'keyword', detail: 'STOP\r\nplease' } as const;
 
@@ -11,7 +11,7 @@ describe('opt-outs', () => {
     const journal = await open();
     expect(await journal.optedOut('shop', ANN.address)).toBeNull();
     expect(await journal.optOut(ANN)).toBe(true);
-    expect(await journal.optOut({ ...ANN, at: 9, source: 'person' })).toBe(false);
+    expect(await journal.optOut({ ...ANN, at: 9, source: 'operator' })).toBe(false);
     await journal.close();
     const next = await open();
     expect(await next.optedOut('shop', ANN.address)).toEqual({ ...ANN, detail: 'STOP please' });

@@ -1,0 +1,16 @@
+import { composeMail as composeMailContent } from '../../../content/mail/compose/compose.js';
+import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './compose.js';
+
+export async function composeMail(
+  request: SendRequest,
+  composedAt: number,
+  { config, journal }: ComposeDeps,
+): Promise<Composed | ComposeFailure> {
+  const { driver, settings, info } = config;
+  const thread = await journal.threadFor(request.RemoteAddress ?? '', request.SubjectField ?? '');
+  const sender = driver.sender?.(settings) ?? {};
+  const gatewayName = info.DisplayName ?? null;
+  const result = await composeMailContent(request, { sender, gatewayName, thread, now: composedAt });
+  if (!result.ok) return { problem: result.problem };
+  return { message: result.mail, deliverySystemId: result.deliverySystemId };
+}
