@@ -62,7 +62,6 @@ function deps(changes: Partial<AnyDriver> = {}): GatewayRegistryDeps {
     fax: {} as never,
     link: () => '',
     limits: { window: 2, windowBytes: 1e6, ackMs: 1_000, backoff: { first: 1, longest: 1 }, rejections: 2 },
-    answerMs: 85_000,
     drainMs: 15_000,
   };
 }
@@ -96,7 +95,10 @@ async function sendHangs(): Promise<() => void> {
     GatewayId: OUT,
     RemoteAddress: 'ann@example.com',
   };
-  void found.gateway.deliver({ ...request, BodyText: 'x' }, clock.monotonic());
+  const accepted = { messageId: request.MessageId, gatewayId: OUT, remoteAddress: '', subject: '', bytes: 1, at: 0 };
+  const { outboundMessage: message } = await journal.accept(accepted);
+  const due = deadline(clock, 85_000);
+  void found.gateway.deliver({ message, request: { ...request, BodyText: 'x' }, due });
   await waitFor('the send', () => driver.sends.length === 1);
   return () => hanging.resolve();
 }
