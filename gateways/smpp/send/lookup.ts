@@ -38,9 +38,10 @@ export async function queryAttempt({ attempt, ids: known }: AnsweredAttempt, loo
   return attempt === lookup.attempt || isOnItsWay ? outcome : unanswered(0, lookup);
 }
 
-export function unanswered(answered: number, { parts }: Pick<Lookup, 'parts'>): Extract<Outcome, { kind: 'unknown' }> {
+/** `ids`: under which later receipts settle the attempt. */
+export function unanswered(answered: number, { parts }: Pick<Lookup, 'parts'>, ids: readonly string[] = []): Outcome {
   const detail = `the SMSC has answered for ${answered} of ${parts.length} parts, and no receipt surely belongs to the others; ask the carrier`;
-  return { kind: 'unknown', detail };
+  return { kind: 'unknown', detail, ...(ids.length > 0 && { ids }) };
 }
 
 /** One query after the other, for as long as there is time and a connection. */

@@ -84,7 +84,7 @@ export class Outbox {
       onStart: () => this.#startFlight(message),
       onResponse: (part, response) => this.#onResponse(running, part, response),
       onUnanswered: (parts, total) => this.#onUnanswered(running, parts, total),
-      partId: (part) => partId({ messageId: attempt.messageId, attempt: attempt.number, part }),
+      partId: (part) => partIdOf(attempt, part),
     });
   }
 
@@ -98,7 +98,10 @@ export class Outbox {
     const answered = await this.#responsesTo(message);
     const matched = completeAttempt(answered, lookup);
     if (matched) return queryAttempt(matched, lookup);
-    return unanswered(answered.find((one) => one.attempt === attempt.number)?.ids.size ?? 0, lookup);
+    const count = answered.find((one) => one.attempt === attempt.number)?.ids.size ?? 0;
+    // An attempt of a killed process has no ids in the journal yet. Listing ids again would reset the states of parts.
+    const isNew = count === 0;
+    return unanswered(count, lookup, isNew ? parts.map((_, at) => partIdOf(attempt, at + 1)) : []);
   }
 
   /** A receipt. It is answered when it is in the journal. `isContested`: it may belong to another gateway. */
@@ -212,6 +215,10 @@ export class Outbox {
   #background(work: Promise<unknown>, failure: string): void {
     work.catch((error) => this.#context.log.warn({ err: messageOf(error) }, failure));
   }
+}
+
+function partIdOf({ messageId, number }: Attempt, part: number): string {
+  return partId({ messageId, attempt: number, part });
 }
 
 /** A receipt comes from the recipient of the message, and goes to its sender. */

@@ -161,6 +161,21 @@ describe('a receipt with an unknown id', () => {
     expect(await gateway.lookup(HELLO, started)).toMatchObject({ kind: 'sent', ids: ['2001'] });
   });
 
+  it('settles a message that a killed process sent, also when it comes after the lookup', async () => {
+    const { smsc, clock, open, attempt, lose, receipt } = await set();
+    const killed = await open();
+    const started = attempt('message-1');
+    await clock.advance(1_000);
+    await lose(killed, HELLO, 'message-1');
+    await killed.close();
+    const gateway = await open({ driverState: createDriverState() });
+    const found = await gateway.lookup(HELLO, started);
+    const ids = found === 'not found' ? [] : idsOf(found);
+    expect(ids).toHaveLength(1);
+    await receipt(smsc.submits[0]?.id ?? '');
+    expect(gateway.receipts).toContainEqual(expect.objectContaining({ id: ids[0], state: 'delivered' }));
+  });
+
   it('from before the attempt settles nothing', async () => {
     const { clock, open, attempt, lose, receipt } = await set();
     const gateway = await open();
