@@ -73,9 +73,13 @@ async function unresolvedMessage(id: string, { journal }: ResolveDeps): Promise<
   }
   const messageId = idOf(trace);
   if (others.length > 0) {
-    throw new GatepostError('resolve/ambiguous', `${found.length} messages have an id that begins with ${oneLine(id)}`, {
-      advice: `give the whole MessageId: ${found.map(idOf).join(', ')}`,
-    });
+    throw new GatepostError(
+      'resolve/ambiguous',
+      `${found.length} messages have an id that begins with ${oneLine(id)}`,
+      {
+        advice: `give the whole MessageId: ${found.map(idOf).join(', ')}`,
+      },
+    );
   }
   if (trace.state === 'unknown') return messageId;
   throw new GatepostError('resolve/known', `there is nothing to decide: message ${messageId} is ${trace.state}`, {

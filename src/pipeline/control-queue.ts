@@ -84,7 +84,8 @@ async function withRequest<T>(
   run: (request: T, deps: ControlQueueDeps) => Promise<void>,
 ): Promise<void> {
   const request = read(path, schema);
-  if ('problem' in request) deps.log.error({ file: path, reason: request.problem }, 'request of an operator is invalid');
+  if ('problem' in request)
+    deps.log.error({ file: path, reason: request.problem }, 'request of an operator is invalid');
   else await run(request.value, deps);
 }
 
@@ -99,7 +100,8 @@ function read<T>(path: string, schema: z.ZodType<T>): { value: T } | { problem: 
 
 async function release(id: number, { journal, log }: ControlQueueDeps): Promise<void> {
   const record = await journal.requeue(id);
-  if (record) log.info({ message_key: record.key, gateway_id: record.gatewayId }, 'message is requeued from quarantine');
+  if (record)
+    log.info({ message_key: record.key, gateway_id: record.gatewayId }, 'message is requeued from quarantine');
 }
 
 async function optOutOrIn(request: OptOutRequest, { journal, log }: ControlQueueDeps): Promise<void> {
