@@ -58,10 +58,10 @@ describe('gatepost render-fax', () => {
 
   test.each([
     ['no JSON', '{"BodyText":', [], 'the order is not JSON: '],
-    ['no order', '[]', [], 'the order has no text: there is nothing to fax'],
+    ['no order', '[]', [], 'the send request has no text: there is nothing to fax'],
     ['nothing', '', [], 'the order is not JSON: '],
     ['an order with a member of the wrong kind', '{"BodyText":7}', [], 'the order cannot be read: '],
-    ['no text', '{}', [], 'the order has no text: there is nothing to fax'],
+    ['no text', '{}', [], 'the send request has no text: there is nothing to fax'],
     ['a number that is none', sendRequest({ RemoteAddress: 'ann' }), [], '"ann" is not a fax number: '],
     [
       'thousands of pages',

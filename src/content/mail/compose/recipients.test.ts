@@ -72,7 +72,7 @@ describe('the fields of a send request', () => {
     expect(recipients({ RemoteAddress: 'a@x.example b@x.example' })).toBe(
       'RemoteAddress has no comma between a@x.example and b@x.example',
     );
-    expect(recipients({ RemoteAddress: '' })).toBe('the order names no recipient: RemoteAddress is empty');
+    expect(recipients({ RemoteAddress: '' })).toBe('the send request names no recipient: RemoteAddress is empty');
   });
 
   it('with more recipients than one message can have stop the send request', () => {
