@@ -119,20 +119,20 @@ export function splitText(text: string, encoding: TextEncoding, room: Room = ROO
   const size = encoding === 'GSM-7' ? septets : codeUnits;
   if (size(text) <= room.whole) return [text];
   const parts: string[] = [];
-  let begun = 0;
+  let from = 0;
   let end = 0;
   let used = 0;
   for (const unit of encoding === 'GSM-7' ? text : units(text, room.part)) {
     const more = size(unit);
-    if (used + more > room.part && end > begun) {
-      parts.push(text.slice(begun, end));
-      begun = end;
+    if (used + more > room.part && end > from) {
+      parts.push(text.slice(from, end));
+      from = end;
       used = 0;
     }
     end += unit.length;
     used += more;
   }
-  parts.push(text.slice(begun));
+  parts.push(text.slice(from));
   return parts;
 }
 
