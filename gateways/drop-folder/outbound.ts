@@ -8,8 +8,8 @@ import {
   messageOf,
   type Outcome,
   type RecipientRejection,
+  readWhatHasArrived,
 } from '../../src/driver/contract.js';
-import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
 import { draftOf, exists, syncFolder, writeWhole } from './files.js';
 import { hiddenRecipients } from './recipients.js';
 
@@ -53,7 +53,7 @@ function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal):
       resolve(outcome);
     };
     // The rename may have finished while the process stood still.
-    const abort = () => void pendingInputRead().then(() => end(late()));
+    const abort = () => void readWhatHasArrived().then(() => end(late()));
     if (signal.aborted) return end(late());
     signal.addEventListener('abort', abort, { once: true });
     writeWhole(path, bytes, mayFinish).then(

@@ -72,7 +72,7 @@ describe.runIf(!missing)(`test connection${missing ? ` (skipped: ${missing})` : 
   });
 
   test.each([
-    ['nobody listens', async () => ({ Port: await freePort() }), 'TCP connection', 'refuses connections'],
+    ['no program listens', async () => ({ Port: await freePort() }), 'TCP connection', 'refused the connection'],
     [
       'another name in the certificate',
       async () => ({ Port: dovecot.tlsPort, Security: 'Tls', CaFile: dovecot.cert, TlsName: 'mail.example.com' }),

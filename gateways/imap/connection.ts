@@ -5,8 +5,7 @@
 // Every command goes through `ask`, so that nothing waits for ever on a connection that is open but silent.
 import type { PeerCertificate } from 'node:tls';
 import { ImapFlow } from 'imapflow';
-import { GatepostError, type GatewayContext } from '../../src/driver/contract.js';
-import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import { GatepostError, type GatewayContext, readWhatHasArrived } from '../../src/driver/contract.js';
 import { address, imapError } from './errors.js';
 import { CONNECT_MS, type ImapLog, optionsOf } from './options.js';
 import type { Settings } from './settings.js';
@@ -57,7 +56,7 @@ export async function connectImap(
   onConnection(connection);
   const disarm = clock.schedule(
     CONNECT_MS,
-    () => void pendingInputRead().then(() => connection.fail(tooSlow(settings))),
+    () => void readWhatHasArrived().then(() => connection.fail(tooSlow(settings))),
   );
   const abandon = () => connection.fail(new GatepostError('gateway/closed', 'connecting was given up'));
   signal?.addEventListener('abort', abandon, { once: true });
@@ -182,7 +181,7 @@ function watchSilence(context: GatewayContext<Settings>, connection: Connection,
   let watching = true;
   let disarm = () => {};
   const check = async () => {
-    await pendingInputRead();
+    await readWhatHasArrived();
     if (!watching) return;
     if (received() === before) return connection.fail(silent(context.settings, what, ms));
     before = received();

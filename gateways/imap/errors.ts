@@ -1,85 +1,63 @@
 // What went wrong with the mail server, as one sentence and one piece of advice, whatever the library calls it.
 import { codeOf, GatepostError, messageOf } from '../../src/driver/contract.js';
+import { connectionFault, describeConnectionError, type FaultKind } from '../../src/driver/shared/connection-faults.js';
 import { portOf, type Settings } from './settings.js';
 
 export function address(settings: Pick<Settings, 'Host' | 'Port' | 'Security'>): string {
   return `${settings.Host}:${portOf(settings)}`;
 }
 
-type Sentence = (settings: Settings, answer: string) => GatepostError;
-
 const failure = (code: string, message: string, advice: string) =>
   new GatepostError(`gateway/${code}`, message, { advice });
 
-const unreachable =
-  (what: string, advice: string): Sentence =>
-  (settings) =>
-    failure('unreachable', `${address(settings)} ${what}`, advice);
+const PORTS = 'Port 993 goes with Security Tls, port 143 with StartTls.';
 
-const untrusted =
-  (why: string): Sentence =>
-  (settings) =>
-    failure(
-      'tls-untrusted',
-      `the certificate of ${address(settings)} is not trusted: ${why}`,
-      'Name the authority that signed it in CaFile, or have the server use a certificate that is generally trusted.',
-    );
+/** The code of the error for each kind of failed connection. */
+const CODES: Readonly<Record<FaultKind, string>> = {
+  'unknown-host': 'unreachable',
+  unreachable: 'unreachable',
+  timeout: 'unreachable',
+  closed: 'unreachable',
+  'untrusted-certificate': 'tls-untrusted',
+  'wrong-certificate-name': 'tls-name',
+  'not-tls': 'tls',
+};
 
-const unknownHost: Sentence = (settings) =>
-  failure('unreachable', `there is no host named "${settings.Host}"`, 'Check Host and the DNS of this machine.');
+type Failure = (settings: Settings, answer: string) => GatepostError;
 
-const notTls: Sentence = (settings, answer) =>
-  failure(
-    'tls',
-    `${address(settings)} does not speak TLS as expected (${answer})`,
-    'Check Port and Security: port 993 goes with Tls, port 143 with StartTls.',
-  );
-
-const closed: Sentence = (settings, answer) =>
+const closed: Failure = (settings, answer) =>
   failure(
     'unreachable',
     `${address(settings)} closed the connection${answer ? `: ${answer}` : ''}`,
     'Usually the server is restarting or limits connections; Gatepost tries again.',
   );
 
-const CODES: Readonly<Record<string, Sentence>> = {
-  ENOTFOUND: unknownHost,
-  EAI_AGAIN: (settings) =>
-    failure(
-      'unreachable',
-      `the name "${settings.Host}" cannot be resolved right now`,
-      'Check the DNS of this machine.',
-    ),
-  ECONNREFUSED: unreachable('refuses connections', 'Check Host and Port, and whether the mail server runs.'),
-  ECONNRESET: closed,
-  EPIPE: closed,
+const noAnswer: Failure = (settings) =>
+  failure(
+    'unreachable',
+    `${address(settings)} did not answer in time`,
+    'Check Host, Port and the firewalls in between.',
+  );
+
+/** Failures that only the IMAP library reports. */
+const LIBRARY: Readonly<Record<string, Failure>> = {
   NoConnection: closed,
   EConnectionClosed: closed,
   ClosedAfterConnectText: closed,
   ClosedAfterConnectTLS: closed,
-  ETIMEDOUT: unreachable('does not answer', 'Check Host, Port and the firewalls in between.'),
-  CONNECT_TIMEOUT: unreachable('does not answer', 'Check Host, Port and the firewalls in between.'),
-  EHOSTUNREACH: unreachable('cannot be reached from here', 'Check the network of this machine.'),
-  ENETUNREACH: unreachable('cannot be reached from here', 'Check the network of this machine.'),
-  GREETING_TIMEOUT: unreachable(
-    'accepts connections but sends no greeting',
-    'Check Port and Security: a TLS port with another Security stays silent.',
-  ),
-  UPGRADE_TIMEOUT: unreachable('does not finish the TLS handshake', 'Check Security and the firewalls in between.'),
-  ERR_TLS_CERT_ALTNAME_INVALID: (settings, answer) =>
+  CONNECT_TIMEOUT: noAnswer,
+  GREETING_TIMEOUT: (settings) =>
     failure(
-      'tls-name',
-      `the certificate of ${address(settings)} is for another name than "${settings.TlsName ?? settings.Host}" (${answer})`,
-      'Write the name of the certificate into Host, or into TlsName when Host must stay as it is.',
+      'unreachable',
+      `${address(settings)} accepts connections but sends no greeting`,
+      `Check Port and Security. ${PORTS}`,
     ),
-  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted('it is signed by itself'),
-  SELF_SIGNED_CERT_IN_CHAIN: untrusted('it comes from an authority that this machine does not know'),
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted('it comes from an authority that this machine does not know'),
-  UNABLE_TO_GET_ISSUER_CERT: untrusted('it comes from an authority that this machine does not know'),
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted('the server does not send the certificates in between'),
-  CERT_HAS_EXPIRED: untrusted('it has expired'),
-  CERT_NOT_YET_VALID: untrusted('it is not valid yet'),
-  EPROTO: notTls,
+  UPGRADE_TIMEOUT: (settings) =>
+    failure(
+      'unreachable',
+      `${address(settings)} does not finish the TLS handshake`,
+      'Check Security and the firewalls in between.',
+    ),
   MissingServerExtension: (settings) =>
     failure(
       'tls',
@@ -88,14 +66,31 @@ const CODES: Readonly<Record<string, Sentence>> = {
     ),
 };
 
-/** One clear error for anything thrown by the library, the socket or the TLS layer. */
+/** The text of the shared table, with the settings of this driver in the advice. */
+function sharedFault(error: unknown, settings: Settings, answer: string): GatepostError | undefined {
+  const fault = connectionFault(error);
+  if (!fault) return undefined;
+  const message = describeConnectionError(error, address(settings));
+  if (fault.kind === 'wrong-certificate-name') {
+    const wanted = settings.TlsName ?? settings.Host;
+    return failure(
+      'tls-name',
+      `${message}, expected "${wanted}": ${answer}`,
+      'Write the name of the certificate into Host or TlsName.',
+    );
+  }
+  const advice = fault.kind === 'not-tls' ? `${fault.advice}. ${PORTS}` : fault.advice;
+  return failure(CODES[fault.kind], message, advice);
+}
+
+/** One clear error for everything that the library, the socket or the TLS layer throws. */
 export function imapError(error: unknown, settings: Settings): GatepostError {
   if (error instanceof GatepostError) return error;
   const code = codeOf(error);
   const answer = serverAnswer(error);
-  const sentence = CODES[code] ?? (code.startsWith('ERR_SSL') ? notTls : undefined);
-  // The library marks a connection that broke during the login as a refused login, so the code goes first.
-  if (sentence) return withCause(sentence(settings, answer), error);
+  // The library marks a connection that broke during the login as a rejected login, so the code goes first.
+  const known = LIBRARY[code]?.(settings, answer) ?? sharedFault(error, settings, answer);
+  if (known) return withCause(known, error);
   if (isRefusedLogin(error)) return withCause(refusedLogin(settings, error, answer), error);
   return new GatepostError('gateway/failed', `${address(settings)}: ${answer}`, {
     advice: 'Run "gatepost test" on this gateway for the evidence step by step.',

@@ -1,9 +1,8 @@
 // How the library is set up for a gateway: TLS, bounds, and everything it would do by itself switched off.
-import { readFile } from 'node:fs/promises';
-import { resolve as resolvePath } from 'node:path';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ImapFlowOptions, Logger } from 'imapflow';
-import { GatepostError, type GatewayContext, type Log, messageOf } from '../../src/driver/contract.js';
+import type { GatewayContext, Log } from '../../src/driver/contract.js';
+import { readCa } from '../../src/driver/shared/tls.js';
 import { serverAnswer } from './errors.js';
 import { portOf, type Settings } from './settings.js';
 
@@ -25,6 +24,7 @@ export interface ImapLog {
 
 export async function optionsOf(context: GatewayContext<Settings>, imapLog: ImapLog): Promise<ImapFlowOptions> {
   const { settings } = context;
+  const ca = await readCa(settings.CaFile, context.dataDir);
   return {
     host: settings.Host,
     port: portOf(settings),
@@ -39,7 +39,7 @@ export async function optionsOf(context: GatewayContext<Settings>, imapLog: Imap
         imapLog.certificate = certificate;
         return checkServerIdentity(settings.TlsName ?? name, certificate);
       },
-      ...(settings.CaFile ? { ca: await readAuthority(settings.CaFile, context.dataDir) } : {}),
+      ...(ca && { ca }),
     },
     clientInfo: { name: 'Gatepost', version: false, vendor: false, 'support-url': false },
     logger: libraryLog(context.log, imapLog),
@@ -55,17 +55,6 @@ export async function optionsOf(context: GatewayContext<Settings>, imapLog: Imap
     maxLiteralSize: literalLimit(settings),
     maxResponseSize: literalLimit(settings) + LONGEST_LINE,
   };
-}
-
-async function readAuthority(file: string, dataDir: string): Promise<Buffer> {
-  const path = resolvePath(dataDir, file);
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new GatepostError('gateway/settings', `CaFile "${path}" cannot be read: ${messageOf(error)}`, {
-      advice: 'Put the PEM file there, or correct CaFile.',
-    });
-  }
 }
 
 /** All of the library's log at trace: this driver logs what matters. The library hides the password itself. */

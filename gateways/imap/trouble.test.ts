@@ -43,10 +43,10 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
   });
   afterAll(() => dovecot?.close());
 
-  test('nobody listens: one sentence with address and advice', async () => {
+  test('no program listens: one sentence with address and advice', async () => {
     const Port = await freePort();
     expect(await failure({ Port })).toEqual(
-      sentence('gateway/unreachable', `127.0.0.1:${Port}`, 'refuses connections'),
+      sentence('gateway/unreachable', `127.0.0.1:${Port}`, 'refused the connection'),
     );
   });
 
@@ -75,7 +75,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
 
   test('an untrusted certificate is rejected; with AllowUntrustedCertificate it is accepted with a warning', async () => {
     const tls = { Port: dovecot.tlsPort, Security: 'Tls' };
-    expect(await failure(tls)).toEqual(sentence('gateway/tls-untrusted', 'signed by itself'));
+    expect(await failure(tls)).toEqual(sentence('gateway/tls-untrusted', 'self-signed'));
     const warnings: string[] = [];
     const log: Log = { ...silentLog, warn: (_fields, message) => void warnings.push(message), child: () => log };
     const harness = await open(users[0]?.name ?? '', { settings: { ...tls, AllowUntrustedCertificate: true }, log });

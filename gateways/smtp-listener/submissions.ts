@@ -3,8 +3,13 @@
 //   offered   the pipeline has it -> accepted, rejected or deferred
 // Clients of a submission come and go: one that disconnects or waits longer than AckSeconds leaves, one that sends the same
 // mail again joins. "Accepted" is said only by the pipeline's confirm, or when the journal has this very mail as confirmed.
-import type { Clock, DriverState, InboundMessage, RawMail } from '../../src/driver/contract.js';
-import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import {
+  type Clock,
+  type DriverState,
+  type InboundMessage,
+  type RawMail,
+  readWhatHasArrived,
+} from '../../src/driver/contract.js';
 import { type Identified, mailKeys } from './keys.js';
 
 export type Verdict =
@@ -103,7 +108,7 @@ function verdictOf(state: State, submission: Submission, gone: AbortSignal): Pro
     };
     const leave = () => answer({ kind: 'deferred', reason: 'the client has disconnected' });
     const late = () => answer({ kind: 'deferred', reason: 'not processed in time' });
-    const disarm = state.clock.schedule(state.ackMs, () => void pendingInputRead().then(late));
+    const disarm = state.clock.schedule(state.ackMs, () => void readWhatHasArrived().then(late));
     gone.addEventListener('abort', leave, { once: true });
     submission.clients.add(answer);
     if (gone.aborted) leave();

@@ -2,8 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
-import type { CheckStep, Clock, GatewayContext } from '../../src/driver/contract.js';
-import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import { type CheckStep, type Clock, type GatewayContext, readWhatHasArrived } from '../../src/driver/contract.js';
 import { greet, logIn, openSocket, targetOf } from './connection.js';
 import { failureText } from './replies.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
@@ -14,7 +13,7 @@ const OPEN_MS = 30_000;
 export function openDeadline(clock: Clock): { signal: AbortSignal; disarm: () => void } {
   const late = new AbortController();
   const abort = () => late.abort(new Error(`no connection within ${OPEN_MS / 1000} s`));
-  return { signal: late.signal, disarm: clock.schedule(OPEN_MS, () => void pendingInputRead().then(abort)) };
+  return { signal: late.signal, disarm: clock.schedule(OPEN_MS, () => void readWhatHasArrived().then(abort)) };
 }
 
 export async function* checkSteps(

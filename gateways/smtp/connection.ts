@@ -5,8 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import SMTPConnection, { type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
-import type { ComposedMail } from '../../src/driver/contract.js';
-import { pendingInputRead } from '../../src/driver/shared/pending-input.js';
+import { type ComposedMail, readWhatHasArrived } from '../../src/driver/contract.js';
 import { readCa } from '../../src/driver/shared/tls.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
 
@@ -167,7 +166,7 @@ function deliver(connection: SMTPConnection, mail: ComposedMail, signal: AbortSi
     // final dot there is nothing to wait for: stopping at once keeps the mail surely unsent.
     const abort = () => {
       if (!committed) return settle({ is: 'aborted' });
-      void pendingInputRead().then(() => settle({ is: 'aborted' }));
+      void readWhatHasArrived().then(() => settle({ is: 'aborted' }));
     };
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });

@@ -2,6 +2,7 @@
 // The reply code decides (RFC 5321 4.2.1: 4yz try again, 5yz do not); nodemailer's own error codes only say in which
 // step it happened.
 import { type ComposedMail, messageOf, type Outcome, type RecipientRejection } from '../../src/driver/contract.js';
+import { connectionFault } from '../../src/driver/shared/connection-faults.js';
 import type { Dialogue } from './connection.js';
 
 /** Replies about the login or the encryption (RFC 4954 6): the mail can be sent once the settings are corrected. */
@@ -45,7 +46,7 @@ export function lostBefore({ committed, end }: Dialogue): boolean {
 /** A failure before anything could be sent, as one sentence: the server's reply where there is one. */
 export function failureText(error: unknown): string {
   const { reply, command, message } = failureOf(error);
-  if (!reply) return message;
+  if (!reply) return connectionFault(error)?.text ?? message;
   return /^[A-Z]/.test(command) && command !== 'CONN' ? `${command}: ${reply}` : reply;
 }
 

@@ -27,7 +27,7 @@ import type { SettingsSchema } from './settings.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
 export { sleep, yieldToEventLoop } from '../kit/clock.js';
-export { type Deadline, deadline, raceSignal } from '../kit/deadline.js';
+export { type Deadline, deadline, raceSignal, readWhatHasArrived } from '../kit/deadline.js';
 export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 export type { Log } from '../kit/log.js';
 export type { Semaphore } from '../kit/semaphore.js';

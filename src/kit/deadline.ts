@@ -49,7 +49,11 @@ export function deadline(clock: Clock, ms: number, parent?: AbortSignal): Deadli
   };
 }
 
-async function readWhatHasArrived(): Promise<void> {
+/**
+ * After a process stood still, its timers run before its sockets are read. Code that arms a timer of its own calls this before
+ * it reports that no answer has come.
+ */
+export async function readWhatHasArrived(): Promise<void> {
   for (let turn = 0; turn < READING_TURNS; turn++) await yieldToEventLoop();
 }
 
