@@ -8,7 +8,6 @@ import { gatewayCommands } from './cli/gateways.js';
 import { logCommands } from './cli/log.js';
 import { optOutCommands } from './cli/optout.js';
 import { quarantineCommands } from './cli/quarantine.js';
-import { resolveCommands } from './cli/resolve.js';
 import { serviceCommands } from './cli/service.js';
 import { processOutput } from './commands/output.js';
 import { systemClock } from './kit/clock.js';
@@ -40,7 +39,6 @@ gatewayCommands(context);
 logCommands(context);
 quarantineCommands(context);
 optOutCommands(context);
-resolveCommands(context);
 deskCommands(context);
 docsCommand();
 

@@ -1,10 +1,7 @@
 // The stop of the whole service: bounded whatever hangs, final whatever the server says meanwhile, the journal closed last.
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { type Bed, IN, OUT, sendRequest, startBed, usual } from '../test/fixtures/connector.js';
 import { waitFor } from '../test/fixtures/wait-for.js';
-import { controlFolder, requestOptOut, requestRelease } from './pipeline/control-requests.js';
 
 /** Orchestrators kill after this long, ms. */
 const KILLED_AFTER_MS = 10_000;
@@ -82,21 +79,4 @@ it('shows gateways that drain', async () => {
   await waitFor('the drain', () => bed.service.views().some(({ id, state }) => id === OUT && state === 'draining'));
   finish();
   await waitFor('the end of the drain', () => !bed.service.views().some(({ id }) => id === OUT));
-});
-
-it('an opt-out is entered within a second while the window is full and a requeued message waits for a slot', async () => {
-  bed = await startBed({ extra: 'inbound: { window: 1, refusals: 1 }' });
-  const dataDir = join(bed.folder, 'data');
-  bed.fakeServer.onReceiving = () => false;
-  const first = bed.inbound.put('first');
-  await waitFor('the quarantine', () => first.events.length === 1);
-  bed.fakeServer.onReceiving = () => 'silent';
-  bed.inbound.put('second');
-  await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
-  requestRelease(dataDir, 1);
-  await bed.clock.advance(1_000);
-  await waitFor('the release', () => readdirSync(controlFolder(dataDir)).length === 0);
-  requestOptOut(dataDir, { wish: 'out', group: 'shop', address: '+420601234567', at: bed.clock.now() });
-  await bed.clock.advance(1_000);
-  await waitFor('the opt-out', () => readdirSync(controlFolder(dataDir)).length === 0, 3_000);
 });

@@ -1,12 +1,6 @@
 import { simpleParser } from 'mailparser';
 import { afterAll } from 'vitest';
-import {
-  type Cut,
-  conformFax,
-  type FaxCut,
-  type FaxInboundCounterparty,
-  type FaxOutboundCounterparty,
-} from '../../test/conformance/suite.js';
+import { type Cut, conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
 import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { freePort } from '../../test/servers/process.js';
@@ -24,7 +18,7 @@ let used = 0;
 const users = Array.from({ length: 30 }, (_, at) => ({ name: `f${at}@example.test`, password: `fax-mail-pw-${at}` }));
 afterAll(async () => (await dovecot)?.close());
 
-async function inbound(): Promise<FaxInboundCounterparty> {
+async function offering(): Promise<FaxOffering> {
   dovecot ??= startDovecot({ users });
   const server = await dovecot;
   const user = users[used++];
@@ -44,17 +38,17 @@ async function inbound(): Promise<FaxInboundCounterparty> {
       const files = [{ name: 'pages', type: 'application/octet-stream', bytes: raw }];
       return server.deliver(user.name, providerMail({ subject, text: 'See the pages.', files }));
     },
-    unconfirmed: () => count('unseen', 'unflagged'),
-    rejected: () => count('flagged'),
+    untaken: () => count('unseen', 'unflagged'),
+    refused: () => count('flagged'),
     close: async () => {},
   };
 }
 
-interface Provider extends FaxOutboundCounterparty {
+interface Provider extends FaxTaking {
   readonly smtp: SmtpServer;
 }
 
-async function outbound(): Promise<Provider> {
+async function taking(): Promise<Provider> {
   const login = { user: 'desk@example.test', password: 'fax-mail-relay-pw' };
   const smtp = await startSmtp({ login });
   const place = { Host: '127.0.0.1', Port: smtp.port, Security: 'None', From: 'desk@example.test' };
@@ -95,8 +89,8 @@ function cut(
 
 conformFax(faxMail({ mailbox, relay }), {
   missing: uninstalled ?? whyNoDovecot(),
-  inbound,
-  outbound,
+  offering,
+  taking,
   cuts: [
     cut('the line breaks before the mail is begun', 'MAIL', 'close', ['deferred']),
     cut('silence before the document', 'DATA', 'hang', ['deferred']),

@@ -1,14 +1,9 @@
-import {
-  conformFax,
-  type FaxCut,
-  type FaxInboundCounterparty,
-  type FaxOutboundCounterparty,
-} from '../../test/conformance/suite.js';
+import { conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
 import { type FakeHylafax, startFakeHylafax, type Trouble } from '../../test/servers/hylafax-script.js';
 import { freePort } from '../../test/servers/process.js';
 import { hylaFax } from './driver.js';
 
-interface Server extends FaxOutboundCounterparty {
+interface Server extends FaxTaking {
   readonly server: FakeHylafax;
 }
 
@@ -28,7 +23,7 @@ async function start() {
   return { server, settings, unreachable, close: () => server.close() };
 }
 
-async function inbound(): Promise<FaxInboundCounterparty> {
+async function offering(): Promise<FaxOffering> {
   const { server, ...rest } = await start();
   let count = 0;
   return {
@@ -38,11 +33,11 @@ async function inbound(): Promise<FaxInboundCounterparty> {
       server.files.set(name, { bytes: raw, at: Math.floor(Date.now() / 1000), number: from, secret: true });
       server.tell('100000 136 RECV FAX: Call ended');
     },
-    unconfirmed: () => server.files.size,
+    untaken: () => server.files.size,
   };
 }
 
-async function outbound(): Promise<Server> {
+async function taking(): Promise<Server> {
   const { server, ...rest } = await start();
   const out = () => server.jobs.filter(({ state }) => state !== 'T');
   return { server, ...rest, delivered: () => out().map(({ number, document }) => ({ to: number, document })) };
@@ -64,8 +59,8 @@ const silent = (when: 'before' | 'after'): Trouble => ({ is: 'silent', when });
 const says = (reply: string): Trouble => ({ is: 'says', reply });
 
 conformFax(hylaFax, {
-  inbound,
-  outbound,
+  offering,
+  taking,
   cuts: [
     cut('the connection breaks at the login', /^USER/, lost('before'), ['deferred']),
     cut('the connection breaks in the upload', /^STOT/, lost('before'), ['deferred']),

@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import { conform, type InboundCounterparty } from '../../test/conformance/suite.js';
+import { conform, type Offering } from '../../test/conformance/suite.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { freePort } from '../../test/servers/process.js';
 import { imapHost } from './driver.js';
@@ -15,7 +15,7 @@ const users = Array.from({ length: 30 }, (_, at) => ({
 }));
 afterAll(async () => (await dovecot)?.close());
 
-async function inbound(): Promise<InboundCounterparty> {
+async function offering(): Promise<Offering> {
   dovecot ??= startDovecot({ users });
   const server = await dovecot;
   const user = users[used++];
@@ -36,10 +36,10 @@ async function inbound(): Promise<InboundCounterparty> {
     settings,
     unreachable: { ...settings, Port: await freePort() },
     offer: (raw) => server.deliver(user.name, raw),
-    unconfirmed: () => count('unseen', 'unflagged'),
-    rejected: () => count('flagged'),
+    untaken: () => count('unseen', 'unflagged'),
+    refused: () => count('flagged'),
     close: async () => {},
   };
 }
 
-conform(imapHost, { missing, inbound });
+conform(imapHost, { missing, offering });

@@ -1,10 +1,5 @@
 import { outboundText } from '../../test/conformance/context.js';
-import {
-  conformText,
-  type TextCut,
-  type TextInboundCounterparty,
-  type TextOutboundCounterparty,
-} from '../../test/conformance/suite.js';
+import { conformText, type TextCut, type TextOffering, type TextTaking } from '../../test/conformance/suite.js';
 import { freePort } from '../../test/servers/process.js';
 import { type Smsc, type SubmitAction, startSmsc } from '../../test/servers/smsc.js';
 import { smpp } from './driver.js';
@@ -17,16 +12,16 @@ async function counterparty() {
   return { smsc, settings, unreachable: { ...settings, Port: await freePort() }, close: () => smsc.close() };
 }
 
-async function inbound(): Promise<TextInboundCounterparty> {
+async function offering(): Promise<TextOffering> {
   const { smsc, ...rest } = await counterparty();
-  return { ...rest, offer: smsc.offer, unconfirmed: smsc.unconfirmed, rejected: smsc.rejected };
+  return { ...rest, offer: smsc.offer, untaken: smsc.untaken, refused: smsc.refused };
 }
 
-interface Server extends TextOutboundCounterparty {
+interface Server extends TextTaking {
   readonly smsc: Smsc;
 }
 
-async function outbound(): Promise<Server> {
+async function taking(): Promise<Server> {
   const { smsc, ...rest } = await counterparty();
   return { ...rest, smsc, delivered: () => smsc.texts() };
 }
@@ -46,8 +41,8 @@ function cut(name: string, action: SubmitAction, outcomes: TextCut<Server>['outc
 }
 
 conformText(smpp, {
-  inbound,
-  outbound,
+  offering,
+  taking,
   cuts: [
     cut('the connection is lost after submit_sm', 'drop', ['unknown']),
     cut('no response to submit_sm', 'silent', ['unknown']),

@@ -1,4 +1,4 @@
-// `gatepost render-fax` and `gatepost parse --fax` as an operator calls them.
+// `gatepost render-fax` and `gatepost parse --fax` as people call them: files in, files out, and a sentence when that cannot be.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const sendRequest = (more: object = {}) => JSON.stringify({ BodyText: 'Hello by 
 describe('gatepost render-fax', () => {
   const render = (input: string, ...args: string[]) => gatepost(['render-fax', ...args], input);
 
-  test.runIf(POPPLER)(`gives the PDF of a send request alone${without(['pdftotext', POPPLER])}`, () => {
+  test.runIf(POPPLER)(`gives the PDF of an order, by itself${without(['pdftotext', POPPLER])}`, () => {
     for (const more of [[], ['--plain']]) {
       const { code, bytes, said } = render(sendRequest(), ...more);
       expect([code, said]).toEqual([0, '']);
@@ -50,18 +50,18 @@ describe('gatepost render-fax', () => {
     expect(execFileSync('pdfinfo', ['-'], { input: bytes }).toString()).toMatch(/Page size:\s+612 x 792/);
   });
 
-  test.runIf(GHOSTSCRIPT)(`gives the page images with --tiff${without(['gs', GHOSTSCRIPT])}`, async () => {
+  test.runIf(GHOSTSCRIPT)(`gives the page images of the line with --tiff${without(['gs', GHOSTSCRIPT])}`, async () => {
     const { code, bytes } = render(sendRequest(), '--plain', '--tiff', '--resolution', 'Standard');
     expect(code).toBe(0);
     expect(await sharp(bytes).metadata()).toMatchObject({ format: 'tiff', width: 1728, height: 1146, pages: 1 });
   });
 
   test.each([
-    ['no JSON', '{"BodyText":', [], 'the send request is not JSON: '],
-    ['no object', '[]', [], 'the send request has no text: there is nothing to fax'],
-    ['nothing', '', [], 'the send request is not JSON: '],
-    ['a send request with a member of the wrong kind', '{"BodyText":7}', [], 'the send request cannot be read: '],
-    ['no text', '{}', [], 'the send request has no text: there is nothing to fax'],
+    ['no JSON', '{"BodyText":', [], 'the order is not JSON: '],
+    ['no order', '[]', [], 'the order has no text: there is nothing to fax'],
+    ['nothing', '', [], 'the order is not JSON: '],
+    ['an order with a member of the wrong kind', '{"BodyText":7}', [], 'the order cannot be read: '],
+    ['no text', '{}', [], 'the order has no text: there is nothing to fax'],
     ['a number that is none', sendRequest({ RemoteAddress: 'ann' }), [], '"ann" is not a fax number: '],
     [
       'thousands of pages',
@@ -69,7 +69,7 @@ describe('gatepost render-fax', () => {
       ['--plain'],
       'the fax would have about 1,9',
     ],
-  ])('rejects %s in one sentence, with what to do, and gives no document', (_what, input, args, sentence) => {
+  ])('refuses %s in one sentence, with what to do, and gives no document', (_what, input, args, sentence) => {
     const { code, bytes, said } = render(input, ...args);
     const [first = '', advice, ...more] = said.trimEnd().split('\n');
     expect(first.slice(0, sentence.length)).toBe(sentence);
@@ -77,7 +77,7 @@ describe('gatepost render-fax', () => {
     expect([code, bytes.length, more]).toEqual([1, 0, []]);
   });
 
-  test('rejects an unknown paper size', () => {
+  test('refuses paper that nobody has', () => {
     const { code, bytes, said } = render(sendRequest(), '--page-size', 'A0');
     expect([code, bytes.length]).toEqual([1, 0]);
     expect(said).toContain('Allowed choices are A4, Letter, Legal.');
@@ -140,7 +140,7 @@ describe('gatepost parse --fax', () => {
     ],
     ['a region that is none', ['--fax', '--region', 'Czechia'], '--region Czechia is no country'],
     ['options of faxes for a mail', ['--from', '+420777123456'], '--from and --region say where a fax comes from'],
-  ])('rejects %s in one sentence, with what to do', (_what, args, sentence) => {
+  ])('refuses %s in one sentence, with what to do', (_what, args, sentence) => {
     writeFileSync(join(folder, 'a-file'), '');
     const { code, bytes, said } = gatepost(['parse', ...args], 'II*\0');
     const [first, advice, ...more] = said.trimEnd().split('\n');

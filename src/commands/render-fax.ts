@@ -40,9 +40,7 @@ export async function renderFaxCommand(
   try {
     const result = await maker.compose(sendRequest, rulesOf(options), signal);
     if (!result.ok) {
-      throw new GatepostError('send-request/rejected', result.problem, {
-        advice: 'correct the send request and try again',
-      });
+      throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
     }
     write(options.tiff ? tiffIn(result.fax) : result.fax.pdf);
     return 0;
@@ -69,7 +67,7 @@ function readSendRequest(text: string) {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new GatepostError('send-request/unreadable', `the send request is not JSON: ${messageOf(error)}`, {
+    throw new GatepostError('order/unreadable', `the order is not JSON: ${messageOf(error)}`, {
       advice: 'give one JSON object with the members of MessageContentInfo on standard input',
       cause: error,
     });
@@ -77,7 +75,7 @@ function readSendRequest(text: string) {
   const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
   const result = messageContentInfo.safeParse({ GatewayId: NO_GATEWAY, RemoteAddress: NO_NUMBER, ...members });
   if (result.success) return result.data;
-  throw new GatepostError('send-request/unreadable', `the send request cannot be read: ${problemsOf(result.error)}`, {
+  throw new GatepostError('order/unreadable', `the order cannot be read: ${problemsOf(result.error)}`, {
     advice: 'see the members of MessageContentInfo',
   });
 }

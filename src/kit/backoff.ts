@@ -1,3 +1,4 @@
+// Owns the arithmetic of waiting longer each time. Pure: chance is passed in.
 import type { Random } from './clock.js';
 
 export interface Backoff {

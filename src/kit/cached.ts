@@ -1,3 +1,4 @@
+// Owns short memory: one running call shared by all who ask, its success kept for a while, its failure never.
 import type { Clock } from './clock.js';
 import { deadline } from './deadline.js';
 
@@ -11,18 +12,18 @@ export interface CacheOptions {
   what: string;
 }
 
-/** Memoizes an async call: shared while running, a success cached for `keepMs`, a failure never. A call that hangs is not started twice. */
+/** Asking often costs one call per `keepMs`, and a call that hangs is not started a second time. */
 export function cached<T>(options: CacheOptions, work: () => Promise<T>): () => Promise<T> {
   const { clock, keepMs, withinMs, what } = options;
-  let cachedResult: { value: T; until: number } | undefined;
+  let kept: { value: T; until: number } | undefined;
   let running: Promise<T> | undefined;
   const ask = async () => {
     const value = await work();
-    cachedResult = { value, until: clock.monotonic() + keepMs };
+    kept = { value, until: clock.monotonic() + keepMs };
     return value;
   };
   return async () => {
-    if (cachedResult && clock.monotonic() < cachedResult.until) return cachedResult.value;
+    if (kept && clock.monotonic() < kept.until) return kept.value;
     running ??= ask().finally(() => {
       running = undefined;
     });

@@ -1,10 +1,12 @@
+// Owns a promise that is settled from outside.
+
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** A promise that is settled from outside. Its rejection is not unhandled when no caller awaits it. */
+/** Whoever does not ask for the promise is not killed by its rejection. */
 export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};

@@ -1,3 +1,4 @@
+// Owns the shape of log lines: structured, redacted, pretty on a terminal.
 import { Writable } from 'node:stream';
 import { pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
@@ -18,7 +19,7 @@ export interface Log {
 export interface LogOptions {
   level: LogLevel;
   redactor: Redactor;
-  /** Pretty lines for a terminal instead of JSON lines. */
+  /** Pretty lines for people instead of JSON lines for machines. */
   pretty: boolean;
   /** Where lines go; standard error when absent, so that standard output stays for results. */
   write?: (line: string) => void;

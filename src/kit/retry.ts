@@ -1,4 +1,4 @@
-// p-retry counts the attempts; the waiting uses our clock, so that tests can turn it.
+// Owns "try again until it works or is told to stop", on our clock: p-retry counts the attempts, the waiting is ours.
 import pRetry from 'p-retry';
 import { type Backoff, equalJitter } from './backoff.js';
 import { type Clock, type Random, sleep } from './clock.js';

@@ -1,4 +1,4 @@
-// A clock that counts its armed timers, and a log that records every line.
+// Owns looking over a driver's shoulder: a clock that counts what is armed, a log that remembers everything.
 import { type Clock, systemClock } from '../../src/kit/clock.js';
 import type { Log } from '../../src/kit/log.js';
 
@@ -7,6 +7,7 @@ export interface WatchedClock extends Clock {
   readonly armed: number;
 }
 
+/** Real time, counted. */
 export function watchedClock(): WatchedClock {
   let armed = 0;
   return {
@@ -36,13 +37,13 @@ export function watchedClock(): WatchedClock {
 
 export interface Recorder {
   readonly log: Log;
-  /** Fields and message of every line, at every level. */
+  /** Fields and sentence of every line, at every level. */
   readonly lines: readonly unknown[];
 }
 
 export function recorder(): Recorder {
   const lines: unknown[] = [];
-  const record = (fields: object, message: string) => void lines.push([fields, message]);
-  const log: Log = { trace: record, debug: record, info: record, warn: record, error: record, child: () => log };
+  const keep = (fields: object, message: string) => void lines.push([fields, message]);
+  const log: Log = { trace: keep, debug: keep, info: keep, warn: keep, error: keep, child: () => log };
   return { log, lines };
 }

@@ -1,5 +1,5 @@
 // Owns an SMSC in this process, on the server of npm `smpp`, that can be told to misbehave at every submit_sm. What it is
-// told to deliver it keeps until it is accepted or rejected, as SMSCs do.
+// told to deliver it keeps until it is taken or refused for good, as SMSCs do.
 import { createServer } from 'node:net';
 import smpp, { type PDU, type Session } from 'smpp';
 
@@ -60,8 +60,8 @@ export interface Smsc {
   bindStatus: number;
   /** Puts a message on offer. */
   offer(message: { from: string; to: string; text: string }): Promise<void>;
-  unconfirmed(): number;
-  rejected(): number;
+  untaken(): number;
+  refused(): number;
   /** One deliver_sm as it is given; resolves with the status of the answer, or undefined when the line broke. */
   deliver(fields: Readonly<Record<string, unknown>>, role?: string): Promise<number | undefined>;
   /** Bytes on every connection, as they are. */
@@ -77,7 +77,7 @@ export interface Smsc {
 
 interface Offer {
   readonly fields: Readonly<Record<string, unknown>>;
-  is: 'waiting' | 'out' | 'accepted' | 'rejected';
+  is: 'waiting' | 'out' | 'taken' | 'refused';
 }
 
 const RECEIVING = ['transceiver', 'receiver'];
@@ -117,8 +117,8 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
       if (!session) return;
       offer.is = 'out';
       void deliverOn(session, offer.fields).then((status) => {
-        if (status === 0) offer.is = 'accepted';
-        else if (status === 0x66 || status === 0x65) offer.is = 'rejected';
+        if (status === 0) offer.is = 'taken';
+        else if (status === 0x66 || status === 0x65) offer.is = 'refused';
         else {
           later(options.resendMs ?? 30, () => {
             offer.is = 'waiting';
@@ -227,8 +227,8 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
       offers.push({ fields: deliverFields(from, to, { short_message: text, data_coding: coding }), is: 'waiting' });
       push();
     },
-    unconfirmed: () => offers.filter(({ is }) => is === 'waiting' || is === 'out').length,
-    rejected: () => offers.filter(({ is }) => is === 'rejected').length,
+    untaken: () => offers.filter(({ is }) => is === 'waiting' || is === 'out').length,
+    refused: () => offers.filter(({ is }) => is === 'refused').length,
     deliver(fields, role) {
       const session = receiver(role);
       return session ? deliverOn(session, fields) : Promise.resolve(undefined);

@@ -25,7 +25,7 @@ const PLUS_DIGITS = /^\+\d{7,15}$/;
  */
 export function readFaxNumber(given: string, region: string | undefined): FaxNumberResult {
   const bare = given.slice(0, LONGEST_WRITTEN).trim();
-  if (bare === '') return refuse('the send request names no recipient: RemoteAddress is empty');
+  if (bare === '') return refuse('the order names no recipient: RemoteAddress is empty');
   if (/\p{Cc}/u.test(bare)) return refuse(`${quoted(bare)} is not a fax number: it holds control characters`);
   const text = withoutDress(bare.normalize('NFKC'));
   const digits = text.replace(BETWEEN, '').replace(DASHES, '-');

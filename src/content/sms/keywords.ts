@@ -1,3 +1,4 @@
+// Owns what a message of one word says about wanting messages at all.
 import type { TextRules } from '../../model/content.js';
 
 export type Consent = 'stop' | 'start' | 'help';

@@ -1,3 +1,4 @@
+// Owns what comes with a text message besides its text: small pictures shown in the body, everything else attached.
 import { createHash } from 'node:crypto';
 import type { TextMessage } from '../../model/content.js';
 import type { Rendered } from '../footer.js';
@@ -26,7 +27,7 @@ export function readMedia(media: readonly Medium[], seed: string): MediaRead {
   const attachments: ReadAttachment[] = [];
   let room = IMAGE_BYTES;
   for (const [place, { name: given, type: declared, bytes }] of media.entries()) {
-    // The first bytes decide, not the declared type.
+    // What the bytes are counts, not what somebody says they are.
     const image = imageType(bytes);
     const type = image ?? safeType(declared.split(';')[0]?.trim().toLowerCase() ?? '');
     const name = safeName(given, `file${place + 1}.${extensionOf(type)}`);

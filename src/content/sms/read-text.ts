@@ -1,3 +1,5 @@
+// Owns how a text message becomes the message that the server stores. Nothing here takes long: texts are short, and files are
+// only hashed and put aside.
 import { isoTime } from '../../kit/clock.js';
 import type { TextMessage, TextRules } from '../../model/content.js';
 import { LIMITS } from '../../model/message.js';
@@ -17,7 +19,7 @@ const LONGEST_TEXT = 64 * 1024;
 const TOO_LONG = 'The text is too long to be shown; the whole of it is attached.';
 /** A sentence of a driver; one that quotes its counterparty may get long. */
 const LONGEST_NOTE = 500;
-/** Most notes that are shown. */
+/** Notes that are shown; beyond it they tell nobody anything. */
 const MOST_NOTES = 50;
 
 export function readText(message: TextMessage, rules: TextRules, context: ReadContext): ReadText {

@@ -173,9 +173,9 @@ describe('splits', () => {
   ])('%s takes linear time: four times the text, about four times the time', (_name, text) => {
     const spent = (what: string) => {
       const times = Array.from({ length: 5 }, () => {
-        const before = process.cpuUsage();
+        const begun = process.cpuUsage();
         segmentsOf(what);
-        const { user, system } = process.cpuUsage(before);
+        const { user, system } = process.cpuUsage(begun);
         return user + system;
       });
       return Math.min(...times);

@@ -44,7 +44,7 @@ export function bodyOf(sendRequest: Written): BodyResult {
 }
 
 function plainBody(text: string): BodyResult {
-  if (text.trim() === '') return { ok: false, problem: 'the send request has no text: there is nothing to fax' };
+  if (text.trim() === '') return { ok: false, problem: 'the order has no text: there is nothing to fax' };
   const most = MAX_PAGES * CHARACTERS_PER_PAGE;
   if (text.length > most) return { ok: false, problem: tooManyPages(text.length / CHARACTERS_PER_PAGE, true) };
   // A line is a paragraph: a browser needs six times as long for one of 6,000 lines. And each goes its own direction.

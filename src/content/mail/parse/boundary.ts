@@ -1,4 +1,5 @@
-// Boundary lines: RFC 2046 5.1.1.
+// Owns boundary lines (RFC 2046 5.1.1): finding them in the bytes, and telling whose they are.
+
 export interface Delimited {
   readonly boundary: string;
   /** True once its closing boundary has been seen. */

@@ -1,4 +1,4 @@
-// What a conformance case works with: a fresh counterparty and an open gateway, closed after the test.
+// Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
 import { afterEach } from 'vitest';
 import type {
   ComposedMessage,
@@ -8,24 +8,23 @@ import type {
   InboundMessage,
   Outcome,
 } from '../../src/driver/contract.js';
-import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { attemptOf, contextOf } from './context.js';
-import type { Counterparty } from './counterparty.js';
+import type { Counterparty } from './harness.js';
 import { type Recorder, recorder, type WatchedClock, watchedClock } from './watch.js';
 
-export interface Fixture<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
+export interface Bench<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly driver: Driver<Settings, Session, In, Out>;
   readonly direction: 'I' | 'O';
-  /** A fresh counterparty, closed after the test, with the state and the log of a service of its own. */
-  setUp(): Promise<Setup<Settings, C, In, Out>>;
+  /** A fresh counterparty, closed after the test. */
+  set(): Promise<Table<Settings, C, In, Out>>;
 }
 
-export interface Setup<Settings, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
+export interface Table<Settings, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly counterparty: C;
   readonly driverState: TestDriverState;
   readonly clock: WatchedClock;
-  readonly logged: Recorder;
+  readonly said: Recorder;
   /** What the driver reported of sent messages. */
   readonly receipts: readonly DeliveryReceipt[];
   context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings>>;
@@ -35,18 +34,18 @@ export interface Setup<Settings, C extends Counterparty, In extends Content, Out
 
 export interface Open<In extends Content, Out extends ComposedMessage> {
   close(): Promise<void>;
-  /** The next inbound message, recorded as pending, as the pipeline does. */
+  /** The next inbound message, recorded as open in the memory as the flow does. */
   next(): Promise<InboundMessage<In>>;
-  /** Ends receiving; resolves when the driver has ended it. */
+  /** Ends the receiving; resolves when the driver has ended it. */
   stop(): Promise<void>;
   send(message: Out, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
 }
 
-export function fixtureOf<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage>(
+export function benchOf<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
   direction: 'I' | 'O',
-  start: (() => Promise<C>) | undefined,
-): Fixture<Settings, Session, C, In, Out> {
+  start: () => Promise<C>,
+): Bench<Settings, Session, C, In, Out> {
   const undo: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -54,23 +53,20 @@ export function fixtureOf<Settings, Session, C extends Counterparty, In extends 
   return {
     driver,
     direction,
-    async setUp() {
-      if (!start) throw new Error('there is no counterparty for this direction');
+    async set() {
       const counterparty = await start();
       undo.push(() => counterparty.close());
       const driverState = createDriverState();
       const clock = watchedClock();
-      const logged = recorder();
+      const said = recorder();
       const receipts: DeliveryReceipt[] = [];
-      const shared = sharedByDevice()(driver.device);
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
         contextOf(driver, written, {
           direction,
           clock,
           driverState,
-          shared,
-          log: logged.log,
+          log: said.log,
           receipts,
           ...(dataDir && { dataDir }),
         });
@@ -79,7 +75,7 @@ export function fixtureOf<Settings, Session, C extends Counterparty, In extends 
         undo.push(opened.close);
         return opened;
       };
-      return { counterparty, driverState, clock, logged, receipts, context, open };
+      return { counterparty, driverState, clock, said, receipts, context, open };
     },
   };
 }
@@ -91,24 +87,24 @@ async function openSession<Settings, Session, In extends Content, Out extends Co
 ): Promise<Open<In, Out>> {
   const session = await driver.open(context);
   const controller = new AbortController();
-  const messages = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
+  const inboundMessages = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
   let ended = false;
   let waiting: Promise<unknown> = Promise.resolve();
   const stop = async () => {
     controller.abort();
     await waiting.catch(() => {});
-    if (!ended) await messages?.return?.();
+    if (!ended) await inboundMessages?.return?.();
     ended = true;
   };
   return {
     stop,
     async next() {
-      const asked = messages?.next();
+      const asked = inboundMessages?.next();
       if (!asked) throw new Error('this driver does not receive');
       waiting = asked;
       const { value, done } = await asked;
       if (done) ended = true;
-      if (done) throw new Error('the driver ended receiving by itself');
+      if (done) throw new Error('the driver ended the receiving by itself');
       driverState.open(value);
       return value;
     },
@@ -121,7 +117,7 @@ async function openSession<Settings, Session, In extends Content, Out extends Co
   };
 }
 
-/** Sockets, servers, watchers and processes that keep this process alive. Timers are counted by the clock. */
-export function openResources(): number {
+/** Sockets, pipes, servers and processes that keep this process alive. Timers are counted by the clock. */
+export function openThings(): number {
   return process.getActiveResourcesInfo().filter((name) => /TCP|TLS|UDP|Process|FSEvent|StatWatcher/.test(name)).length;
 }

@@ -1,8 +1,9 @@
-// Sample faxes: one real page as TIFF and as PDF, made different by bytes after their end, which every reader ignores.
+// Owns the words of the suite for faxes: one real page as TIFF and as PDF, told apart by bytes after their end, which no
+// reader of either format minds.
 import PDFDocument from 'pdfkit';
 import sharp from 'sharp';
 import type { ComposedFax, FaxDocument } from '../../src/driver/contract.js';
-import type { Samples } from './samples.js';
+import type { Words } from './words.js';
 
 export interface OfferedFax {
   /** A whole TIFF. */
@@ -12,7 +13,7 @@ export interface OfferedFax {
 }
 
 /** What the counterparty was given to send: the TIFF or the PDF. */
-export interface DeliveredFax {
+export interface TakenFax {
   readonly to: string;
   readonly document: Buffer;
 }
@@ -20,7 +21,7 @@ export interface DeliveredFax {
 const TIFF = await tiffPage();
 const PDF = await pdfPage();
 
-export const faxSamples: Samples<FaxDocument, ComposedFax, OfferedFax, DeliveredFax> = {
+export const faxWords: Words<FaxDocument, ComposedFax, OfferedFax, TakenFax> = {
   offered: (name) => ({ raw: marked(TIFF, name), from: '+420222333444', to: '+420555666777' }),
   carries: ({ raw, from }, offered) =>
     Buffer.from(raw).includes(offered.raw) && (from === null || digits(from) === digits(offered.from)),
