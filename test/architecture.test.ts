@@ -1,4 +1,4 @@
-// The import table of the house, executed: who may import what, and that time and chance come from one file only.
+// The rules of the architecture: the import table, no circles, time and randomness from one file only.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,32 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(IMPORT)].map(([, target = '']) =>
     relative(root, resolve(dirname(join(root, file)), target)).replace(/\.js$/, '.ts'),
   );
+}
+
+/** Without import(): a lazy import is there to break a circle at run time. */
+function staticImportsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s+'(\.[^']+)'/g)].map(([, target = '']) =>
+    relative(root, resolve(dirname(join(root, file)), target)).replace(/\.js$/, '.ts'),
+  );
+}
+
+/** The files of each circle, as one line; depth-first, each file once. */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const found: string[] = [];
+  const visit = (file: string): void => {
+    const start = path.indexOf(file);
+    if (start >= 0) found.push([...path.slice(start), file].join(' -> '));
+    if (start >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const target of graph.get(file) ?? []) visit(target);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return found;
 }
 
 const files = [...sources('src'), ...sources('gateways')];
@@ -70,6 +96,13 @@ describe('who may import what', () => {
       .flatMap((file) => importsOf(file).map((target) => ({ file, target })))
       .filter(({ target }) => target.startsWith('gateways/'));
     expect(wrong).toEqual([]);
+  });
+
+  it('no file imports itself in a circle, not even for a type', () => {
+    const graph = new Map(
+      files.map((file) => [file, staticImportsOf(file).filter((target) => files.includes(target))]),
+    );
+    expect(circles(graph)).toEqual([]);
   });
 
   it('gateways/index.ts has one line per driver folder, and loads it lazily', () => {

@@ -2,7 +2,7 @@
 import type { SettingProblem } from '../../src/driver/settings.js';
 import { textProblems } from '../../src/driver/shared/text-settings.js';
 import { namesIn, wrongPlaceholder } from './placeholders.js';
-import type { HttpSmsSettings } from './settings.js';
+import type { HttpSmsSettings } from './setting-shape.js';
 
 /** They belong to the connection or are made from the body. */
 const RESERVED = ['host', 'content-length', 'transfer-encoding', 'connection', 'expect', 'upgrade', 'te', 'trailer'];

@@ -28,7 +28,7 @@ export function serviceCommands(context: CliContext): void {
         const config = configOf(context, options);
         const { startCommand } = await import('../commands/start.js');
         return startCommand(config, await platformOf(context, config), output, stopSignal());
-      }),
+      }).finally(exit),
     );
 
   program
@@ -42,6 +42,11 @@ export function serviceCommands(context: CliContext): void {
         const config = configOf(context, options);
         const { frontdeskCommand } = await import('../commands/start.js');
         return frontdeskCommand(config, await platformOf(context, config), output, stopSignal());
-      }),
+      }).finally(exit),
     );
+}
+
+/** A socket that a counterparty does not close would keep the process alive after everything has stopped. */
+function exit(): void {
+  process.exit(process.exitCode);
 }

@@ -1,10 +1,9 @@
-// Owns one entry of the gateways file: from a YAML map to a GatewayInfo and its device, or to what is wrong with it.
 import { type Document, isMap, isScalar, type LineCounter, type YAMLMap } from 'yaml';
 import { nearest } from '../kit/nearest.js';
 import type { Channel, Direction, GatewayInfo } from '../model/message.js';
 import { formatDevice, parseDevice } from '../simprot/device.js';
 import { guid } from '../simprot/messages.js';
-import type { DeviceEntry, GatewayEntry, GatewayProblem } from './gateways.js';
+import type { DeviceEntry, GatewayEntry, GatewayProblem } from './gateways-file.js';
 import { isEmpty, type Member, membersOf, resolve, startOf } from './yaml-nodes.js';
 
 export const DEFAULT_PEER_ADDRESS = '@gatepost';
@@ -15,7 +14,7 @@ const FILE_CHANNELS = ['Email', 'SMS', 'Fax'] as const;
 
 const EXAMPLES: Readonly<Record<Key, string>> = {
   id: 'the GUID of the gateway',
-  displayName: 'the name that people see',
+  displayName: 'the name that agents see',
   channel: FILE_CHANNELS.join(', ').replace(/, (\w+)$/, ' or $1'),
   direction: 'I for inbound or O for outbound',
   device: `for example device: 'ImapHost { "Host": "mail.example.com" }'`,
@@ -35,7 +34,7 @@ export interface Reading {
   seen: Map<string, number>;
 }
 
-export interface Place {
+export interface Location {
   at: number;
   gateway: string | null;
   setting: string | null;
@@ -71,12 +70,12 @@ export function readEntry(reading: Reading, document: Document.Parsed, node: unk
   const { Id, Channel, Direction } = info;
   if (Id && Direction) claim(item, Id, Direction);
   if (reading.problems.length > before || !device || !Id || !Channel || !Direction) return;
-  const place = reading.lines.linePos(item.at);
+  const location = reading.lines.linePos(item.at);
   const Device = formatDevice(device.type, device.settings);
   reading.entries.push({
     info: { ...info, Id, Channel, Direction, Device },
-    line: place.line,
-    column: place.col,
+    line: location.line,
+    column: location.col,
     device,
   });
 }
@@ -227,7 +226,7 @@ function wrong(item: Item, setting: string, message: string, at?: number): void 
   report(item.reading, { at: at ?? member?.keyAt ?? item.at, gateway: item.label, setting }, message);
 }
 
-export function report({ file, lines, problems }: Reading, { at, gateway, setting }: Place, message: string): void {
+export function report({ file, lines, problems }: Reading, { at, gateway, setting }: Location, message: string): void {
   const { line, col } = lines.linePos(at);
   problems.push({ file, line: Math.max(1, line), column: Math.max(1, col), gateway, setting, message });
 }

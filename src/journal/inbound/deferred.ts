@@ -1,7 +1,7 @@
 // A deferred message is out of both sides of the reconciliation; each transition that ends the deferral takes it back in.
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import type { InboundJournal } from '../types/inbound.js';
-import type { InboundDeps } from './inbound.js';
+import type { InboundDeps } from './deps.js';
 import { countReceived, uncountReceived } from './reconciliation.js';
 import { INBOUND, type InboundRow, inboundEvent } from './rows.js';
 

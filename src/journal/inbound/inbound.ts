@@ -1,12 +1,12 @@
 // Every change of state is a conditional UPDATE, so that no transition can happen twice or backwards.
-import { type Clock, isoTime } from '../../kit/clock.js';
+import { isoTime } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
-import { type Committer, inSlices } from '../db/group-commit.js';
-import { type Database, listStatement, type Sql, statement } from '../db/sql.js';
+import { inSlices } from '../db/group-commit.js';
+import { listStatement, type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
-import type { Blobs } from '../storage/blobs.js';
 import type { InboundJournal } from '../types/inbound.js';
 import { takeBackIn } from './deferred.js';
+import type { InboundDeps } from './deps.js';
 import { openMessage } from './opening.js';
 import {
   INBOUND,
@@ -17,15 +17,6 @@ import {
   inboundEvent,
   recordFrom,
 } from './rows.js';
-
-export interface InboundDeps {
-  database: Database;
-  commits: Committer;
-  blobs: Blobs;
-  clock: Clock;
-  /** Makes a GUID. */
-  guid: () => string;
-}
 
 const insertSkipped = statement<{ gatewayId: string; key: string; fingerprint: string; at: number; day: string }>()(
   (db, slot) =>

@@ -4,7 +4,7 @@ import { type Sql, statement } from '../db/sql.js';
 import { insertAttachment, lacksAttachments } from '../storage/attachments.js';
 import type { InboundRecord, NewInboundMessage } from '../types/inbound.js';
 import { takeBackIn } from './deferred.js';
-import type { InboundDeps } from './inbound.js';
+import type { InboundDeps } from './deps.js';
 import { countDuplicate, countReceived } from './reconciliation.js';
 import { INBOUND, type InboundRow, inboundByKey, inboundEvent, recordFrom } from './rows.js';
 import { senderOf, threadOf } from './threading.js';

@@ -3,7 +3,8 @@ import { unsettled } from '../db/tables.js';
 import type { Blobs } from '../storage/blobs.js';
 import type { InboundJournal, QuarantinedMessage } from '../types/inbound.js';
 import { takeBackIn } from './deferred.js';
-import { type InboundDeps, required } from './inbound.js';
+import type { InboundDeps } from './deps.js';
+import { required } from './inbound.js';
 import { INBOUND, inboundEvent, recordFrom } from './rows.js';
 
 const toQuarantined = statement<{ id: number; reason: string; sha256: string; at: number; bytes: number }>()(

@@ -2,6 +2,7 @@
 // not make much of them.
 import { invitationSummary } from './calendar.js';
 import { charsetFor, decodeBytes } from './charset.js';
+import type { FoundAttachment } from './found-attachment.js';
 import { headerText } from './header-text.js';
 import { readHeaders } from './headers.js';
 import { extensionOf, imageType, safeName, safeType } from './names.js';
@@ -20,13 +21,6 @@ export interface Piece {
   /** RFC 3676. */
   readonly flowed: boolean;
   readonly delSp: boolean;
-}
-
-/** An attachment that has no id yet. */
-export interface FoundAttachment {
-  readonly name: string;
-  readonly type: string;
-  readonly bytes: Buffer;
 }
 
 /** What is gathered from all parts of one mail. */

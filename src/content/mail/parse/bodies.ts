@@ -7,8 +7,9 @@ import { cleanHtml } from '../../html/clean.js';
 import { stripTags } from '../../html/strip-tags.js';
 import { htmlToText, textToHtml } from '../../html/text.js';
 import { boundaryBefore, cleanText, humanSize } from '../../limits.js';
-import type { FoundAttachment, Piece } from './attachments.js';
+import type { Piece } from './attachments.js';
 import type { Extracted } from './extract-attachments.js';
+import type { FoundAttachment } from './found-attachment.js';
 
 /** Characters of either body. The server's frame holds 32 MiB, and no agent reads a megabyte. */
 const LONGEST_TEXT = 1_500_000;

@@ -1,6 +1,6 @@
 // Owns the first shape of the journal. Never edited once released: a change is a new migration.
 import { type Kysely, sql } from 'kysely';
-import type { Dialect } from './index.js';
+import type { Dialect } from './dialect.js';
 
 export async function up(db: Kysely<unknown>, { id }: Dialect): Promise<void> {
   await arrivals(db, id);

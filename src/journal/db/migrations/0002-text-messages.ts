@@ -1,7 +1,7 @@
 // Owns what text messages need beyond mail: how far a sent order has come, who wants no messages, drivers' small records,
 // and arrivals whose sender was told to come again later.
 import { type Kysely, sql } from 'kysely';
-import type { Dialect } from './index.js';
+import type { Dialect } from './dialect.js';
 
 export async function up(db: Kysely<unknown>, { id }: Dialect): Promise<void> {
   await db.schema.alterTable('arrivals').addColumn('postponed_at', 'double precision').execute();

@@ -1,15 +1,11 @@
 // The migrations are listed in code, so that nothing is searched for on disk.
-import type { CreateTableBuilder, Kysely, Migration } from 'kysely';
+import type { Kysely, Migration } from 'kysely';
 import { up as initial } from './0001-initial.js';
 import { up as textMessages } from './0002-text-messages.js';
 import { up as vocabulary } from './0003-vocabulary.js';
 import { up as attempts } from './0004-attempts.js';
 import { up as inboundIdentity } from './0005-inbound-identity.js';
-
-export interface Dialect {
-  /** Adds an auto-increment column `id` whose values are never reused, not even after a row was removed. */
-  id<Name extends string>(table: CreateTableBuilder<Name, never>): CreateTableBuilder<Name, 'id'>;
-}
+import type { Dialect } from './dialect.js';
 
 export const sqliteDialect: Dialect = {
   id: (table) => table.addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement()),

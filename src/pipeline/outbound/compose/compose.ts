@@ -1,34 +1,10 @@
-import type { ComposedMessage } from '../../../driver/contract.js';
-import type { Journal } from '../../../journal/types/journal.js';
 import { messageOf } from '../../../kit/errors.js';
-import type { MessageContentInfo } from '../../../model/message.js';
-import type { GatewayConfig } from '../../gateways/config.js';
-import type { OutboundDeps } from '../../gateways/gateway.js';
 import { composeFax } from './fax.js';
 import { composeMail } from './mail.js';
 import { composeText } from './text.js';
+import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './types.js';
 
-export type SendRequest = MessageContentInfo & { MessageId: string };
-
-export interface Composed {
-  message: ComposedMessage;
-  /** Under what id the counterparty will know the message. */
-  deliverySystemId: string;
-}
-
-/** Why there is nothing to send. */
-export interface ComposeFailure {
-  problem: string;
-  /** True when a repeat may be composed. */
-  temporary?: boolean;
-}
-
-export interface ComposeDeps {
-  config: GatewayConfig;
-  journal: Pick<Journal, 'threadFor' | 'optedOut'>;
-  fax: OutboundDeps['fax'];
-  signal: AbortSignal;
-}
+export type * from './types.js';
 
 /** `composedAt`: the same for all attempts, also after a restart: a mail that is sent again is the same mail, to the byte. */
 export async function compose(

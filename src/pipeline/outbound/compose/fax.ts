@@ -1,5 +1,5 @@
 import { faxRulesOf } from '../../gateways/fax-rules.js';
-import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './compose.js';
+import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './types.js';
 
 export async function composeFax(
   request: SendRequest,

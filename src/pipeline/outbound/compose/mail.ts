@@ -1,5 +1,5 @@
 import { composeMail as composeMailContent } from '../../../content/mail/compose/compose.js';
-import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './compose.js';
+import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './types.js';
 
 export async function composeMail(
   request: SendRequest,

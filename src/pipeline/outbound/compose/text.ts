@@ -2,7 +2,7 @@ import { composeText as composeTextContent } from '../../../content/sms/compose.
 import { isoTime } from '../../../kit/clock.js';
 import type { GatewayConfig } from '../../gateways/config.js';
 import { rulesOf } from '../../gateways/text-rules.js';
-import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './compose.js';
+import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './types.js';
 
 /** The opt-outs that count for a gateway: those of its group, or its own. */
 export function optOutGroupOf(config: GatewayConfig): string {
