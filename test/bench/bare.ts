@@ -17,7 +17,7 @@ const session = smpp.connect({ host: '127.0.0.1', port, noDelay: true }, () => {
 session.on('deliver_sm', (pdu: PDU) => void session.send(pdu.response()));
 
 function submit({ first, count }: z.infer<typeof submitJob>): void {
-  const begun = nowMs();
+  const startedAt = nowMs();
   let next = 0;
   let answered = 0;
   let refused = 0;
@@ -26,7 +26,7 @@ function submit({ first, count }: z.infer<typeof submitJob>): void {
     answered += 1;
     if (answer.command_status !== 0) refused += 1;
     if (next < count) one();
-    if (answered === count) process.send?.({ ms: nowMs() - begun, refused });
+    if (answered === count) process.send?.({ ms: nowMs() - startedAt, refused });
   };
   while (next < Math.min(window, count)) one();
 }

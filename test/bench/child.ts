@@ -15,15 +15,15 @@ export interface Child {
   peakMemoryMb(): number;
   tell(message: object): void;
   /** The next message that is of this shape; throws as `during` does. */
-  hear<T>(shape: z.ZodType<T>): Promise<T>;
+  receive<T>(shape: z.ZodType<T>): Promise<T>;
   /** `work`, or an error with the end of the output as soon as the process ends before that. */
   during<T>(work: Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
 const METER = fileURLToPath(new URL('meter.js', import.meta.url));
-/** Characters of output that are kept: enough for the last words. */
-const KEPT_OUTPUT = 16_384;
+/** Characters of output that are stored, the last ones. */
+const MAX_OUTPUT = 16_384;
 const SHOWN_OUTPUT = 2_000;
 /** A process that was asked to end and did not by then is killed, ms. */
 const STOP_MS = 20_000;
@@ -46,7 +46,7 @@ export function startChild(script: string, args: readonly string[], node: readon
   child.on('error', () => {});
   let output = '';
   const keep = (chunk: Buffer) => {
-    output = (output + chunk).slice(-KEPT_OUTPUT);
+    output = (output + chunk).slice(-MAX_OUTPUT);
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
@@ -61,27 +61,27 @@ export function startChild(script: string, args: readonly string[], node: readon
     first.catch(() => {}); // whoever waits hears of it; nobody may be waiting any more
     return first;
   };
-  const hear = <T>(shape: z.ZodType<T>) => during(heard(child, shape));
+  const receive = <T>(shape: z.ZodType<T>) => during(receivedFrom(child, shape));
   const pid = child.pid ?? 0;
   return {
     pid,
     cpuMs() {
       child.send('usage');
-      return hear(usage).then(({ cpuMs }) => cpuMs);
+      return receive(usage).then(({ cpuMs }) => cpuMs);
     },
     memory() {
       child.send('memory');
-      return hear(memoryUsed);
+      return receive(memoryUsed);
     },
     peakMemoryMb: () => peakMemoryMb(pid),
     tell: (message) => void child.send(message),
-    hear,
+    receive,
     during,
     stop: () => stop(child),
   };
 }
 
-function heard<T>(child: ChildProcess, shape: z.ZodType<T>): Promise<T> {
+function receivedFrom<T>(child: ChildProcess, shape: z.ZodType<T>): Promise<T> {
   return new Promise((resolve) => {
     const look = (message: unknown) => {
       const result = shape.safeParse(message);

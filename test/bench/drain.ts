@@ -6,7 +6,7 @@ import { closers } from '../../src/kit/closers.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import type { Dovecot } from '../servers/dovecot.js';
 import { startProxy } from '../servers/proxy.js';
-import { type Bed, imapHost, type Mailbox, type Stub, startStub } from './bed.js';
+import { type BenchFixture, imapHost, type Mailbox, type Stub, startStub } from './bench-fixture.js';
 import type { Child } from './child.js';
 import { arrivedAt, benchMail, type CorpusName } from './corpus.js';
 import { within } from './limit.js';
@@ -34,26 +34,26 @@ export interface DrainSample {
 const FLAGS_MS = 60_000;
 
 /** Throws when a mail was lost, repeated or left unflagged: then there is nothing to measure. */
-export async function drain(bed: Bed, job: DrainJob): Promise<DrainSample> {
+export async function drain(fixture: BenchFixture, job: DrainJob): Promise<DrainSample> {
   const stack = closers();
   try {
-    const mailbox = bed.mailbox();
-    const home = join(bed.dovecot.dir, 'mail', mailbox.user);
+    const mailbox = fixture.mailbox();
+    const home = join(fixture.dovecot.dir, 'mail', mailbox.user);
     stack.add('mailbox', () => rm(home, { recursive: true, force: true }));
-    const filled = await fill(bed.dovecot, mailbox, job);
-    const stub = await startStub(bed);
+    const filled = await fill(fixture.dovecot, mailbox, job);
+    const stub = await startStub(fixture);
     stack.add('stub', () => stub.stop());
     const road = job.roundTripMs ?? 0;
-    const imapPort = await far(stack, bed.dovecot.port, road);
-    const asked = stub.hear('asked');
-    const child = start(bed, job, await far(stack, stub.port, road), imapPort, mailbox);
+    const imapPort = await far(stack, fixture.dovecot.port, road);
+    const asked = stub.receive('asked');
+    const child = start(fixture, job, await far(stack, stub.port, road), imapPort, mailbox);
     stack.add(job.side, () => child.stop());
     await within('the login at the stub', child.during(asked), 60_000);
     const flagged = () => allFlagged(join(home, 'cur'), job.count);
-    const sample = await measure(bed.dovecot, child, () =>
+    const sample = await measure(fixture.dovecot, child, () =>
       work(stub, child, job, imapHost(mailbox, imapPort), flagged),
     );
-    await check(bed.dovecot, stub, mailbox, filled.ids);
+    await check(fixture.dovecot, stub, mailbox, filled.ids);
     return { ...sample, bytes: filled.bytes };
   } finally {
     await stack.close();
@@ -82,14 +82,14 @@ async function far(stack: ReturnType<typeof closers>, port: number, roundTripMs:
   return proxy.port;
 }
 
-function start(bed: Bed, job: DrainJob, serverPort: number, imapPort: number, mailbox: Mailbox): Child {
-  if (job.side === 'gatepost') return bed.startGatepost(`drain-${job.corpus}`, serverPort);
-  return bed.start('naive', { serverPort, imapPort, ...mailbox });
+function start(fixture: BenchFixture, job: DrainJob, serverPort: number, imapPort: number, mailbox: Mailbox): Child {
+  if (job.side === 'gatepost') return fixture.startGatepost(`drain-${job.corpus}`, serverPort);
+  return fixture.start('naive', { serverPort, imapPort, ...mailbox });
 }
 
 async function work(stub: Stub, child: Child, { count }: DrainJob, gateway: object, flagged: () => Promise<boolean>) {
   stub.tell({ do: 'expect', mails: count });
-  const complete = stub.hear('complete');
+  const complete = stub.receive('complete');
   stub.tell({ do: 'go', gateways: [gateway] });
   await within(`${count} mails at the stub`, child.during(complete));
   await child.during(waitFor(`${count} flags`, flagged, FLAGS_MS));
@@ -112,7 +112,7 @@ async function allFlagged(cur: string, count: number): Promise<boolean> {
 }
 
 async function check(dovecot: Dovecot, stub: Stub, { user }: Mailbox, ids: ReadonlySet<string>): Promise<void> {
-  const complete = stub.hear('complete');
+  const complete = stub.receive('complete');
   stub.tell({ do: 'expect', mails: ids.size });
   const { seen, repeats } = await within('the final count', complete, 60_000);
   const missing = [...ids].filter((id) => seen[id] === undefined).length;

@@ -12,7 +12,7 @@ import { accountOf, submitJob } from './smsc-words.js';
 const options = z.object({ port: z.number(), window: z.number() });
 const { port, window } = options.parse(JSON.parse(process.argv[2] ?? ''));
 
-// A journal that has never heard of anything: the test's driverState would look through all it has every time.
+// A journal that knows no key: the driverState of the tests would search all its keys every time.
 const driverState = { ...createDriverState(), byFingerprint: async () => [] };
 const open = (direction: 'I' | 'O') =>
   smpp.open(contextOf(smpp, accountOf(direction, port, window), { direction, driverState }));
@@ -27,7 +27,7 @@ async function confirmAll(): Promise<void> {
 }
 
 async function submit({ first, count }: z.infer<typeof submitJob>): Promise<void> {
-  const begun = nowMs();
+  const startedAt = nowMs();
   let next = 0;
   let refused = 0;
   const lane = async () => {
@@ -38,7 +38,7 @@ async function submit({ first, count }: z.infer<typeof submitJob>): Promise<void
     }
   };
   await Promise.all(Array.from({ length: window }, lane));
-  process.send?.({ ms: nowMs() - begun, refused });
+  process.send?.({ ms: nowMs() - startedAt, refused });
 }
 
 /** As the content rules compose it: finding out the alphabet is their work. */

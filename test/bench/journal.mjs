@@ -1,4 +1,4 @@
-// Measures what the journal costs per mail and per order: `npm run build && node test/journal/bench.mjs`. Not a test.
+// Measures what the journal costs per inbound and per outbound message: `npm run build && node test/bench/journal.mjs`. Not a test.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ async function measured(name, count, work) {
 
 async function mail(index) {
   const key = `INBOX/1700000000/${index}`;
-  await journal.known('in', [key]);
+  await journal.recordsOf('in', [key]);
   const { id, requestId } = await journal.open({
     gatewayId: 'in',
     key,
@@ -45,12 +45,12 @@ async function mail(index) {
     notes: [],
     attachments: [],
   });
-  await journal.handed(id, 1);
+  await journal.dispatched(id, 1);
   await journal.acknowledge(requestId, { messageId: `message-id-${index}`, at: systemClock.now() });
   await journal.confirmed([id]);
 }
 
-async function order(index) {
+async function outboundMessage(index) {
   const messageId = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
   const at = systemClock.now();
   await journal.accept({
@@ -61,13 +61,13 @@ async function order(index) {
     bytes: 4_000,
     at,
   });
-  const attempt = await journal.begin(messageId, `sent-${index}@shop.example`);
-  await journal.settle(messageId, attempt, { kind: 'sent', deliverySystemId: `sent-${index}@shop.example` });
+  const attempt = await journal.beginAttempt(messageId, `sent-${index}@shop.example`);
+  await journal.recordOutcome(messageId, attempt, { kind: 'sent', deliverySystemId: `sent-${index}@shop.example` });
   await journal.answered(messageId, null);
 }
 
 await measured('warm-up', 500, (index) => mail(1_000_000 + index));
-await measured('mail (known, open, handed, acknowledge, confirmed)', MAILS, mail);
-await measured('order (accept, begin, settle, answered)', MAILS, order);
+await measured('inbound (recordsOf, open, dispatched, acknowledge, confirmed)', MAILS, mail);
+await measured('outbound (accept, begin attempt, record outcome, answered)', MAILS, outboundMessage);
 await journal.close();
 rmSync(dir, { recursive: true });

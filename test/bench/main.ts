@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { whyNoDovecot } from '../servers/dovecot.js';
-import { startBed } from './bed.js';
+import { startBenchFixture } from './bench-fixture.js';
 import { description, load } from './machine.js';
 import { PARTS } from './parts.js';
 import { createProgress } from './progress.js';
@@ -14,7 +14,7 @@ import { type Row, table } from './table.js';
 const HELP = `npm run bench -- [options]
   --only NAMES     of ${PARTS.map(({ name }) => name).join(',')}
   --rounds N       rounds of every part (3); the figures are medians
-  --count N        mails, orders or texts per run, in place of each part's own number
+  --count N        mails, send requests or texts per run, in place of each part's own number
   --full           2,000 mails of mixed sizes in place of 500
   --profile DIR    writes a CPU profile of each of our processes; slows them down
   --markdown       the table as Markdown
@@ -54,21 +54,21 @@ async function bench(): Promise<void> {
   if (profiles) mkdirSync(profiles, { recursive: true });
   const loadBefore = load();
   const progress = createProgress(process.stderr);
-  const bed = await startBed(profiles);
-  process.once('SIGINT', () => bed.interrupt()).once('SIGTERM', () => bed.interrupt());
+  const fixture = await startBenchFixture(profiles);
+  process.once('SIGINT', () => fixture.interrupt()).once('SIGTERM', () => fixture.interrupt());
   try {
     const rows: Row[] = [];
-    for (const part of parts) rows.push(...(await measured(part, bed, progress)));
+    for (const part of parts) rows.push(...(await measured(part, fixture, progress)));
     progress.clear();
     process.stdout.write(`${table(rows, values.markdown)}\n\n`);
   } finally {
-    await bed.close();
+    await fixture.close();
   }
   const facts = [...(await description()), `load average ${loadBefore} before, ${load()} after`, ...progress.troubles];
   process.stdout.write(`${facts.map((fact) => (values.markdown ? `- ${fact}` : fact)).join('\n')}\n`);
 }
 
-function measured(part: Part, bed: Parameters<Part['measure']>[0], progress: ReturnType<typeof createProgress>) {
+function measured(part: Part, fixture: Parameters<Part['measure']>[0], progress: ReturnType<typeof createProgress>) {
   const count = values.count === undefined ? part.count(values.full) : Number(values.count);
-  return part.measure(bed, { count, rounds: Number(values.rounds), progress });
+  return part.measure(fixture, { count, rounds: Number(values.rounds), progress });
 }

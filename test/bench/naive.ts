@@ -20,12 +20,12 @@ const CLEANING: sanitizeHtml.IOptions = {
 };
 
 const server = connect(serverPort, '127.0.0.1').setNoDelay(true);
-let heard: (code: string) => void = () => {};
-onFrames(server, (code) => heard(code));
+let onCode: (code: string) => void = () => {};
+onFrames(server, (code) => onCode(code));
 
 function ask(code: string, content: unknown, answer: string): Promise<void> {
   return new Promise((resolve) => {
-    heard = (said) => {
+    onCode = (said) => {
       if (said === answer) resolve();
     };
     server.write(frame(code, content));

@@ -1,9 +1,10 @@
 // Owns what is measured: each part of the table, its sides, its figures and their goals; of texts, sms-parts.ts does.
-import { type InboundMessagesSample, inboundMessages } from './arrivals.js';
-import type { Bed } from './bed.js';
+
+import type { BenchFixture } from './bench-fixture.js';
 import { type DrainJob, type DrainSample, drain } from './drain.js';
-import { CONNECTIONS, sendRequests, whyNoSink } from './orders.js';
+import { measureNewMail, type NewMailSample } from './new-mail.js';
 import { interleaved, type Pair, type Part, type PartOptions, ROUND_TRIP_MS, ratios } from './rounds.js';
+import { CONNECTIONS, sendRequests, whyNoSink } from './send-requests.js';
 import { SMS_PARTS } from './sms-parts.js';
 import { type Figure, plainRow, quantile, type Row } from './table.js';
 
@@ -17,20 +18,20 @@ export const PARTS: readonly Part[] = [
 ];
 
 function drains(
-  bed: Bed,
+  fixture: BenchFixture,
   options: PartOptions,
   name: string,
   corpus: DrainJob['corpus'],
 ): Promise<Pair<DrainSample>[]> {
   const job = { corpus, count: options.count };
   return interleaved(name, options, {
-    yardstick: () => drain(bed, { ...job, side: 'naive' }),
-    ours: () => drain(bed, { ...job, side: 'gatepost' }),
+    yardstick: () => drain(fixture, { ...job, side: 'naive' }),
+    ours: () => drain(fixture, { ...job, side: 'gatepost' }),
   });
 }
 
-async function textDrain(bed: Bed, options: PartOptions): Promise<Row[]> {
-  const pairs = await drains(bed, options, 'drain', 'text');
+async function textDrain(fixture: BenchFixture, options: PartOptions): Promise<Row[]> {
+  const pairs = await drains(fixture, options, 'drain', 'text');
   const { count } = options;
   const work = `drain of ${count} text mails`;
   const perMail = (ms: number) => ms / count;
@@ -47,8 +48,8 @@ async function textDrain(bed: Bed, options: PartOptions): Promise<Row[]> {
   ];
 }
 
-async function mixedDrain(bed: Bed, options: PartOptions): Promise<Row[]> {
-  const pairs = await drains(bed, options, 'mixed', 'mixed');
+async function mixedDrain(fixture: BenchFixture, options: PartOptions): Promise<Row[]> {
+  const pairs = await drains(fixture, options, 'mixed', 'mixed');
   const work = `drain of ${options.count} mails of mixed sizes`;
   const memory: Figure = { work: '  peak memory', unit: 'MB', goal: { atMost: 300 }, digits: 0 };
   return [
@@ -60,21 +61,21 @@ async function mixedDrain(bed: Bed, options: PartOptions): Promise<Row[]> {
   ];
 }
 
-async function distance(bed: Bed, options: PartOptions): Promise<Row[]> {
+async function distance(fixture: BenchFixture, options: PartOptions): Promise<Row[]> {
   const job = { corpus: 'text', side: 'gatepost', count: options.count } as const;
   const pairs = await interleaved('distance', options, {
-    yardstick: () => drain(bed, job),
-    ours: () => drain(bed, { ...job, roundTripMs: ROUND_TRIP_MS }),
+    yardstick: () => drain(fixture, job),
+    ours: () => drain(fixture, { ...job, roundTripMs: ROUND_TRIP_MS }),
   });
   const work = `drain of ${options.count} text mails, ${ROUND_TRIP_MS} ms away (yardstick: ours, near)`;
   const figure: Figure = { work, unit: 'msg/s', goal: { atLeast: 0.5 }, digits: 0 };
   return [ratios(pairs, figure, ({ ms }) => (options.count * 1000) / ms)];
 }
 
-async function newMail(bed: Bed, { count, rounds, progress }: PartOptions): Promise<Row[]> {
-  const samples: (InboundMessagesSample | undefined)[] = [];
+async function newMail(fixture: BenchFixture, { count, rounds, progress }: PartOptions): Promise<Row[]> {
+  const samples: (NewMailSample | undefined)[] = [];
   for (let round = 1; round <= rounds; round++)
-    samples.push(await progress.step(`arrivals, round ${round} of ${rounds}`, () => inboundMessages(bed, count)));
+    samples.push(await progress.step(`arrivals, round ${round} of ${rounds}`, () => measureNewMail(fixture, count)));
   const seconds = (of: 'fromTaken' | 'fromStart', share: number) =>
     samples.map((sample) => {
       const ms = quantile(sample?.[of] ?? [], share);
@@ -89,12 +90,12 @@ async function newMail(bed: Bed, { count, rounds, progress }: PartOptions): Prom
   ];
 }
 
-async function sending(bed: Bed, options: PartOptions): Promise<Row[]> {
+async function sending(fixture: BenchFixture, options: PartOptions): Promise<Row[]> {
   const missing = whyNoSink();
   const { count } = options;
   const side = (name: 'gatepost' | 'pool') => () =>
-    missing ? Promise.reject(new Error(missing)) : sendRequests(bed, name, count);
+    missing ? Promise.reject(new Error(missing)) : sendRequests(fixture, name, count);
   const pairs = await interleaved('orders', options, { yardstick: side('pool'), ours: side('gatepost') });
-  const work = `${count} orders of 4 KB, ${CONNECTIONS} connections`;
+  const work = `${count} send requests of 4 KB, ${CONNECTIONS} connections`;
   return [ratios(pairs, { work, unit: 'msg/s', goal: { atLeast: 0.7 }, digits: 0 }, ({ ms }) => (count * 1000) / ms)];
 }

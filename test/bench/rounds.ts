@@ -1,5 +1,5 @@
 // Owns how a part is measured: its sides in interleaved rounds, and the row that comes of it.
-import type { Bed } from './bed.js';
+import type { BenchFixture } from './bench-fixture.js';
 import type { Progress } from './progress.js';
 import { type Figure, type Round, type Row, ratioRow } from './table.js';
 
@@ -17,7 +17,7 @@ export interface Part {
   readonly name: string;
   /** `full`: the larger number where there is one. */
   count(full: boolean): number;
-  measure(bed: Bed, options: PartOptions): Promise<Row[]>;
+  measure(fixture: BenchFixture, options: PartOptions): Promise<Row[]>;
 }
 
 export interface Pair<T> {

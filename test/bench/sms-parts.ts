@@ -1,8 +1,8 @@
 // Owns what is measured of text messages: the parts of the table, their sides, their figures and their goals.
-import type { Bed } from './bed.js';
+import type { BenchFixture } from './bench-fixture.js';
 import { interleaved, type Pair, type Part, type PartOptions, ROUND_TRIP_MS, ratios } from './rounds.js';
 import { delivers, submits, type TextsJob, type TextsSample } from './sms.js';
-import { WINDOW } from './sms-bed.js';
+import { WINDOW } from './sms-fixture.js';
 import { type Figure, plainRow, type Row } from './table.js';
 import { QUARTERS, type WaitingSample, waitingParts } from './waiting-parts.js';
 
@@ -15,12 +15,12 @@ export const SMS_PARTS: readonly Part[] = [
 /** MB. Held in memory, the second half of the parts would add three times as much and more. */
 const FLAT = { atMost: 5 };
 
-function submitting(bed: Bed, options: PartOptions): Promise<Row[]> {
-  return texts('submit_sm', (job) => submits(bed, job), options);
+function submitting(fixture: BenchFixture, options: PartOptions): Promise<Row[]> {
+  return texts('submit_sm', (job) => submits(fixture, job), options);
 }
 
-function delivering(bed: Bed, options: PartOptions): Promise<Row[]> {
-  return texts('deliver_sm', (job) => delivers(bed, job), options);
+function delivering(fixture: BenchFixture, options: PartOptions): Promise<Row[]> {
+  return texts('deliver_sm', (job) => delivers(fixture, job), options);
 }
 
 /** The bare library, then we, each time; the driver first, then the whole line, near and far. */
@@ -47,10 +47,10 @@ async function texts(command: string, run: (job: TextsJob) => Promise<TextsSampl
   ];
 }
 
-async function waiting(bed: Bed, { count, rounds, progress }: PartOptions): Promise<Row[]> {
+async function waiting(fixture: BenchFixture, { count, rounds, progress }: PartOptions): Promise<Row[]> {
   const samples: (WaitingSample | undefined)[] = [];
   for (let round = 1; round <= rounds; round++)
-    samples.push(await progress.step(`waiting-parts, round ${round} of ${rounds}`, () => waitingParts(bed, count)));
+    samples.push(await progress.step(`waiting-parts, round ${round} of ${rounds}`, () => waitingParts(fixture, count)));
   const row = (work: string, unit: string, goal: Figure['goal'] | null, of: (sample: WaitingSample) => number) =>
     plainRow(
       { work, unit, goal, digits: unit === 'MB' && goal ? 1 : 0 },

@@ -3,14 +3,14 @@
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
 import { waitFor } from '../fixtures/wait-for.js';
-import { type Bed, OUT, type Stub } from './bed.js';
+import { type BenchFixture, OUT, type Stub } from './bench-fixture.js';
 import type { Child } from './child.js';
 import { within } from './limit.js';
-import { type Smsc, type Stack, startOurs, startSmsc, WINDOW } from './sms-bed.js';
+import { type Smsc, type Stack, startOurs, startSmsc, WINDOW } from './sms-fixture.js';
 import { submitted } from './smsc-words.js';
 
 export interface TextsJob {
-  /** `gatepost`: the whole line, from the server's order to its answer, or from the SMSC to the server and back. */
+  /** `gatepost`: all of Gatepost, from the send request to its answer, or from the SMSC to the server and back. */
   side: 'gatepost' | 'driver' | 'bare';
   count: number;
   /** Ms added to every round trip to the SMSC. */
@@ -36,22 +36,22 @@ interface Mover {
 }
 
 /** Throws when a text was refused, or when the SMSC got another number of them than were sent. */
-export function submits(bed: Bed, job: TextsJob): Promise<TextsSample> {
-  return measured(bed, job, job.side === 'gatepost' ? ourSender : smallSender);
+export function submits(fixture: BenchFixture, job: TextsJob): Promise<TextsSample> {
+  return measured(fixture, job, job.side === 'gatepost' ? ourSender : smallSender);
 }
 
 /** Throws when a text was refused, or did not reach the stub server, or twice. */
-export function delivers(bed: Bed, job: TextsJob): Promise<TextsSample> {
-  return measured(bed, job, job.side === 'gatepost' ? ourReceiver : smallReceiver);
+export function delivers(fixture: BenchFixture, job: TextsJob): Promise<TextsSample> {
+  return measured(fixture, job, job.side === 'gatepost' ? ourReceiver : smallReceiver);
 }
 
-type Start = (bed: Bed, job: TextsJob, smsc: Smsc, stack: Stack) => Promise<Mover>;
+type Start = (fixture: BenchFixture, job: TextsJob, smsc: Smsc, stack: Stack) => Promise<Mover>;
 
-async function measured(bed: Bed, job: TextsJob, start: Start): Promise<TextsSample> {
+async function measured(fixture: BenchFixture, job: TextsJob, start: Start): Promise<TextsSample> {
   const stack = closers();
   try {
-    const smsc = await startSmsc(bed, stack, job.roundTripMs);
-    const { child, batch, check } = await start(bed, job, smsc, stack);
+    const smsc = await startSmsc(fixture, stack, job.roundTripMs);
+    const { child, batch, check } = await start(fixture, job, smsc, stack);
     await within('the warm-up', batch(0, WARM_UP));
     const cpuBefore = await child.cpuMs();
     const ms = await within(`${job.count} texts`, batch(WARM_UP, job.count));
@@ -63,11 +63,11 @@ async function measured(bed: Bed, job: TextsJob, start: Start): Promise<TextsSam
   }
 }
 
-async function ourSender(bed: Bed, _job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
-  const { child, stub } = await startOurs(bed, 'O', smsc, stack);
+async function ourSender(fixture: BenchFixture, _job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
+  const { child, stub } = await startOurs(fixture, 'O', smsc, stack);
   const sendRequest = (first: number, count: number) => {
-    const answered = stub.hear('answered');
-    stub.tell({ do: 'order', batch: { of: 'texts', first, count, window: SEND_REQUESTS_IN_FLIGHT, gatewayId: OUT } });
+    const answered = stub.receive('answered');
+    stub.tell({ do: 'send', batch: { of: 'texts', first, count, window: SEND_REQUESTS_IN_FLIGHT, gatewayId: OUT } });
     return child.during(answered);
   };
   // Before the gateway runs, a send request is answered with an error at once; none of those reaches the SMSC.
@@ -76,24 +76,24 @@ async function ourSender(bed: Bed, _job: TextsJob, smsc: Smsc, stack: Stack): Pr
     child,
     async batch(first, count) {
       const { ms, failures } = await sendRequest(first, count);
-      if (failures.length > 0) throw new Error(`${failures.length} orders failed, the first: ${failures[0]}`);
+      if (failures.length > 0) throw new Error(`${failures.length} send requests failed, the first: ${failures[0]}`);
       return ms;
     },
     check: (texts) => allSubmitted(smsc, texts + 1),
   };
 }
 
-async function ourReceiver(bed: Bed, _job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
-  const { child, stub } = await startOurs(bed, 'I', smsc, stack);
+async function ourReceiver(fixture: BenchFixture, _job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
+  const { child, stub } = await startOurs(fixture, 'I', smsc, stack);
   return { child, batch: delivering(smsc, child), check: (texts) => allCame(stub, texts) };
 }
 
-async function smallSender(bed: Bed, job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
-  const child = await startSmall(bed, job, smsc, stack);
+async function smallSender(fixture: BenchFixture, job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
+  const child = await startSmall(fixture, job, smsc, stack);
   return {
     child,
     async batch(first, count) {
-      const done = child.hear(submitted);
+      const done = child.receive(submitted);
       child.tell({ first, count });
       const { ms, refused } = await done;
       if (refused > 0) throw new Error(`${refused} texts were refused`);
@@ -103,15 +103,15 @@ async function smallSender(bed: Bed, job: TextsJob, smsc: Smsc, stack: Stack): P
   };
 }
 
-async function smallReceiver(bed: Bed, job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
-  const child = await startSmall(bed, job, smsc, stack);
+async function smallReceiver(fixture: BenchFixture, job: TextsJob, smsc: Smsc, stack: Stack): Promise<Mover> {
+  const child = await startSmall(fixture, job, smsc, stack);
   return { child, batch: delivering(smsc, child), check: async () => {} };
 }
 
-async function startSmall(bed: Bed, { side }: TextsJob, smsc: Smsc, stack: Stack): Promise<Child> {
-  const child = bed.start(side === 'driver' ? 'driver' : 'bare', { port: smsc.port, window: WINDOW });
+async function startSmall(fixture: BenchFixture, { side }: TextsJob, smsc: Smsc, stack: Stack): Promise<Child> {
+  const child = fixture.start(side === 'driver' ? 'driver' : 'bare', { port: smsc.port, window: WINDOW });
   stack.add(side, () => child.stop());
-  await child.hear(z.literal('ready'));
+  await child.receive(z.literal('ready'));
   return child;
 }
 
@@ -129,7 +129,7 @@ async function allSubmitted(smsc: Smsc, texts: number): Promise<void> {
 }
 
 async function allCame(stub: Stub, texts: number): Promise<void> {
-  const complete = stub.hear('complete');
+  const complete = stub.receive('complete');
   stub.tell({ do: 'expect', mails: texts });
   const { repeats } = await within(`${texts} texts at the stub`, complete, 10_000);
   if (repeats > 0) throw new Error(`${repeats} texts arrived twice`);

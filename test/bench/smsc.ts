@@ -31,7 +31,7 @@ function deliver({ what, first, count, window }: Extract<SmscCommand, { do: 'del
   const session = peer;
   if (!session) throw new Error('nobody is bound');
   const fields = what === 'texts' ? textFields : partFields;
-  const begun = nowMs();
+  const startedAt = nowMs();
   let next = 0;
   let answered = 0;
   let refused = 0;
@@ -40,7 +40,7 @@ function deliver({ what, first, count, window }: Extract<SmscCommand, { do: 'del
     answered += 1;
     if (answer.command_status !== 0) refused += 1;
     if (next < count) one();
-    if (answered === count) tell({ is: 'delivered', ms: nowMs() - begun, refused });
+    if (answered === count) tell({ is: 'delivered', ms: nowMs() - startedAt, refused });
   };
   while (next < Math.min(window, count)) one();
 }

@@ -19,7 +19,7 @@ export const command = z.discriminatedUnion('do', [
   /** Says `complete` once so many different mails have come. */
   z.object({ do: z.literal('expect'), mails: z.number() }),
   /** Sends send requests, `window` of them unanswered at any time, and says `answered` at the end. */
-  z.object({ do: z.literal('order'), batch: sendRequests }),
+  z.object({ do: z.literal('send'), batch: sendRequests }),
 ]);
 export type Command = z.infer<typeof command>;
 
@@ -29,7 +29,7 @@ export const report = z.discriminatedUnion('is', [
   z.object({ is: z.literal('asked') }),
   /** `seen`: by Message-ID, when it came first (ms of the monotonic clock of the machine); `repeats`: how many came again. */
   z.object({ is: z.literal('complete'), seen: z.record(z.string(), z.number()), repeats: z.number() }),
-  /** `ms` from the first order to the last answer; `failures`: what was answered to those that were not sent. */
+  /** `ms` from the first send request to the last answer; `failures`: what was answered to those that were not sent. */
   z.object({ is: z.literal('answered'), ms: z.number(), failures: z.array(z.string()) }),
 ]);
 export type Report = z.infer<typeof report>;

@@ -17,7 +17,9 @@ let expected = Number.POSITIVE_INFINITY;
 let gateways: unknown[] | undefined;
 let peer: Socket | undefined;
 let asking = false;
-let batch: { of: SendRequestBatch; open: Set<string>; begun: number; since: number; failures: string[] } | undefined;
+let batch:
+  | { of: SendRequestBatch; open: Set<string>; sentCount: number; since: number; failures: string[] }
+  | undefined;
 
 const tell = (report: Report) => void process.send?.(report);
 const say = (code: string, content: unknown) => void peer?.write(frame(code, JSON.stringify(content)));
@@ -53,9 +55,9 @@ function complete(): void {
 function sendSendRequests(): void {
   if (!batch) return;
   const { of, open } = batch;
-  while (batch.begun < of.count && open.size < of.window) {
+  while (batch.sentCount < of.count && open.size < of.window) {
     const MessageId = randomUUID();
-    const number = of.first + batch.begun++;
+    const number = of.first + batch.sentCount++;
     open.add(MessageId);
     say('SE_MESSAGE_SENDING', { MessageId, GatewayId: of.gatewayId, ...contentOf(of, number) });
   }
@@ -92,7 +94,7 @@ function obey(sendRequest: Command): void {
     gateways = sendRequest.gateways;
     if (asking) say('SE_SL_MSGGATEWAYS', gateways);
   } else {
-    batch = { of: sendRequest.batch, open: new Set(), begun: 0, since: nowMs(), failures: [] };
+    batch = { of: sendRequest.batch, open: new Set(), sentCount: 0, since: nowMs(), failures: [] };
     sendSendRequests();
   }
 }

@@ -1,10 +1,10 @@
 // Owns the measurement of parts that wait: the first parts of ever so many long messages whose other parts do not come, and
 // the memory of the product meanwhile.
 import { closers } from '../../src/kit/closers.js';
-import type { Bed } from './bed.js';
+import type { BenchFixture } from './bench-fixture.js';
 import type { MemoryUsed } from './child.js';
 import { within } from './limit.js';
-import { startOurs, startSmsc } from './sms-bed.js';
+import { startOurs, startSmsc } from './sms-fixture.js';
 
 export interface WaitingSample {
   ms: number;
@@ -16,11 +16,11 @@ export interface WaitingSample {
 export const QUARTERS = 4;
 
 /** Throws when a part was refused. */
-export async function waitingParts(bed: Bed, count: number): Promise<WaitingSample> {
+export async function waitingParts(fixture: BenchFixture, count: number): Promise<WaitingSample> {
   const stack = closers();
   try {
-    const smsc = await startSmsc(bed, stack);
-    const { child } = await startOurs(bed, 'I', smsc, stack);
+    const smsc = await startSmsc(fixture, stack);
+    const { child } = await startOurs(fixture, 'I', smsc, stack);
     const ends = Array.from({ length: QUARTERS }, (_, at) => Math.floor((count * (at + 1)) / QUARTERS));
     const memory = [await child.memory()];
     let ms = 0;

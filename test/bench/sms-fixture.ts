@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { closers } from '../../src/kit/closers.js';
 import { startProxy } from '../servers/proxy.js';
-import { type Bed, gateway, IN, OUT, type Stub, startStub } from './bed.js';
+import { type BenchFixture, gateway, IN, OUT, type Stub, startStub } from './bench-fixture.js';
 import type { Child } from './child.js';
 import { within } from './limit.js';
 import { accountOf, type SmscCommand, type SmscReport, smscReport } from './smsc-words.js';
@@ -22,28 +22,28 @@ export interface Smsc {
 }
 
 /** `roundTripMs`: added to every round trip. */
-export async function startSmsc(bed: Bed, stack: Stack, roundTripMs = 0): Promise<Smsc> {
-  const child = bed.start('smsc');
+export async function startSmsc(fixture: BenchFixture, stack: Stack, roundTripMs = 0): Promise<Smsc> {
+  const child = fixture.start('smsc');
   stack.add('smsc', () => child.stop());
-  const hear = <Kind extends SmscReport['is']>(kind: Kind) =>
-    child.hear(
+  const receive = <Kind extends SmscReport['is']>(kind: Kind) =>
+    child.receive(
       z.custom<Extract<SmscReport, { is: Kind }>>((message) => {
         const said = smscReport.safeParse(message);
         return said.success && said.data.is === kind;
       }),
     );
   const tell = (command: SmscCommand) => child.tell(command);
-  const { port } = await hear('listening');
+  const { port } = await receive('listening');
   return {
     port: await far(port, roundTripMs, stack),
-    bound: () => hear('bound'),
+    bound: () => receive('bound'),
     async submits() {
-      const counted = hear('counted');
+      const counted = receive('counted');
       tell({ do: 'count' });
       return (await counted).submits;
     },
     deliver(what, first, count) {
-      const delivered = hear('delivered');
+      const delivered = receive('delivered');
       tell({ do: 'deliver', what, first, count, window: WINDOW });
       return delivered;
     },
@@ -59,15 +59,15 @@ async function far(port: number, roundTripMs: number, stack: Stack): Promise<num
 
 /** The product with one gateway of the SMSC's account; bound when this resolves. */
 export async function startOurs(
-  bed: Bed,
+  fixture: BenchFixture,
   direction: 'I' | 'O',
   smsc: Smsc,
   stack: Stack,
 ): Promise<{ child: Child; stub: Stub }> {
-  const stub = await startStub(bed);
+  const stub = await startStub(fixture);
   stack.add('stub', () => stub.stop());
-  const asked = stub.hear('asked');
-  const child = bed.startGatepost(`smpp-${direction}`, stub.port);
+  const asked = stub.receive('asked');
+  const child = fixture.startGatepost(`smpp-${direction}`, stub.port);
   stack.add('gatepost', () => child.stop());
   await within('the login at the stub', child.during(asked), 60_000);
   const bound = smsc.bound();

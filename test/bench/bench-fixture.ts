@@ -16,11 +16,11 @@ export interface Mailbox {
   password: string;
 }
 
-export interface Bed {
+export interface BenchFixture {
   readonly dovecot: Dovecot;
   /** A mailbox that nobody used before. */
   mailbox(): Mailbox;
-  /** One of the scripts beside this file, as a process. Like everything started here it ends with the bed at the latest. */
+  /** One of the scripts beside this file, as a process. Like everything started here it ends with the fixture at the latest. */
   start(script: 'bare' | 'driver' | 'naive' | 'pool' | 'smsc' | 'stub', options?: object): Child;
   /** The product, from dist/, with its defaults, a journal of its own, and the stub for its server. */
   startGatepost(name: string, serverPort: number): Child;
@@ -36,7 +36,7 @@ const CLI = fileURLToPath(new URL('../../../dist/src/cli.js', import.meta.url));
 const MAILBOXES = 500;
 
 /** `profiles`: folder for a CPU profile of each of the product's processes. */
-export async function startBed(profiles?: string): Promise<Bed> {
+export async function startBenchFixture(profiles?: string): Promise<BenchFixture> {
   const root = mkdtempSync(join(tmpdir(), 'gatepost-bench-'));
   const users = Array.from({ length: MAILBOXES }, (_, at) => ({ name: `run${at}@example.test`, password: 'pw-bench' }));
   const dovecot = await startDovecot({ users });
@@ -49,7 +49,7 @@ export async function startBed(profiles?: string): Promise<Bed> {
     mkdirSync(path);
     return path;
   };
-  const begun = <T extends { stop(): Promise<void> }>(begin: () => T): T => {
+  const closedAtEnd = <T extends { stop(): Promise<void> }>(begin: () => T): T => {
     if (interrupted) throw new Error('interrupted');
     const one = begin();
     running.push(one);
@@ -65,14 +65,14 @@ export async function startBed(profiles?: string): Promise<Bed> {
       return { user: next.name, password: next.password };
     },
     start: (script, options = {}) =>
-      begun(() => startChild(fileURLToPath(new URL(`${script}.js`, import.meta.url)), [JSON.stringify(options)])),
+      closedAtEnd(() => startChild(fileURLToPath(new URL(`${script}.js`, import.meta.url)), [JSON.stringify(options)])),
     startGatepost(name, serverPort) {
       const config = join(folder(name), 'gatepost.yaml');
       writeFileSync(config, configuration(serverPort));
       const node = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
-      return begun(() => startChild(CLI, ['start', '--config', config], node));
+      return closedAtEnd(() => startChild(CLI, ['start', '--config', config], node));
     },
-    run: (program, args) => begun(() => run(program, args)),
+    run: (program, args) => closedAtEnd(() => run(program, args)),
     get interrupted() {
       return interrupted;
     },
@@ -102,22 +102,22 @@ export interface Stub {
   readonly port: number;
   tell(command: Command): void;
   /** The next report of this kind. */
-  hear<Kind extends Report['is']>(kind: Kind): Promise<Extract<Report, { is: Kind }>>;
+  receive<Kind extends Report['is']>(kind: Kind): Promise<Extract<Report, { is: Kind }>>;
   stop(): Promise<void>;
 }
 type Report = z.infer<typeof report>;
 
-export async function startStub(bed: Bed): Promise<Stub> {
-  const child = bed.start('stub');
-  const hear = <Kind extends Report['is']>(kind: Kind) =>
-    child.hear(
+export async function startStub(fixture: BenchFixture): Promise<Stub> {
+  const child = fixture.start('stub');
+  const receive = <Kind extends Report['is']>(kind: Kind) =>
+    child.receive(
       z.custom<Extract<Report, { is: Kind }>>((message) => {
         const said = report.safeParse(message);
         return said.success && said.data.is === kind;
       }),
     );
-  const { port } = await hear('listening');
-  return { port, tell: (command) => child.tell(command), hear, stop: () => child.stop() };
+  const { port } = await receive('listening');
+  return { port, tell: (command) => child.tell(command), receive, stop: () => child.stop() };
 }
 
 /** A gateway as the stub lists it. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { findProgram, freePort, type Running, untilPort } from '../servers/process.js';
-import { type Bed, gateway, OUT, type Stub, startStub } from './bed.js';
+import { type BenchFixture, gateway, OUT, type Stub, startStub } from './bench-fixture.js';
 import { dice, pick } from './dice.js';
 import { LANGUAGES } from './languages.js';
 import { within } from './limit.js';
@@ -26,17 +26,21 @@ export function whyNoSink(): string | undefined {
 }
 
 /** Throws when the sink got another number of mails than were sent. */
-export async function sendRequests(bed: Bed, side: 'gatepost' | 'pool', count: number): Promise<SendRequestsSample> {
+export async function sendRequests(
+  fixture: BenchFixture,
+  side: 'gatepost' | 'pool',
+  count: number,
+): Promise<SendRequestsSample> {
   const stack = closers();
   try {
     const port = await freePort();
-    const sink = bed.run(findProgram('smtp-sink') ?? 'smtp-sink', ['-c', ...asUser(), `127.0.0.1:${port}`, '100']);
+    const sink = fixture.run(findProgram('smtp-sink') ?? 'smtp-sink', ['-c', ...asUser(), `127.0.0.1:${port}`, '100']);
     stack.add('smtp-sink', () => sink.stop());
     await untilPort(port);
-    const send = side === 'gatepost' ? await viaGatepost(bed, port, stack) : await viaPool(bed, port, stack);
+    const send = side === 'gatepost' ? await viaGatepost(fixture, port, stack) : await viaPool(fixture, port, stack);
     const extra = await send.warmUp();
     const cpuBefore = await send.cpuMs();
-    const ms = await within(`${count} orders`, send.batch(count));
+    const ms = await within(`${count} send requests`, send.batch(count));
     const cpuMs = (await send.cpuMs()) - cpuBefore;
     await waitFor(`${count + extra} mails in the sink`, () => counted(sink) === count + extra, 10_000);
     return { ms, cpuMs };
@@ -63,18 +67,18 @@ interface Sender {
   cpuMs(): Promise<number>;
 }
 
-async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof closers>): Promise<Sender> {
-  const stub = await startStub(bed);
+async function viaGatepost(fixture: BenchFixture, port: number, stack: ReturnType<typeof closers>): Promise<Sender> {
+  const stub = await startStub(fixture);
   stack.add('stub', () => stub.stop());
-  const asked = stub.hear('asked');
-  const child = bed.startGatepost('orders', stub.port);
+  const asked = stub.receive('asked');
+  const child = fixture.startGatepost('orders', stub.port);
   stack.add('gatepost', () => child.stop());
   await within('the login at the stub', child.during(asked), 60_000);
   const settings = { Host: '127.0.0.1', Port: port, Security: 'None', From: FROM, MaxConnections: CONNECTIONS };
   stub.tell({ do: 'go', gateways: [gateway(OUT, 'O', 'SmtpHost', settings)] });
   const batch = async (count: number) => {
     const { ms, failures } = await child.during(sendRequest(stub, count));
-    if (failures.length > 0) throw new Error(`${failures.length} orders failed, the first: ${failures[0]}`);
+    if (failures.length > 0) throw new Error(`${failures.length} send requests failed, the first: ${failures[0]}`);
     return ms;
   };
   return {
@@ -90,18 +94,18 @@ async function viaGatepost(bed: Bed, port: number, stack: ReturnType<typeof clos
 }
 
 function sendRequest(stub: Stub, count: number) {
-  const answered = stub.hear('answered');
-  stub.tell({ do: 'order', batch: { first: 0, count, window: IN_FLIGHT, gatewayId: OUT, of: bodies() } });
+  const answered = stub.receive('answered');
+  stub.tell({ do: 'send', batch: { first: 0, count, window: IN_FLIGHT, gatewayId: OUT, of: bodies() } });
   return answered;
 }
 
-async function viaPool(bed: Bed, port: number, stack: ReturnType<typeof closers>): Promise<Sender> {
-  const child = bed.start('pool', { port, connections: CONNECTIONS, window: IN_FLIGHT, from: FROM, ...bodies() });
+async function viaPool(fixture: BenchFixture, port: number, stack: ReturnType<typeof closers>): Promise<Sender> {
+  const child = fixture.start('pool', { port, connections: CONNECTIONS, window: IN_FLIGHT, from: FROM, ...bodies() });
   stack.add('pool', () => child.stop());
-  await child.hear(z.literal('ready'));
+  await child.receive(z.literal('ready'));
   const batch = async (count: number) => {
     child.tell({ count });
-    return (await child.hear(z.object({ ms: z.number() }))).ms;
+    return (await child.receive(z.object({ ms: z.number() }))).ms;
   };
   return {
     async warmUp() {
