@@ -1,5 +1,5 @@
-// Owns a private Kannel: bearerbox, smsbox with its sendsms port, and fakesmsc as the operator's side, where texts come
-// out and go in.
+// A private Kannel: bearerbox, smsbox with its sendsms port, and fakesmsc as the operator's side, where texts come out and
+// go in.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ const FAKE_SMSC = '/usr/lib/kannel/test/fakesmsc';
 const ADMIN = 'kannel-admin';
 
 export interface KannelOptions {
-  /** Where messages from the operator are pushed to, with Kannel's `%p` and the like. */
+  /** Where Kannel pushes messages of the operator to, with its `%p` and the like. */
   getUrl?: string;
   /** Further groups of the configuration, `group = smsc` and so on. */
   groups?: readonly (readonly string[])[];
@@ -29,9 +29,9 @@ export interface Kannel {
   readonly password: string;
   /** Texts that came out at the operator's side, in order. */
   taken(): KannelText[];
-  /** Lets the operator's side send these texts, each once; it stays connected afterwards. */
+  /** The operator's side sends this text once, and stays connected. */
   offer(text: KannelText): Promise<void>;
-  /** Takes the operator's side away: Kannel queues what it is given. */
+  /** Disconnects the operator's side: Kannel queues texts. */
   hangUp(): Promise<void>;
   status(): Promise<string>;
   log(): string;
@@ -44,73 +44,101 @@ export function whyNoKannel(): string | undefined {
   return existsSync(FAKE_SMSC) ? undefined : 'kannel-extras is not installed';
 }
 
+interface Ports {
+  readonly admin: number;
+  readonly smsbox: number;
+  readonly smsc: number;
+  readonly send: number;
+}
+
 export async function startKannel(options: KannelOptions = {}): Promise<Kannel> {
   const dir = mkdtempSync(join(tmpdir(), 'gatepost-kannel-'));
   const ports = { admin: await freePort(), smsbox: await freePort(), smsc: await freePort(), send: await freePort() };
-  const file = join(dir, 'kannel.conf');
-  writeFileSync(file, configuration(ports, options));
-  const boxes: Running[] = [];
-  const operators: Running[] = [];
-  let operator: Running | undefined;
-  const status = async () => (await fetch(`http://127.0.0.1:${ports.admin}/status.txt?password=${ADMIN}`)).text();
-  const operatorIs = (word: string) =>
-    waitFor(`the operator's side to be ${word}`, async () => (await status().catch(() => '')).includes(`(${word}`));
-  const hangUp = async () => {
-    await operator?.stop();
-    operator = undefined;
-    await operatorIs('re-connecting').catch(() => undefined);
-  };
-  const begin = async (messages: readonly string[]) => {
-    const args = [
-      '-H',
-      '127.0.0.1',
-      '-r',
-      String(ports.smsc),
-      '-i',
-      '0.05',
-      '-m',
-      String(messages.length),
-      ...messages,
-    ];
-    operator = run(FAKE_SMSC, messages.length > 0 ? args : [...args, '1 2 text none'], { cwd: dir });
-    operators.push(operator);
-    await operatorIs('online');
-  };
-  const close = async () => {
-    await operator?.stop();
-    for (const box of boxes.reverse()) await box.stop();
-    rmSync(dir, { recursive: true, force: true });
-  };
+  const kannel = new RunningKannel(dir, ports);
   try {
-    boxes.push(run(findProgram('bearerbox') ?? 'bearerbox', ['-v', '1', file], { cwd: dir }));
-    await untilPort(ports.admin);
-    await untilListening(ports.smsbox);
-    await untilListening(ports.smsc);
-    boxes.push(run(findProgram('smsbox') ?? 'smsbox', ['-v', '1', file], { cwd: dir }));
-    await untilPort(ports.send);
-    await waitFor('smsbox to be known to bearerbox', async () => (await status()).includes('smsbox:'));
-    await begin([]);
+    await kannel.start(options);
   } catch (error) {
-    await close();
+    await kannel.close();
     throw error;
   }
-  return {
-    sendUrl: `http://127.0.0.1:${ports.send}/cgi-bin/sendsms`,
-    user: 'tester',
-    password: 'foobar',
-    taken: () => operators.flatMap((one) => textsIn(one.output())),
-    async offer({ from, to, text }) {
-      await hangUp();
-      const ascii = /^[\x20-\x7e]*$/.test(text);
-      await begin([
-        `${from} ${to} ${ascii ? `text ${text}` : `ucs2 ${percent(Buffer.from(text, 'utf16le').swap16())}`}`,
-      ]);
-    },
-    hangUp,
-    status,
-    log: () => boxes.map((box) => box.output()).join('\n'),
-    close,
+  return kannel;
+}
+
+class RunningKannel implements Kannel {
+  readonly user = 'tester';
+  readonly password = 'foobar';
+  readonly sendUrl: string;
+  readonly #dir: string;
+  readonly #ports: Ports;
+  readonly #boxes: Running[] = [];
+  /** Every operator so far; their output has the texts. */
+  readonly #operators: Running[] = [];
+  #operator: Running | undefined;
+
+  constructor(dir: string, ports: Ports) {
+    this.#dir = dir;
+    this.#ports = ports;
+    this.sendUrl = `http://127.0.0.1:${ports.send}/cgi-bin/sendsms`;
+  }
+
+  // Tests take these methods off the object, so each is a property.
+  readonly taken = () => this.#operators.flatMap((one) => textsIn(one.output()));
+
+  readonly log = () => this.#boxes.map((box) => box.output()).join('\n');
+
+  readonly status = async () =>
+    (await fetch(`http://127.0.0.1:${this.#ports.admin}/status.txt?password=${ADMIN}`)).text();
+
+  readonly offer = async ({ from, to, text }: KannelText) => {
+    await this.hangUp();
+    const isAscii = /^[\x20-\x7e]*$/.test(text);
+    const content = isAscii ? `text ${text}` : `ucs2 ${percent(Buffer.from(text, 'utf16le').swap16())}`;
+    await this.#startOperator([`${from} ${to} ${content}`]);
   };
+
+  readonly hangUp = async () => {
+    await this.#operator?.stop();
+    this.#operator = undefined;
+    await this.#operatorIs('re-connecting').catch(() => undefined);
+  };
+
+  readonly close = async () => {
+    await this.#operator?.stop();
+    for (const box of this.#boxes.reverse()) await box.stop();
+    rmSync(this.#dir, { recursive: true, force: true });
+  };
+
+  async start(options: KannelOptions): Promise<void> {
+    const file = join(this.#dir, 'kannel.conf');
+    writeFileSync(file, configuration(this.#ports, options));
+    this.#startBox('bearerbox', file);
+    await untilPort(this.#ports.admin);
+    await untilListening(this.#ports.smsbox);
+    await untilListening(this.#ports.smsc);
+    this.#startBox('smsbox', file);
+    await untilPort(this.#ports.send);
+    await waitFor('smsbox to be known to bearerbox', async () => (await this.status()).includes('smsbox:'));
+    await this.#startOperator([]);
+  }
+
+  #startBox(name: string, file: string): void {
+    this.#boxes.push(run(findProgram(name) ?? name, ['-v', '1', file], { cwd: this.#dir }));
+  }
+
+  async #startOperator(messages: readonly string[]): Promise<void> {
+    const count = String(messages.length);
+    const args = ['-H', '127.0.0.1', '-r', String(this.#ports.smsc), '-i', '0.05', '-m', count];
+    const all = messages.length > 0 ? [...args, ...messages] : [...args, '1 2 text none'];
+    this.#operator = run(FAKE_SMSC, all, { cwd: this.#dir });
+    this.#operators.push(this.#operator);
+    await this.#operatorIs('online');
+  }
+
+  #operatorIs(state: string): Promise<unknown> {
+    return waitFor(`the operator's side to be ${state}`, async () =>
+      (await this.status().catch(() => '')).includes(`(${state}`),
+    );
+  }
 }
 
 function configuration(

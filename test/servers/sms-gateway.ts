@@ -1,4 +1,4 @@
-// Owns a scripted HTTP gateway: it remembers every request, byte for byte, and answers as the test says.
+// A scripted HTTP gateway: it records every request, byte for byte, and answers as the test says.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
@@ -16,24 +16,24 @@ export interface GatewayReply {
   status?: number;
   headers?: Record<string, string>;
   body?: string;
-  /** Hangs up in the middle of the body. */
+  /** Closes the connection in the middle of the body. */
   broken?: boolean;
   /** Sends the body again and again. */
   endless?: boolean;
 }
 
-/** `close`: hangs up without a word; `hang`: stays silent. */
+/** `close`: closes the connection without a response; `hang`: never responds. */
 export type GatewayAction = GatewayReply | 'close' | 'hang';
 
 export interface SmsGateway {
   readonly port: number;
   readonly url: string;
   readonly requests: readonly GatewayRequest[];
-  /** What it does with a request; `answer` when undefined. */
+  /** What happens to a request; `answer` when undefined. */
   script: (request: GatewayRequest, number: number) => GatewayAction | undefined;
-  /** What it says to a request that it takes. */
+  /** The response to an accepted request. */
   answer: (request: GatewayRequest) => GatewayReply;
-  /** Requests that it took: those it answered with `answer`, and those after which it hung up or fell silent. */
+  /** Accepted requests: those answered with `answer`, and those without a response. */
   readonly taken: readonly GatewayRequest[];
   /** Resolves when this many requests have come in whole. */
   reached(count: number): Promise<void>;

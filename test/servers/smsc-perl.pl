@@ -1,10 +1,10 @@
 #!/usr/bin/perl
-# A small SMSC on Net::SMPP (a codec that shares nothing with ours). Arguments: port, control port, system id, password,
-# sprintf format of ids in submit_sm_resp, the same in receipts, and "split" when bind_transceiver is to be refused.
-# Events go to standard output, a JSON object a line. A line on the control port puts a message on offer:
+# A small SMSC on Net::SMPP, an independent implementation. Arguments: port, control port, system id, password, sprintf
+# format of ids in submit_sm_resp, the same in receipts, and "split" to reject bind_transceiver.
+# Events go to standard output, one JSON object a line. A line on the control port offers a message:
 #   MO <from> <to> <esm_class> <data_coding> <short_message in hexadecimal>
-# and it is sent, and sent again, until a receiver answers it positively or for good.
-# Recipients ending in 11 are refused (ESME_RINVDSTADR), those ending in 88 are throttled once; receipts of those ending
+# which is delivered again and again until a receiver accepts it or rejects it for good.
+# Recipients ending in 11 are rejected (ESME_RINVDSTADR), those ending in 88 are throttled once; receipts of those ending
 # in 9 say UNDELIV.
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-// Owns a throw-away SMSC on Debian's Net::SMPP: a codec by other people, so that what it understands is SMPP.
+// An SMSC on Debian's Net::SMPP, an independent implementation of the protocol.
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface PerlSmscOptions {
   /** sprintf formats of ids, in submit_sm_resp and in receipts. */
   submitIds?: string;
   receiptIds?: string;
-  /** Refuses bind_transceiver. */
+  /** Rejects bind_transceiver. */
   split?: boolean;
 }
 
@@ -22,9 +22,9 @@ export interface PerlEvent {
 
 export interface PerlSmsc {
   readonly port: number;
-  /** What happened so far; of one kind when `event` is given. */
+  /** The events so far; of one kind when `event` is given. */
   events(event?: string): PerlEvent[];
-  /** Puts a message on offer, until it is taken or refused for good. */
+  /** Offers a message until it is accepted or rejected for good. */
   offer(message: { from: string; to: string; bytes: Buffer; esmClass?: number; coding?: number }): Promise<void>;
   close(): Promise<void>;
 }

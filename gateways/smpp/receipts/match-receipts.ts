@@ -1,4 +1,4 @@
-// Decides which receipts belong to parts whose submit_sm_resp was lost. Such a receipt names an id that nobody knows, so
+// Decides which receipts belong to parts whose submit_sm_resp was lost. Such a receipt names an unknown id, so
 // recipient, sender, time and text decide. A pair is made only when the receipt fits exactly one message, and the message
 // has at least as many unanswered parts as receipts fit it; everything else stays unmatched. Pure.
 import type { DeliveryState } from '../../../src/driver/contract.js';
@@ -21,7 +21,7 @@ export interface UnansweredPart {
   readonly text: string;
 }
 
-/** A receipt whose id belongs to no known message. */
+/** A receipt with an id of no known message. */
 export interface UnmatchedReceipt {
   readonly id: string;
   readonly recipient: string;

@@ -65,7 +65,7 @@ export class UnansweredParts {
   readonly #stored: TtlStore;
   readonly #aliases = boundedMap<string>(MOST_REMEMBERED);
   #hasStoredAliases = true;
-  /** `<recipient> <sender>` of parts that are or were unanswered: whose receipts may come to this gateway. */
+  /** `<recipient> <sender>` of parts that are or were unanswered: their receipts come to this gateway. */
   readonly #waiting = boundedMap<true>(MOST_REMEMBERED);
   /** Recipients whose receipts wait for the end of a message in flight. Bounded by the messages in flight. */
   readonly #postInFlight = new Set<string>();
@@ -115,11 +115,11 @@ export class UnansweredParts {
       if ('id' in response) await this.#addAlias(part, response.id);
       await this.#parts.delete([partKey(part)]);
       const at = this.#deps.clock.now();
-      const news: DeliveryReceipt =
+      const receipt: DeliveryReceipt =
         'id' in response
           ? { id: partId(part), state: 'sent', at, detail: 'the response to submit_sm came late' }
           : { id: partId(part), state: 'undelivered', at, detail: response.rejected };
-      await this.#deps.reportReceipts([news]);
+      await this.#deps.reportReceipts([receipt]);
     });
   }
 
@@ -133,7 +133,7 @@ export class UnansweredParts {
     return typeof alias?.value === 'string' ? alias.value : undefined;
   }
 
-  /** A receipt whose id no message in memory has. Resolves when it is stored or matched, or belongs to a known message. */
+  /** A receipt with an id that no message in memory has. Resolves when it is stored or matched, or belongs to a known message. */
   addReceipt(receipt: UnmatchedReceipt): Promise<void> {
     return this.#inTurn(async () => {
       if (await this.#isKnown(receipt)) return;
