@@ -1,8 +1,7 @@
-// Owns what an administrator may write in `ImapHost { ... }`.
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 
 const MIB = 1024 * 1024;
-/** What is fetched of a mail over the limit: room for the header and the beginning of the text. */
+/** Bytes that are fetched of a mail over the limit: the header and the beginning of the text. */
 export const CUT_BYTES = 256 * 1024;
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
@@ -19,7 +18,7 @@ const shape = {
   }),
   Security: setting(z.enum(['Tls', 'StartTls', 'None']).default('Tls'), {
     description:
-      'How the connection is protected: Tls from the first byte, StartTls after the greeting, None not at all (password and mail travel readable).',
+      'How the connection is protected: Tls from the first byte, StartTls after the greeting, None not at all (password and mail are sent unencrypted).',
     example: 'StartTls',
   }),
   User: setting(z.string().min(1, 'is empty'), {
@@ -37,25 +36,25 @@ const shape = {
   }),
   AfterReceive: setting(z.enum(['Seen', 'Move', 'Delete', 'Keep']).default('Seen'), {
     description:
-      'What happens to a mail once the contact center has taken it: marked as read (Seen), moved to MoveTo (Move), deleted (Delete), or nothing (Keep).',
+      'What happens to a mail once the contact center has acknowledged it: marked as read (Seen), moved to MoveTo (Move), deleted (Delete), or nothing (Keep).',
     example: 'Move',
   }),
   MoveTo: setting(optionalText(), {
-    description: 'Existing folder for mails that were taken; goes with AfterReceive Move.',
+    description: 'Existing folder for received mails; needed with AfterReceive Move.',
     example: 'Archive',
   }),
   RefuseTo: setting(optionalText(), {
     description:
-      'Existing folder for mails that ended in quarantine. Without it they stay where they are and get a flag (\\Flagged).',
+      'Existing folder for mails whose message ended in quarantine. Without it they stay in Folder and are flagged (\\Flagged).',
     example: 'Refused',
   }),
   PollSeconds: setting(z.int().min(5).max(600).default(60), {
     description:
-      'Seconds between two looks for new mail, 5 to 600: the way mail is found where the server cannot push (IDLE), and the safety net where it can.',
+      'Seconds between two polls for new mail, 5 to 600. Where the server announces new mail (IDLE), the poll is only a safety net.',
     example: 30,
   }),
   Idle: setting(z.boolean().default(true), {
-    description: 'Whether to let the server announce new mail at once (IDLE), where it can.',
+    description: 'Whether the server is asked to announce new mail at once (IDLE), where it can.',
     example: false,
   }),
   MaxMessageBytes: setting(
@@ -66,7 +65,7 @@ const shape = {
       .default(25 * MIB),
     {
       description:
-        'Largest mail that is taken whole, in bytes (256 KiB to 200 MiB). Of a larger one the beginning arrives with a note, and the original is never deleted.',
+        'Largest mail that is received whole, in bytes (256 KiB to 200 MiB). Of a larger mail the beginning is received with a note, and the original is never deleted.',
       example: 10 * MIB,
     },
   ),
@@ -74,7 +73,7 @@ const shape = {
     z.string().trim().refine(isSince, 'must be "Now", "All" or a date such as "2026-11-01"').default('Now'),
     {
       description:
-        'Which mails count at the very first start on a mailbox: only those that come from now on (Now), all that are there (All), or those received at this ISO date or later. Afterwards it has no effect.',
+        'Which mails are received at the very first start on a mailbox: those that come from then on (Now), all that are in the folder (All), or those with this ISO date or a later one. Afterwards this setting has no effect.',
       example: '2026-11-01',
     },
   ),
@@ -88,7 +87,7 @@ const shape = {
   }),
   AllowUntrustedCertificate: setting(z.boolean().default(false), {
     description:
-      'Accepts any certificate, so that anybody on the line can read along; logged as a warning at every start. CaFile is the better way.',
+      'True accepts any certificate, so password and mail can be read on the way; logged as a warning at every start. CaFile is the better way.',
     example: true,
   }),
 };
@@ -100,7 +99,7 @@ export function portOf({ Port, Security }: Pick<Settings, 'Port' | 'Security'>):
   return Port ?? (Security === 'Tls' ? 993 : 143);
 }
 
-/** Mails received before this moment (ms) are left alone at the first start. */
+/** Mails received before this moment (ms) are skipped at the first start. */
 export function sinceOf({ Since }: Pick<Settings, 'Since'>): number {
   if (Since.toLowerCase() === 'now') return Number.POSITIVE_INFINITY;
   if (Since.toLowerCase() === 'all') return Number.NEGATIVE_INFINITY;
@@ -114,16 +113,22 @@ function isSince(text: string): boolean {
 
 function rules(given: Settings): SettingProblem[] {
   const problems: SettingProblem[] = [];
-  const say = (name: string, message: string) => void problems.push({ setting: name, message });
+  const addProblem = (name: string, message: string) => void problems.push({ setting: name, message });
   if (given.AfterReceive === 'Move' && !given.MoveTo)
-    say('MoveTo', 'is missing: AfterReceive "Move" needs the folder to move to, for example "MoveTo": "Archive"');
+    addProblem(
+      'MoveTo',
+      'is missing: AfterReceive "Move" needs the folder to move to, for example "MoveTo": "Archive"',
+    );
   if (given.AfterReceive !== 'Move' && given.MoveTo)
-    say('MoveTo', `has no effect with AfterReceive "${given.AfterReceive}": write "AfterReceive": "Move" or remove it`);
+    addProblem(
+      'MoveTo',
+      `has no effect with AfterReceive "${given.AfterReceive}": write "AfterReceive": "Move" or remove it`,
+    );
   for (const name of ['MoveTo', 'RefuseTo'] as const)
     if (given[name] === given.Folder)
-      say(name, `is the folder that is being received ("${given.Folder}"): name another one`);
+      addProblem(name, `is the folder that is being received ("${given.Folder}"): name another one`);
   if (given.Security === 'None')
     for (const name of ['TlsName', 'CaFile'] as const)
-      if (given[name]) say(name, 'has no effect with Security "None": use "Tls" or "StartTls", or remove it');
+      if (given[name]) addProblem(name, 'has no effect with Security "None": use "Tls" or "StartTls", or remove it');
   return problems;
 }
