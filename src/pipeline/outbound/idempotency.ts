@@ -18,9 +18,8 @@ export function runningDeliveries(): RunningDeliveries {
     run(messageId, work) {
       const present = running.get(messageId);
       if (present) return { joined: true, result: present };
-      const result = Promise.resolve()
-        .then(work)
-        .finally(() => running.delete(messageId));
+      // Called at once: the journal gets the first request before any repeat of it.
+      const result = work().finally(() => running.delete(messageId));
       running.set(messageId, result);
       return { joined: false, result };
     },

@@ -11,7 +11,7 @@ import type { SendResult } from '../gateways/gateway.js';
 import type { GatewayRegistry } from '../gateways/registry.js';
 import type { Metrics } from '../metrics.js';
 import { done, failed, newestUnknown, notSent, uncertain } from './answers.js';
-import type { SendRequest } from './compose/compose.js';
+import type { SendRequest } from './compose/types.js';
 import { runningDeliveries } from './idempotency.js';
 import { createReplies, type Debt, type Replies, type RepliesDeps } from './replies.js';
 

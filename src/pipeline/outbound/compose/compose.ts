@@ -4,8 +4,6 @@ import { composeMail } from './mail.js';
 import { composeText } from './text.js';
 import type { ComposeDeps, Composed, ComposeFailure, SendRequest } from './types.js';
 
-export type * from './types.js';
-
 /** `composedAt`: the same for all attempts, also after a restart: a mail that is sent again is the same mail, to the byte. */
 export async function compose(
   request: SendRequest,

@@ -1,0 +1,173 @@
+// Messages whose outcome is unknown, through the whole connector: nothing turns "unknown" into "not sent".
+import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Bed, IN, OUT, sendRequest, startBed, usual } from '../../../test/fixtures/connector.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import type { Outcome } from '../../driver/contract.js';
+
+const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
+const CUT: Outcome = { kind: 'unknown', detail: 'closed after the final dot' };
+let bed: Bed;
+beforeEach(async () => {
+  bed = await startBed();
+});
+afterEach(async () => {
+  expect(bed.fakeServer.violations).toEqual([]);
+  await bed.close();
+});
+
+const answers = async (count: number) =>
+  (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
+const sql = (text: string) => {
+  const database = new DatabaseSync(join(bed.folder, 'data', 'journal.db'), { timeout: 5_000 });
+  try {
+    database.exec(text);
+  } finally {
+    database.close();
+  }
+};
+/** The server's list without the outbound gateway, put in place. */
+const removeGateway = async () => {
+  bed.fakeServer.gateways = usual().filter(({ Id }) => Id === IN);
+  await bed.clock.advance(60_000);
+  await waitFor('the gateway to be gone', () => bed.service.views().every(({ id }) => id !== OUT));
+};
+
+describe('an unknown outcome', () => {
+  it('followed by a rejection of the repeat is still unknown', async () => {
+    const outcomes: Outcome[] = [CUT, { kind: 'rejected', detail: '550 no such user' }];
+    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [first] = await answers(1);
+    expect(first.Data).toBe(
+      'delivery uncertain: closed after the final dot; a repeat was not accepted: 550 no such user',
+    );
+  });
+
+  it('under Hold survives a repeat that cannot be composed, and one that can', async () => {
+    bed.outbound.whenUncertain = 'Hold';
+    bed.outbound.onSend = async () => CUT;
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await answers(1);
+    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'no address' }));
+    await answers(2);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    for (const { Data } of await answers(3)) expect(Data).toContain('delivery uncertain, held until an operator');
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('under Resend is not called "not sent" when the repeat cannot be composed', async () => {
+    bed.outbound.onSend = async () => CUT;
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await answers(1);
+    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'no address' }));
+    const [, second] = await answers(2);
+    expect(second.Data).toMatch(/^delivery uncertain: closed after the final dot; not sent again: .*no address/);
+  });
+
+  it('is said also when the gateway is gone', async () => {
+    bed.outbound.whenUncertain = 'Hold';
+    bed.outbound.onSend = async () => CUT;
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await answers(1);
+    await removeGateway();
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await answers(2);
+    expect(second.Data).toMatch(/^delivery uncertain: closed after the final dot; not sent again: gateway/);
+  });
+});
+
+describe('a message that was sent', () => {
+  it('is answered with success whatever has become of its gateway', async () => {
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await answers(1);
+    await removeGateway();
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [first, second] = await answers(2);
+    expect(second).toMatchObject({ Data: null, Reference: first.Reference });
+  });
+});
+
+describe('an attempt that the journal cannot record', () => {
+  it('sends nothing, is answered "not sent", and the next repeat is sent', async () => {
+    sql("create trigger full before insert on attempts begin select raise(abort, 'disk full'); end");
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [first] = await answers(1);
+    expect(first.Data).toContain('not sent: the journal could not record the attempt');
+    sql('drop trigger full');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await answers(2);
+    expect(second.Data).toBeNull();
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+
+  it('and its outcome neither: the repeat knows that it is unknown', async () => {
+    bed.outbound.whenUncertain = 'Hold';
+    sql("create trigger full before update on attempts begin select raise(abort, 'disk full'); end");
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the send', () => bed.outbound.sends.length === 1);
+    for (let second = 0; second < 10; second++) await bed.clock.advance(1_000);
+    const [first] = await answers(1);
+    expect(first.Data).toContain('delivery uncertain');
+    sql('drop trigger full');
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await answers(2);
+    expect(second.Data).toContain('held until an operator');
+    expect(bed.outbound.sends).toHaveLength(1);
+  });
+});
+
+describe('after the process died while it was sending', () => {
+  const outline = JSON.stringify({
+    kind: 'mail',
+    messageId: `<${ID}@x>`,
+    from: 'a@x',
+    recipients: ['ann@example.com'],
+  });
+  const leftBehind = (state: string, accepted = '[]') =>
+    sql(
+      `insert into outbound_messages (message_id, gateway_id, state, attempts, delivery_system_id, accepted_recipients,
+         remote_address, subject, bytes, asked, answered, asked_at, changed_at, first_attempt_at, detail)
+       values ('${ID}', '${OUT}', '${state}', 1, '${ID}@x', '${accepted}', 'ann@example.com', '', 5, 1, 0,
+         ${bed.clock.now()}, 0, 0, 'rejected by bob@x: 550');
+       insert into attempts (message_id, number, gateway_id, delivery_system_id, state, accepted_recipients, outline,
+         detail, started_at, owner)
+       values ('${ID}', 1, '${OUT}', '${ID}@x', '${state}', '${accepted}', '${outline}', 'rejected by bob@x: 550', 7,
+         ${state === 'sending' ? "'a process that is gone'" : 'null'})`,
+    );
+  /** Starts again; what is owed from before waits a moment for the server to repeat it. */
+  const restart = async () => {
+    await bed.restart();
+    for (let second = 0; second < 3; second++) await bed.clock.advance(1_000);
+  };
+
+  it.each([
+    [{ kind: 'sent', deliverySystemId: 'x' }, null],
+    [{ kind: 'rejected', detail: '550 no' }, '550 no'],
+    [{ kind: 'deferred', detail: 'never written' }, 'not sent: never written'],
+    ['not found', /^delivery uncertain: the process that was sending it ended/],
+  ] as const)('the lookup says %j before the answer does', async (found, data) => {
+    const asked: unknown[] = [];
+    Object.assign(bed.outbound.driver, {
+      lookup: async (_session: unknown, mail: object, attempt: object) => {
+        asked.push({ ...mail, ...attempt });
+        return found;
+      },
+    });
+    leftBehind('sending');
+    await restart();
+    const [answer] = await answers(1);
+    if (data instanceof RegExp) expect(answer.Data).toMatch(data);
+    else expect(answer.Data).toBe(data);
+    expect(asked).toMatchObject([{ messageId: ID, number: 1, startedAt: 7, recipients: ['ann@example.com'] }]);
+    expect(bed.outbound.sends).toEqual([]);
+  });
+
+  it('a partial send is answered with the recipients that have it', async () => {
+    leftBehind('partial', '["ann@example.com"]');
+    await restart();
+    const [answer] = await answers(1);
+    expect(answer.Data).toBe('accepted for ann@example.com; not sent to the others: rejected by bob@x: 550');
+  });
+});
