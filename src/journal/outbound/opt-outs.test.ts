@@ -59,18 +59,18 @@ describe('drivers’ small records', () => {
     );
     await journal.close();
     const next = await open();
-    const kept = async (prefix: string, limit = 99) =>
+    const stored = async (prefix: string, limit = 99) =>
       (await next.listRecords('in', 'parts', prefix, limit)).map(({ key }) => key);
-    expect(await kept('a/')).toEqual(['a/1', 'a/10', 'a/2']);
-    expect(await kept('a/', 2)).toEqual(['a/1', 'a/10']);
-    expect(await kept('')).toEqual(['a', 'a/1', 'a/10', 'a/2', 'b/1', 'ä/1']);
-    expect(await kept('a/', 0)).toEqual([]);
+    expect(await stored('a/')).toEqual(['a/1', 'a/10', 'a/2']);
+    expect(await stored('a/', 2)).toEqual(['a/1', 'a/10']);
+    expect(await stored('')).toEqual(['a', 'a/1', 'a/10', 'a/2', 'b/1', 'ä/1']);
+    expect(await stored('a/', 0)).toEqual([]);
     expect(await next.listRecords('in', 'parts', 'b', 1)).toEqual([
       { key: 'b/1', value: { text: 'b/1 😀' }, at: clock.now() },
     ]);
   });
 
-  test('stay as they are when they are kept again, apart by gateway and collection', async () => {
+  test('stay as they are when they are stored again, apart by gateway and collection', async () => {
     const { open, clock } = place();
     const journal = await open();
     const at = clock.now();

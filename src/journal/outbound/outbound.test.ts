@@ -192,7 +192,7 @@ describe('starting an attempt', () => {
     expect(results[1]).toMatchObject({ reason: { code: 'journal/attempt-not-allowed' } });
   });
 
-  test('is not allowed for a message that was sent, or that nobody requested', async () => {
+  test('is not allowed for a message that was sent, or that was never requested', async () => {
     const { journal } = await started();
     await journal.recordOutcome('A', 1, SENT);
     await expect(journal.beginAttempt('A', 'x@y')).rejects.toMatchObject({ code: 'journal/attempt-not-allowed' });

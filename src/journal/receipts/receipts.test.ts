@@ -1,4 +1,4 @@
-// Delivery states: whatever order, repetition and delay the counterparty's news come in, a message only moves forward.
+// Delivery states: whatever order, repetition and delay the counterparty's receipts come in, a message only moves forward.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DAY, only, outboundMessage, place } from '../../../test/fixtures/journal.js';
@@ -29,7 +29,7 @@ const receiptLines = async (journal: Journal, id: string) =>
   only(await journal.traces(id)).entries.flatMap(({ event, detail }) => (event === 'receipt' ? [detail] : []));
 
 describe('an outbound message that was sent', () => {
-  test('is accepted, and its news are heard under its deliverySystemId when the driver names no other ids', async () => {
+  test('is accepted, and its receipts name its deliverySystemId when the driver names no other ids', async () => {
     const journal = await place().open();
     await send(journal, 'a');
     expect(await delivery(journal, 'a')).toBe('accepted');
@@ -98,7 +98,7 @@ describe('an outbound message whose outcome is unknown, but which the counterpar
   test.each([
     ['delivered', 'sent', '3 of 3 pages'],
     ['undelivered', 'failed', 'Busy signal detected'],
-  ] as const)('is settled by news that it is %s: %s', async (end, settled, words) => {
+  ] as const)('is settled by a receipt that it is %s: %s', async (end, settled, words) => {
     const journal = await place().open();
     await settle(journal, 'a', underWay);
     expect(await state(journal)).toBe('unknown');
@@ -114,7 +114,7 @@ describe('an outbound message whose outcome is unknown, but which the counterpar
     expect(await state(journal)).toBe(settled);
   });
 
-  test('is settled by news that came before it was known to be unknown', async () => {
+  test('is settled by a receipt that came before it was known to be unknown', async () => {
     const journal = await place().open();
     await journal.applyReceipts('out', [receipts('job 7', 'delivered', '1 of 1 page')]);
     await settle(journal, 'a', underWay);
@@ -162,7 +162,7 @@ describe('progress', () => {
     expect(await delivery(journal, 'a')).toBe('delivered: ok');
   });
 
-  test('of an id that no order has is kept for nobody', async () => {
+  test('of an id that no message has is not stored', async () => {
     const { open, rows } = place();
     const journal = await open();
     await journal.applyReceipts('out', [{ ...receipts('job 7', 'accepted', 'dial 1'), progress: true }]);
@@ -179,7 +179,7 @@ describe('progress', () => {
   });
 });
 
-describe('whom news are about', () => {
+describe('the message that receipts are about', () => {
   test('is told with how far it has come', async () => {
     const journal = await place().open();
     expect(await journal.delivery('out', 'job 7')).toBeNull();
@@ -213,7 +213,7 @@ describe('an outbound message in several parts', () => {
   });
 });
 
-describe('news of an id that no order has', () => {
+describe('receipts of an id that no message has', () => {
   test('wait for the outbound message to be settled, the furthest of each id', async () => {
     const { open, rows } = place();
     const journal = await open();
@@ -264,7 +264,7 @@ describe('news of an id that no order has', () => {
   });
 });
 
-test('an id that the counterparty uses again means the newest order', async () => {
+test('an id that the counterparty uses again means the newest message', async () => {
   const journal = await place().open();
   await send(journal, 'old', { ids: ['7'] });
   await journal.applyReceipts('out', [receipts('7', 'delivered')]);
@@ -274,7 +274,7 @@ test('an id that the counterparty uses again means the newest order', async () =
   expect(await delivery(journal, 'new')).toBe('undelivered: gone');
 });
 
-test('thousands of news in one call are all heard', async () => {
+test('thousands of receipts in one call are all applied', async () => {
   const { open, rows } = place();
   const journal = await open();
   const ids = Array.from({ length: 1_203 }, (_, index) => `id-${index}`);
@@ -329,7 +329,7 @@ const history = truth.chain((ends) => {
   });
 });
 
-test('any order, repetition and delay of the same news ends in the same state and never moves backwards', async () => {
+test('any order, repetition and delay of the same receipts ends in the same state and never moves backwards', async () => {
   const { open, rows } = place();
   const journal = await open();
   let run = 0;

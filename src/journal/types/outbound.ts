@@ -94,7 +94,7 @@ export interface OutboundJournal {
   /** One SE_MESSAGE_SENDING that joins the delivery of the same message in this process; one more answer is owed. */
   requestedAgain(outboundMessage: NewOutboundMessage): Promise<void>;
   /** Starts an attempt; returns its number. Nothing may leave before this resolves. Rejects with `journal/attempt-not-allowed`
-   *  when an attempt is running or the message was sent, with `journal/unknown-message` when nobody requested it. */
+   *  when an attempt is running or the message was sent, with `journal/unknown-message` when it was never requested. */
   beginAttempt(messageId: string, deliverySystemId: string, start?: AttemptStart): Promise<number>;
   /** The outcome of one attempt, also of an older one. A known outcome stays; an unknown one may become known, or learn the ids
    *  that receipts will name. */

@@ -123,7 +123,7 @@ describe('more requests than can be sent in time', () => {
   const ids = (count: number) =>
     Array.from({ length: count }, (_, index) => ID.replace(/.{2}$/, String(index).padStart(2, '0')));
 
-  it('the last ones are not begun with no time left, and are told the cause', async () => {
+  it('the last ones are not started with no time left, and are told the cause', async () => {
     hang();
     for (const id of ids(7)) bed.fakeServer.sendRequest(sendRequest(id));
     await sends(5);
