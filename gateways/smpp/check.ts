@@ -3,8 +3,9 @@ import { type CheckStep, deadline, type GatewayContext, messageOf } from '../../
 import { describeStatus, STATUS } from './pdu/status.js';
 import { isBoundHere } from './session/account.js';
 import { BIND_MS, BindRejected, type Role, sendBind } from './session/bind.js';
-import { type Connection, type ConnectionEvents, ConnectionLost, openConnection } from './session/connection.js';
+import { type Connection, type ConnectionEvents, ConnectionLost } from './session/connection.js';
 import { settledBy } from './session/settled.js';
+import { openConnection } from './session/socket-connection.js';
 import type { SmppSettings } from './settings.js';
 
 /** The SMSC keeps a text that it delivers during the check. */

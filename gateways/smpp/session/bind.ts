@@ -4,8 +4,9 @@
 import { deadline, GatepostError, type GatewayContext, messageOf, sleep } from '../../../src/driver/contract.js';
 import { describeStatus, STATUS } from '../pdu/status.js';
 import type { SmppSettings } from '../settings.js';
-import { type Connection, type ConnectionEvents, openConnection } from './connection.js';
+import type { Connection, ConnectionEvents } from './connection.js';
 import { settledBy } from './settled.js';
+import { openConnection } from './socket-connection.js';
 
 export type Role = 'transceiver' | 'transmitter' | 'receiver';
 
