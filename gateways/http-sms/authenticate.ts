@@ -1,8 +1,8 @@
-// Owns whether a push is genuine. Comparisons take the same time however much of a guess is right.
+// Whether a push is genuine. All comparisons are constant-time.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { RawRequest } from '../../src/driver/contract.js';
+import type { Authenticate } from './schemas.js';
 import type { HttpSmsSettings } from './settings.js';
-import type { Authenticate } from './shapes.js';
 
 export function isGenuine(request: RawRequest, settings: HttpSmsSettings): boolean {
   const { Authenticate, Secret } = settings;
@@ -19,7 +19,7 @@ export function isGenuine(request: RawRequest, settings: HttpSmsSettings): boole
     case 'Hmac': {
       const given = request.headers[Authenticate.Header.toLowerCase()] ?? '';
       const right = signature(request, Authenticate, Secret);
-      // Hexadecimal digits are written in capitals by some.
+      // Some gateways write hexadecimal digits in capitals.
       return Authenticate.Encoding === 'hex' ? same(given.toLowerCase(), right.toLowerCase()) : same(given, right);
     }
   }
@@ -41,7 +41,7 @@ function signature(request: RawRequest, how: Extract<Authenticate, { Kind: 'Hmac
   return how.Prefix + hmac.update(request.body).digest(how.Encoding);
 }
 
-/** Of digests, because texts of different length cannot be compared in constant time. */
+/** Constant-time comparison; of digests, because it needs values of one length. */
 function same(given: string, right: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(right));

@@ -1,5 +1,5 @@
-// Owns "test connection" of HttpSms. There is no request that every gateway answers without sending something, so it
-// goes as far as the connection, and says so.
+// The connection test of HttpSms. No request is answered by every gateway without sending a message, so the test goes as far as
+// the connection, and says so.
 import { type CheckStep, deadline, type GatewayContext, messageOf } from '../../src/driver/contract.js';
 import type { HttpSmsSettings } from './settings.js';
 import { reachTcp, reachTls, targetOf } from './target.js';
@@ -21,8 +21,8 @@ export async function* checkSteps(
   }
 }
 
-export const NO_SEND_URL = 'SendUrl is missing: a gateway of direction O has to know where to send';
-export const NO_RECEIVE_FROM = 'ReceiveFrom is missing: a gateway of direction I has to know how a push looks';
+export const NO_SEND_URL = 'SendUrl is missing: a gateway of direction O sends to this address';
+export const NO_RECEIVE_FROM = 'ReceiveFrom is missing: a gateway of direction I reads pushes by it';
 
 function receivingStep({ settings, webhookUrl }: GatewayContext<HttpSmsSettings>): CheckStep {
   const name = 'Address for pushes';

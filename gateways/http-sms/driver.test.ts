@@ -2,9 +2,11 @@
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ComposedText } from '../../src/driver/contract.js';
+import { httpClient } from '../../src/driver/shared/http-client.js';
 import { attemptOf, certificate, contextOf, outboundText, tempDir } from '../../test/conformance/context.js';
 import { watchedClock } from '../../test/conformance/watch.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { httpSms } from './driver.js';
 import { settings } from './settings.js';
@@ -93,7 +95,7 @@ describe('a request', () => {
 });
 
 describe('what an answer means', () => {
-  it('is told in one line, however long and odd it is', async () => {
+  it('is reported in one line, however long and odd it is', async () => {
     const gateway = await gatewayOf();
     gateway.script = () => ({ status: 400, body: `<b>\u0000no\n\tno</b>${'x'.repeat(10_000)}` });
     const outcome = await sent({ SendUrl: gateway.url, ...json });
@@ -112,7 +114,7 @@ describe('what an answer means', () => {
     expect(outcome).toEqual({ kind: 'deferred', detail: 'HTTP 503', ...(retryAfterMs && { retryAfterMs }) });
   });
 
-  it('is success by status alone even when the words after it break off', async () => {
+  it('is success by status alone even when its body breaks off', async () => {
     const gateway = await gatewayOf();
     gateway.script = () => ({ status: 200, body: 'OK', broken: true });
     expect(await sent({ SendUrl: gateway.url, ...json })).toMatchObject({
@@ -146,12 +148,12 @@ describe('what an answer means', () => {
     expect(await sent(written)).toMatchObject({ kind: 'rejected' });
   });
 
-  it('is never a redirect followed: no second request, and the words say what to do', async () => {
+  it('that is a redirect is not followed: no second request, and the outcome says what to do', async () => {
     const gateway = await gatewayOf();
     gateway.script = () => ({ status: 307, headers: { location: `${gateway.url}/new?token=x` } });
     expect(await sent({ SendUrl: gateway.url, ...json })).toEqual({
       kind: 'rejected',
-      detail: `HTTP 307: it lives at another address now, which is not followed; put it into SendUrl: ${gateway.url}/new`,
+      detail: `HTTP 307: the gateway redirects, which is not followed; put the new address into SendUrl: ${gateway.url}/new`,
     });
     expect(gateway.requests).toHaveLength(1);
   });
@@ -185,17 +187,17 @@ describe('surely not sent', () => {
       ...(await httpSms.open(contextOf(httpSms, { ...written, CaFile: 'cert.pem' }, { direction: 'O', dataDir: dir }))),
       context,
     };
-    expect(await httpSms.send?.({ ...session, ca: undefined }, outboundText('x'), attemptOf())).toMatchObject({
+    expect(await httpSms.send?.({ ...session, http: httpClient() }, outboundText('x'), attemptOf())).toMatchObject({
       kind: 'deferred',
     });
     expect(gateway.requests).toEqual([]);
     expect(await httpSms.send?.(session, outboundText('x'), attemptOf())).toMatchObject({ kind: 'sent' });
     await expect(sent({ ...written, CaFile: 'missing.pem' }, undefined, dir)).rejects.toMatchObject({
-      code: 'http-sms/ca-file',
+      code: 'tls/pem',
     });
   });
 
-  it('is a message whose TLS never comes to stand in time', async () => {
+  it('is a message whose TLS handshake does not end in time', async () => {
     const bytes: Buffer[] = [];
     const silent = createServer((socket) => void socket.on('data', (chunk) => bytes.push(chunk)).on('error', () => {}));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
@@ -204,16 +206,16 @@ describe('surely not sent', () => {
     const port = typeof address === 'object' && address ? address.port : 0;
     const clock = watchedClock();
     const context = contextOf(httpSms, { SendUrl: `https://127.0.0.1:${port}/`, ...json }, { direction: 'O', clock });
-    const session = { context, ca: undefined, pace: { turn: async () => 0 }, closing: new AbortController() };
+    const session = { context, http: httpClient(), pace: { turn: async () => 0 }, closing: new AbortController() };
     const attempt = attemptOf();
     const sending = httpSms.send?.(session, outboundText('a secret text'), attempt);
-    while (bytes.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await waitFor('the first bytes of the handshake', () => bytes.length > 0);
     attempt.abort();
     expect(await sending).toMatchObject({ kind: 'deferred' });
     expect(clock.armed).toBe(0);
   });
 
-  it('is a message beyond MaxPerSecond that could not begin in time', async () => {
+  it('is a message beyond MaxPerSecond that could not start in time', async () => {
     const gateway = await gatewayOf();
     const clock = manualClock();
     const context = contextOf(
@@ -272,7 +274,7 @@ describe('wrong settings', () => {
     ['ReceiveFrom', { ReceiveFrom: { From: 'json:f' } }, 'needs "Text"'],
     ['ReceiveFrom', { ReceiveFrom: { From: 'f', Text: 'json:t' } }, 'From must be "query:NAME"'],
     ['ReceiveFrom', { ReceiveFrom: { ...receive.ReceiveFrom, Sender: 'json:t' } }, 'has no member Sender: there are '],
-    ['Authenticate', receive, 'is missing: anybody could push'],
+    ['Authenticate', receive, 'is missing: without it any sender could push'],
     ['Authenticate', { ...receive, Authenticate: { Kind: 'None' } }, 'has a Kind: "Secret"'],
     [
       'Authenticate',
@@ -292,7 +294,7 @@ describe('wrong settings', () => {
     ],
     ['HelpWords', { ...receive, ...basic, StopWords: ['STOP'], StartWords: ['START'] }, 'is missing: own keywords'],
     ['Region', { ...receive, ...basic, Region: 'Czechia' }, 'is not a country code of two letters'],
-  ])('%s is told what is wrong with %j', (setting, written, words) => {
+  ])('%s is reported for %j', (setting, written, words) => {
     const parsed = settings.parse(written);
     expect(parsed.ok ? [] : parsed.problems).toContainEqual({ setting, message: expect.stringContaining(words) });
   });
@@ -311,7 +313,7 @@ describe('wrong settings', () => {
     expect(steps).toEqual([expect.objectContaining({ ok: false, detail: expect.stringContaining(words) })]);
   });
 
-  it('that are right say where pushes have to go', async () => {
+  it('that are right name the address for pushes', async () => {
     const context = contextOf(
       httpSms,
       { ...receive, ...basic },
@@ -326,7 +328,7 @@ describe('wrong settings', () => {
 });
 
 describe('the content rules', () => {
-  it('are told the sender, the country, the group and the keywords', () => {
+  it('get the sender, the country, the group and the keywords', () => {
     const parsed = settings.parse({
       ...{
         SendUrl: 'https://sms.test/send',

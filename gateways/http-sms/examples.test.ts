@@ -5,7 +5,8 @@ import type { ComposedText, DeliveryReceipt, RawRequest, WebhookResult } from '.
 import { attemptOf, contextOf, outboundText } from '../../test/conformance/context.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
-import { type HttpSmsSession, httpSms } from './driver.js';
+import { httpSms } from './driver.js';
+import type { HttpSmsSession } from './session.js';
 
 const HOOK = 'https://gatepost.test/webhooks/11111111-2222-4333-8444-555555555555';
 const TEXT = 'Příliš "žluťoučký" <kůň> & \\ 100 % +1\n😀';
@@ -148,7 +149,7 @@ describe('a form gateway that answers in plain text', () => {
     expect(await send({ ...outboundText('x'), from: undefined })).toMatchObject({
       kind: 'sent',
       deliverySystemId: 'ref x',
-      detail: 'taken, but without an id where IdFrom looks: HTTP 200: OK',
+      detail: 'accepted, but without an id at IdFrom: HTTP 200: OK',
     });
     expect(new URLSearchParams(gateway.requests[0]?.body).has('sender')).toBe(false);
   });

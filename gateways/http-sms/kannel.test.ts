@@ -4,8 +4,9 @@ import { attemptOf, contextOf, outboundText } from '../../test/conformance/conte
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { exampleFor } from '../../test/servers/http-sms-examples.js';
 import { type Kannel, startKannel, whyNoKannel } from '../../test/servers/kannel.js';
-import { openWebhookDoor, type WebhookDoor } from '../../test/servers/webhook-door.js';
-import { type HttpSmsSession, httpSms } from './driver.js';
+import { startWebhookEndpoint, type WebhookEndpoint } from '../../test/servers/webhook-endpoint.js';
+import { httpSms } from './driver.js';
+import type { HttpSmsSession } from './session.js';
 
 const missing = whyNoKannel();
 const KEY = 'kannel push key & more';
@@ -13,27 +14,31 @@ const RECIPIENT = '+420777123456';
 
 describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})` : ''}`, () => {
   let kannel: Kannel;
-  let door: WebhookDoor;
+  let endpoint: WebhookEndpoint;
   let inbound: HttpSmsSession;
   let outbound: HttpSmsSession;
 
   beforeEach(async () => {
-    door = await openWebhookDoor((request) => httpSms.webhook?.(inbound, request) ?? Promise.reject(new Error('none')));
+    endpoint = await startWebhookEndpoint(
+      (request) => httpSms.webhook?.(inbound, request) ?? Promise.reject(new Error('none')),
+    );
     const query = 'from=%p&to=%P&text=%b&charset=%C&id=%I&time=%T';
-    kannel = await startKannel({ getUrl: `${door.url}?key=${encodeURIComponent(KEY).replace(/%/g, '%%')}&${query}` });
+    kannel = await startKannel({
+      getUrl: `${endpoint.url}?key=${encodeURIComponent(KEY).replace(/%/g, '%%')}&${query}`,
+    });
     const own = { SendUrl: kannel.sendUrl, User: kannel.user, Password: kannel.password, Secret: KEY };
     const written = exampleFor('Kannel', own);
-    inbound = await httpSms.open(contextOf(httpSms, written, { direction: 'I', webhookUrl: door.url }));
-    outbound = await httpSms.open(contextOf(httpSms, written, { direction: 'O', webhookUrl: door.url }));
+    inbound = await httpSms.open(contextOf(httpSms, written, { direction: 'I', webhookUrl: endpoint.url }));
+    outbound = await httpSms.open(contextOf(httpSms, written, { direction: 'O', webhookUrl: endpoint.url }));
   });
   afterEach(async () => {
     await kannel.close();
-    await door.close();
+    await endpoint.close();
   });
 
   const send = (text: string, to = RECIPIENT) => httpSms.send?.(outbound, outboundText(text, to), attemptOf());
-  const inboundMessages = () => door.results.flatMap((result) => result.messages ?? []);
-  const receipts = () => door.results.flatMap((result) => result.receipts ?? []);
+  const inboundMessages = () => endpoint.results.flatMap((result) => result.messages ?? []);
+  const receipts = () => endpoint.results.flatMap((result) => result.receipts ?? []);
 
   it.each(['50 € & 100 % = {a} [b] +1', 'Žluťoučký kůň ☎ 😀'])(
     'a text comes out at the operator to the last character: %j',
@@ -52,7 +57,7 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
       ['ref with receipts', 'sent'],
       ['ref with receipts', 'delivered'],
     ]);
-    expect(door.results.map(({ reply }) => reply.status)).toEqual([200, 200]);
+    expect(endpoint.results.map(({ reply }) => reply.status)).toEqual([200, 200]);
   });
 
   it('a message that Kannel only queues is sent, too: it is Kannel’s from then on', async () => {

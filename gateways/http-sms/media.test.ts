@@ -4,7 +4,8 @@ import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { json, message, push } from '../../test/servers/http-sms-push.js';
 import { type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
-import { type HttpSmsSession, httpSms } from './driver.js';
+import { httpSms } from './driver.js';
+import type { HttpSmsSession } from './session.js';
 
 let undo: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -88,8 +89,9 @@ describe('pictures of a pushed message', () => {
       { body: message({ media: `${gateway.url}/1` }), opened },
     );
     await gateway.reached(1);
+    const rejected = expect(pushing).rejects.toThrow('being closed');
     if (session) await httpSms.close(session);
-    await expect(pushing).rejects.toThrow('being closed');
+    await rejected;
   });
 
   it('of other hosts, behind redirects, too large or not addresses at all are only mentioned', async () => {

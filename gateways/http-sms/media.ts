@@ -1,8 +1,8 @@
-// Owns fetching the pictures of a pushed message: only from hosts that the settings name, within bounds. What is not
-// fetched is mentioned with its address, so that nothing is lost silently.
-import { request as plainRequest } from 'node:http';
-import { request as tlsRequest } from 'node:https';
+// The pictures of a pushed message, fetched within bounds from hosts that the settings name. A picture that is not fetched is
+// mentioned with its address, so that nothing is lost silently.
 import { type Clock, deadline, messageOf, type TextMessage } from '../../src/driver/contract.js';
+import type { HttpClient } from '../../src/driver/shared/http-client.js';
+import { downloadMedia, isMediaTooLarge } from '../../src/driver/shared/media-download.js';
 
 /** MMS carries some hundred KB. */
 const MAX_BYTES = 5 * 1024 * 1024;
@@ -15,20 +15,21 @@ const MAX_ADDRESS = 2_000;
 
 export type Media = Pick<TextMessage, 'media' | 'notes'>;
 
-/** What the pictures of one push may cost, all messages in it together. */
+/** The budget for the pictures of one push, all its messages together. */
 export interface Fetching {
-  /** Bytes that there is room for. */
+  readonly http: HttpClient;
+  /** Bytes that are left. */
   room: number;
-  /** Aborts when the time is over or the counterparty has hung up: the rest is mentioned then. */
+  /** Aborts when the time is over or the counterparty has hung up: the other pictures are only mentioned. */
   readonly signal: AbortSignal;
-  /** Aborts when the gateway is closed: then nothing of the push is taken. */
+  /** Aborts when the gateway closes: then the whole push fails and is repeated by the counterparty. */
   readonly closed: AbortSignal;
   dispose(): void;
 }
 
-export function fetchingFor(clock: Clock, patience: AbortSignal, closed: AbortSignal): Fetching {
+export function fetchingFor(http: HttpClient, clock: Clock, patience: AbortSignal, closed: AbortSignal): Fetching {
   const due = deadline(clock, MEDIA_MS, AbortSignal.any([patience, closed]));
-  return { room: MAX_ALL_BYTES, signal: due.signal, closed, dispose: due.dispose };
+  return { http, room: MAX_ALL_BYTES, signal: due.signal, closed, dispose: due.dispose };
 }
 
 export async function mediaOf(given: unknown, hosts: readonly string[], fetching: Fetching): Promise<Media> {
@@ -52,48 +53,24 @@ async function fetchOne(
 ): Promise<TextMessage['media'][number] | string> {
   const url = address.length <= MAX_ADDRESS && URL.canParse(address) ? new URL(address) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) return 'An attachment has no usable address.';
-  if (!hosts.some((host) => host.toLowerCase() === url.host || host.toLowerCase() === url.hostname))
-    return `An attachment was not fetched, because MediaHosts does not name ${url.host}: ${address}`;
+  const isNamed = ({ host, hostname }: URL) => hosts.some((one) => [host, hostname].includes(one.toLowerCase()));
+  if (!isNamed(url)) return `An attachment was not fetched, because MediaHosts does not name ${url.host}: ${address}`;
+  const maxBytes = Math.min(MAX_BYTES, fetching.room);
+  const { http, signal } = fetching;
   try {
-    const { bytes, type } = await download(url, Math.min(MAX_BYTES, fetching.room), fetching.signal);
-    fetching.room -= bytes.length;
+    const headersFor = () => ({ 'user-agent': 'Gatepost' });
+    const got = await downloadMedia(http, address, { trusts: isNamed, headersFor, maxBytes, maxRedirects: 0, signal });
+    fetching.room -= got.bytes.length;
+    const type = got.type ?? 'application/octet-stream';
     const extension = /^[\w.-]+\/([\w-]{1,10})/.exec(type)?.[1]?.replace('jpeg', 'jpg') ?? 'bin';
-    return { name: `media-${index + 1}.${extension}`, type, bytes };
+    return { name: `media-${index + 1}.${extension}`, type, bytes: got.bytes };
   } catch (error) {
     fetching.closed.throwIfAborted();
-    return `An attachment could not be fetched (${messageOf(error)}): ${address}`;
+    return `An attachment could not be fetched (${reasonOf(error, maxBytes)}): ${address}`;
   }
 }
 
-function download(url: URL, maxBytes: number, signal: AbortSignal): Promise<{ bytes: Uint8Array; type: string }> {
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const get = url.protocol === 'https:' ? tlsRequest : plainRequest;
-    const request = get(url, { agent: false, signal, headers: { 'user-agent': 'Gatepost' } }, async (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      try {
-        if (response.statusCode !== 200) throw new Error(`HTTP ${response.statusCode}`);
-        for await (const chunk of response) {
-          chunks.push(Buffer.from(chunk));
-          size += chunk.length;
-          if (size > maxBytes) throw new Error(tooLarge(maxBytes));
-        }
-        const type = response.headers['content-type']?.split(';')[0]?.trim() || 'application/octet-stream';
-        resolve({ bytes: Buffer.concat(chunks), type });
-      } catch (error) {
-        reject(error);
-      } finally {
-        request.destroy();
-      }
-    });
-    request.on('error', reject);
-    request.on('close', () => reject(new Error('it hung up')));
-    request.end();
-  });
-}
-
-function tooLarge(maxBytes: number): string {
-  if (maxBytes < MAX_BYTES) return `with it the push would hold more than ${MAX_ALL_BYTES / 1024 / 1024} MB`;
-  return `it is larger than ${MAX_BYTES / 1024 / 1024} MB`;
+function reasonOf(error: unknown, maxBytes: number): string {
+  if (!isMediaTooLarge(error) || maxBytes === MAX_BYTES) return messageOf(error);
+  return `with it the push would hold more than ${MAX_ALL_BYTES / 1024 / 1024} MB`;
 }

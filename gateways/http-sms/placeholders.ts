@@ -1,4 +1,4 @@
-// Owns the placeholders of templates: `{to}`, `{text}`, `{to:digits}`. Nothing is computed, only put in and escaped.
+// The placeholders of templates: `{to}`, `{text}`, `{to:digits}`. Values are escaped, never computed.
 
 const NAMES = [
   'to',
@@ -61,8 +61,8 @@ export function wrongPlaceholder(template: unknown): string | null {
 export function fill(template: string, values: Values, escaper: Escaper): string {
   return template.replace(PLACEHOLDER, (whole, name: string, form?: string) => {
     if (!isName(name)) return whole;
-    const shape = form === undefined ? undefined : FORMS[form];
-    return escaper(shape ? shape(values[name]) : values[name]);
+    const transform = form === undefined ? undefined : FORMS[form];
+    return escaper(transform ? transform(values[name]) : values[name]);
   });
 }
 

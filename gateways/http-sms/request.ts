@@ -1,10 +1,10 @@
-// Owns the request of a send: address, headers and body from the templates, every value escaped for where it stands.
+// The request of a send: address, headers and body from the templates, every value escaped for its position.
 import type { ComposedText } from '../../src/driver/contract.js';
 import { type Escaper, escapes, fill, isVoid, namesIn, type Values } from './placeholders.js';
 import type { HttpSmsSettings } from './settings.js';
 
 export interface SendRequest {
-  readonly method: string;
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly url: URL;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -83,7 +83,7 @@ function escapeFor(type: string): Escaper {
   return escapes.none;
 }
 
-/** Credentials that a template spells out are not sent a second time. */
+/** Credentials that a template contains are not sent a second time. */
 function authorization(settings: HttpSmsSettings): Record<string, string> {
   const { User, Password, Token, SendUrl, Headers, BodyTemplate, FormTemplate } = settings;
   const used = namesIn([SendUrl, Headers, BodyTemplate, FormTemplate]);

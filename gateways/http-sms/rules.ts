@@ -1,10 +1,10 @@
-// Owns what must hold across the settings of HttpSms.
+// Rules that involve several settings of HttpSms.
 import type { SettingProblem } from '../../src/driver/settings.js';
 import { textProblems } from '../../src/driver/shared/text-settings.js';
 import { namesIn, wrongPlaceholder } from './placeholders.js';
 import type { HttpSmsSettings } from './setting-shape.js';
 
-/** They belong to the connection or are made from the body. */
+/** These belong to the connection or follow from the body. */
 const RESERVED = ['host', 'content-length', 'transfer-encoding', 'connection', 'expect', 'upgrade', 'te', 'trailer'];
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 
@@ -86,20 +86,21 @@ function credentials({ User, Password, Token, Headers = {}, ...settings }: HttpS
 function pushing({ ReceiveFrom, ReceiptFrom, Authenticate, Secret }: HttpSmsSettings): SettingProblem[] {
   if (!ReceiveFrom && !ReceiptFrom)
     return Authenticate ? [problem('Authenticate', 'has no effect without ReceiveFrom or ReceiptFrom')] : [];
-  if (!Authenticate) return [problem('Authenticate', 'is missing: anybody could push messages and receipts')];
+  if (!Authenticate)
+    return [problem('Authenticate', 'is missing: without it any sender could push messages and receipts')];
   if (!Secret) return [problem('Secret', 'is missing: Authenticate needs it')];
   if (Authenticate.Kind === 'Secret' && Boolean(Authenticate.Header) === Boolean(Authenticate.Query))
     return [problem('Authenticate', 'of Kind "Secret" needs either Header or Query')];
   if (Authenticate.Kind !== 'Hmac') return [];
-  // What the signature does not cover, anybody who has seen one request can change.
+  // An attacker who has seen one request can change the parts that the signature does not cover.
   const covered = Authenticate.Over === 'Body' ? /^(?:json|form):/ : /^(?:json|form|query):/;
-  return Object.entries({ ReceiveFrom, ReceiptFrom }).flatMap(([name, places]) => {
-    const open = Object.values(places ?? {}).find((place) => isPlace(place) && !covered.test(place));
+  return Object.entries({ ReceiveFrom, ReceiptFrom }).flatMap(([name, paths]) => {
+    const open = Object.values(paths ?? {}).find((path) => isPath(path) && !covered.test(path));
     return open ? [problem(name, `reads "${open}", which the signature of Authenticate does not cover`)] : [];
   });
 }
 
-const isPlace = (value: unknown): value is string =>
+const isPath = (value: unknown): value is string =>
   typeof value === 'string' && /^(?:json|form|query|header):/.test(value);
 
 const problem = (setting: string, message: string): SettingProblem => ({ setting, message });

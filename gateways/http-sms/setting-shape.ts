@@ -1,8 +1,7 @@
-// Owns the settings of HttpSms: a gateway's HTTP interface, described instead of programmed.
 import { setting, z } from '../../src/driver/settings.js';
 import { textSettings } from '../../src/driver/shared/text-settings.js';
-import { answerPlace } from './places.js';
-import { authenticate, match, receiptFrom, receiveFrom, replyWith } from './shapes.js';
+import { authenticate, match, receiptFrom, receiveFrom, replyWith } from './schemas.js';
+import { answerPath } from './value-path.js';
 
 const strings = (what: string) => z.record(z.string(), z.string(), { error: `is an object of ${what}` });
 
@@ -52,18 +51,18 @@ export const shape = {
   }),
   From: setting(z.string().min(1).max(20).optional(), {
     description:
-      'Number, short code or name that messages come from. When absent: what the order says. Also the recipient of messages pushed without one.',
+      'Number, short code or name that messages come from. When absent: the sender in the send request. Also the recipient of messages pushed without one.',
     example: '+420777123456',
   }),
   SuccessWhen: setting(match.optional(), {
     description:
-      'When an answer means "taken": all of Status (list), Text (beginning, or list of them) and Json (path and value, or list of values) that are given. When absent: status 200 to 299.',
+      'When an answer means that the gateway accepted the message: all of Status (list), Text (beginning, or list of them) and Json (path and value, or list of values) that are given. When absent: status 200 to 299.',
     example: { Status: [200, 202], Json: { 'messages.0.status': ['accepted', 'queued'] } },
     only: 'out',
   }),
   DeferWhen: setting(match.optional(), {
     description:
-      'When an answer means "not taken, try again": any of Status, Text and Json that are given. When absent: status 401, 407, 408, 425, 429 and 5xx but 502 and 504, after which a gateway may have taken the message.',
+      'When an answer means that another attempt may succeed: any of Status, Text and Json that are given. When absent: status 401, 407, 408, 425, 429 and 5xx but 502 and 504, after which the gateway may have accepted the message.',
     example: { Status: [429, 503], Text: '4: ' },
     only: 'out',
   }),
@@ -72,13 +71,13 @@ export const shape = {
     example: { Json: { 'error.code': 'recipient_opted_out' } },
     only: 'out',
   }),
-  IdFrom: setting(answerPlace.optional(), {
+  IdFrom: setting(answerPath.optional(), {
     description:
       'Where the answer to a send holds the id of the message: "json:PATH", "header:NAME", or text between After and Before. When absent: the message is known by {reference}.',
     example: 'json:messages.0.id',
     only: 'out',
   }),
-  ErrorFrom: setting(answerPlace.optional(), {
+  ErrorFrom: setting(answerPath.optional(), {
     description: 'Where a refusing answer says why, as in IdFrom. When absent: its beginning.',
     example: 'json:error.message',
     only: 'out',
@@ -107,23 +106,23 @@ export const shape = {
     only: 'out',
   }),
   TimeoutSeconds: setting(z.number().min(1).max(80).default(30), {
-    description: 'How long an answer is waited for; without one in time the outcome is unknown (1 to 80).',
+    description: 'How long to wait for an answer; without one in time the outcome is unknown (1 to 80).',
     example: 10,
     only: 'out',
   }),
   MaxPerSecond: setting(z.number().positive().max(1000).optional(), {
-    description: 'How many sends may be begun per second. Less than 1 is possible: 0.2 is one in 5 seconds.',
+    description: 'How many sends may start per second. Less than 1 is possible: 0.2 is one in 5 seconds.',
     example: 10,
     only: 'out',
   }),
   MaxConnections: setting(z.int().min(1).max(50).default(5), {
-    description: 'How many sends may be under way at once (1 to 50).',
+    description: 'How many sends may run at once (1 to 50).',
     example: 5,
     only: 'out',
   }),
   WhenUncertain: setting(z.enum(['Hold', 'Resend', 'AssumeSent']).default('Hold'), {
     description:
-      'What to do when a message was handed over and no answer came. Hold: a person decides. Resend: again, which may send it twice unless the gateway knows {reference}. AssumeSent: count it as sent.',
+      'What to do when a message was sent to the gateway and no answer came. Hold: an operator decides. Resend: sends again, which may deliver it twice unless the gateway recognizes {reference}. AssumeSent: counts it as sent.',
     example: 'Hold',
     only: 'out',
   }),
@@ -156,13 +155,13 @@ export const shape = {
       .optional(),
     {
       description:
-        'Host names from which pictures of pushed messages may be fetched; from others they are only mentioned.',
+        'Host names from which pictures of pushed messages may be fetched; pictures at other hosts are only mentioned.',
       example: ['media.sms.example.com'],
       only: 'in',
     },
   ),
   ReplyWith: setting(replyWith.default({ Status: 200, Body: '', ContentType: 'text/plain; charset=utf-8' }), {
-    description: 'What a push is answered once it is safely in the journal: Status (200 to 299), Body, ContentType.',
+    description: 'The answer to a push after the message is in the journal: Status (200 to 299), Body, ContentType.',
     example: { Status: 200, Body: '{"ok":true}', ContentType: 'application/json' },
   }),
   ...textSettings,

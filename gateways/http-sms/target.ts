@@ -1,10 +1,9 @@
-// Owns reaching the gateway without sending anything: TCP, and TLS with its certificate verified.
-import { readFile } from 'node:fs/promises';
+// Reaching the gateway without sending anything: TCP, and TLS with its certificate verified.
 import { connect, type Socket } from 'node:net';
-import { resolve } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
-import { GatepostError, messageOf } from '../../src/driver/contract.js';
-import { wordsOf } from './exchange.js';
+import { hostOf } from '../../src/driver/shared/address-guard.js';
+import { describeConnectionError } from '../../src/driver/shared/connection-faults.js';
+import { readCa } from '../../src/driver/shared/tls.js';
 import type { HttpSmsSettings } from './settings.js';
 
 export interface Target {
@@ -16,69 +15,51 @@ export interface Target {
 
 /** Throws a GatepostError when CaFile cannot be read. */
 export async function targetOf({ SendUrl, CaFile }: HttpSmsSettings, dataDir: string): Promise<Target> {
-  // What stands in braces is after the host name, and no matter here.
+  // Placeholders come after the host name and do not matter here.
   const url = new URL((SendUrl ?? '').replace(/[{}]/g, ''));
   const secure = url.protocol === 'https:';
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  return { host, port: Number(url.port) || (secure ? 443 : 80), secure, ca: await caOf(CaFile, dataDir) };
-}
-
-async function caOf(file: string | undefined, dataDir: string): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  try {
-    return await readFile(resolve(dataDir, file), 'utf8');
-  } catch (error) {
-    throw new GatepostError('http-sms/ca-file', `CaFile cannot be read: ${messageOf(error)}`, {
-      advice: 'name an existing PEM file that the user running gatepost may read',
-      cause: error,
-    });
-  }
+  return {
+    host: hostOf(url),
+    port: Number(url.port) || (secure ? 443 : 80),
+    secure,
+    ca: await readCa(CaFile, dataDir),
+  };
 }
 
 /** Resolves with the evidence. Throws with one clear sentence. */
 export function reachTcp({ host, port }: Target, signal: AbortSignal): Promise<string> {
-  return settled(
-    connect({ host, port }),
-    'connect',
-    `${host}:${port}`,
-    signal,
-    (socket) => `connected to ${socket.remoteAddress}`,
-  );
+  const socket = connect({ host, port });
+  return evidence(socket, 'connect', `${host}:${port}`, signal, () => `connected to ${socket.remoteAddress}`);
 }
 
 export function reachTls({ host, port, ca }: Target, signal: AbortSignal): Promise<string> {
   const socket = tlsConnect({ host, port, servername: /[a-z]/i.test(host) ? host : '', ...(ca ? { ca } : {}) });
-  return settled(
-    socket,
-    'secureConnect',
-    `${host}:${port}`,
-    signal,
-    () => `${socket.getProtocol()}, certificate verified`,
-  );
+  const found = () => `${socket.getProtocol()}, certificate verified`;
+  return evidence(socket, 'secureConnect', `${host}:${port}`, signal, found);
 }
 
-function settled(
+function evidence(
   socket: Socket,
   event: string,
-  host: string,
+  address: string,
   signal: AbortSignal,
-  evidence: (socket: Socket) => string,
+  found: () => string,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown) => {
-      end();
-      reject(new Error(wordsOf(error, host), { cause: error }));
-    };
-    const onAbort = () => fail(signal.reason);
     const end = () => {
       signal.removeEventListener('abort', onAbort);
       socket.destroy();
     };
+    const fail = (error: unknown) => {
+      end();
+      reject(new Error(describeConnectionError(error, address), { cause: error }));
+    };
+    const onAbort = () => fail(signal.reason);
     socket.once('error', fail);
     socket.once(event, () => {
-      const found = evidence(socket);
+      const text = found();
       end();
-      resolve(found);
+      resolve(text);
     });
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });

@@ -163,9 +163,10 @@ describe('a push is refused in clear words, and counted', () => {
       '9'.repeat(1_000_000),
       `{"a":"${'a'.repeat(999_000)}`,
     ]) {
-      const started = performance.now();
+      const before = process.cpuUsage();
       expect((await push(json, { body })).reply.status).toBe(400);
-      expect(performance.now() - started).toBeLessThan(2_000);
+      // Processor time: other programs on the machine do not count.
+      expect(process.cpuUsage(before).user / 1_000).toBeLessThan(2_000);
     }
   });
 });
@@ -181,7 +182,7 @@ describe('one bad item among others', () => {
     expect(messages?.map(({ key }) => key)).toEqual(['id a', 'id c']);
     expect(reply).toMatchObject({
       status: 400,
-      body: 'there is no sender at json:from; 2 others in the same push were taken',
+      body: 'there is no sender at json:from; 2 others in the same push were accepted',
     });
     expect(inputRejected).toEqual(['malformed', 'malformed']);
   });
@@ -218,10 +219,10 @@ describe('receipts', () => {
     expect(result.receipts).toEqual([{ id: 'm1', state: 'delivered', at: clock.now(), detail: 'ok: at last' }]);
   });
 
-  it('come to the one address, told from messages by their fields', async () => {
+  it('come to the one address, distinguished from messages by their fields', async () => {
     const result = await push(both, { method: 'GET', path: '?ref=m1&state=ok' });
-    expect(result).toMatchObject({ inboundMessages: [], receipts: [{ id: 'm1' }] });
-    expect(await push(both, { body: message() })).toMatchObject({ inboundMessages: [{ key: 'id a' }], receipts: [] });
+    expect(result).toMatchObject({ messages: [], receipts: [{ id: 'm1' }] });
+    expect(await push(both, { body: message() })).toMatchObject({ messages: [{ key: 'id a' }], receipts: [] });
   });
 
   it('with a state that nobody named are taken and passed over', async () => {

@@ -1,116 +1,134 @@
-// Owns pushes: genuine or not, message or receipt, and what they say. Stores nothing; what it returns is in the journal
-// before the counterparty hears the reply.
-import { createHash } from 'node:crypto';
+// Pushes of the gateway: authentic or not, message or receipt. Nothing is stored here; the pipeline journals the result before
+// it sends the reply.
 import type {
   DeliveryReceipt,
   GatewayContext,
   RawRequest,
-  TextMessage,
   WebhookReply,
   WebhookResult,
 } from '../../src/driver/contract.js';
 import { isGenuine } from './authenticate.js';
-import { type Fetching, fetchingFor, mediaOf } from './media.js';
-import { BadPush, type Item, itemsOf, timeOf } from './pushed.js';
+import { fetchingFor } from './media.js';
+import { BadPush, type Item, itemsOf } from './push-items.js';
+import type { ReceiptFrom, ReceiveFrom } from './schemas.js';
+import type { HttpSmsSession } from './session.js';
 import type { HttpSmsSettings } from './settings.js';
-import type { ReceiptFrom, ReceiveFrom } from './shapes.js';
+import { inboundMessageOf, type PushedMessage, receiptsOf } from './translate.js';
 
-/** Numbers have 15 digits, alphanumeric senders 11 characters; this is for oddities. */
-const MAX_ADDRESS = 100;
-/** Ids go into keys and columns. */
-const MAX_ID = 200;
+type Context = GatewayContext<HttpSmsSettings>;
 
-type Context = Pick<
-  GatewayContext<HttpSmsSettings>,
-  'settings' | 'clock' | 'random' | 'log' | 'gateway' | 'driverState' | 'inputRejected'
->;
-
-/** `closed` aborts when the gateway is closed: what was not finished then is not taken, and comes again. */
-export async function pushed(context: Context, request: RawRequest, closed: AbortSignal): Promise<WebhookResult> {
+/** When the gateway closes in the middle, the whole push fails, and the counterparty repeats it. */
+export async function webhook(session: HttpSmsSession, request: RawRequest): Promise<WebhookResult> {
+  const { context } = session;
   const { settings, log } = context;
   if (!isGenuine(request, settings)) {
     context.inputRejected('forged');
-    log.warn({ method: request.method }, 'a push that does not prove to be genuine was refused');
+    log.warn({ reason: 'it is not authenticated', method: request.method }, 'webhook request was rejected');
     return { reply: plain(403, 'not authenticated') };
   }
   try {
-    const { faults, ...result } = await translate(context, request, closed);
-    if (faults.length > 0) return { ...result, reply: refusal(context, faults, result) };
+    const { faults, ...result } = await translate(session, request);
+    if (faults.length > 0) return { ...result, reply: rejection(context, faults, result) };
     const { Status, Body, ContentType } = settings.ReplyWith;
     return { ...result, reply: { status: Status, body: Body, headers: { 'content-type': ContentType } } };
   } catch (error) {
     if (!(error instanceof BadPush)) throw error;
-    return { reply: refusal(context, [error]) };
+    return { reply: rejection(context, [error]) };
   }
 }
 
-function refusal(
-  { log, inputRejected }: Context,
-  faults: readonly BadPush[],
-  taken: Partial<Taken> = {},
-): WebhookReply {
-  for (const { reason } of faults) inputRejected(reason);
-  const { messages = [], receipts = [] } = taken;
-  const count = messages.length + receipts.length;
-  const problem = `${faults[0]?.message}${count > 0 ? `; ${count} others in the same push were taken` : ''}`;
-  log.warn({ problem, refused: faults.length }, 'a push could not be understood and was refused');
-  return plain(400, problem);
+interface Translated {
+  readonly messages: readonly PushedMessage[];
+  readonly receipts: readonly DeliveryReceipt[];
 }
 
-type Taken = Required<Pick<WebhookResult, 'messages' | 'receipts'>>;
+function rejection(
+  { log, inputRejected }: Context,
+  faults: readonly BadPush[],
+  accepted: Partial<Translated> = {},
+): WebhookReply {
+  for (const { reason } of faults) inputRejected(reason);
+  const { messages = [], receipts = [] } = accepted;
+  const count = messages.length + receipts.length;
+  const reason = `${faults[0]?.message}${count > 0 ? `; ${count} others in the same push were accepted` : ''}`;
+  log.warn({ reason, rejected: faults.length }, 'webhook request was rejected');
+  return plain(400, reason);
+}
 
 async function translate(
-  context: Context,
+  session: HttpSmsSession,
   request: RawRequest,
-  closed: AbortSignal,
-): Promise<Taken & { faults: BadPush[] }> {
+): Promise<Translated & { readonly faults: readonly BadPush[] }> {
+  const { context } = session;
   const { ReceiveFrom, ReceiptFrom } = context.settings;
   const path = request.path.split('?')[0]?.replace(/\/$/, '') ?? '';
   if (path !== '' && path !== '/receipt') throw new BadPush(`there is nothing at ${path.slice(0, 100)}`, 'unwanted');
   if (path === '/receipt' && !ReceiptFrom) throw new BadPush('receipts are not described (ReceiptFrom)', 'unwanted');
   const receive = path === '' && context.gateway.direction === 'I' ? ReceiveFrom : undefined;
-  const { messages, receipts: receiptItems } = sorted(request, receive, ReceiptFrom);
-  if (messages.length > 0) allowed(request, receive?.Method);
-  if (receiptItems.length > 0) allowed(request, ReceiptFrom?.Method);
+  const items = classify(request, receive, ReceiptFrom);
+  if (items.messages.length > 0) assertMethod(request, receive?.Method);
+  if (items.receipts.length > 0) assertMethod(request, ReceiptFrom?.Method);
   const faults: BadPush[] = [];
-  const inboundMessages: Taken['messages'][number][] = [];
-  const fetching = fetchingFor(context.clock, request.signal, closed);
+  const messages = receive ? await messagesIn(session, request, items.messages, receive, faults) : [];
+  const receipts = ReceiptFrom
+    ? items.receipts.flatMap((item) => orFault(faults, () => receiptsOf(context, item, ReceiptFrom)) ?? [])
+    : [];
+  // One bad item makes the gateway repeat the whole push: the others are accepted only when an id identifies them then.
+  return { messages: faults.length > 0 && receive?.Id === undefined ? [] : messages, receipts, faults };
+}
+
+async function messagesIn(
+  { context, http, closing }: HttpSmsSession,
+  request: RawRequest,
+  items: readonly Item[],
+  receive: ReceiveFrom,
+  faults: BadPush[],
+): Promise<PushedMessage[]> {
+  const fetching = fetchingFor(http, context.clock, request.signal, closing.signal);
+  const messages: PushedMessage[] = [];
   try {
-    for (const item of messages)
-      if (receive)
-        inboundMessages.push(...(await orFault(faults, () => inboundMessageOf(context, item, receive, fetching))));
+    for (const item of items)
+      try {
+        messages.push(await inboundMessageOf(context, item, receive, fetching));
+      } catch (error) {
+        note(faults, error);
+      }
   } finally {
     fetching.dispose();
   }
-  // The whole push comes again because of one bad item. Of the others only those are taken that are known by their ids then.
-  const kept = faults.length > 0 && receive?.Id === undefined ? [] : inboundMessages;
-  const receipts: DeliveryReceipt[] = [];
-  for (const item of receiptItems)
-    if (ReceiptFrom) receipts.push(...(await orFault(faults, () => receiptsOf(context, item, ReceiptFrom))).flat());
-  return { messages: kept, receipts, faults };
+  return messages;
 }
 
-/** One item that cannot be understood does not hold up the others beside it. */
-async function orFault<T>(faults: BadPush[], work: () => T | Promise<T>): Promise<T[]> {
+function orFault<T>(faults: BadPush[], work: () => T): T | undefined {
   try {
-    return [await work()];
+    return work();
   } catch (error) {
-    if (!(error instanceof BadPush)) throw error;
-    faults.push(error);
-    return [];
+    note(faults, error);
+    return undefined;
   }
 }
 
+/** An item that cannot be read does not delay the others beside it. */
+function note(faults: BadPush[], error: unknown): void {
+  if (!(error instanceof BadPush)) throw error;
+  faults.push(error);
+}
+
+interface Items {
+  readonly messages: readonly Item[];
+  readonly receipts: readonly Item[];
+}
+
 /** One push may hold both. A receipt has an id and a state, and no text. */
-function sorted(request: RawRequest, receive: ReceiveFrom | undefined, receipt: ReceiptFrom | undefined) {
+function classify(request: RawRequest, receive: ReceiveFrom | undefined, receipt: ReceiptFrom | undefined): Items {
   if (!receive) {
     if (!receipt) throw new BadPush('nothing is described that could be pushed here', 'unwanted');
     return { messages: [], receipts: itemsOf(request, receipt.List) };
   }
   const isReceipt = (item: Item) => receipt !== undefined && looksLike(item, receipt, receive);
   const receipts = receipt ? itemsIfAny(request, receipt.List).filter(isReceipt) : [];
-  const elsewhere = receipts.length > 0 && receipt?.List !== receive.List;
-  const others = elsewhere ? itemsIfAny(request, receive.List) : itemsOf(request, receive.List);
+  const ownList = receipts.length > 0 && receipt?.List !== receive.List;
+  const others = ownList ? itemsIfAny(request, receive.List) : itemsOf(request, receive.List);
   return { receipts, messages: others.filter((item) => !isReceipt(item)) };
 }
 
@@ -118,7 +136,7 @@ function looksLike(item: Item, receipt: ReceiptFrom, receive: ReceiveFrom): bool
   try {
     return Boolean(item.at(receipt.Id) && item.at(receipt.State)) && item.at(receive.Text) === undefined;
   } catch (error) {
-    // Where receipts come as JSON and messages do not, this one is no receipt.
+    // Where receipts come as JSON and messages do not, this item is no receipt.
     if (error instanceof BadPush) return false;
     throw error;
   }
@@ -133,55 +151,8 @@ function itemsIfAny(request: RawRequest, list: string | undefined): Item[] {
   }
 }
 
-function allowed({ method }: RawRequest, wanted: string | undefined): void {
+function assertMethod({ method }: RawRequest, wanted: string | undefined): void {
   if (wanted !== undefined && method !== wanted) throw new BadPush(`the method is ${method}, not ${wanted}`);
-}
-
-async function inboundMessageOf(context: Context, item: Item, from: ReceiveFrom, fetching: Fetching) {
-  const { settings, clock, random, driverState } = context;
-  const sender = needed(item, from.From, 'sender', MAX_ADDRESS);
-  const to = (item.at(from.To) || settings.From) ?? '';
-  if (to.length > MAX_ADDRESS) throw new BadPush(`the recipient is longer than ${MAX_ADDRESS} characters`);
-  const providerId = from.Id === undefined ? null : needed(item, from.Id, 'id', Number.POSITIVE_INFINITY);
-  const now = clock.now();
-  // Without an id a repeat cannot be told from a customer who says the same twice, and losing is worse than doubling.
-  const key = providerId === null ? `push ${now} ${random()}` : `id ${shortened(providerId)}`;
-  const pictures = item.json(from.Media);
-  if (pictures !== undefined && (await driverState.statesOf([key])).has(key))
-    return { key, fingerprint: '', content: null };
-  const text = item.text(from.Text, item.at(from.Charset));
-  const { media, notes } = await mediaOf(pictures, settings.MediaHosts ?? [], fetching);
-  if (text === undefined && media.length + notes.length === 0) throw new BadPush(`there is no text at ${from.Text}`);
-  const sentAt = timeOf(item.at(from.Time), now);
-  const rest = { text: text ?? '', providerId, receivedAt: now, sentAt, media, notes };
-  const content: TextMessage = { kind: 'text', from: sender, to, ...rest };
-  return { key, fingerprint: '', content };
-}
-
-function receiptsOf({ clock, log, inputRejected }: Context, item: Item, from: ReceiptFrom): DeliveryReceipt[] {
-  const id = needed(item, from.Id, 'id', MAX_ID);
-  const word = needed(item, from.State, 'state', MAX_ID);
-  const state = new Map(Object.entries(from.States)).get(word);
-  if (!state) {
-    inputRejected('unknown_state');
-    log.info({ id, word }, 'a receipt with a state that States does not name was passed over');
-    return [];
-  }
-  const now = clock.now();
-  const said = item.at(from.Detail)?.slice(0, 300);
-  return [{ id, state, at: timeOf(item.at(from.Time), now) ?? now, detail: said ? `${word}: ${said}` : word }];
-}
-
-function needed(item: Item, place: string, what: string, limit: number): string {
-  const value = item.at(place);
-  if (!value) throw new BadPush(`there is no ${what} at ${place}`);
-  if (value.length > limit) throw new BadPush(`the ${what} is longer than ${limit} characters`);
-  return value;
-}
-
-/** An id that is too long for a key becomes its digest: the same each time. */
-function shortened(id: string): string {
-  return id.length <= MAX_ID && !/\p{Cc}/u.test(id) ? id : `sha256 ${createHash('sha256').update(id).digest('hex')}`;
 }
 
 function plain(status: number, body: string): WebhookReply {

@@ -1,6 +1,6 @@
 // The document of a received fax. Its address is valid for ten minutes; a new one is requested by the id of the fax.
-import { codeOf, deadline, messageOf } from '../../src/driver/contract.js';
-import { downloadMedia, isLoopback, mediaGone } from '../../src/driver/shared/media-download.js';
+import { deadline, messageOf } from '../../src/driver/contract.js';
+import { downloadMedia, isLoopback, isMediaGone, mediaGone } from '../../src/driver/shared/media-download.js';
 import type { Api } from './api.js';
 import { type Fax, fetchFax } from './faxes.js';
 import { keyOf } from './inbound.js';
@@ -11,7 +11,7 @@ const MAX_BYTES = 50_000_000;
 /** Stores redirect a reader once, if at all. */
 const MAX_REDIRECTS = 3;
 
-/** Concurrent calls for one document share one download. Rejects; see `isGone`. */
+/** Concurrent calls for one document share one download. Rejects; see `isMediaGone`. */
 export function fetchDocument(session: Session, fax: Fax, ms: number, signal: AbortSignal): Promise<Buffer> {
   const { fetching } = session;
   const running = fetching.get(fax.id);
@@ -41,7 +41,7 @@ async function firstAvailable(
     try {
       return await download(api, context.settings.ApiKey, url, signal);
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isMediaGone(error)) throw error;
       context.log.debug({ message_key: keyOf(id), err: messageOf(error) }, 'document address is not valid');
     }
   }
@@ -79,9 +79,4 @@ async function refreshed(session: Session, { id }: Fax, signal: AbortSignal): Pr
   const found = await firstAvailable(session, fax, signal);
   if (!found) throw mediaGone('it is not at the address that Telnyx names');
   return found;
-}
-
-/** True when the document is not where Telnyx says; any other failure may pass. */
-export function isGone(error: unknown): boolean {
-  return codeOf(error) === 'media/gone';
 }

@@ -2,10 +2,11 @@
 // know is fetched and yielded, oldest first.
 import { codeOf, type FaxDocument, GatepostError, type InboundMessage } from '../../src/driver/contract.js';
 import { type Cursor, cursorAt, readCheckpoint, writeCheckpoint } from '../../src/driver/shared/cursor.js';
+import { isMediaGone } from '../../src/driver/shared/media-download.js';
 import { reasonOf, statusOf } from './api.js';
 import { type Fax, pages } from './faxes.js';
 import { documentOf, inboundMessageOf, isSettled, keyOf } from './inbound.js';
-import { fetchDocument, isGone } from './media.js';
+import { fetchDocument } from './media.js';
 import type { Session } from './session.js';
 
 const HOUR = 60 * 60_000;
@@ -166,7 +167,7 @@ async function inboundMessageFor(
     signal.throwIfAborted();
     const count = (tries.get(id) ?? 0) + 1;
     tries.set(id, count);
-    const hopeless = isGone(error) ? count >= MAX_GONE_TRIES : createdAt(listed, now) < now - STORE_OUTAGE_MS;
+    const hopeless = isMediaGone(error) ? count >= MAX_GONE_TRIES : createdAt(listed, now) < now - STORE_OUTAGE_MS;
     if (hopeless) return dispatched(documentOf(fax, new Uint8Array(), receivedAt, reasonOf(error)));
     const fields = { message_key: keyOf(id), err: reasonOf(error), tries: count };
     session.context.log.warn(fields, 'document could not be fetched yet');

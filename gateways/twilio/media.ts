@@ -1,6 +1,6 @@
 // The media of an MMS, fetched within bounds with the account's credentials, which no other host receives.
-import { codeOf, messageOf, type TextMessage } from '../../src/driver/contract.js';
-import { downloadMedia, isLoopback } from '../../src/driver/shared/media-download.js';
+import type { TextMessage } from '../../src/driver/contract.js';
+import { downloadMedia, isLoopback, isMediaGone } from '../../src/driver/shared/media-download.js';
 import type { Api } from './api.js';
 import { reasonOf, refusalOf } from './codes.js';
 
@@ -62,8 +62,8 @@ async function fetchOne(
       signal,
     });
   } catch (error) {
-    if (codeOf(error) !== 'media/gone') throw error;
-    return { problem: messageOf(error) };
+    if (!isMediaGone(error)) throw error;
+    return { problem: error.message };
   }
 }
 

@@ -1,6 +1,7 @@
-// Owns a push to HttpSms: gateways that take pushes, and one request to one of them.
+// A push to an HttpSms gateway.
 import { expect } from 'vitest';
-import { type HttpSmsSession, httpSms } from '../../gateways/http-sms/driver.js';
+import { httpSms } from '../../gateways/http-sms/driver.js';
+import type { HttpSmsSession } from '../../gateways/http-sms/session.js';
 import type { Clock, DriverState, RawRequest, WebhookResult } from '../../src/driver/contract.js';
 import { contextOf } from '../conformance/context.js';
 import { recorder } from '../conformance/watch.js';
@@ -24,9 +25,9 @@ export interface Push {
   body?: string | Buffer;
   direction?: 'I' | 'O';
   driverState?: DriverState;
-  /** What was turned away ends here. */
+  /** Collects the reasons of rejected input. */
   inputRejected?: string[];
-  /** Told of the open session. */
+  /** Called with the open session. */
   opened?: (session: HttpSmsSession) => void;
   clock?: Clock;
 }
@@ -56,7 +57,7 @@ export async function push(written: Record<string, unknown>, what: Push): Promis
   };
   const result = await httpSms.webhook?.(session, request);
   expect(JSON.stringify(said.lines)).not.toContain('right secret');
-  if (!result) throw new Error('takes no pushes');
+  if (!result) throw new Error('it has no webhook');
   return result;
 }
 

@@ -6,6 +6,7 @@
 // - answered: the status has come and counts, however the body ends; `cut` says why a body is incomplete.
 import { Agent, buildConnector, Client, type Dispatcher, FormData } from 'undici';
 import { GatepostError, messageOf } from '../../kit/errors.js';
+import { stopper } from '../../kit/stopper.js';
 import { assertPublicHost, isPublicAddress, notPublic, publicLookup } from './address-guard.js';
 import { connectionFault, describeConnectionError } from './connection-faults.js';
 
@@ -24,6 +25,8 @@ export interface HttpRequest {
   readonly onWrite?: () => void;
   /** True connects to public addresses only. */
   readonly publicOnly?: boolean;
+  /** True for a request that must not be repeated; any other method than GET is one. */
+  readonly once?: boolean;
 }
 
 export interface HttpReply {
@@ -62,16 +65,21 @@ const LIMITS = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1, maxHeaderSize
 
 /** `ca`: authority to trust in place of the public ones, as PEM text. */
 export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): HttpClient {
-  const tls = { timeout: 0, ...(ca !== undefined && { ca }) };
-  const pool = new Agent({ ...LIMITS, connections: MAX_CONNECTIONS, connect: tls });
+  const closing = stopper();
+  const connectOptions = (signal: AbortSignal) => ({ timeout: 0, signal, ...(ca !== undefined && { ca }) });
+  const pool = new Agent({ ...LIMITS, connections: MAX_CONNECTIONS, connect: connectOptions(closing.signal) });
 
   async function alone(request: HttpRequest): Promise<HttpReply> {
-    const connect = request.publicOnly ? publicConnector(tls) : tls;
+    // The library leaves a socket that is still connecting alone: this signal ends it.
+    const ending = new AbortController();
+    const options = connectOptions(ending.signal);
+    const connect = request.publicOnly ? publicConnector(options) : options;
     const client = new Client(request.url.origin, { ...LIMITS, connect });
     try {
       return await exchange(client, request);
     } finally {
       void client.destroy().catch(() => {});
+      ending.abort();
     }
   }
 
@@ -79,7 +87,7 @@ export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): H
     async request(request) {
       if (request.signal.aborted) throw new HttpFailure('http/not-sent', messageOf(request.signal.reason), false);
       if (request.publicOnly) assertPublicHost(request.url);
-      if (request.method !== 'GET' || request.publicOnly) return alone(request);
+      if (isOnce(request) || request.publicOnly) return alone(request);
       try {
         return await exchange(pool, request);
       } catch (error) {
@@ -88,8 +96,15 @@ export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): H
         return alone(request);
       }
     },
-    close: () => pool.destroy(),
+    close() {
+      closing.abort();
+      return pool.destroy();
+    },
   };
+}
+
+function isOnce({ method, once }: HttpRequest): boolean {
+  return once === true || method !== 'GET';
 }
 
 /** The body of an answer; throws why it is incomplete. */
@@ -151,7 +166,8 @@ function exchange(dispatcher: Dispatcher, request: HttpRequest): Promise<HttpRep
 }
 
 /** What is known of one exchange so far. */
-function exchangeState({ url, method, maxBytes, onWrite }: HttpRequest) {
+function exchangeState(request: HttpRequest) {
+  const { url, maxBytes, onWrite } = request;
   const chunks: Buffer[] = [];
   let bytes = 0;
   let written = false;
@@ -159,7 +175,7 @@ function exchangeState({ url, method, maxBytes, onWrite }: HttpRequest) {
   return {
     /** False when this would send a request that changes something a second time: the library repeats on its own. */
     start(): boolean {
-      if (written && method !== 'GET') return false;
+      if (written && isOnce(request)) return false;
       written = true;
       onWrite?.();
       return true;

@@ -19,7 +19,7 @@ export interface DownloadedMedia {
   readonly type: string | null;
 }
 
-/** Rejects with `media/gone` when no other try will bring it; with anything else when a later one may. */
+/** Rejects with an error for which `isMediaGone` is true when no later try will bring it; with any other when one may. */
 export async function downloadMedia(
   client: HttpClient,
   address: string,
@@ -30,7 +30,7 @@ export async function downloadMedia(
     const reply = await get(client, url, policy);
     const { status, headers, cut } = reply;
     if (status >= 200 && status < 300) {
-      if (cut) throw cut.code === 'http/too-large' ? mediaGone(`it is larger than ${size(policy.maxBytes)}`) : cut;
+      if (cut) throw cut.code === 'http/too-large' ? tooLarge(policy.maxBytes) : cut;
       return { bytes: reply.body, type: headers['content-type']?.split(';')[0]?.trim().toLowerCase() || null };
     }
     if (status === 429 || status >= 500)
@@ -44,6 +44,18 @@ export async function downloadMedia(
 
 export function mediaGone(reason: string): GatepostError {
   return new GatepostError('media/gone', reason);
+}
+
+export function isMediaGone(error: unknown): error is GatepostError {
+  return error instanceof GatepostError && (error.code === 'media/gone' || isMediaTooLarge(error));
+}
+
+export function isMediaTooLarge(error: unknown): boolean {
+  return error instanceof GatepostError && error.code === 'media/too-large';
+}
+
+function tooLarge(maxBytes: number): GatepostError {
+  return new GatepostError('media/too-large', `it is larger than ${size(maxBytes)}`);
 }
 
 /** A test server or proxy on this very machine: names that cannot lead anywhere else. */
@@ -76,5 +88,6 @@ function parse(address: string, base?: URL): URL {
 }
 
 function size(bytes: number): string {
-  return bytes >= 1_000_000 ? `${Math.round(bytes / 100_000) / 10} MB` : `${bytes} bytes`;
+  for (const megabyte of [1_048_576, 1_000_000]) if (bytes % megabyte === 0) return `${bytes / megabyte} MB`;
+  return `${bytes} bytes`;
 }

@@ -1,6 +1,6 @@
-// Owns the shapes of the settings that are objects: matches, what a push looks like, who may push.
+// The schemas of the settings that are objects: conditions on answers, the layout of pushes, their authentication.
 import { z } from '../../src/driver/settings.js';
-import { pushPlace } from './places.js';
+import { pushPath } from './value-path.js';
 
 const statuses = z
   .array(z.int().min(200).max(599), { error: 'Status is a list of numbers from 200 to 599' })
@@ -42,7 +42,7 @@ const list = z
   .regex(/^json:\S+$/, 'List must be "json:PATH" of an array')
   .optional();
 
-function pushShape<Shape extends Record<string, z.ZodType>>(shape: Shape) {
+function pushSchema<Shape extends Record<string, z.ZodType>>(shape: Shape) {
   const names = Object.keys(shape).join(', ');
   return z.strictObject(shape, {
     error: (issue) =>
@@ -52,15 +52,15 @@ function pushShape<Shape extends Record<string, z.ZodType>>(shape: Shape) {
   });
 }
 
-export const receiveFrom = pushShape({
+export const receiveFrom = pushSchema({
   Method: method.optional(),
   List: list,
-  From: pushPlace('From'),
-  To: pushPlace('To').optional(),
-  Text: pushPlace('Text'),
-  Charset: pushPlace('Charset').optional(),
-  Id: pushPlace('Id').optional(),
-  Time: pushPlace('Time').optional(),
+  From: pushPath('From'),
+  To: pushPath('To').optional(),
+  Text: pushPath('Text'),
+  Charset: pushPath('Charset').optional(),
+  Id: pushPath('Id').optional(),
+  Time: pushPath('Time').optional(),
   Media: z
     .string()
     .regex(/^json:\S+$/, 'Media must be "json:PATH" of one address or a list of them')
@@ -72,14 +72,14 @@ const state = z.enum(['accepted', 'sent', 'delivered', 'undelivered'], {
   error: 'States must lead to "accepted", "sent", "delivered" or "undelivered"',
 });
 
-export const receiptFrom = pushShape({
+export const receiptFrom = pushSchema({
   Method: method.optional(),
   List: list,
-  Id: pushPlace('Id'),
-  State: pushPlace('State'),
+  Id: pushPath('Id'),
+  State: pushPath('State'),
   States: z.record(z.string(), state, { error: 'needs "States": the words of the gateway and what they mean' }),
-  Detail: pushPlace('Detail').optional(),
-  Time: pushPlace('Time').optional(),
+  Detail: pushPath('Detail').optional(),
+  Time: pushPath('Time').optional(),
 });
 export type ReceiptFrom = z.output<typeof receiptFrom>;
 

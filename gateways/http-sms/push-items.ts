@@ -1,13 +1,13 @@
-// Owns reading a push: values from query, form, JSON and headers, one or several items in it, times in the usual forms.
+// Reading a push: values from query, form, JSON and headers, one or several items in it, times in the usual forms.
 import type { RawRequest } from '../../src/driver/contract.js';
 import { queryOf } from './authenticate.js';
-import { atPath, parseJson, splitPlace, wordOf } from './places.js';
+import { atPath, parseJson, scalarText, splitPath } from './value-path.js';
 
-/** A push is one event or a page of them. */
+/** A push is one event or a page of events. */
 const MAX_ITEMS = 1_000;
 const DAY_MS = 86_400_000;
 
-/** What is wrong with a push, one clause, for the counterparty to read; `reason` is the word it is counted under. */
+/** Why a push is rejected, one clause that the counterparty reads; `reason` is the word of the metric. */
 export class BadPush extends Error {
   override readonly name = 'BadPush';
   readonly reason: 'malformed' | 'too_large' | 'unwanted';
@@ -32,23 +32,23 @@ export function itemsOf(request: RawRequest, list: string | undefined): Item[] {
   const body = bodyOf(request);
   const query = queryOf(request);
   const at = (place: string, json: () => unknown) => {
-    const { where, name } = splitPlace(place);
+    const { where, name } = splitPath(place);
     if (where === 'query') return query.get(name) ?? undefined;
     if (where === 'header') return request.headers[name.toLowerCase()];
-    return where === 'form' ? (body.form().get(name) ?? undefined) : wordOf(atPath(json(), name));
+    return where === 'form' ? (body.form().get(name) ?? undefined) : scalarText(atPath(json(), name));
   };
   const itemOf = (json: () => unknown): Item => ({
     at: (place) => (place === undefined ? undefined : at(place, json)),
     text(place, charset) {
-      const { where, name } = splitPlace(place);
+      const { where, name } = splitPath(place);
       const encoded = where === 'query' ? request.path.split('?')[1] : request.body.toString('latin1');
       const raw = charset && /^(?:query|form)$/.test(where) ? rawParameter(encoded ?? '', name) : undefined;
       return raw ? decoded(raw, charset) : at(place, json);
     },
-    json: (place) => (place === undefined ? undefined : atPath(json(), splitPlace(place).name)),
+    json: (place) => (place === undefined ? undefined : atPath(json(), splitPath(place).name)),
   });
   if (list === undefined) return [itemOf(body.json)];
-  const { name } = splitPlace(list);
+  const { name } = splitPath(list);
   const elements = atPath(body.json(), name);
   if (!Array.isArray(elements)) throw new BadPush(`there is no list at ${name}`);
   if (elements.length > MAX_ITEMS) throw new BadPush(`more than ${MAX_ITEMS} items at once`, 'too_large');

@@ -1,16 +1,18 @@
-// Owns a bare HTTP door in front of a driver's webhook, for counterparties that are real programs: it makes a RawRequest
-// of what comes, as the connector's own door does, and keeps what the driver made of it.
+// A bare HTTP endpoint in front of a driver's webhook, for counterparties that are real programs: it makes a RawRequest of each
+// request, as the service does, and records the driver's results.
 import { createServer } from 'node:http';
 import type { RawRequest, WebhookResult } from '../../src/driver/contract.js';
 
-export interface WebhookDoor {
+export interface WebhookEndpoint {
   /** The webhook's own address. */
   readonly url: string;
   readonly results: readonly WebhookResult[];
   close(): Promise<void>;
 }
 
-export async function openWebhookDoor(answer: (request: RawRequest) => Promise<WebhookResult>): Promise<WebhookDoor> {
+export async function startWebhookEndpoint(
+  answer: (request: RawRequest) => Promise<WebhookResult>,
+): Promise<WebhookEndpoint> {
   const results: WebhookResult[] = [];
   let base = '';
   const server = createServer(async (incoming, response) => {
