@@ -16,5 +16,3 @@ export const imapHost: Driver<Settings, Session> = {
   check,
   receive,
 };
-
-export default imapHost;

@@ -10,7 +10,7 @@ import type { NewSendRequest } from './orders.js';
 import type { DeskGateway, StoredMessage } from './reading.js';
 import type { Store } from './store.js';
 
-export { deskInbox, deskOutbox, deskRead, type ListArgs } from './desk-show.js';
+export { deskInbox, deskOutbox, deskRead } from './desk-show.js';
 export type { Desk } from './desk-store.js';
 
 /** What is written in a send request. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 import { CHANNELS, type Channel, type Direction } from '../model/message.js';
 
-export type MessageState = 'New' | 'Read' | 'Answered' | 'Queued' | 'Sending' | 'Sent' | 'Failed';
+type MessageState = 'New' | 'Read' | 'Answered' | 'Queued' | 'Sending' | 'Sent' | 'Failed';
 
 const state = z.enum(['New', 'Read', 'Answered', 'Queued', 'Sending', 'Sent', 'Failed']);
 const direction = z.enum(['I', 'O']);

@@ -1,6 +1,6 @@
 import type { Metrics } from '../model/metrics.js';
 
-export type { InboundResult, Metrics, OutboundResult } from '../model/metrics.js';
+export type { Metrics, OutboundResult } from '../model/metrics.js';
 
 export const noMetrics: Metrics = {
   inboundMessage() {},

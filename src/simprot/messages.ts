@@ -29,8 +29,6 @@ export const MSG = {
 
 /** The server's patience, ms: a send request not answered in this time counts as failed and is repeated. */
 export const SEND_LIMIT_MS = 90_000;
-/** How long, at least, an acknowledgement of an inbound message is waited for, ms. */
-export const ACK_WAIT_MS = 60_000;
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export const guid = z
@@ -150,4 +148,3 @@ export const loginAnswer = z.object({
   KeepAlive: z.number().positive().nullish(),
   Reason: text,
 });
-export type LoginAnswer = z.infer<typeof loginAnswer>;

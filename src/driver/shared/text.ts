@@ -5,8 +5,6 @@ export {
   isGsm,
   ROOM,
   type Room,
-  type Segmentation,
   segmentsOf,
   splitText,
-  type TextEncoding,
 } from '../../kit/gsm.js';
