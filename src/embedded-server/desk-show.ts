@@ -1,4 +1,3 @@
-// Owns the desk commands that look: inbox, outbox, read.
 import { convert } from 'html-to-text';
 import { clean, localMinute, localSecond, oneLine, table } from '../kit/terminal.js';
 import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';

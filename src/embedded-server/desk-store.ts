@@ -36,7 +36,7 @@ function openExisting(path: string): Store {
     return openStore(path, { create: false });
   } catch (error) {
     if (codeOf(error) !== 'embedded-server/missing') throw error;
-    throw new GatepostError('desk/no-store', `there is no front desk yet: ${path} does not exist`, {
+    throw new GatepostError('desk/no-store', `there is no embedded server yet: ${path} does not exist`, {
       advice: 'Start it once with "gatepost start" (or "gatepost frontdesk"), with the same --config.',
       cause: error,
     });
@@ -69,9 +69,9 @@ export function findMessage({ reading }: Store, id: string, direction?: Directio
 export function standstill({ reading }: Store, clock: Clock): string | null {
   const beat = reading.heartbeat();
   if (!beat || clock.now() - beat.at > DEAD_AFTER_MS) {
-    return 'No front desk is running, so nothing is received or sent: start it with "gatepost start".';
+    return 'No embedded server is running, so nothing is received or sent: start it with "gatepost start".';
   }
-  if (beat.connectors === 0) return 'No connector is logged in to the front desk, so nothing is received or sent.';
+  if (beat.connectors === 0) return 'No connector is logged in to the embedded server, so nothing is received or sent.';
   return null;
 }
 

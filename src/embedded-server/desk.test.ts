@@ -124,7 +124,7 @@ test('a reply goes to the sender through the only outbound gateway and its outco
   });
   expect(await finish(all, command)).toBe(0);
   expect(text()).toMatch(
-    /^Order [0-9a-f]{8} to eva@example.com is queued\.\n.* queued\n.* handed to host-1 \(try 1 of 4\)\n.* sent as out-1@relay$/,
+    /^Message [0-9a-f]{8} to eva@example.com is queued\.\n.* queued\n.* handed to host-1 \(try 1 of 4\)\n.* sent as out-1@relay$/,
   );
   expect(all.store.reading.message(all.id)?.state).toBe('Answered');
 });
@@ -165,7 +165,7 @@ test('without a running embedded server the send request is queued, that is said
   await all.desk.close();
   const { desk, text } = deskOf(all);
   expect(await deskReply(desk, all.id, { text: 'Later.' })).toBe(2);
-  expect(text()).toMatch(/is queued\.\nNo front desk is running.* The order stays queued/);
+  expect(text()).toMatch(/is queued\.\nNo embedded server is running.* The message stays queued/);
   expect(all.store.reading.list('O', 1)[0]?.state).toBe('Queued');
 });
 
@@ -174,7 +174,7 @@ test('a embedded server that died without a word counts as gone after 5 s', asyn
   const clock = manualClock(all.clock.now() + 6_000);
   const { desk, text } = deskOf({ storePath: all.storePath, clock });
   await deskInbox(desk);
-  expect(text()).toMatch(/No front desk is running/);
+  expect(text()).toMatch(/No embedded server is running/);
 });
 
 const TWO_MORE =

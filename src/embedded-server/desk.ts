@@ -1,13 +1,13 @@
-// Owns the desk commands that write: send and reply. They only put a send request into the store; the running embedded server sends
-// it, so they work from any process. Looking is next door, and offered here too.
+// The desk commands send and reply only put a send request into the store; the running embedded server sends
+// it, so they work from any process.
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { oneLine } from '../kit/terminal.js';
 import { type Channel, LIMITS } from '../model/message.js';
 import { eventLine } from './desk-show.js';
 import { type Desk, findMessage, shortId, standstill, withStore } from './desk-store.js';
-import type { NewSendRequest } from './orders.js';
 import type { DeskGateway, StoredMessage } from './reading.js';
+import type { NewSendRequest } from './send-requests.js';
 import type { Store } from './store.js';
 
 export { deskInbox, deskOutbox, deskRead } from './desk-show.js';
@@ -33,7 +33,7 @@ export interface ReplyArgs extends Writing {
   gateway?: string | undefined;
 }
 
-/** Exit codes: the send request was sent (or is queued, as asked with noWait); it failed; nobody knows yet. */
+/** Exit codes: the send request was sent (or is queued, as asked with noWait); it failed; not known yet. */
 const SENT = 0;
 const FAILED = 1;
 const OPEN = 2;
@@ -44,7 +44,7 @@ const LOOK_MS = 250;
 /** Longest text or HTML of a send request, UTF-16 units: what fits a frame with room to spare. */
 const LONGEST_BODY = 4 * 1024 * 1024;
 
-/** Queues a new message and tells what becomes of it. Returns the exit code: 0 sent, 1 failed, 2 not known yet. */
+/** Queues a new message and prints what becomes of it. Returns the exit code: 0 sent, 1 failed, 2 not known yet. */
 export function deskSend(desk: Desk, args: SendArgs): Promise<number> {
   return withStore(desk, (store) => {
     const gateway = namedGateway(store.reading.gateways(), args.gateway);
@@ -57,7 +57,7 @@ export function deskSend(desk: Desk, args: SendArgs): Promise<number> {
   });
 }
 
-/** Queues the answer to a received message and tells what becomes of it. Returns the exit code, as deskSend. */
+/** Queues the answer to a received message and prints what becomes of it. Returns the exit code, as deskSend. */
 export function deskReply(desk: Desk, id: string, args: ReplyArgs): Promise<number> {
   return withStore(desk, (store) => {
     const message = findMessage(store, id, 'I');
@@ -82,11 +82,11 @@ async function queue(desk: Desk, store: Store, { noWait }: Writing, sendRequest:
     if (sendRequest.answers) reading.mark(sendRequest.answers, 'Answered', clock.now());
     return queued;
   });
-  out(`Order ${shortId(id)} to ${oneLine(sendRequest.remoteAddress)} is queued.`);
+  out(`Message ${shortId(id)} to ${oneLine(sendRequest.remoteAddress)} is queued.`);
   if (noWait) return SENT;
   const why = standstill(store, clock);
   if (why) {
-    out(`${why} The order stays queued and goes out then.`);
+    out(`${why} The message stays queued and goes out then.`);
     return OPEN;
   }
   return outcome(desk, store, id);
@@ -96,20 +96,20 @@ async function queue(desk: Desk, store: Store, { noWait }: Writing, sendRequest:
 async function outcome(desk: Desk, store: Store, id: string): Promise<number> {
   const { clock, out, signal } = desk;
   const end = clock.monotonic() + PATIENCE_MS;
-  let told = 0;
+  let printed = 0;
   for (;;) {
     // The state first: it never runs ahead of the events printed after it.
     const state = store.reading.message(id)?.state;
-    for (const event of store.events.of(id, told)) {
+    for (const event of store.events.of(id, printed)) {
       out(eventLine(event));
-      told = event.id;
+      printed = event.id;
     }
     if (state === 'Sent') return SENT;
     if (state === 'Failed') return FAILED;
     if (clock.monotonic() >= end || signal?.aborted) break;
     await sleep(clock, LOOK_MS, signal).catch(() => {});
   }
-  out(`There is no outcome yet. The front desk goes on trying; see it with: gatepost desk read ${shortId(id)}`);
+  out(`There is no outcome yet. The embedded server goes on trying; see it with: gatepost desk read ${shortId(id)}`);
   return OPEN;
 }
 
@@ -132,7 +132,7 @@ function bad(message: string, advice: string): GatepostError {
   return new GatepostError('desk/bad-order', message, { advice });
 }
 
-/** A gateway as people name it. @throws GatepostError `desk/gateway` */
+/** A gateway as agents name it. @throws GatepostError `desk/gateway` */
 function namedGateway(gateways: readonly DeskGateway[], name: string): DeskGateway {
   const out = gateways.filter(({ direction }) => direction === 'O');
   const wanted = name.trim().toLowerCase();
@@ -177,10 +177,10 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 function answerSubject(subject: string): string {
   const whole = /^re\s*:/i.test(subject) ? subject : `Re: ${subject}`;
   if (whole.length <= LIMITS.SubjectField) return whole;
-  let kept = '';
+  let text = '';
   for (const { segment } of graphemes.segment(whole)) {
-    if (kept.length + segment.length >= LIMITS.SubjectField) break;
-    kept += segment;
+    if (text.length + segment.length >= LIMITS.SubjectField) break;
+    text += segment;
   }
-  return `${kept}…`;
+  return `${text}…`;
 }

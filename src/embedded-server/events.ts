@@ -18,7 +18,7 @@ export interface Events {
   general(since: number, limit: number): MessageEvent[];
 }
 
-/** A connector decides how often an event comes about, so the story of one message is bounded; nobody reads on. */
+/** A connector decides how often an event comes about, so the events of one message are bounded. */
 const PER_MESSAGE = 200;
 /** General lines kept: some days of a badly misbehaving connector. */
 const GENERAL = 1_000;

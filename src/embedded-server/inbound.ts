@@ -1,13 +1,13 @@
-// Owns the door for inbound messages: what is refused and why, what is stored, and the one answer to each request.
+// Inbound messages: what is rejected and why, what is stored, and the one answer to each request.
 import { type Clock, isoTime, yieldToEventLoop } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { type CommandInfo, type GatewayInfo, LIMITS, type MessageContentInfo } from '../model/message.js';
 import { guid, messageContentInfo, problemsOf } from '../simprot/messages.js';
-import type { Incoming, Taken } from './inbox.js';
+import type { Incoming, TakeResult } from './inbox.js';
 import type { Store, Tables } from './store.js';
 
-export interface InboundDesk {
+export interface InboundHandler {
   /** Resolves with the answer, once what it says is durably true. Never rejects. */
   receive(content: unknown, from: Sender): Promise<CommandInfo>;
 }
@@ -42,7 +42,7 @@ const INTS = ['Mark', 'SpamLevel', 'SignatureValidity', 'Hierarchy'] as const;
 /** A GUID in any form fits; longer ones are no correlation but ballast. */
 const LONGEST_REQUEST_ID = 80;
 
-export function inboundDesk({ store, clock, log, gateways }: InboundOptions): InboundDesk {
+export function inboundHandler({ store, clock, log, gateways }: InboundOptions): InboundHandler {
   let waiting: Waiting[] = [];
 
   // Messages that arrive in one turn of the event loop share one commit.
@@ -92,11 +92,11 @@ export function inboundDesk({ store, clock, log, gateways }: InboundOptions): In
   };
 }
 
-/** The MessageId of the message as stored; null when it was refused, the reason noted. */
+/** The MessageId of the message as stored; null when it was rejected, the reason noted. */
 function take({ inbox, events }: Tables, { checked, from }: Waiting, at: number): string | null {
-  const taken: Taken = checked.ok ? inbox.take(checked.incoming, at) : { kind: 'clash', reason: checked.reason };
-  if (taken.kind !== 'clash') return taken.messageId;
-  events.add(null, at, `refused a message from connector ${from.name}: ${taken.reason}`);
+  const result: TakeResult = checked.ok ? inbox.take(checked.incoming, at) : { kind: 'clash', reason: checked.reason };
+  if (result.kind !== 'clash') return result.messageId;
+  events.add(null, at, `refused a message from connector ${from.name}: ${result.reason}`);
   return null;
 }
 

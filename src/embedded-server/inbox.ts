@@ -1,4 +1,4 @@
-// Owns taking inbound messages into the store: once each, whatever a connector repeats.
+// Inbound messages are stored once each, whatever a connector repeats.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
@@ -6,20 +6,20 @@ import type { Channel, MessageContentInfo } from '../model/message.js';
 import { messageContentInfo } from '../simprot/messages.js';
 import { type Events, storable } from './events.js';
 
-/** A message that passed the door (see inbound.ts), with its gateway's channel. */
+/** A message that was accepted (see inbound.ts), with its gateway's channel. */
 export interface Incoming {
   message: MessageContentInfo & { DeliverySystemId: string; RemoteAddress: string };
   channel: Channel;
 }
 
-export type Taken =
+export type TakeResult =
   | { kind: 'stored' | 'known'; messageId: string }
   /** The RequestId belongs to another message already: taking it would lose one of the two. */
   | { kind: 'clash'; reason: string };
 
 export interface Inbox {
   /** Takes it, once, inside the caller's transaction. */
-  take(incoming: Incoming, at: number): Taken;
+  take(incoming: Incoming, at: number): TakeResult;
 }
 
 const MEMBERS = Object.keys(messageContentInfo.shape);
@@ -45,7 +45,7 @@ export function inbox(database: Sqlite, log: Events): Inbox {
   );
   const insert = insertMessage(database, ['state', 'channel', 'created_at', 'changed_at']);
 
-  const take = ({ message, channel }: Incoming, at: number): Taken => {
+  const take = ({ message, channel }: Incoming, at: number): TakeResult => {
     const requestId = message.RequestId ? storable(message.RequestId.trim().toLowerCase()) : null;
     const deliverySystemId = storable(message.DeliverySystemId);
     const asked = requestId === null ? undefined : knownRow.parse(byRequest.get(requestId));

@@ -1,4 +1,3 @@
-// Owns the embedded server's listening socket, plain or TLS: opening it, bounding it, closing it.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
@@ -64,10 +63,14 @@ function tlsServer({ cert, key, ca }: NonNullable<ListenOptions['tls']>): Server
   try {
     return createTlsServer({ cert, key, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS, ...clients });
   } catch (error) {
-    throw new GatepostError('embedded-server/tls', `the front desk's certificate cannot be used: ${messageOf(error)}`, {
-      advice: 'Give a PEM certificate and the PEM private key that belongs to it.',
-      cause: error,
-    });
+    throw new GatepostError(
+      'embedded-server/tls',
+      `the embedded server's certificate cannot be used: ${messageOf(error)}`,
+      {
+        advice: 'Give a PEM certificate and the PEM private key that belongs to it.',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -77,7 +80,9 @@ function bound(server: Server, { host, port, log }: ListenOptions): Promise<numb
     server.once('error', refuse);
     server.listen({ host, port }, () => {
       server.off('error', refuse);
-      server.on('error', (error) => log.error({ error: messageOf(error) }, "the front desk's listening socket failed"));
+      server.on('error', (error) =>
+        log.error({ error: messageOf(error) }, "the embedded server's listening socket failed"),
+      );
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);
     });
@@ -93,7 +98,7 @@ function listenError(cause: unknown, host: string, port: number): GatepostError 
   }
   return new GatepostError(
     'embedded-server/port',
-    `the front desk cannot listen on ${host}:${port}: ${messageOf(cause)}`,
+    `the embedded server cannot listen on ${host}:${port}: ${messageOf(cause)}`,
     {
       advice: 'Set server.host to an address of this machine and server.port to a number above 1023.',
       cause,

@@ -1,4 +1,4 @@
-// Owns the sending of send requests: what is due goes to every connector that serves its gateway; what is not answered in time
+// What is due goes to every connector that serves its gateway; what is not answered in time
 // is repeated with the same MessageId.
 import { type Clock, isoTime } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
@@ -8,7 +8,7 @@ import type { GatewayInfo, MessageContentInfo } from '../model/message.js';
 import type { Frame } from '../simprot/codec.js';
 import { commandInfo, MSG, problemsOf } from '../simprot/messages.js';
 import type { Sender } from './inbound.js';
-import type { AnswerVerdict, DueSendRequest } from './orders.js';
+import type { AnswerVerdict, DueSendRequest } from './send-requests.js';
 import type { Store, Tables } from './store.js';
 
 /** A logged-in connector. */
@@ -24,7 +24,7 @@ export interface OutboundOptions {
   connectors: () => readonly Connector[];
 }
 
-export interface OutboundDesk extends Loop {
+export interface OutboundSender extends Loop {
   /** ES_MESSAGE_SENT. `malformed`: it could not be read. */
   answered(content: unknown, from: Sender): AnswerVerdict | 'malformed';
 }
@@ -64,7 +64,7 @@ interface Sending {
   to: readonly Connector[];
 }
 
-export function outboundDesk(options: OutboundOptions): OutboundDesk {
+export function outboundSender(options: OutboundOptions): OutboundSender {
   const { store, clock, log, connectors } = options;
   let beatDue = clock.now();
 
@@ -80,22 +80,22 @@ export function outboundDesk(options: OutboundOptions): OutboundDesk {
     // More than one look's worth may be waiting.
     return sendings.length === AT_ONCE ? 0 : LOOK_MS;
   };
-  const looking = loop({ clock, log, name: 'sending orders', failurePauseMs: 1_000 }, look);
+  const looking = loop({ clock, log, name: 'sending to connectors', failurePauseMs: 1_000 }, look);
   return { ...looking, answered: (content, from) => answered(content, from, options) };
 }
 
-/** Takes one due order up; nothing has left when this returns, and it is sent only once its step is durable. */
+/** Takes one due send request up; nothing has left when this returns, and it is sent only once its step is durable. */
 function begin({ sendRequests }: Tables, { message }: DueSendRequest, at: number, options: OutboundOptions): Sending[] {
   const id = message.MessageId;
   const gateway = options.gateways().find(({ Id, Direction }) => Id === message.GatewayId && Direction === 'O');
   if (!gateway) {
-    sendRequests.postpone(id, 'waits: its gateway is not in the gateways file at present', at, WAIT_MS);
+    sendRequests.defer(id, 'waits: its gateway is not in the gateways file at present', at, WAIT_MS);
     return [];
   }
   const peer = gateway.PeerAddress ?? '';
   const to = options.connectors().filter(({ peers }) => peers.includes(peer.toLowerCase()));
   if (to.length === 0) {
-    sendRequests.postpone(id, `waits: no connector for ${peer} is logged in at present`, at, WAIT_MS);
+    sendRequests.defer(id, `waits: no connector for ${peer} is logged in at present`, at, WAIT_MS);
     return [];
   }
   const names = to.map(({ name }) => name);
@@ -108,7 +108,7 @@ function begin({ sendRequests }: Tables, { message }: DueSendRequest, at: number
 /** One connector that cannot be written to is no reason to fail the send request: the time limit decides. */
 function hand(connector: Connector, frame: Frame, log: Log): void {
   connector.send(frame).catch((error) => {
-    log.warn({ connector: connector.name, error: messageOf(error) }, 'an order could not be handed to a connector');
+    log.warn({ connector: connector.name, err: messageOf(error) }, 'send request could not be sent to a connector');
   });
 }
 
@@ -134,6 +134,6 @@ function answered(content: unknown, from: Sender, { store, clock, log }: Outboun
   if (verdict === 'unknown')
     log.warn({ connector: from.name, messageId: id }, 'an answer to no order of ours was ignored');
   if (verdict === 'fault')
-    log.warn({ connector: from.name, messageId: id }, 'an order was answered more often than asked');
+    log.warn({ connector: from.name, message_id: id }, 'send request was answered more often than asked');
   return verdict;
 }

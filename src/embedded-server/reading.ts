@@ -1,4 +1,4 @@
-// Owns reading the store for people: lists, one message whole, the gateways, whether a embedded server is running.
+// What the desk commands read from the store: lists, one message whole, the gateways, whether a server is running.
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 import { CHANNELS, type Channel, type Direction } from '../model/message.js';

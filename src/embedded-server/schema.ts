@@ -1,4 +1,4 @@
-// Owns the tables of the embedded server's store, versioned by PRAGMA user_version.
+// The tables of the store, versioned by PRAGMA user_version.
 import { GatepostError } from '../kit/errors.js';
 import { type Sqlite, transaction } from '../kit/sqlite.js';
 
@@ -85,7 +85,7 @@ export function migrate(database: Sqlite, path: string): void {
     if (version > MIGRATIONS.length) {
       throw new GatepostError(
         'embedded-server/newer-store',
-        `the front desk's store ${path} was made by a newer Gatepost`,
+        `the embedded server's store ${path} was made by a newer Gatepost`,
         {
           advice: 'Update Gatepost, or name another file.',
         },

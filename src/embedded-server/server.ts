@@ -1,4 +1,4 @@
-// Owns the embedded server as a whole: the server's side of SimProt over TCP, so that Gatepost runs without FrontStage.
+// The server side of SimProt over TCP, so that Gatepost runs without FrontStage.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
@@ -10,10 +10,10 @@ import type { Frame } from '../simprot/codec.js';
 import { DEFAULT_MAX_BODY_BYTES } from '../simprot/frame.js';
 import { type Login, MSG } from '../simprot/messages.js';
 import { type Session, serverSession } from '../simprot/session.js';
-import { type InboundDesk, inboundDesk } from './inbound.js';
+import { type InboundHandler, inboundHandler } from './inbound.js';
 import { listen, type TlsFiles } from './listener.js';
-import type { RetryRules } from './orders.js';
-import { type Connector, type OutboundDesk, outboundDesk } from './outbound.js';
+import { type Connector, type OutboundSender, outboundSender } from './outbound.js';
+import type { RetryRules } from './send-requests.js';
 import { openStore, type Store } from './store.js';
 import { watchGateways } from './watch.js';
 
@@ -47,7 +47,7 @@ export interface EmbeddedServer {
 export interface Counts {
   /** MSG codes that are not spoken here. */
   ignored: number;
-  /** ES_MESSAGE_SENT that belong to no order, or could not be read. */
+  /** ES_MESSAGE_SENT that belong to no send request, or could not be read. */
   strayAnswers: number;
   /** Second answers to one SE_MESSAGE_SENDING. */
   faults: number;
@@ -57,10 +57,10 @@ export interface Counts {
 const LONGEST_NAME = 80;
 
 /** What the handlers of one embedded server share. */
-interface Desk {
+interface State {
   options: EmbeddedServerOptions;
-  inbound: InboundDesk;
-  outbound: OutboundDesk;
+  inbound: InboundHandler;
+  outbound: OutboundSender;
   sessions: Set<Session>;
   connectors: Set<Connector>;
   gateways: () => readonly GatewayInfo[];
@@ -90,12 +90,12 @@ async function start(options: EmbeddedServerOptions, down: ReturnType<typeof clo
 
   const connectors = new Set<Connector>();
   const common = { store, clock, log, gateways: list.current };
-  // The socket first: a taken port must not leave a sign of life of a embedded server that never was.
-  const listener = await listen(options, (socket) => serve(socket, desk));
-  const outbound = outboundDesk({ ...common, connectors: () => [...connectors] });
-  const desk: Desk = {
+  // The socket first: a port that is in use must not leave a sign of life of a server that never listened.
+  const listener = await listen(options, (socket) => serve(socket, state));
+  const outbound = outboundSender({ ...common, connectors: () => [...connectors] });
+  const state: State = {
     options,
-    inbound: inboundDesk(common),
+    inbound: inboundHandler(common),
     outbound,
     sessions: new Set(),
     connectors,
@@ -103,13 +103,13 @@ async function start(options: EmbeddedServerOptions, down: ReturnType<typeof clo
     counts: { ignored: 0, strayAnswers: 0, faults: 0 },
   };
   down.add('the sign of life', () => store.write(({ reading }) => reading.beat(null)));
-  down.add('the sending of orders', () => outbound.stop());
-  down.add('the connections', () => listener.stop(() => endSessions(desk)));
+  down.add('the sending', () => outbound.stop());
+  down.add('the connections', () => listener.stop(() => endSessions(state)));
   const { port } = listener;
-  log.info({ port, gateways: list.current().length }, `the front desk listens on ${options.host}:${port}`);
+  log.info({ host: options.host, port, gateways: list.current().length }, 'embedded server is listening');
   return {
     port,
-    counts: desk.counts,
+    counts: state.counts,
     gateways: list.current,
     connectors: () => [...connectors].map(({ name }) => name),
     close: () => down.close(),
@@ -123,12 +123,12 @@ function remember(store: Store, list: readonly GatewayInfo[]): void {
   store.write(({ reading }) => reading.setGateways(gateways));
 }
 
-async function endSessions({ sessions }: Desk): Promise<void> {
+async function endSessions({ sessions }: State): Promise<void> {
   await Promise.all([...sessions].map((session) => session.close()));
 }
 
-function serve(socket: Socket, desk: Desk): void {
-  const { clock, log, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = desk.options;
+function serve(socket: Socket, state: State): void {
+  const { clock, log, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = state.options;
   const address = `${socket.remoteAddress}:${socket.remotePort}`;
   let connector: Connector | undefined;
   const session = serverSession(socket, {
@@ -136,21 +136,21 @@ function serve(socket: Socket, desk: Desk): void {
     log,
     encoding: 'json',
     maxBodyBytes,
-    authenticate: (login) => authenticate(login, desk.options),
+    authenticate: (login) => authenticate(login, state.options),
     onUp(login) {
       connector = connectorOf(login, address, session);
-      desk.connectors.add(connector);
+      state.connectors.add(connector);
       log.info({ connector: connector.name, peers: connector.peers, address }, 'a connector logged in');
-      desk.outbound.wake();
+      state.outbound.wake();
     },
-    onFrame: (frame) => (connector ? handle(frame, connector, desk) : undefined),
+    onFrame: (frame) => (connector ? handle(frame, connector, state) : undefined),
   });
-  desk.sessions.add(session);
-  // Why a login failed is told by `closed` as well.
+  state.sessions.add(session);
+  // `closed` resolves with the reason of a failed login as well.
   session.up.catch(() => {});
   void session.closed.then((reason) => {
-    desk.sessions.delete(session);
-    if (connector) desk.connectors.delete(connector);
+    state.sessions.delete(session);
+    if (connector) state.connectors.delete(connector);
     log.info(
       { connector: connector?.name ?? address, code: reason?.code },
       reason?.message ?? 'a connector was let go',
@@ -164,7 +164,7 @@ function connectorOf(login: Login, address: string, session: Session): Connector
   return { name, peers, send: (frame) => session.send(frame) };
 }
 
-/** Hashed first, so that the comparison takes the same time whatever was sent, and however long. */
+/** Constant-time comparison, also of texts of different length. */
 function authenticate({ Account, Password }: Login, { account, password }: EmbeddedServerOptions): true | string {
   const accountFits = timingSafeEqual(digest(Account), digest(account));
   const passwordFits = timingSafeEqual(digest(Password), digest(password));
@@ -175,39 +175,39 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-async function handle(frame: Frame, connector: Connector, desk: Desk): Promise<void> {
+async function handle(frame: Frame, connector: Connector, state: State): Promise<void> {
   switch (frame.code) {
     case MSG.getGateways:
-      return sendGateways(frame.content, connector, desk);
+      return sendGateways(frame.content, connector, state);
     case MSG.receiving: {
-      const content = await desk.inbound.receive(frame.content, connector);
-      return reply(connector, { code: MSG.received, peer: connector.peers[0] ?? null, content }, desk);
+      const content = await state.inbound.receive(frame.content, connector);
+      return reply(connector, { code: MSG.received, peer: connector.peers[0] ?? null, content }, state);
     }
     case MSG.sent: {
-      const verdict = desk.outbound.answered(frame.content, connector);
-      if (verdict === 'fault') desk.counts.faults += 1;
-      if (verdict === 'unknown' || verdict === 'malformed') desk.counts.strayAnswers += 1;
+      const verdict = state.outbound.answered(frame.content, connector);
+      if (verdict === 'fault') state.counts.faults += 1;
+      if (verdict === 'unknown' || verdict === 'malformed') state.counts.strayAnswers += 1;
       return;
     }
     default:
-      desk.counts.ignored += 1;
-      desk.options.log.debug({ connector: connector.name, code: frame.code.slice(0, 80) }, 'a MSG was ignored');
+      state.counts.ignored += 1;
+      state.options.log.debug({ connector: connector.name, code: frame.code.slice(0, 80) }, 'a MSG was ignored');
   }
 }
 
-async function sendGateways(asked: unknown, connector: Connector, desk: Desk): Promise<void> {
+async function sendGateways(asked: unknown, connector: Connector, state: State): Promise<void> {
   // No answer rather than an empty list, which would make the connector stop everything.
   if (typeof asked !== 'string') {
-    desk.options.log.warn({ connector: connector.name }, 'ES_SL_GETGATEWAYS names no PeerAddress and was ignored');
+    state.options.log.warn({ connector: connector.name }, 'ES_SL_GETGATEWAYS names no PeerAddress and was ignored');
     return;
   }
   const peer = asked.trim();
-  const content = desk.gateways().filter(({ PeerAddress }) => PeerAddress?.toLowerCase() === peer.toLowerCase());
-  await reply(connector, { code: MSG.gateways, peer, content }, desk);
+  const content = state.gateways().filter(({ PeerAddress }) => PeerAddress?.toLowerCase() === peer.toLowerCase());
+  await reply(connector, { code: MSG.gateways, peer, content }, state);
 }
 
 /** A connector that went away before its answer asks again. */
-async function reply(connector: Connector, frame: Frame, { options }: Desk): Promise<void> {
+async function reply(connector: Connector, frame: Frame, { options }: State): Promise<void> {
   await connector.send(frame).catch((error) => {
     options.log.debug({ connector: connector.name, error: messageOf(error) }, `${frame.code} could not be sent`);
   });

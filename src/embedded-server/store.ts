@@ -1,11 +1,11 @@
-// Owns the embedded server's store: one SQLite file that the running embedded server and the desk commands share. A commit that
+// The store: one SQLite file that the running embedded server and the desk commands share. A commit that
 // returned survives a power cut, so an acknowledgement sent after it is true.
 import { closeSqlite, openSqlite, type Sqlite, type SqliteOptions, sqliteError, transaction } from '../kit/sqlite.js';
 import { type Events, events } from './events.js';
 import { type Inbox, inbox } from './inbox.js';
-import { type RetryRules, type SendRequests, sendRequests } from './orders.js';
 import { type Reading, reading } from './reading.js';
 import { migrate } from './schema.js';
+import { type RetryRules, type SendRequests, sendRequests } from './send-requests.js';
 
 export const DEFAULT_RETRY: RetryRules = { limitMs: 90_000, repeats: 3, pauseMs: 60_000 };
 
@@ -33,7 +33,12 @@ export interface StoreOptions {
 
 /** @throws GatepostError `embedded-server/missing`, `/not-a-database`, `/corrupt`, `/unwritable`, `/newer-store`, ... */
 export function openStore(path: string, { create, retry = DEFAULT_RETRY }: StoreOptions): Store {
-  const options: SqliteOptions = { what: "the front desk's store", area: 'embedded-server', create, check: create };
+  const options: SqliteOptions = {
+    what: "the embedded server's store",
+    area: 'embedded-server',
+    create,
+    check: create,
+  };
   const database = openSqlite(path, options);
   try {
     migrate(database, path);

@@ -1,4 +1,4 @@
-// Owns the list of gateways that is served at the moment: read at start, read again whenever the file changes.
+// The gateways file is read at start, and again whenever it changes.
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
@@ -20,7 +20,7 @@ export interface WatchOptions {
   onList: (gateways: readonly GatewayInfo[]) => void;
 }
 
-/** Ms between two looks at the file. Reading it beats watching: editors replace files, and network folders tell nothing. */
+/** Ms between two looks at the file. Reading it beats watching: editors replace files, and network folders report no changes. */
 const LOOK_MS = 500;
 
 /** @throws GatepostError `embedded-server/gateways` when the file cannot be read at all; single bad entries are only logged. */
@@ -31,16 +31,17 @@ export async function watchGateways({ file, clock, log, onList }: WatchOptions):
 
   // What the last look saw. A change counts once two looks saw the same, so that a half-written file never does.
   let seen: string | null = served;
-  let told: string | null = null;
+  let reported: string | null = null;
   const keep = (why: string) => {
-    if (told !== why) log.error({ code: 'embedded-server/gateways' }, `${why}; the gateways read before stay in force`);
-    told = why;
+    if (reported !== why)
+      log.error({ code: 'embedded-server/gateways' }, `${why}; the gateways read before stay in force`);
+    reported = why;
   };
   const take = (text: string) => {
     const read = readGateways(text, file);
     if (read.broken) return keep(read.problems.map(formatProblem).join('; '));
     served = text;
-    told = null;
+    reported = null;
     warn(read, log);
     list = infosOf(read);
     log.info({ gateways: list.length }, `${file} was read again: ${list.length} gateways`);
@@ -52,7 +53,7 @@ export async function watchGateways({ file, clock, log, onList }: WatchOptions):
       return null;
     });
     if (text !== null && text === seen && text !== served) take(text);
-    if (text !== null && text === served) told = null;
+    if (text !== null && text === served) reported = null;
     seen = text;
     return LOOK_MS;
   };

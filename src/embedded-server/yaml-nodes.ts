@@ -1,4 +1,4 @@
-// Owns finding one's way in a parsed YAML document: members of a map with their places, aliases followed.
+// Members of a YAML map with their positions, aliases followed.
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 
 export interface Member {

@@ -1,4 +1,4 @@
-// Owns the way of an attachment from the journal to an agent's browser: as a download, whole or visibly broken, and
+// Attachments reach an agent's browser as downloads, whole or visibly broken, and
 // never as a page of ours. Whether a link is genuine is for links.ts to say.
 import { pipeline, Transform } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -22,7 +22,7 @@ export interface AttachmentSources {
   links: Pick<LinkSigner, 'verify'>;
 }
 
-/** A parameter given twice arrives as a list and is refused like a forged one. */
+/** A parameter given twice arrives as a list and is rejected like a forged one. */
 const Request = z.object({
   params: z.object({ id: z.string() }),
   query: z.object({ expires: z.string(), signature: z.string() }),
@@ -32,7 +32,7 @@ const Request = z.object({
 const PAGES = {
   forged: [403, 'This link is not complete or was changed. Open it once more from the message it came with.'],
   expired: [410, 'This link has expired. Attachments can be opened for a limited time after the message came in.'],
-  removed: [410, 'This attachment has been removed, because the time for which attachments are kept is over.'],
+  removed: [410, 'This attachment has been removed, because the time for which attachments are stored is over.'],
   unknown: [404, 'There is no such attachment here. It may have been removed, or belongs to another connector.'],
   unreadable: [503, 'This attachment cannot be read at the moment. Try again in a few minutes.'],
 } as const;

@@ -85,7 +85,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Written whole under another name first; the hard link fails if somebody else was faster, whose key then counts. */
+/** Written whole under another name first; the hard link fails if another process was faster, whose key then counts. */
 async function createKey(path: string): Promise<Buffer> {
   await mkdir(dirname(path), { recursive: true });
   const draft = `${path}.${randomBytes(6).toString('hex')}.new`;

@@ -1,5 +1,4 @@
-// Owns the HTTP port: where it listens, its bounds, and what a caller sees when something is wrong. It has no login, so
-// it offers nothing that changes anything, and keeps to the loopback address unless told otherwise.
+// The HTTP port has no login, so it offers nothing that changes anything, and listens on the loopback address by default.
 import { isIPv6 } from 'node:net';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../kit/clock.js';
@@ -110,7 +109,7 @@ function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply,
     return reply.code(status).send({ error: 'bad request', message: messageOf(error) });
   // Without the query: it may hold a signature.
   const path = request.url.split('?')[0];
-  log.error({ method: request.method, path, problem: messageOf(error) }, 'HTTP request failed');
+  log.error({ method: request.method, path, err: messageOf(error) }, 'HTTP request failed');
   return reply.code(500).send({ error: 'internal error', message: 'the reason is in the log' });
 }
 

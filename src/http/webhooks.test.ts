@@ -129,7 +129,7 @@ describe('the reply', () => {
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('30');
     expect(await answer.text()).toBe('{"error":"not taken, try again"}');
-    const line = said.find((text) => text.includes('a webhook could not be taken'));
+    const line = said.find((text) => text.includes('webhook request was not accepted'));
     expect(line).toContain('disk full');
     expect(line).not.toMatch(/secret|private/);
   });

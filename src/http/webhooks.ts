@@ -1,5 +1,4 @@
-// Owns the door for counterparties that push: the request as it came, byte for byte, to the gateway it is addressed to.
-// Whether it is genuine is for the gateway's driver to say.
+// Requests of counterparties that push, byte for byte; the driver of the gateway decides whether they are genuine.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
@@ -27,7 +26,7 @@ export interface WebhookSources {
     gatewayId: string,
     request: WebhookRequest,
   ): Promise<{ status: number; headers?: Readonly<Record<string, string>>; body?: string }>;
-  /** Counts what did not get as far as the gateway: `too_large` or `malformed`. The id may be nobody's. */
+  /** Counts what did not get as far as the gateway: `too_large` or `malformed`. The id may be unknown. */
   inputRejected?(gatewayId: string, reason: string): void;
 }
 
@@ -38,7 +37,7 @@ export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, log
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_request, body, done) =>
       done(null, body),
     );
-    // Nothing is parsed here, so a type that is none is no reason to refuse either: the driver gets to see it (rawHeaders).
+    // Nothing is parsed here, so a malformed type is no reason to reject: the driver sees it (rawHeaders).
     scope.addHook('onRequest', async ({ raw }) => {
       delete raw.headers['content-type'];
     });
@@ -73,8 +72,8 @@ async function answer(
     reply.code(result.status).headers({ ...result.headers });
     return reply.send(result.body ?? '');
   } catch (error) {
-    // The counterparty is told to try again: nothing it sent may count as taken.
-    log.error({ gateway: id, problem: messageOf(error) }, 'a webhook could not be taken');
+    // 503 makes the counterparty try again: Gatepost replies 2xx only after the message is stored.
+    log.error({ gateway_id: id, err: messageOf(error) }, 'webhook request was not accepted');
     return reply.code(503).header('retry-after', '30').send({ error: 'not taken, try again' });
   }
 }

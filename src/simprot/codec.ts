@@ -1,4 +1,4 @@
-// Owns what a body means: [code, peer, content] in MessagePack, the content as JSON text or as native maps. The vendor
+// A body is [code, peer, content] in MessagePack, the content as JSON text or as native maps. The vendor
 // publishes none of this, so this module is made to be replaced: nothing outside it knows MessagePack.
 import { Packr } from 'msgpackr/pack';
 import { Unpackr } from 'msgpackr/unpack';
@@ -78,7 +78,7 @@ function contentOf(content: unknown): unknown {
 function parseJson(text: string): unknown {
   checkJson(text);
   try {
-    // An own member named __proto__ becomes a prototype as soon as somebody assigns it on; nobody sends one in good faith.
+    // An own member named __proto__ would become a prototype when it is assigned on.
     return /__proto__|\\u005f/i.test(text) ? JSON.parse(text, withoutProto) : JSON.parse(text);
   } catch (error) {
     throw new InvalidContent(`its content is text but no JSON (${messageOf(error).slice(0, 120)})`, { cause: error });

@@ -1,4 +1,3 @@
-// Owns getting a connected socket to the server, plain or TLS, and saying in one sentence why there is none.
 import { type Socket, connect as tcpConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';

@@ -1,11 +1,11 @@
-// Owns the grammar of a gateway's Device: type word, blank, JSON settings. What the settings mean belongs to the drivers.
+// The grammar of Device: type word, blank, JSON settings. The drivers know what the settings mean.
 import { jsonFault } from '../kit/json-fault.js';
 
 export type DeviceSettings = Readonly<Record<string, unknown>>;
 
 export type ParsedDevice =
   | { ok: true; type: string; settings: DeviceSettings }
-  /** `type` is the type word when at least that could be read: a gateway of somebody else's may have any rest. */
+  /** `type` is the type word when at least that could be read: a device of another connector may have any rest. */
   | { ok: false; type: string | null; message: string };
 
 /** Longest Device we look at, in UTF-16 code units: hundreds of times any real one. */

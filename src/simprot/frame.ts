@@ -1,8 +1,8 @@
-// Owns the cutting of a byte stream into frames: a big-endian 32-bit length, then that many bytes of body.
+// Frames: a big-endian 32-bit length, then that many bytes of body.
 // Knows nothing of what a body means.
 import { GatepostError } from '../kit/errors.js';
 
-/** Room for a message with its embedded images; whoever needs more configures it. */
+/** Room for a message with its embedded images; configurable. */
 export const DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 const HEADER_BYTES = 4;
@@ -14,7 +14,7 @@ export interface FrameDecoder {
   maxBodyBytes: number;
   /** Bytes of the unfinished frame that have arrived, header included. */
   readonly held: number;
-  /** What is missing to the end of the unfinished frame, for people; '' between frames. */
+  /** What is missing to the end of the unfinished frame, for the log; '' between frames. */
   readonly unfinished: string;
   /**
    * Takes the next bytes of the stream and hands over every body that is complete with them. A body shares memory with

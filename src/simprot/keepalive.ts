@@ -1,4 +1,3 @@
-// Owns the keep-alive of a session: when a ping is due, and when silence means that the peer is dead.
 import { type Clock, sleep, yieldToEventLoop } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { Frame } from './codec.js';
@@ -9,13 +8,13 @@ const SILENT_PERIODS = 3;
 /** A server that asks for more pings than this asks for a flood. */
 const SHORTEST_KEEP_ALIVE_MS = 50;
 
-/** The heartbeat of one link: notes what is sent and heard, pings when it is due, cuts what is dead. */
+/** Pings when nothing was sent for the interval; cuts the link when nothing came for three intervals. */
 export interface Keepalive {
   /** True from the login on. */
   readonly started: boolean;
   /** Begins to ping (when it has a MSG for that) and to watch, until the link closes. */
   start(keepAliveSeconds: number): void;
-  heard(): void;
+  received(): void;
   send(frame: Frame): Promise<void>;
 }
 
@@ -35,7 +34,7 @@ export function createKeepalive(link: Link, clock: Clock, peer: string, ping?: s
     for (;;) {
       if (clock.monotonic() - lastHeard >= patience) await hearOut();
       if (clock.monotonic() - lastHeard >= patience) break;
-      // A ping that cannot be sent tells nothing new: the link closes, or falls silent.
+      // The link closes or times out when a ping cannot be sent.
       if (ping && clock.monotonic() - lastSent >= period)
         send({ code: ping, peer: null, content: null }).catch(() => {});
       const due = Math.min(lastHeard + patience, ping ? lastSent + period : Number.POSITIVE_INFINITY);
@@ -48,7 +47,7 @@ export function createKeepalive(link: Link, clock: Clock, peer: string, ping?: s
       return started;
     },
     send,
-    heard() {
+    received() {
       lastHeard = clock.monotonic();
     },
     start(keepAliveSeconds) {

@@ -1,4 +1,4 @@
-// Owns one connected socket as a stream of frames: reading, sending, ending. Knows nothing of logins or keep-alive.
+// One connected socket as a stream of frames; login and keep-alive are in session.ts.
 import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';

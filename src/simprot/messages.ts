@@ -1,4 +1,4 @@
-// Owns the MSGs' contents: names, members, limits and what is accepted at the door.
+// The contents of the MSGs: names, members, limits and what is accepted.
 // Source: FrontStage, "WebSite module integration", section "API for external messaging applications".
 import { z } from 'zod';
 

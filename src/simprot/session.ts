@@ -1,4 +1,4 @@
-// Owns login, keep-alive and the detection of dead connections, for both roles. The vendor publishes none of this, so
+// Login, keep-alive and the detection of dead connections, for both roles. The vendor publishes none of this, so
 // this module is made to be replaced: nothing outside it knows ES_LOGIN, SE_LOGIN, ES_PING or SE_PONG.
 import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
@@ -29,14 +29,14 @@ export interface ConnectorOptions extends SessionOptions {
 export interface ServerOptions extends SessionOptions {
   /** Announced in SE_LOGIN, seconds. */
   keepAliveSeconds?: number;
-  /** True lets the connector in; a text refuses it and is the Reason it is told. */
+  /** True lets the connector in; a text rejects it and is the Reason in the answer. */
   authenticate: (login: Login) => true | string | Promise<true | string>;
   /** Called at the moment the login is accepted, before any frame that follows it. */
   onUp?: (login: Login) => void;
 }
 
 export interface Session {
-  /** Resolves once the login is accepted; rejects with why it never was (`server/login-refused` when it was refused). */
+  /** Resolves once the login is accepted; rejects with the reason when it is not (`server/login-refused`: by the server). */
   readonly up: Promise<void>;
   /** Resolves with why the session ended; undefined when it was closed from here. */
   readonly closed: Promise<GatepostError | undefined>;
@@ -60,34 +60,34 @@ export function connectorSession(socket: Socket, options: ConnectorOptions): Ses
   let stage: 'login' | 'up' = 'login';
   const up = deferred<void>();
   const link = openLink(socket, 'server', options, (frame) => {
-    pulse.heard();
+    keepalive.received();
     if (stage === 'login') takeAnswer(frame);
     else if (frame.code === MSG.loginAnswer) log.warn({ content: frame.content }, 'a second SE_LOGIN was ignored');
     else if (frame.code !== MSG.pong) deliver(frame, options);
   });
-  const pulse = createKeepalive(link, options.clock, 'server', MSG.ping);
+  const keepalive = createKeepalive(link, options.clock, 'server', MSG.ping);
 
   const takeAnswer = (frame: Frame) => {
     if (frame.code !== MSG.loginAnswer) return link.cut(violation(`the server sent ${frame.code} before SE_LOGIN`));
     const answer = loginAnswer.safeParse(frame.content);
     if (!answer.success) return link.cut(violation(`SE_LOGIN is malformed: ${problemsOf(answer.error)}`));
     const { Success, Reason, KeepAlive } = answer.data;
-    if (!Success) return refuse(Reason);
+    if (!Success) return reject(Reason);
     stage = 'up';
     link.accept(options.maxBodyBytes);
-    pulse.start(KeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS);
+    keepalive.start(KeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS);
     options.onUp?.();
     up.resolve();
   };
-  const refuse = (reason: string | null | undefined) => {
+  const reject = (reason: string | null | undefined) => {
     const error = loginRefused(options.login.Account, reason);
     up.reject(error);
     void link.end(error);
   };
 
-  // The link's `closed` tells when this failed, and why.
+  // A failure is the reason that `closed` of the link resolves with.
   link.send({ code: MSG.login, peer: null, content: options.login }).catch(() => {});
-  return sessionOf(link, pulse, up);
+  return sessionOf(link, keepalive, up);
 }
 
 /** Serves one connector over an accepted socket: checks its login, answers its pings, ends it when it falls silent. */
@@ -96,20 +96,20 @@ export function serverSession(socket: Socket, options: ServerOptions): Session {
   let stage: 'login' | 'checking' | 'up' = 'login';
   const up = deferred<void>();
   const link = openLink(socket, 'connector', options, (frame) => {
-    pulse.heard();
+    keepalive.received();
     if (stage === 'login' && frame.code === MSG.login) void takeLogin(frame);
     else if (stage !== 'up') link.cut(violation(`the connector sent ${frame.code} before it was logged in`));
     else if (frame.code === MSG.login) link.cut(violation('the connector sent a second ES_LOGIN'));
     else if (frame.code === MSG.ping) answer(MSG.pong, null);
     else deliver(frame, options);
   });
-  const pulse = createKeepalive(link, clock, 'connector');
+  const keepalive = createKeepalive(link, clock, 'connector');
   const tooLate = () => link.cut(new GatepostError('session/silent', `no ES_LOGIN came within ${LOGIN_MS / 1000} s`));
   const cancelLogin = clock.schedule(LOGIN_MS, tooLate);
   void link.closed.then(cancelLogin);
 
   const answer = (code: string, content: unknown) => {
-    pulse
+    keepalive
       .send({ code, peer: null, content })
       .catch((error) => log.debug({ code, error: messageOf(error) }, 'not sent'));
   };
@@ -117,19 +117,19 @@ export function serverSession(socket: Socket, options: ServerOptions): Session {
     stage = 'checking';
     cancelLogin();
     const parsed = loginSchema.safeParse(frame.content);
-    if (!parsed.success) return refuse(`the login is malformed: ${problemsOf(parsed.error)}`);
+    if (!parsed.success) return reject(`the login is malformed: ${problemsOf(parsed.error)}`);
     const verdict = await judge(parsed.data, options);
     if (!link.open) return;
-    if (verdict !== true) return refuse(verdict, parsed.data.Account);
+    if (verdict !== true) return reject(verdict, parsed.data.Account);
     const keepAlive = options.keepAliveSeconds ?? DEFAULT_KEEP_ALIVE_SECONDS;
     answer(MSG.loginAnswer, { Success: true, KeepAlive: keepAlive });
     stage = 'up';
     link.accept(options.maxBodyBytes);
-    pulse.start(keepAlive);
+    keepalive.start(keepAlive);
     options.onUp?.(parsed.data);
     up.resolve();
   };
-  const refuse = (reason: string, account = '') => {
+  const reject = (reason: string, account = '') => {
     const error = new GatepostError(
       'session/login-refused',
       `the login of account "${account}" was refused: ${reason}`,
@@ -138,7 +138,7 @@ export function serverSession(socket: Socket, options: ServerOptions): Session {
     up.reject(error);
     void link.end(error);
   };
-  return sessionOf(link, pulse, up);
+  return sessionOf(link, keepalive, up);
 }
 
 function openLink(socket: Socket, peer: 'server' | 'connector', options: SessionOptions, onFrame: (f: Frame) => void) {
@@ -148,13 +148,13 @@ function openLink(socket: Socket, peer: 'server' | 'connector', options: Session
   return link;
 }
 
-function sessionOf(link: Link, pulse: Keepalive, up: Deferred<void>): Session {
+function sessionOf(link: Link, keepalive: Keepalive, up: Deferred<void>): Session {
   void link.closed.then((reason) =>
     up.reject(reason ?? new GatepostError('session/closed', 'closed before the login')),
   );
   const send = async (frame: Frame) => {
-    if (!pulse.started) throw new GatepostError('session/not-up', `${frame.code} cannot be sent before the login`);
-    await pulse.send(frame);
+    if (!keepalive.started) throw new GatepostError('session/not-up', `${frame.code} cannot be sent before the login`);
+    await keepalive.send(frame);
   };
   return { up: up.promise, closed: link.closed, send, cut: link.cut, close: () => link.end() };
 }

@@ -1,4 +1,4 @@
-// Owns the check that the bytes of a body, or the JSON text in it, are sound before any library builds values from them:
+// The bytes of a body, or the JSON text in it, are checked before any library builds values from them:
 // complete, no deeper and no more values than a message can need, nothing but plain data. It builds nothing itself, so a
 // small body that promises four billion elements, or is nothing but opening brackets, costs nothing.
 
@@ -9,7 +9,7 @@ const MAX_VALUES = 1_000_000;
 
 /** A violation in one clause, without the body's code; the wire adds that. */
 export class InvalidContent extends Error {
-  override readonly name = 'Unsound';
+  override readonly name = 'InvalidContent';
 }
 
 const TIMESTAMP = 0xff;
@@ -45,7 +45,7 @@ interface Step {
   name: boolean;
 }
 
-/** Throws Unsound unless `body` is exactly one MessagePack value of plain data; timestamps are the only extension allowed. */
+/** Throws InvalidContent unless `body` is exactly one MessagePack value of plain data; timestamps are the only extension allowed. */
 export function checkMessagePack(body: Buffer): void {
   const open: { left: number; keyed: boolean }[] = [{ left: 1, keyed: false }];
   let at = 0;
@@ -123,19 +123,19 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Throws Unsound when the text, read as JSON, nests too deep or holds too many values. Says nothing on its grammar. */
+/** Throws InvalidContent when the text, read as JSON, nests too deep or holds too many values. Says nothing on its grammar. */
 export function checkJson(text: string): void {
   let depth = 0;
   let values = 1;
   for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === QUOTE) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
       at = endOfString(text, at + 1);
       continue;
     }
-    if (unit === CLOSE_ARRAY || unit === CLOSE_OBJECT) depth -= 1;
-    else if (unit === OPEN_ARRAY || unit === OPEN_OBJECT) depth += 1;
-    else if (unit !== COMMA) continue;
+    if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) depth -= 1;
+    else if (code === OPEN_ARRAY || code === OPEN_OBJECT) depth += 1;
+    else if (code !== COMMA) continue;
     if (depth > MAX_DEPTH) throw new InvalidContent(`its JSON nests deeper than ${MAX_DEPTH}`);
     if (++values > MAX_VALUES) throw new InvalidContent(`its JSON holds more than ${MAX_VALUES} values`);
   }

@@ -1,4 +1,3 @@
-// Owns what a line of the server's list means: device string -> driver and checked settings, or every problem with it.
 import type { AnyDriver, SettingsSchema } from '../../driver/contract.js';
 import { isRecord, metaOfWritten } from '../../driver/settings.js';
 import { GatepostError, messageOf } from '../../kit/errors.js';
@@ -21,7 +20,7 @@ export interface GatewayProblem {
   /** The setting as written; null when the problem is with the device as a whole. */
   setting: string | null;
   message: string;
-  /** True when it only concerns this machine (a secret that is not set here), not the definition. */
+  /** True when it only concerns this machine (a secret that is not set here), not the settings. */
   local: boolean;
 }
 
@@ -50,9 +49,9 @@ export async function resolveGateway(info: GatewayInfo, deps: GatewayConfigDeps)
   const load = deps.drivers[device.type.toLowerCase()];
   if (!load) return bad(null, await unknownDevice(device.type, deps.drivers));
   const driver = await load();
-  const misfit = misfitOf(info, driver);
-  // Its settings are looked at all the same: whoever corrects a definition wants to hear everything at once.
-  const problems: GatewayProblem[] = misfit ? [{ setting: null, message: misfit, local: false }] : [];
+  const wrongDirection = incompatibility(info, driver);
+  // The settings are checked all the same: an administrator sees every problem at once.
+  const problems: GatewayProblem[] = wrongDirection ? [{ setting: null, message: wrongDirection, local: false }] : [];
   const input = resolveSecrets(device.settings, driver.settings, deps, problems);
   const result = driver.settings.parse(input);
   if (!result.ok) problems.push(...result.problems.map((problem) => ({ ...problem, local: false })));
@@ -73,7 +72,7 @@ async function unknownDevice(type: string, drivers: DriverTable): Promise<string
   return `unknown device type "${type}"; ${near ? `did you mean "${near}"?` : `there are ${words.join(', ')}`}`;
 }
 
-function misfitOf(info: GatewayInfo, driver: AnyDriver): string | null {
+function incompatibility(info: GatewayInfo, driver: AnyDriver): string | null {
   if (info.Channel !== driver.channel)
     return `${driver.device} serves the channel ${driver.channel}, not ${info.Channel}`;
   if (info.Direction === 'I' && !driver.receive) return `${driver.device} only sends: its direction must be O, not I`;
@@ -82,7 +81,7 @@ function misfitOf(info: GatewayInfo, driver: AnyDriver): string | null {
 }
 
 /**
- * References are only followed in settings meant for it, so that a definition cannot mail a secret to somebody. `within`
+ * References are only followed in settings meant for it, so that settings cannot send a secret to a counterparty. `within`
  * begins the names of settings that are held by another: `Mailbox.`.
  */
 function resolveSecrets(

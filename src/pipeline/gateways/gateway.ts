@@ -1,4 +1,3 @@
-// Owns what every running gateway has in common, whichever direction it works in.
 import type { FaxComposer } from '../../content/fax/render/compose.js';
 import type { Reader } from '../../content/reader.js';
 import type { RawRequest, WebhookReply } from '../../driver/contract.js';

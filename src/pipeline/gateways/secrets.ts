@@ -1,5 +1,5 @@
-// Owns secret references in gateway settings: `${env:GATEPOST_SECRET_NAME}` and `${file:name}`, resolved on this side
-// only. Nothing else of the machine can be reached through a gateway definition.
+// Secret references in gateway settings: `${env:GATEPOST_SECRET_NAME}` and `${file:name}`, resolved on this side
+// only. Nothing else of the machine can be reached through gateway settings.
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { GatepostError, messageOf } from '../../kit/errors.js';

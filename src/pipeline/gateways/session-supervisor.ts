@@ -3,7 +3,7 @@
 // starting -> running             the session is open
 // starting, running -> failing    it could not be opened, or broke; tried again after a pause
 // failing  -> running             it is open again
-// running <-> degraded            somebody reported a problem, or that the problem is over; the session goes on
+// running <-> degraded            a problem was reported, or reported as over; the session goes on
 // any      -> draining            the gateway takes nothing new; a session that breaks is still opened again
 // draining -> stopped             final
 import type { GatewayContext } from '../../driver/contract.js';
@@ -22,7 +22,7 @@ import { nameOf } from './slots.js';
 const REOPEN = { first: 1_000, longest: 60_000 };
 /** A session that lasted this long, ms, was healthy: the back-off starts afresh after it. */
 const SURVIVED_MS = 30_000;
-/** A counterparty that pushes is not kept waiting longer for a session, ms; it is told to come again. */
+/** A counterparty that pushes is not kept waiting longer for a session, ms; the answer asks it to come again. */
 const PUSH_PATIENCE_MS = 5_000;
 
 export type SupervisorView = Pick<

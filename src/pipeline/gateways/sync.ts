@@ -149,7 +149,7 @@ class Sync implements GatewaySync {
 
   onList(content: unknown): void {
     const questions = this.#questions;
-    // A list that nobody asked for is only a hint to ask.
+    // An unsolicited list is only a hint to ask.
     if (!questions) {
       this.#rounds.wake();
       return;

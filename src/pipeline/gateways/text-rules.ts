@@ -1,4 +1,3 @@
-// Owns what text messages need beyond mail: the rules of their gateway, and opt-outs.
 import type { ReadText } from '../../content/reader.js';
 import type { TextRules } from '../../driver/contract.js';
 import type { OptOuts } from '../../journal/types/opt-outs.js';

@@ -1,4 +1,3 @@
-// Owns what each MSG of the server sets in motion: lists, acknowledgements, outbound messages. Everything else is ignored and counted.
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 import { commandInfo, MSG, problemsOf } from '../../simprot/messages.js';
@@ -27,10 +26,7 @@ export function dispatch({
     const command = commandInfo.safeParse(content);
     if (command.success) return acks.received(command.data);
     metrics.unhandledMessage(MSG.received);
-    log.warn(
-      { problem: problemsOf(command.error) },
-      'SE_MESSAGE_RECEIVED cannot be read; the message is handed over again later',
-    );
+    log.warn({ reason: problemsOf(command.error) }, 'SE_MESSAGE_RECEIVED cannot be read');
   }
 
   async function handle(code: string, content: unknown): Promise<void> {
@@ -42,7 +38,7 @@ export function dispatch({
 
   return ({ code, content }) => {
     handle(code, content).catch((error) =>
-      log.error({ code, error: messageOf(error) }, 'a MSG of the server could not be handled'),
+      log.error({ code, err: messageOf(error) }, 'MSG of the server could not be handled'),
     );
   };
 }

@@ -1,4 +1,4 @@
-// Owns the send requests in the store and their states:
+// The send requests in the store and their states:
 //   Queued -> Sending -> Sent
 //   Sending -> Queued      not answered in time, or answered with an error, and repeats are left
 //   Sending -> Failed      the same, and none is left
@@ -51,20 +51,20 @@ export interface Answer {
   deliverySystemId: string | null;
 }
 
-/** `unknown`: no such order for this connector. `fault`: answered more often than asked. */
+/** `unknown`: no such send request for this connector. `fault`: answered more often than asked. */
 export type AnswerVerdict = 'sent' | 'failed' | 'late' | 'fault' | 'unknown';
 
 export interface SendRequests {
   queue(sendRequest: NewSendRequest, at: number): string;
   /** Queued send requests whose time has come, oldest first. */
   due(at: number, limit: number): DueSendRequest[];
-  /** Queued -> Sending, remembering who was asked; false when somebody else was quicker. Before any byte leaves. */
+  /** Queued -> Sending, recording which connectors were asked; false when another process was quicker. Before any byte leaves. */
   begin(messageId: string, to: { connectors: readonly string[]; peerAddress: string }, at: number): boolean;
   /** Sending send requests not answered within the limit -> Queued or Failed. Returns how many. */
   lapse(at: number): number;
   answer(answer: Answer, at: number): AnswerVerdict;
-  /** Notes once, as the newest line, why a due order is not sent; it is looked at again after `pauseMs`. */
-  postpone(messageId: string, why: string, at: number, pauseMs: number): void;
+  /** Notes once, as the newest line, why a due send request is not sent; it is looked at again after `pauseMs`. */
+  defer(messageId: string, why: string, at: number, pauseMs: number): void;
 }
 
 const dueRow = messageContentInfo.extend({ MessageId: z.string(), tries: z.number() });
@@ -92,11 +92,15 @@ export function sendRequests(database: Sqlite, log: Events, rules: RetryRules): 
       log.add(
         messageId,
         at,
-        `protocol fault of ${answer.connector}: its DeliverySystemId is too long and was not kept`,
+        `protocol fault of ${answer.connector}: its DeliverySystemId is too long and was not stored`,
       );
-    const kept = tooLong || deliverySystemId === null ? null : storable(deliverySystemId);
-    sql.sent.run({ messageId, at, kept });
-    log.add(messageId, at, `sent${kept ? ` as ${kept}` : ''}${state === 'Sending' ? '' : ' (the answer came late)'}`);
+    const stored = tooLong || deliverySystemId === null ? null : storable(deliverySystemId);
+    sql.sent.run({ messageId, at, stored });
+    log.add(
+      messageId,
+      at,
+      `sent${stored ? ` as ${stored}` : ''}${state === 'Sending' ? '' : ' (the answer came late)'}`,
+    );
   };
 
   const settle = (answer: Answer, at: number, sendRequest: { state: string; tries: number }): AnswerVerdict => {
@@ -148,7 +152,7 @@ export function sendRequests(database: Sqlite, log: Events, rules: RetryRules): 
       }
       return settle(answer, at, sendRequest);
     },
-    postpone(messageId, why, at, pauseMs) {
+    defer(messageId, why, at, pauseMs) {
       sql.later.run({ messageId, due: at + pauseMs });
       if (log.of(messageId).at(-1)?.text !== why) log.add(messageId, at, why);
     },
@@ -189,7 +193,7 @@ function prepare(database: Sqlite) {
       `UPDATE message SET state = :state, due_at = :due, changed_at = :at WHERE MessageId = :messageId AND state = 'Sending'`,
     ),
     sent: database.prepare(
-      `UPDATE message SET state = 'Sent', due_at = NULL, changed_at = :at, DeliverySystemId = coalesce(:kept, DeliverySystemId)
+      `UPDATE message SET state = 'Sent', due_at = NULL, changed_at = :at, DeliverySystemId = coalesce(:stored, DeliverySystemId)
        WHERE MessageId = :messageId AND Direction = 'O'`,
     ),
     unanswered: database.prepare(`SELECT MessageId, tries FROM message WHERE state = 'Sending' AND tried_at <= ?`),
