@@ -28,7 +28,7 @@ const sendRequest = (more: object = {}) => JSON.stringify({ BodyText: 'Hello by 
 describe('gatepost render-fax', () => {
   const render = (input: string, ...args: string[]) => gatepost(['render-fax', ...args], input);
 
-  test.runIf(POPPLER)(`gives the PDF of an order, by itself${without(['pdftotext', POPPLER])}`, () => {
+  test.runIf(POPPLER)(`writes the PDF of a send request${without(['pdftotext', POPPLER])}`, () => {
     for (const more of [[], ['--plain']]) {
       const { code, bytes, said } = render(sendRequest(), ...more);
       expect([code, said]).toEqual([0, '']);
@@ -57,11 +57,11 @@ describe('gatepost render-fax', () => {
   });
 
   test.each([
-    ['no JSON', '{"BodyText":', [], 'the order is not JSON: '],
-    ['no order', '[]', [], 'the order has no text: there is nothing to fax'],
-    ['nothing', '', [], 'the order is not JSON: '],
-    ['an order with a member of the wrong kind', '{"BodyText":7}', [], 'the order cannot be read: '],
-    ['no text', '{}', [], 'the order has no text: there is nothing to fax'],
+    ['no JSON', '{"BodyText":', [], 'the send request is not JSON: '],
+    ['no object', '[]', [], 'the message has no text: there is nothing to fax'],
+    ['nothing', '', [], 'the send request is not JSON: '],
+    ['a send request with a member of the wrong kind', '{"BodyText":7}', [], 'the send request cannot be read: '],
+    ['no text', '{}', [], 'the message has no text: there is nothing to fax'],
     ['a number that is none', sendRequest({ RemoteAddress: 'ann' }), [], '"ann" is not a fax number: '],
     [
       'thousands of pages',
@@ -138,7 +138,7 @@ describe('gatepost parse --fax', () => {
       ['--fax', '--attachments', join(folder, 'a-file')],
       'the attachments cannot be written to ',
     ],
-    ['a region that is none', ['--fax', '--region', 'Czechia'], '--region Czechia is no country'],
+    ['a region that is none', ['--fax', '--region', 'Czechia'], '--region Czechia is not a country'],
     ['options of faxes for a mail', ['--from', '+420777123456'], '--from and --region say where a fax comes from'],
   ])('refuses %s in one sentence, with what to do', (_what, args, sentence) => {
     writeFileSync(join(folder, 'a-file'), '');

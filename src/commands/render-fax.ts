@@ -1,4 +1,4 @@
-// Owns `gatepost render-fax`: a send request as JSON on standard input becomes the document that would be faxed.
+// `gatepost render-fax`: writes the document that would be faxed for the send request on standard input.
 
 import { findChromium, findGhostscript } from '../content/fax/process/programs.js';
 import { createFaxMaker } from '../content/fax/render/make.js';
@@ -12,7 +12,7 @@ import { readStdin } from './stdin.js';
 
 /** Bodies with inline images. */
 const MAX_INPUT = 128 * 1024 * 1024;
-/** For a send request that is tried out by hand and names neither gateway nor recipient. */
+/** For a send request without gateway and recipient. */
 const NO_GATEWAY = '00000000-0000-0000-0000-000000000000';
 const NO_NUMBER = '0000000';
 
@@ -40,7 +40,9 @@ export async function renderFaxCommand(
   try {
     const result = await maker.compose(sendRequest, rulesOf(options), signal);
     if (!result.ok) {
-      throw new GatepostError('order/refused', result.problem, { advice: 'correct the order and try again' });
+      throw new GatepostError('send-request/rejected', result.problem, {
+        advice: 'correct the send request and try again',
+      });
     }
     write(options.tiff ? tiffIn(result.fax) : result.fax.pdf);
     return 0;
@@ -67,7 +69,7 @@ function readSendRequest(text: string) {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new GatepostError('order/unreadable', `the order is not JSON: ${messageOf(error)}`, {
+    throw new GatepostError('send-request/unreadable', `the send request is not JSON: ${messageOf(error)}`, {
       advice: 'give one JSON object with the members of MessageContentInfo on standard input',
       cause: error,
     });
@@ -75,7 +77,7 @@ function readSendRequest(text: string) {
   const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {};
   const result = messageContentInfo.safeParse({ GatewayId: NO_GATEWAY, RemoteAddress: NO_NUMBER, ...members });
   if (result.success) return result.data;
-  throw new GatepostError('order/unreadable', `the order cannot be read: ${problemsOf(result.error)}`, {
+  throw new GatepostError('send-request/unreadable', `the send request cannot be read: ${problemsOf(result.error)}`, {
     advice: 'see the members of MessageContentInfo',
   });
 }

@@ -33,8 +33,8 @@ describe('a fax number', () => {
   });
 
   test.each([
-    ['', 'names no recipient'],
-    ['   ', 'names no recipient'],
+    ['', 'has no recipient'],
+    ['   ', 'has no recipient'],
     ['petr@example.com', '"petr@example.com" is not a fax number'],
     ['1-800-FLOWERS', '"1-800-FLOWERS" is not a fax number'],
     ['+420 222\u0007333', 'control characters'],

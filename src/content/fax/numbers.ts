@@ -1,19 +1,18 @@
-// Owns what a fax number is: E.164 where that can be told, else the digits that somebody wants dialled.
 import { isSupportedCountry, type PhoneNumber, parsePhoneNumberFromString } from 'libphonenumber-js/min';
 import { cleanLine, cutText } from '../limits.js';
 
 export type FaxNumberResult = { ok: true; to: string } | { ok: false; problem: string };
 
 /** A trunk prefix, pauses and a number of fifteen digits fit; what is longer is no number. */
-const MOST_CHARACTERS = 40;
+const MAX_CHARACTERS = 40;
 /** The shortest extension. */
-const LEAST_CHARACTERS = 2;
+const MIN_CHARACTERS = 2;
 /** Longer than any number with its scheme, name and brackets. */
-const LONGEST_WRITTEN = 400;
+const MAX_WRITTEN = 400;
 
 /** What a modem can dial: a leading +, then digits, `*`, `#`, `,` (a pause) and `-`. */
 const DIALLED = /^\+?[\d*#,-]+$/;
-/** What people put between digits. */
+/** Separators between digits. */
 const BETWEEN = /[\s().\u00b7/]+/gu;
 const DASHES = /[\u2010-\u2015\u2212]/gu;
 /** E.164 allows 15 digits. */
@@ -24,20 +23,20 @@ const PLUS_DIGITS = /^\+\d{7,15}$/;
  * as it is written, for a number may be an extension or have the prefix of an outside line.
  */
 export function readFaxNumber(given: string, region: string | undefined): FaxNumberResult {
-  const bare = given.slice(0, LONGEST_WRITTEN).trim();
-  if (bare === '') return refuse('the order names no recipient: RemoteAddress is empty');
-  if (/\p{Cc}/u.test(bare)) return refuse(`${quoted(bare)} is not a fax number: it holds control characters`);
-  const text = withoutDress(bare.normalize('NFKC'));
+  const bare = given.slice(0, MAX_WRITTEN).trim();
+  if (bare === '') return rejected('the message has no recipient: RemoteAddress is empty');
+  if (/\p{Cc}/u.test(bare)) return rejected(`${quoted(bare)} is not a fax number: it holds control characters`);
+  const text = bareNumber(bare.normalize('NFKC'));
   const digits = text.replace(BETWEEN, '').replace(DASHES, '-');
-  if (!DIALLED.test(digits) || !/\d/.test(digits)) return refuse(`${quoted(bare)} is not a fax number: ${ADVICE}`);
-  if (digits.length < LEAST_CHARACTERS) return refuse(`${quoted(bare)} is too short for a fax number`);
-  if (digits.length > MOST_CHARACTERS || given.trim().length > LONGEST_WRITTEN) {
-    return refuse(`${quoted(bare)} is too long for a fax number: it has more than ${MOST_CHARACTERS} characters`);
+  if (!DIALLED.test(digits) || !/\d/.test(digits)) return rejected(`${quoted(bare)} is not a fax number: ${ADVICE}`);
+  if (digits.length < MIN_CHARACTERS) return rejected(`${quoted(bare)} is too short for a fax number`);
+  if (digits.length > MAX_CHARACTERS || given.trim().length > MAX_WRITTEN) {
+    return rejected(`${quoted(bare)} is too long for a fax number: it has more than ${MAX_CHARACTERS} characters`);
   }
-  return { ok: true, to: internationally(text, digits, region) ?? digits };
+  return { ok: true, to: toE164(text, digits, region) ?? digits };
 }
 
-/** `given` as a number if it is one, else as a name; undefined when it says nothing. */
+/** A number, else a name; undefined when `given` is blank. */
 export function faxSenderOf(given: string, region: string | undefined): string | undefined {
   const text = cleanLine(given);
   if (text === '') return undefined;
@@ -48,19 +47,19 @@ export function faxSenderOf(given: string, region: string | undefined): string |
 const ADVICE = 'write it as + country code number, for example +420222333444, or as it is to be dialled';
 
 /** `Ann <fax:+420...>` is the number alone. */
-function withoutDress(text: string): string {
+function bareNumber(text: string): string {
   const inside = /<([^<>]*)>$/.exec(text)?.[1] ?? text;
   return inside.trim().replace(/^(?:fax|tel):/i, '');
 }
 
-function internationally(text: string, digits: string, region: string | undefined): string | undefined {
+function toE164(text: string, digits: string, region: string | undefined): string | undefined {
   if (digits.startsWith('+')) {
     const plain = digits.replaceAll('-', '');
     if (!PLUS_DIGITS.test(plain)) return undefined;
     const number = parsePhoneNumberFromString(plain, { extract: false });
     return number?.isPossible() ? number.number : plain;
   }
-  // A pause, a star or a hash is there to be dialled where it stands.
+  // A number with a pause, a star or a hash is dialled as it is written.
   if (/[*#,]/.test(digits) || !region || !isSupportedCountry(region)) return undefined;
   const number: PhoneNumber | undefined = parsePhoneNumberFromString(text, { defaultCountry: region, extract: false });
   return number?.isValid() ? number.number : undefined;
@@ -70,6 +69,6 @@ function quoted(text: string): string {
   return `"${cutText(cleanLine(text), 60)}"`;
 }
 
-function refuse(problem: string): FaxNumberResult {
+function rejected(problem: string): FaxNumberResult {
   return { ok: false, problem };
 }

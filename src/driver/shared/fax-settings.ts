@@ -1,4 +1,3 @@
-// Owns the settings that every fax driver has, and what they mean for the content rules.
 import type { FaxRules } from '../contract.js';
 import { setting, z } from '../settings.js';
 
@@ -14,7 +13,7 @@ export const faxSettings = {
       .optional(),
     {
       description:
-        'Country in which numbers without a country code are read, as two letters (ISO 3166-1). When absent, numbers are dialled and shown as they are written.',
+        'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, numbers are dialled and shown as they are written.',
       example: 'CZ',
     },
   ),
@@ -48,13 +47,13 @@ export const faxSettings = {
   }),
   AnswerWhen: setting(z.enum(['Accepted', 'Done']).default('Accepted'), {
     description:
-      'What the contact center hears when a call takes longer than it waits: Accepted says sent, for the fax is accepted for transmission; Done says uncertain, for it has not arrived. A call that ends in time is always answered with its result; later results are in the delivery log.',
+      'The answer to the contact center when a call takes longer than it waits: Accepted answers sent, because the fax is accepted for transmission; Done answers unknown, because it has not arrived. A call that ends in time is always answered with its result; later results are in the delivery log.',
     example: 'Done',
     only: 'out',
   }),
   ReportTo: setting(z.string().regex(GUID, 'is not the Id of a gateway (a GUID)').toLowerCase().optional(), {
     description:
-      'Id of an inbound gateway that is handed a notice when the result of a fax is known only after its order was answered. When absent, such results are in the delivery log only.',
+      'Id of an inbound gateway that is handed a notice when the result of a fax is known only after the send request was answered. When absent, such results are in the delivery log only.',
     example: '0f8e4c3a-2b1d-4e5f-8a9b-0c1d2e3f4a5b',
     only: 'out',
   }),

@@ -55,7 +55,7 @@ function moduleOf(name: string, code: string): string {
 }
 
 const OURS = fileURLToPath(new URL('../../../../dist/src/content/fax/process/compose-process.js', import.meta.url));
-const ANSWER = `{ said: [], result: { ok: true, fax: { kind: 'fax', to: '1', from: undefined, subject: '',
+const ANSWER = `{ logged: [], result: { ok: true, fax: { kind: 'fax', to: '1', from: undefined, subject: '',
   pdf: Buffer.from('%PDF-'), tiff: null, pages: process.pid, reference: 'r' } } }`;
 
 function warnings(): { log: Log; said: string[] } {
@@ -101,7 +101,7 @@ describe('a fax that is laid out in a process of its own', () => {
       await composing.compose(sendRequestOf({ BodyText: 'x' }), { ...RULES, documents: 'tiff' }, never),
     );
     expect(fax.tiff).toBeNull();
-    expect(said.join()).toMatch(/^no page images could be made .*no such device/);
+    expect(said.join()).toMatch(/^page images failed, PDF only.*no such device/);
   });
 
   test('needs no process to be refused for its number', async () => {
@@ -114,10 +114,10 @@ describe('a fax that is laid out in a process of its own', () => {
   test('sees no secret of the service', async () => {
     const code = `process.on('message', () => process.send({ failed: JSON.stringify(process.env) }));`;
     const { log, said } = warnings();
-    const env = { ...process.env, GATEPOST_TEST_SECRET: 'hush' };
+    const env = { ...process.env, GATEPOST_TEST_SECRET: 'secret-word' };
     await composer({ log, env, module: moduleOf('env', code) }).compose(sendRequestOf({ BodyText: 'x' }), RULES, never);
     expect(said.join()).toContain('PATH');
-    expect(said.join()).not.toContain('hush');
+    expect(said.join()).not.toContain('secret-word');
   });
 });
 
@@ -134,11 +134,11 @@ describe('when the process fails', () => {
     );
     expect(fax.reference).toBe('r');
     expect(said).toHaveLength(1);
-    expect(said[0]).toMatch(/^the process that lays out faxes failed /);
+    expect(said[0]).toMatch(/^composing a fax failed /);
   });
 
   test('twice, the send request is refused in one sentence, and the next one is not', async () => {
-    const code = `process.on('message', ({ order }) => (order.BodyText === 'bad' ? process.exit(3) : process.send(${ANSWER})));`;
+    const code = `process.on('message', ({ sendRequest }) => (sendRequest.BodyText === 'bad' ? process.exit(3) : process.send(${ANSWER})));`;
     const composing = composer({ module: moduleOf('dying', code) });
     expect(problemIn(await composing.compose(sendRequestOf({ BodyText: 'bad' }), RULES, never))).toBe(
       'the message cannot be laid out as a fax: the attempt failed twice',

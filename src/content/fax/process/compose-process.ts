@@ -1,4 +1,4 @@
-// Owns the far side of the process that lays out faxes: one task in, one answer out, one at a time.
+// Entry module of the worker process that composes faxes: one task at a time, one reply each.
 import { rmSync } from 'node:fs';
 import { systemClock } from '../../../kit/clock.js';
 import { messageOf } from '../../../kit/errors.js';
@@ -10,28 +10,28 @@ const [, , scratch] = process.argv;
 const never = new AbortController().signal;
 let maker: FaxMaker | undefined;
 let now = 0;
-let said: { fields: Record<string, unknown>; message: string }[] = [];
+let logged: { fields: Record<string, unknown>; message: string }[] = [];
 
 async function answer(message: unknown): Promise<ComposeReply> {
   try {
     const { sendRequest, rules, pictures, chromium, ghostscript, composeMs, ...rest } = composeTask.parse(message);
     now = rest.now;
-    said = [];
+    logged = [];
     maker ??= createFaxMaker({
       clock: { ...systemClock, now: () => now },
-      log: { ...silentLog, warn: (fields, words) => void said.push({ fields: { ...fields }, message: words }) },
+      log: { ...silentLog, warn: (fields, message) => void logged.push({ fields: { ...fields }, message }) },
       ...{ chromium, ghostscript, composeMs },
     });
-    return { result: await maker.compose(sendRequest, rules, never, pictures), said };
+    return { result: await maker.compose(sendRequest, rules, never, pictures), logged };
   } catch (error) {
     return { failed: messageOf(error) };
   }
 }
 
-// Whoever started it ends it. Some tell all processes of a service to stop (systemd), which finishes its faxes first.
+// systemd sends SIGTERM to all processes of a service. The service finishes its faxes first, and then ends this process.
 process.on('SIGTERM', () => {});
 process.on('message', (message) => void answer(message).then((reply) => process.send?.(reply, () => {})));
-// Nobody is left to be answered: the browser ends with it, and nothing stays behind.
+// The service has ended: end the browser and remove the temporary files.
 process.on('disconnect', async () => {
   await maker?.close().catch(() => {});
   if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });

@@ -1,5 +1,4 @@
-// Owns what composing a fax gives, and what is asked of the process that does it and answered by it. Both sides check what
-// they are given: one of them has been handling pictures and markup of strangers.
+// Task and reply of the process that composes faxes. Both sides validate their input: one of them handles files of strangers.
 import { z } from 'zod';
 import type { FaxRules } from '../../../model/content.js';
 import type { MessageContentInfo } from '../../../model/message.js';
@@ -27,11 +26,11 @@ export type FaxResult = z.infer<typeof faxResult>;
 
 export interface FaxComposer {
   /**
-   * Composes the fax that `order` asks for. Never rejects for anything in the send request; only with the signal's reason, or when
-   * it is closed.
+   * Composes the fax of a send request. A fax that cannot be composed is a result with `problem`. Rejects only with the signal's
+   * reason, or when the composer is closed.
    */
   compose(sendRequest: MessageContentInfo, rules: FaxRules, signal: AbortSignal): Promise<FaxResult>;
-  /** Waits for what is under way and ends the browser. Twice is fine. */
+  /** Waits for the fax in progress and ends the browser. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -53,11 +52,11 @@ export const composeTask = z.object({
     station: optional,
     coverPage: z.boolean(),
   }),
-  /** The time to print, ms since the epoch. */
+  /** The time printed on the pages, ms since the epoch. */
   now: z.number(),
-  /** False: without its pictures. */
+  /** False: leave the pictures out. */
   pictures: z.boolean(),
-  /** The programs to use, and ms that they may take. */
+  /** Paths of the programs, and their time in ms. */
   chromium: z.string().nullable(),
   ghostscript: z.string().nullable(),
   composeMs: z.number().positive(),
@@ -65,10 +64,10 @@ export const composeTask = z.object({
 export type ComposeTask = z.infer<typeof composeTask>;
 
 export const composeReply = z.union([
-  /** `said`: for the log. */
+  /** `logged`: warnings for the log of the service. */
   z.object({
     result: faxResult,
-    said: z.array(z.object({ fields: z.record(z.string(), z.unknown()), message: z.string() })),
+    logged: z.array(z.object({ fields: z.record(z.string(), z.unknown()), message: z.string() })),
   }),
   z.object({ failed: z.string() }),
 ]);

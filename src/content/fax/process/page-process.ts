@@ -1,4 +1,4 @@
-// Owns the far side of the process that looks into faxes: one task in, one answer out, one at a time.
+// Entry module of the worker process that reads faxes: one task at a time, one reply each.
 import { rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
 import { systemClock } from '../../../kit/clock.js';
@@ -6,11 +6,11 @@ import { messageOf } from '../../../kit/errors.js';
 import { type FaxReply, faxTask } from './page-task.js';
 import { PICTURES_MISSING } from './programs.js';
 
-/** Added to the niceness: nobody waits for pictures while messages are on their way. */
-const PATIENT = 5;
+/** Niceness: other messages go first. */
+const NICENESS = 5;
 
 const [, , scratch = tmpdir()] = process.argv;
-/** Undefined when the library for pictures does not load: its part for this machine is an optional package. */
+/** Undefined when sharp does not load: its part for this machine is an optional package. */
 const loading = import('../receive/read-pages.js').then(
   ({ createPageReader }) => createPageReader({ clock: systemClock, scratch }),
   () => undefined,
@@ -26,14 +26,14 @@ async function answer(message: unknown): Promise<FaxReply> {
 }
 
 try {
-  setPriority(PATIENT);
+  setPriority(NICENESS);
 } catch {
-  // Not everywhere allowed, and only a courtesy.
+  // Not allowed everywhere, and not necessary.
 }
-// Whoever started it ends it. Some tell all processes of a service to stop (systemd), which finishes its faxes first.
+// systemd sends SIGTERM to all processes of a service. The service finishes its faxes first, and then ends this process.
 process.on('SIGTERM', () => {});
 process.on('message', (message) => void answer(message).then((reply) => process.send?.(reply)));
-// Nobody is left to be answered, or to clear up.
+// The service has ended, so this process removes the temporary files.
 process.on('disconnect', () => {
   if (process.argv[2] !== undefined) rmSync(scratch, { recursive: true, force: true });
   process.exit();

@@ -1,11 +1,10 @@
-// Owns what is asked of the process that looks into faxes, and what it answers. Both sides check what they are given: the
-// other end of the line has been handling a stranger's file.
+// Task and reply of the process that reads faxes. Both sides validate their input: one of them handles files of strangers.
 import { z } from 'zod';
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'is not bytes');
 
 export const pageLimits = z.object({
-  /** Pages that are looked at; those beyond are in the original only. */
+  /** Pages that are read; later pages are in the original only. */
   pages: z.number().int().positive(),
   /** Pages shown in the message, and bytes of pictures shown there. */
   shownPages: z.number().int().nonnegative(),
@@ -22,7 +21,7 @@ export const pageLimits = z.object({
 export type PageLimits = z.infer<typeof pageLimits>;
 
 export const faxTask = z.object({
-  /** The process that reads it owns it. */
+  /** The process overwrites it. */
   raw: bytes,
   format: z.enum(['tiff', 'pdf']),
   /** Null: no text is wanted. */
@@ -52,7 +51,7 @@ export const pagesRead = z.object({
   pdf: z.object({ bytes, lastPage: z.number().int() }).nullable(),
   /** One sentence each for the agent. */
   notes: z.array(z.string()),
-  /** What is missing for the recognition of text, and how to get it; null when nothing is. */
+  /** What is missing for OCR and how to install it; null when nothing is missing. */
   ocrMissing: z.string().nullable(),
 });
 export type PagesRead = z.infer<typeof pagesRead>;
@@ -61,7 +60,7 @@ export type ShownPage = PagesRead['shown'][number];
 export const faxReply = z.union([
   pagesRead,
   z.object({ failed: z.string() }),
-  /** What is missing on this machine, and how to get it: no other try would help. */
+  /** What is missing on this machine and how to install it: another attempt would not help. */
   z.object({ unable: z.string() }),
 ]);
 export type FaxReply = z.infer<typeof faxReply>;

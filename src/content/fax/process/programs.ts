@@ -1,5 +1,3 @@
-// Owns the programs of the machine that make faxes better where they are installed: where they are, what they are told of
-// the environment, and that they end.
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -41,19 +39,19 @@ function isProgram(file: string): boolean {
   }
 }
 
-/** The library for pictures is there, but not the part of it for this machine: an installation without optional packages. */
+/** sharp is installed without its optional package for this machine. */
 export const PICTURES_MISSING = 'the library for pictures is not installed: npm install --include=optional sharp';
 
-/** No secret of ours is anywhere near a program that reads what others wrote. */
-export function sparse(env: Environment): Record<string, string> {
+/** Programs that read files of strangers get no secret of the environment. */
+export function minimalEnvironment(env: Environment): Record<string, string> {
   const names = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'SYSTEMROOT', 'FONTCONFIG_FILE', 'FONTCONFIG_PATH'];
   return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
 }
 
-/** Most characters of a program's complaints that are kept. */
-const MOST_WORDS = 2_000;
+/** Characters of a program's output that an error message holds. */
+const MAX_OUTPUT = 2_000;
 
-/** Runs to its end; killed when `signal` aborts, and then rejects with its reason. Rejects with its own words when it fails. */
+/** Rejects with the signal's reason, after killing the program, and with the output of the program when it fails. */
 export function runProgram(
   file: string,
   args: readonly string[],
@@ -61,13 +59,13 @@ export function runProgram(
 ): Promise<void> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd, env: sparse(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(file, args, { cwd, env: minimalEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
     const kill = () => child.kill('SIGKILL');
     signal.addEventListener('abort', kill, { once: true });
-    let words = '';
+    let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (bytes) => {
-        words = (words + String(bytes)).slice(0, MOST_WORDS);
+        output = (output + String(bytes)).slice(0, MAX_OUTPUT);
       });
     }
     child.on('error', reject);
@@ -75,7 +73,7 @@ export function runProgram(
       signal.removeEventListener('abort', kill);
       if (signal.aborted) reject(signal.reason);
       else if (code === 0) resolve();
-      else reject(new Error(`${file} ended with ${killedBy ?? `code ${code}`}: ${words.trim() || 'no words'}`));
+      else reject(new Error(`${file} ended with ${killedBy ?? `code ${code}`}: ${output.trim() || 'no output'}`));
     });
   });
 }

@@ -16,7 +16,7 @@ import { type Cancel, type Clock, sleep } from '../../../kit/clock.js';
 import { deadline } from '../../../kit/deadline.js';
 import { GatepostError } from '../../../kit/errors.js';
 import { semaphore } from '../../../kit/semaphore.js';
-import { type Environment, sparse } from './programs.js';
+import { type Environment, minimalEnvironment } from './programs.js';
 
 export interface WorkerProcess<Reply> {
   /**
@@ -124,7 +124,7 @@ async function startProcess({ module, env, heapMb }: WorkerProcessOptions<unknow
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     execArgv: [`--max-old-space-size=${heapMb}`],
-    env: { ...sparse(env), TMPDIR: folder },
+    env: { ...minimalEnvironment(env), TMPDIR: folder },
   });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());

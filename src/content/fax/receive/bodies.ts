@@ -1,25 +1,23 @@
-// Owns how a fax looks in both bodies of its message: a head that says what came, the pages as pictures, their text.
-
 import type { FaxDocument } from '../../../model/content.js';
 import type { Rendered } from '../../footer.js';
 import { escapeHtml } from '../../html/escape.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../../limits.js';
 import type { PagesRead, ShownPage } from '../process/page-task.js';
 
-/** Facts of a call that are shown, and how long one may be: more than any modem tells. */
-const MOST_FACTS = 20;
-const LONGEST_FACT = 200;
+/** Facts of a call that are shown; modems report fewer. */
+const MAX_FACTS = 20;
+const MAX_FACT_LENGTH = 200;
 /** Characters of recognized text; the document holds all of it. */
-const LONGEST_TEXT = 300_000;
+const MAX_TEXT = 300_000;
 
 export interface ShownFax {
   /** `Fax from +420 777 123 456, 3 pages` */
   readonly title: string;
   readonly fax: Pick<FaxDocument, 'facts' | 'callerName' | 'station'>;
-  /** Number that was called, for people; '' when not known. */
+  /** The called number in display form; '' when unknown. */
   readonly called: string;
   readonly pages: Pick<PagesRead, 'shown' | 'texts' | 'count'> & { readonly documentEnds: number };
-  /** What the file itself is, `TIFF` or `PDF`. */
+  /** Format of the file, `TIFF` or `PDF`. */
   readonly original: string;
 }
 
@@ -35,7 +33,7 @@ export function showFax({ title, fax, called, pages, original }: ShownFax): Rend
   return { html: html.join('\n'), text: text.filter((block) => block !== '').join('\n\n') };
 }
 
-/** `3 pages`, `3 of 5 pages`, `3 of ? pages` when nobody knows how many there would have been; '' when nothing is known. */
+/** `3 pages`, `3 of 5 pages`, `3 of ? pages` when the total is unknown; '' when the count is unknown. */
 export function pagesWords(count: number | null, expected: number | null, brokeOff: boolean): string {
   if (count === null) return brokeOff ? 'incomplete' : '';
   if (expected !== null && expected > count) return `${count} of ${expected} pages`;
@@ -51,10 +49,10 @@ function factsOf(fax: ShownFax['fax'], called: string): string[] {
     ...fax.facts,
   ];
   return all
-    .slice(0, MOST_FACTS)
+    .slice(0, MAX_FACTS)
     .map(({ name, value }) => ({ name: cleanLine(name), value: cleanLine(value) }))
     .filter(({ value }) => value !== '')
-    .map(({ name, value }) => cutText(name === '' ? value : `${name}: ${value}`, LONGEST_FACT));
+    .map(({ name, value }) => cutText(name === '' ? value : `${name}: ${value}`, MAX_FACT_LENGTH));
 }
 
 function pictureOf({ page, png, width, height }: ShownPage): string {
@@ -63,7 +61,7 @@ function pictureOf({ page, png, width, height }: ShownPage): string {
   return `<p>Page ${page}<br>\n<img src="data:image/png;base64,${base64}" alt="Page ${page}" ${place}></p>`;
 }
 
-/** Where the pages are that are not shown; '' when all of them are. */
+/** Where to find the pages that are not shown; '' when all are shown. */
 function restOf({ shown, count, documentEnds }: ShownFax['pages'], original: string): string {
   const from = (shown.at(-1)?.page ?? 0) + 1;
   if (count === null || count < from) return '';
@@ -81,11 +79,11 @@ function range(from: number, to: number): string {
 
 function textOf(texts: PagesRead['texts']): string {
   const pages = texts.map(({ page, text }) => `--- page ${page} ---\n${tidy(text) || '(no text)'}`).join('\n\n');
-  if (pages.length <= LONGEST_TEXT) return pages;
-  return `${pages.slice(0, boundaryBefore(pages, LONGEST_TEXT))}\n(the rest of the text is in the attached PDF)`;
+  if (pages.length <= MAX_TEXT) return pages;
+  return `${pages.slice(0, boundaryBefore(pages, MAX_TEXT))}\n(the rest of the text is in the attached PDF)`;
 }
 
-/** Recognition leaves blanks at the ends of lines, and an empty line wherever lines stand a little apart. */
+/** OCR leaves blanks at the ends of lines, and empty lines between lines. */
 function tidy(text: string): string {
   return cleanText(text)
     .replace(/[ \t]+$/gm, '')

@@ -1,5 +1,3 @@
-// Owns whom a fax comes from: the number of the line, what the other machine calls itself, and the names made of them.
-
 import type { FaxDocument } from '../../../model/content.js';
 import { LIMITS } from '../../../model/message.js';
 import { cleanLine, cutText } from '../../limits.js';
@@ -13,9 +11,9 @@ export interface Caller {
   readonly remote: string;
   /** For FromField. */
   readonly from: string;
-  /** For a sentence: `+420 777 123 456`, `an unknown number`. */
+  /** Display form: `+420 777 123 456`, `an unknown number`. */
   readonly shown: string;
-  /** For a file name; '' when nothing is known. */
+  /** For a file name; '' when the caller is unknown. */
   readonly mark: string;
 }
 
@@ -25,7 +23,7 @@ export interface FaxNumber {
 }
 
 /** A station has twenty characters (T.30); a caller's name from the network not many more. */
-const LONGEST_NAME = 60;
+const MAX_NAME = 60;
 
 export function callerOf(
   fax: Pick<FaxDocument, 'from' | 'station' | 'callerName'>,
@@ -40,17 +38,22 @@ export function callerOf(
   }
   const remote = cutText(station || name, LIMITS.RemoteAddress) || UNKNOWN_SENDER;
   const shown = name || station;
-  return { remote, from: cutText(shown, LIMITS.FromField) || UNKNOWN_SENDER, shown: shown || NOBODY, mark: shown };
+  return {
+    remote,
+    from: cutText(shown, LIMITS.FromField) || UNKNOWN_SENDER,
+    shown: shown || UNKNOWN_NUMBER,
+    mark: shown,
+  };
 }
 
-const NOBODY = 'an unknown number';
+const UNKNOWN_NUMBER = 'an unknown number';
 
-/** Undefined for what is no number: `anonymous`, zeros, a name. */
+/** Undefined for anything but a number: `anonymous`, zeros, a name. */
 export function numberOf(given: string | null, region: string | undefined): FaxNumber | undefined {
   const text = cleanLine(given ?? '');
   const number = readFaxNumber(text, region);
   if (!number.ok || !/[1-9]/.test(number.to)) return undefined;
-  // Without a region a number is dialled as it is written, and so it is shown.
+  // Without a region a number is dialled and shown as it is written.
   const international = region !== undefined || /^(?:\+|00)/.test(number.to);
   const read = international ? readSender(text, region) : undefined;
   if (read?.address.startsWith('+')) return { address: read.address, shown: read.display };
@@ -58,7 +61,7 @@ export function numberOf(given: string | null, region: string | undefined): FaxN
 }
 
 function nameOf(given: string | null): string {
-  return cutText(cleanLine(given ?? ''), LONGEST_NAME);
+  return cutText(cleanLine(given ?? ''), MAX_NAME);
 }
 
 function named(name: string, number: string): string {

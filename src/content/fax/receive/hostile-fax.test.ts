@@ -462,7 +462,7 @@ describe('a machine without pdftoppm', () => {
   test('and ghostscript says so', async () => {
     const { pages } = await pdfPages(Buffer.from('%PDF-1.4'), options, [absent]);
     await expect(pages[Symbol.asyncIterator]().next()).rejects.toThrow(
-      'this machine has no program that shows PDF (poppler-utils or ghostscript)',
+      'this machine has no program that renders PDF: install poppler-utils or ghostscript',
     );
   });
 });

@@ -1,5 +1,5 @@
-// Owns the recognition of text (tesseract.js, an optional package): one engine, started when it is first needed, its data
-// from the packages that are installed. Nothing is ever downloaded. An engine that takes too long is ended.
+// OCR by tesseract.js, an optional package: one engine, started by the first page, with the data of installed packages. Nothing is
+// downloaded. An engine that fails or takes too long is ended, and the next page starts another one.
 import { copyFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -19,7 +19,7 @@ export interface Word {
 
 export type Recognized =
   | { readonly kind: 'text'; readonly text: string; readonly words: readonly Word[] }
-  /** There is something, but it can hardly be read: handwriting, a photograph, noise. */
+  /** The page has marks but no readable text: handwriting, a photograph, noise. */
   | { readonly kind: 'unclear' }
   | { readonly kind: 'late' }
   | { readonly kind: 'failed'; readonly reason: string };
@@ -27,7 +27,7 @@ export type Recognized =
 export interface Available {
   /** Those of the languages that can be recognized here. */
   readonly languages: readonly string[];
-  /** What is missing, and what to do about it; null when nothing is. */
+  /** What is missing and how to install it; null when nothing is missing. */
   readonly advice: string | null;
 }
 
@@ -40,15 +40,15 @@ export interface Recognizer {
 
 export interface RecognizerOptions {
   readonly clock: Clock;
-  /** A folder for the data of several languages, which must lie together. */
+  /** A folder for the data of several languages, which must be in one folder. */
   readonly scratch: string;
-  /** Where a package is; throws when it is not installed. */
+  /** Path of a package; throws when it is not installed. */
   readonly resolve?: (name: string) => string;
 }
 
-/** 0 to 100, as the engine gives it. Below, text is guessed more than read. */
+/** Confidence, 0 to 100. Text below it is mostly wrong. */
 const UNCLEAR = 30;
-/** Without it the engine guesses from letter heights, and says so on standard output. */
+/** Without it the engine estimates the resolution, and writes to standard output. */
 const DPI = '204';
 /** Long short-term memory only; the data of the older engine is not looked for. */
 const LSTM = 1;
@@ -56,7 +56,7 @@ const LSTM = 1;
 export function createRecognizer({ clock, scratch, resolve = installed }: RecognizerOptions): Recognizer {
   let engine: Engine | undefined;
 
-  /** One that is still starting ends as soon as it has started. */
+  /** An engine that is starting is ended as soon as it has started. */
   const drop = () => {
     engine?.worker.then((worker) => worker.terminate()).catch(() => {});
     engine = undefined;
@@ -98,7 +98,7 @@ export function createRecognizer({ clock, scratch, resolve = installed }: Recogn
 
 interface Engine {
   readonly languages: string;
-  /** One that cannot read its data may never come up: whoever waits for it has a limit. */
+  /** May stay pending when the engine cannot read its data; every caller has a deadline. */
   readonly worker: Promise<Worker>;
 }
 
@@ -106,10 +106,10 @@ function start(languages: readonly string[], resolve: Resolve, scratch: string):
   const open = async () => {
     const { default: tesseract } = await import('tesseract.js');
     const langPath = await dataFolder(languages, resolve, scratch);
-    // Without a handler it throws into the void what it rejects as well.
+    // Without a handler the engine throws outside of any promise what it also rejects with.
     const options = { langPath, cacheMethod: 'none', errorHandler: () => {} };
     const worker = await tesseract.createWorker([...languages], LSTM, options);
-    // By itself the engine takes a page for one block of even lines, and passes over headings.
+    // By default the engine takes a page for one block of even lines, and skips headings.
     await worker.setParameters({ user_defined_dpi: DPI, tessedit_pageseg_mode: tesseract.PSM.AUTO });
     return worker;
   };
@@ -138,7 +138,7 @@ function resultOf({ text, confidence, blocks }: Page): Recognized {
 
 const installed = createRequire(import.meta.url).resolve;
 const ENGINE = 'tesseract.js';
-/** As in names of data packages: `eng`, `chi_sim`. Not a way out of the folder of packages. */
+/** As in the names of data packages: `eng`, `chi_sim`. No path outside the folder of packages. */
 const LANGUAGE = /^[a-z]{3}(?:_[a-z]{2,8})?$/;
 
 type Resolve = (name: string) => string;
@@ -176,7 +176,7 @@ function dataFile(language: string, resolve: Resolve): string {
   return join(folder, '4.0.0_best_int', `${language}.traineddata.gz`);
 }
 
-/** Where the data of all these languages lies; the engine looks into one folder only. */
+/** The folder with the data of all these languages; the engine reads one folder only. */
 async function dataFolder(languages: readonly string[], resolve: Resolve, scratch: string): Promise<string> {
   const [first, ...others] = languages;
   if (first !== undefined && others.length === 0) return dirname(dataFile(first, resolve));

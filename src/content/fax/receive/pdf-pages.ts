@@ -1,5 +1,4 @@
-// Owns the dots of a PDF fax: rendered page by page by a program of the machine, poppler's pdftoppm or else ghostscript, with a
-// bound on its memory and time. Nothing in the PDF is run: both only draw.
+// Renders the pages of a PDF with pdftoppm (poppler) or Ghostscript, with bounded memory and time. Neither executes scripts.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Raster } from '../tiff/raster.js';
@@ -11,14 +10,14 @@ const SHORTER_SIDE = 1_697;
 const MOST_DOTS = (LONGER_SIDE + 1) ** 2;
 const A4_INCHES = 11.69;
 const DPI = LONGER_SIDE / A4_INCHES;
-/** KB of address space for the program: it is a stranger's file, and some ask for as much as there is. */
+/** KB of address space of the program: a hostile file may need any amount. */
 const MEMORY_KB = 1_500_000;
 /** Bytes of a header line of a picture. */
-const LONGEST_HEADER = 1_000;
-/** Of what pdfinfo says, the count stands in the first lines. */
-const LONGEST_INFO = 20_000;
-/** What a program says is kept up to this length. */
-const LONGEST_WORDS = 2_000;
+const MAX_HEADER = 1_000;
+/** The count is in the first lines of pdfinfo. */
+const MAX_INFO = 20_000;
+/** Characters of a program's error output. */
+const MAX_STDERR = 2_000;
 
 type Program = { readonly file: string; readonly args: (pages: number) => string[] };
 
@@ -35,7 +34,7 @@ export const PDF_PROGRAMS: readonly Program[] = [
   },
 ];
 
-/** Why a PDF has no pictures: for people. */
+/** Why a PDF cannot be rendered; its message is shown to the agent. */
 export class PdfProblem extends Error {}
 
 export async function pdfPages(
@@ -46,15 +45,15 @@ export async function pdfPages(
   return { count: await countPages(bytes, options.signal), broken: null, pages: each(bytes, options, programs) };
 }
 
-/** Null when nobody here can count them. */
+/** Null when pdfinfo is missing. */
 async function countPages(bytes: Buffer, signal: AbortSignal): Promise<number | null> {
   const child = start('pdfinfo', ['-'], signal);
   let words = '';
   child.stdout.on('data', (chunk) => {
-    words = (words + String(chunk)).slice(0, LONGEST_INFO);
+    words = (words + String(chunk)).slice(0, MAX_INFO);
   });
   child.stderr.resume();
-  give(child, bytes);
+  writeInput(child, bytes);
   await endOf(child);
   const count = /^Pages:\s+(\d{1,9})$/m.exec(words)?.[1];
   return count === undefined ? null : Number(count);
@@ -63,11 +62,11 @@ async function countPages(bytes: Buffer, signal: AbortSignal): Promise<number | 
 async function* each(bytes: Buffer, options: PagesOptions, programs: readonly Program[]): AsyncIterable<PageRead> {
   for (const program of programs) {
     const child = start(program.file, program.args(options.pages), options.signal);
-    const words = wordsOf(child);
+    const stderr = stderrOf(child);
     const ended = endOf(child);
     let page = 0;
     let whole = false;
-    give(child, bytes);
+    writeInput(child, bytes);
     try {
       for await (const raster of pictures(child.stdout)) yield { page: ++page, raster, damage: null };
       whole = true;
@@ -77,12 +76,12 @@ async function* each(bytes: Buffer, options: PagesOptions, programs: readonly Pr
     const code = await ended;
     options.signal.throwIfAborted();
     if (code === 0 && page > 0) return;
-    if (code !== MISSING) throw new PdfProblem(problemOf(words()));
+    if (code !== MISSING) throw new PdfProblem(problemOf(stderr()));
   }
-  throw new PdfProblem('this machine has no program that shows PDF (poppler-utils or ghostscript)');
+  throw new PdfProblem('this machine has no program that renders PDF: install poppler-utils or ghostscript');
 }
 
-/** What a shell says of a program that it does not find (POSIX 2.8.2). */
+/** Exit code of a shell for a missing program (POSIX 2.8.2). */
 const MISSING = 127;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -97,21 +96,21 @@ function start(file: string, args: readonly string[], signal: AbortSignal): Chil
   return child;
 }
 
-/** A program that has seen enough closes its end; that is no error. */
-function give(child: Child, bytes: Buffer): void {
+/** EPIPE is no error: the program may stop reading early. */
+function writeInput(child: Child, bytes: Buffer): void {
   child.stdin.on('error', () => {});
   child.stdin.end(bytes);
 }
 
-function wordsOf(child: Child): () => string {
+function stderrOf(child: Child): () => string {
   let words = '';
   child.stderr.on('data', (bytes) => {
-    words = (words + String(bytes)).slice(0, LONGEST_WORDS);
+    words = (words + String(bytes)).slice(0, MAX_STDERR);
   });
   return () => words;
 }
 
-/** The program's exit code; a shell that is not there has none of the programs either. */
+/** The exit code; a missing shell counts as a missing program. */
 function endOf(child: Child): Promise<number | null> {
   return new Promise((resolve) => {
     child.once('error', () => resolve(MISSING));
@@ -137,8 +136,8 @@ export async function* pictures(stream: AsyncIterable<unknown>): AsyncIterable<R
     while (held > 0 && held >= wanted) {
       const all = Buffer.concat(chunks);
       const header = headerOf(all);
-      const end = header ? header.size + header.width * header.height : LONGEST_HEADER;
-      if (!header && all.length >= LONGEST_HEADER) return;
+      const end = header ? header.size + header.width * header.height : MAX_HEADER;
+      if (!header && all.length >= MAX_HEADER) return;
       chunks = [all];
       wanted = end;
       if (!header || all.length < end) break;
@@ -157,7 +156,7 @@ interface Header {
 }
 
 function headerOf(bytes: Buffer): Header | undefined {
-  const text = bytes.toString('latin1', 0, LONGEST_HEADER);
+  const text = bytes.toString('latin1', 0, MAX_HEADER);
   const found = /^P5\s(?:#[^\n]*\n|\s)*(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(text);
   const [width, height] = [Number(found?.[1]), Number(found?.[2])];
   const fits = width > 0 && height > 0 && width * height <= MOST_DOTS;

@@ -11,9 +11,9 @@ import { pagesWords, showFax } from './bodies.js';
 import { type Caller, callerOf, numberOf } from './caller.js';
 import { examine, type FaxDeps, type Format, formatOf, NO_PAGES, PDF_TYPE } from './examine.js';
 
-/** Sentences of a driver. */
-const MOST_NOTES = 50;
-const LONGEST_NOTE = 500;
+/** Sentences from the driver, and from the file. */
+const MAX_NOTES = 50;
+const MAX_NOTE_LENGTH = 500;
 
 type Rules = Pick<FaxRules, 'region'>;
 
@@ -27,7 +27,7 @@ export async function readFax(
   return messageOfFax(fax, rules, context, await examine(fax, title, deps, context.signal));
 }
 
-/** Everything but pages, text and attachments. */
+/** The message without pages, text and attachments. */
 export function summarizeFax(fax: FaxDocument, rules: Rules, context: ReadContext): ReadMessage {
   return { ...messageOfFax(fax, rules, context, NO_PAGES), attachments: [] };
 }
@@ -85,7 +85,7 @@ function fieldsOf(fax: FaxDocument, caller: Caller, title: string, called: strin
   };
 }
 
-/** The same each time the same fax is read; the same pages sent twice are two faxes. */
+/** The same for every reading of a fax; the same pages sent twice are two faxes. */
 function seedOf({ raw, from, to, receivedAt, providerId }: FaxDocument, gatewayId: string): string {
   return madeId(gatewayId, Buffer.from(JSON.stringify([madeId(gatewayId, raw), from, to, receivedAt, providerId])));
 }
@@ -114,31 +114,31 @@ function attachmentsOf(
 function notesOf(fax: FaxDocument, format: Format | undefined, read: PagesRead, brokeOff: boolean): string[] {
   const notes: string[] = [];
   if (brokeOff) {
-    const why = fax.problem === null ? '' : `: ${cutText(cleanLine(fax.problem), LONGEST_NOTE)}`;
+    const why = fax.problem === null ? '' : `: ${cutText(cleanLine(fax.problem), MAX_NOTE_LENGTH)}`;
     notes.push(`The fax is not complete${why}.`);
   }
   if (fax.pages !== null && read.count !== null && fax.pages !== read.count) {
     notes.push(`The call had ${pagesWords(fax.pages, null, false)}, the file holds ${read.count}.`);
   }
-  const said = fax.notes.map((note) => cutText(cleanLine(note), LONGEST_NOTE)).filter((note) => note !== '');
-  notes.push(...said.slice(0, MOST_NOTES), ...capped(read.notes));
+  const driverNotes = fax.notes.map((note) => cutText(cleanLine(note), MAX_NOTE_LENGTH)).filter((note) => note !== '');
+  notes.push(...driverNotes.slice(0, MAX_NOTES), ...capped(read.notes));
   if (format?.kind === 'pdf' && hasActiveContent(fax.raw)) notes.push(ACTIVE);
   if (read.ocrMissing !== null) notes.push(`No text was recognized: ${read.ocrMissing}`);
   return [...new Set(notes)];
 }
 
-/** A broken file of 200 pages would say 200 times how broken it is. */
+/** A damaged file of 200 pages has 200 notes. */
 function capped(notes: readonly string[]): string[] {
-  if (notes.length <= MOST_NOTES) return [...notes];
-  return [...notes.slice(0, MOST_NOTES), `${notes.length - MOST_NOTES} more notes are left out.`];
+  if (notes.length <= MAX_NOTES) return [...notes];
+  return [...notes.slice(0, MAX_NOTES), `${notes.length - MAX_NOTES} more notes are left out.`];
 }
 
 const ACTIVE = 'The PDF holds a script, a program call or an embedded file, which no fax does. Open it with care.';
 const ACTIVE_NAMES = ['/JavaScript', '/Launch', '/EmbeddedFile'];
-/** Names in compressed parts are not found; this is a hint, not a guard. */
-const LOOKED_THROUGH = 8 * 1024 * 1024;
+/** Bytes searched. Names in compressed parts are not found; this is a hint, not a guard. */
+const MAX_SEARCHED = 8 * 1024 * 1024;
 
 function hasActiveContent(raw: Uint8Array): boolean {
-  const bytes = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, LOOKED_THROUGH));
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, MAX_SEARCHED));
   return ACTIVE_NAMES.some((name) => bytes.includes(name));
 }

@@ -1,5 +1,5 @@
-// Owns what is got out of the file of a fax: pictures for the message, a document, the text. Runs in a process of its own (see
-// page-process.ts). The pictures of all pages come first, so that text that takes too long costs nothing but itself.
+// Reads the file of a fax: pictures for the message, a PDF, the text. Runs in the worker process (see process/page-process.ts). All
+// pictures come first, so that slow OCR costs the text only.
 import { tmpdir } from 'node:os';
 import type { Clock } from '../../../kit/clock.js';
 import { type Deadline, deadline } from '../../../kit/deadline.js';
@@ -64,19 +64,19 @@ interface Drawn {
   readonly notes: string[];
 }
 
-/** As many pages as the limits allow; what stops it early becomes a note. */
+/** As many pages as the limits allow; the reason of an early stop becomes a note. */
 async function drawPages(task: FaxTask, { clock, scratch }: Deps): Promise<Drawn> {
   const { limits } = task;
   const drawn: Drawn = { count: null, sheets: [], shown: [], notes: [] };
   const limit = deadline(clock, limits.picturesMs);
-  const room = { shown: limits.shownBytes, pdf: limits.pdfBytes };
+  const budget = { shown: limits.shownBytes, pdf: limits.pdfBytes };
   try {
     const options = { pages: limits.pages, pixels: limits.pixels, scratch, signal: limit.signal };
     const file = await openPages(task, options);
     drawn.count = file.count;
     if (file.broken !== null) drawn.notes.push(`The file of the fax is broken: ${file.broken}.`);
     for await (const page of file.pages) {
-      if (!(await drawPage(page, drawn, room, limits.shownPages))) break;
+      if (!(await drawPage(page, drawn, budget, limits.shownPages))) break;
     }
   } catch (error) {
     drawn.notes.push(whyStopped(error, limit, drawn.sheets.length));
@@ -93,24 +93,24 @@ async function openPages({ raw, format }: FaxTask, options: Parameters<typeof ti
   return format === 'tiff' ? tiffPages(bytes, options) : pdfPages(bytes, options);
 }
 
-/** False when there is no room for this page and those behind it. */
+/** False when the budget is used up. */
 async function drawPage(
   { page, raster, damage }: PageRead,
   drawn: Drawn,
-  room: { shown: number; pdf: number },
+  budget: { shown: number; pdf: number },
   shownPages: number,
 ): Promise<boolean> {
   if (damage !== null) drawn.notes.push(`Page ${page} ${damage}.`);
   if (raster === null) return true;
   const dots = await packed(raster);
-  if (dots.data.length > room.pdf) return false;
-  room.pdf -= dots.data.length;
+  if (dots.data.length > budget.pdf) return false;
+  budget.pdf -= dots.data.length;
   drawn.sheets.push({ page, dots, xDpi: raster.xDpi, yDpi: raster.yDpi });
-  if (drawn.shown.length >= shownPages || room.shown <= 0) return true;
+  if (drawn.shown.length >= shownPages || budget.shown <= 0) return true;
   const picture = await shownPicture(raster);
-  // The first page that does not fit is the last that is tried: pages are shown from the first on, without holes.
-  room.shown = picture.png.length <= room.shown ? room.shown - picture.png.length : 0;
-  if (room.shown > 0) drawn.shown.push({ page, ...picture });
+  // Pages are shown from the first on without gaps, so the first page that does not fit is the last one.
+  budget.shown = picture.png.length <= budget.shown ? budget.shown - picture.png.length : 0;
+  if (budget.shown > 0) drawn.shown.push({ page, ...picture });
   return true;
 }
 
@@ -140,7 +140,7 @@ async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recog
   const problems = problemsOfTexts();
   for (const sheet of sheets) {
     const ms = Math.min(task.limits.ocrPageMs, limit.remaining());
-    if (ms < LEAST_MS || problems.hopeless()) {
+    if (ms < MIN_OCR_MS || problems.hopeless()) {
       problems.leave(sheet.page);
       continue;
     }
@@ -157,12 +157,12 @@ async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recog
   return { texts, places, notes: problems.notes(), missing: advice };
 }
 
-/** In less, no page was ever read. */
-const LEAST_MS = 200;
-/** An engine that fails so often in one fax is left alone until the next. */
-const MOST_FAILURES = 3;
+/** OCR of a page takes longer. */
+const MIN_OCR_MS = 200;
+/** Failures in one fax after which its other pages are not tried. */
+const MAX_FAILURES = 3;
 
-/** Collects why pages have no text, and says it in a sentence per reason instead of one per page. */
+/** Collects why pages have no text: one sentence per reason instead of one per page. */
 function problemsOfTexts() {
   const pages = { unclear: [] as number[], late: [] as number[], failed: [] as number[], left: [] as number[] };
   let reason = '';
@@ -172,7 +172,7 @@ function problemsOfTexts() {
       reason = why || reason;
     },
     leave: (page: number) => void pages.left.push(page),
-    hopeless: () => pages.failed.length + pages.late.length >= MOST_FAILURES,
+    hopeless: () => pages.failed.length + pages.late.length >= MAX_FAILURES,
     notes() {
       const about = (list: readonly number[], words: string) =>
         list.length > 0 ? [`${words} ${pageNames(list)}.`] : [];
@@ -191,13 +191,13 @@ export function pageNames(pages: readonly number[]): string {
   const [first = 0, last = 0] = [pages[0], pages.at(-1)];
   if (pages.length === 1) return `page ${first}`;
   if (pages.length > 2 && last - first === pages.length - 1) return `pages ${first} to ${last}`;
-  const named = pages.slice(0, MOST_NAMED).join(', ');
-  return pages.length > MOST_NAMED ? `pages ${named} and ${pages.length - MOST_NAMED} more` : `pages ${named}`;
+  const named = pages.slice(0, MAX_NAMED).join(', ');
+  return pages.length > MAX_NAMED ? `pages ${named} and ${pages.length - MAX_NAMED} more` : `pages ${named}`;
 }
 
-const MOST_NAMED = 12;
+const MAX_NAMED = 12;
 
-/** Of a PDF only when there is text to add: it is attached itself. */
+/** Null for a PDF without recognized text: the original is attached anyway. */
 async function documentOf(sheets: readonly Sheet[], { places }: Texts, task: FaxTask): Promise<PagesRead['pdf']> {
   if (sheets.length === 0 || (task.format === 'pdf' && places.size === 0)) return null;
   const pages = sheets.map((sheet): DocumentPage => {

@@ -1,6 +1,5 @@
-// Owns the document that an agent opens: every page as it came, with its text behind the picture, so that it can be searched
-// and copied. pdfkit rather than the engine's own output: one document of all pages with their true paper size, the dots
-// unchanged, and the same document without text where nothing could be recognized.
+// A searchable PDF: every page as it came, with its invisible text. Made with pdfkit instead of the OCR engine, because it keeps the
+// true paper size and the dots, and has all pages in one document, also those without text.
 import PDFDocument from 'pdfkit';
 import type { Packed, Size } from '../tiff/raster.js';
 import type { Word } from './ocr.js';
@@ -77,14 +76,13 @@ const CODES = 256;
 const BLANK = 0x20;
 
 interface InvisibleFonts {
-  /** The operators that set a word, and a blank behind it, so high and wide (points); '' when it has no letter to set. */
+  /** The operators that set a word and a blank in this size and width (points); '' for a word without letters. */
   shown(document: Document, word: string, place: { size: number; room: number }): string;
 }
 
 /**
  * Fonts without any picture of a letter (Type 3, ISO 32000 9.6.5), one per 256 characters of Unicode, each saying by its
- * ToUnicode table what its codes mean. The standard fonts know Western letters only, and a real font for the rest would have
- * to be brought along for letters that nobody sees.
+ * ToUnicode table what its codes mean. The standard fonts have Western letters only, and invisible letters need no real font.
  */
 function invisibleFonts(document: Document): InvisibleFonts {
   const fonts = new Map<number, unknown>();

@@ -1,5 +1,5 @@
-// Owns the message inside an outgoing fax: the send request's HTML cleaned as every HTML is, or its text as HTML, with each of its
-// own pictures replaced by a mark that the layouts put the dithered picture in for.
+// The body of an outgoing fax: the cleaned HTML of the send request, or its text as HTML. Each inline picture is replaced by a mark,
+// which the layouts replace by the dithered picture.
 import type { MessageContentInfo } from '../../../model/message.js';
 import { MAX_HTML } from '../../html/bounds.js';
 import { cleanHtml } from '../../html/clean.js';
@@ -12,9 +12,9 @@ import { MAX_PAGES, tooManyPages } from './page.js';
 export interface FaxBody {
   /** Safe to show as it is: no script, nothing loaded from elsewhere. */
   readonly html: string;
-  /** The same in words alone, a picture's mark (see `pictureIn`) on a line of its own. */
+  /** The same as text, the mark of a picture (see `pictureIn`) on a line of its own. */
   readonly text: string;
-  /** The send request had text only: its blanks mean what they say. */
+  /** The send request had text only, so blanks and line breaks stay. */
   readonly plain: boolean;
   /** The files of its pictures, by the number in their marks. */
   readonly pictures: readonly Uint8Array[];
@@ -22,7 +22,7 @@ export interface FaxBody {
 
 export type BodyResult = { ok: true; body: FaxBody } | { ok: false; problem: string };
 
-/** Pictures of one message; the files of more than these are newsletters' decoration. */
+/** Pictures of one message. */
 const MAX_PICTURES = 100;
 /** Base64 characters of one picture: about 20 MB, more than any camera makes. */
 const MAX_PICTURE_DATA = 27_000_000;
@@ -30,11 +30,11 @@ const MAX_PICTURE_DATA = 27_000_000;
 const CHARACTERS_PER_PAGE = 4_000;
 const MARK = /<img src="data:image\/png;base64,faxpicture(\d{1,3})"([^>]*)>/g;
 
-/** What of a send request is faxed. */
-export type Written = Pick<MessageContentInfo, 'BodyHtml' | 'BodyText'>;
+/** The bodies of a send request. */
+export type Bodies = Pick<MessageContentInfo, 'BodyHtml' | 'BodyText'>;
 
-/** What `order` asks to be faxed. Never throws for anything in it. */
-export function bodyOf(sendRequest: Written): BodyResult {
+/** The body to fax. Never throws for anything in the send request. */
+export function bodyOf(sendRequest: Bodies): BodyResult {
   const marked = withMarks(printable(sendRequest.BodyHtml));
   if (marked.html.length > MAX_HTML) return tooLong(marked.html.length);
   const html = cleanHtml(marked.html, { image: () => undefined }).html;
@@ -44,10 +44,10 @@ export function bodyOf(sendRequest: Written): BodyResult {
 }
 
 function plainBody(text: string): BodyResult {
-  if (text.trim() === '') return { ok: false, problem: 'the order has no text: there is nothing to fax' };
+  if (text.trim() === '') return { ok: false, problem: 'the message has no text: there is nothing to fax' };
   const most = MAX_PAGES * CHARACTERS_PER_PAGE;
   if (text.length > most) return { ok: false, problem: tooManyPages(text.length / CHARACTERS_PER_PAGE, true) };
-  // A line is a paragraph: a browser needs six times as long for one of 6,000 lines. And each goes its own direction.
+  // One paragraph per line: each has its own direction, and a browser needs six times as long for one of 6,000 lines.
   const html = textToHtml(text)
     .replaceAll('<p>', '<p dir="auto">')
     .replaceAll('<br>\n', '</p>\n<p class="fax-next" dir="auto">');
@@ -60,7 +60,7 @@ function tooLong(size: number): BodyResult {
   return { ok: false, problem };
 }
 
-/** Shades of skin have no black and white; fonts without them show a box in their place. */
+/** Without skin tones, which fonts show as a box. */
 function printable(text: string | null | undefined): string {
   return cleanText(text ?? '').replace(/\p{Emoji_Modifier}/gu, '');
 }
@@ -124,7 +124,7 @@ function markedTag(marking: Marking, from: number, to: number, spans: AttributeS
   return html.slice(from, to);
 }
 
-/** The stand-in passes the cleaning as the image that it stands for would. */
+/** The mark passes the cleaning like the image that it replaces. */
 function markOf({ pictures, numbers }: Marking, address: string): string | undefined {
   if (address.length > MAX_PICTURE_DATA) return '';
   const known = numbers.get(address);

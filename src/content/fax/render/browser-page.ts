@@ -1,5 +1,3 @@
-// Owns what a browser page is told and asked: to show the message without scripts and network, how wide and high it is
-// there and how large its pictures, and to print it.
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { z } from 'zod';
 import { GatepostError } from '../../../kit/errors.js';
@@ -17,12 +15,12 @@ import {
   sheetOf,
 } from './sheet.js';
 
-/** Estimated pages, in units of what is sent, up to which it is worth counting them. */
+/** Multiples of MAX_PAGES up to which the estimated pages are counted exactly. */
 const WORTH_COUNTING = 1.5;
-/** Characters of all pictures in one message: what is left out beyond it would not fit into the PDF either. */
+/** Characters of all pictures in one message; later pictures are left out, and would not fit into the PDF either. */
 const MAX_PICTURE_DATA = 50_000_000;
 
-/** Without scripts, without network, without anything of another fax. */
+/** Without scripts and network, and separate from every other fax. */
 export async function lockedContext(browser: Browser, paper: Paper): Promise<BrowserContext> {
   const area = areaOf(paper);
   const context = await browser.newContext({
@@ -58,9 +56,9 @@ export async function layOutIn(
   return { ok: true, pdf: dated(pdf, job.now), pages };
 }
 
-/** Shows the message with stand-ins for its pictures, squeezed as little as makes it as narrow as the page. */
+/** Shows the message with placeholders for its pictures, with the least squeeze that makes it fit the width of the page. */
 async function settle(page: Page, job: FaxJob, pictures: readonly (Picture | undefined)[]): Promise<Squeeze> {
-  const shown = (index: number) => standIn(pictures[index]);
+  const shown = (index: number) => placeholder(pictures[index]);
   for (const squeeze of SQUEEZES) {
     await page.setContent(sheetOf(job, { shown, squeeze }));
     const { width, room } = await sizeOf(page);
@@ -93,14 +91,14 @@ function inches(points: number): string {
   return `${points / 72}in`;
 }
 
-/** Of the size of the picture, and nothing else: what it shows is not needed yet. */
-function standIn(picture: Picture | undefined): Shown | undefined {
+/** An empty picture of the same size. */
+function placeholder(picture: Picture | undefined): Shown | undefined {
   if (!picture) return undefined;
   const svg = `<svg xmlns='http://www.w3.org/2000/svg' width='${picture.width}' height='${picture.height}'/>`;
   return { src: `data:image/svg+xml,${encodeURIComponent(svg)}` };
 }
 
-/** The pictures as they will be, each dithered to the dots that its place has. */
+/** The pictures, each dithered to the dots of its place on the page. */
 async function shownOn(
   page: Page,
   { dots }: Paper,
@@ -134,8 +132,7 @@ const measured = z.array(
 );
 
 /**
- * Sizes in CSS pixels. One that is narrower than its own attribute wants was squeezed into the page, and its height is to
- * follow.
+ * Sizes in CSS pixels. A picture that is narrower than its own attribute was squeezed to the page, and its height shrinks with it.
  */
 async function placesOn(page: Page): Promise<{ place: number; index: number; width: number; height: number }[]> {
   const found = await page.evaluate(`[...document.querySelectorAll('img[data-place]')].map((img) => {

@@ -1,18 +1,18 @@
-// Owns the layout by a real browser: one headless Chromium, started with the first fax and ended when none has come for a
-// while; one page per fax, without scripts and without network. What hangs is ended with its browser.
+// Layout by one headless Chromium. The browser is started by the first fax and ended after idleMs without one, after a failed
+// layout, and by `close`. Each fax gets a page of its own, without scripts and without network.
 import type { Browser } from 'playwright-core';
 import { type Cancel, type Clock, sleep } from '../../../kit/clock.js';
 import { deadline, raceSignal } from '../../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
 import { semaphore } from '../../../kit/semaphore.js';
-import { type Environment, sparse } from '../process/programs.js';
+import { type Environment, minimalEnvironment } from '../process/programs.js';
 import type { Picture } from '../tiff/dither.js';
 import { layOutIn, lockedContext } from './browser-page.js';
 import type { FaxJob, Laid } from './sheet.js';
 
 export interface Chromium {
-  /** Lays out one fax at a time, in `ms` once it is its turn; rejects when the browser cannot, and with the signal's reason. */
+  /** Lays out one fax at a time, each within `ms`; rejects when the browser fails, and with the signal's reason. */
   layOut(job: FaxJob, pictures: readonly (Picture | undefined)[], ms: number, signal: AbortSignal): Promise<Laid>;
   close(): Promise<void>;
 }
@@ -22,29 +22,29 @@ export interface ChromiumOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly env: Environment;
-  /** Ms without a fax after which the browser is ended. */
+  /** Idle time after which the browser is ended, ms. */
   readonly idleMs: number;
 }
 
-/** Ms in which a browser starts, even on a machine that is busy with other things. */
+/** Time to start, also on a busy machine, ms. */
 const LAUNCH_MS = 10_000;
-/** Ms a browser may take to end by itself. */
+/** Time to end before it is killed, ms. */
 const CLOSE_MS = 3_000;
 
 const ARGUMENTS = [
   '--disable-gpu',
   // Containers give 64 MB of shared memory, too little for a page with pictures.
   '--disable-dev-shm-usage',
-  // No name has an address: a request that got past everything else goes nowhere.
+  // No host name resolves, should a request pass all other locks.
   '--host-resolver-rules=MAP * ~NOTFOUND',
   '--disable-remote-fonts',
-  // Smaller letters do not survive the line.
+  // Smaller letters are unreadable on a fax.
   '--blink-settings=minimumFontSize=11',
 ];
 
 export function createChromium(options: ChromiumOptions): Chromium {
   const { clock, log, idleMs } = options;
-  const places = semaphore({ places: 1, weight: 1 });
+  const turn = semaphore({ places: 1, weight: 1 });
   const ending = new Set<Promise<void>>();
   let running: Promise<Browser> | undefined;
   let cancelIdle: Cancel = () => {};
@@ -64,7 +64,7 @@ export function createChromium(options: ChromiumOptions): Chromium {
     if (running === gone) running = undefined;
   };
 
-  /** Whatever it is doing: the next fax starts another one. */
+  /** Ends the browser; the next fax starts another one. */
   const drop = () => {
     cancelIdle();
     const dropped = running;
@@ -87,7 +87,7 @@ export function createChromium(options: ChromiumOptions): Chromium {
 
   return {
     async layOut(job, pictures, ms, signal) {
-      const leave = await places.enter(1, signal);
+      const release = await turn.enter(1, signal);
       const limit = deadline(clock, ms, signal);
       cancelIdle();
       try {
@@ -95,30 +95,29 @@ export function createChromium(options: ChromiumOptions): Chromium {
         cancelIdle = clock.schedule(idleMs, drop);
         return laid;
       } catch (error) {
-        log.debug({ error: messageOf(error) }, 'the browser is ended after a failed layout');
+        log.debug({ err: messageOf(error) }, 'browser ended after a failed layout');
         drop();
         throw error;
       } finally {
         limit.dispose();
-        leave();
+        release();
       }
     },
     async close() {
-      await places.empty();
+      await turn.empty();
       drop();
       await Promise.all(ending);
     },
   };
 }
 
-/** The process is told nothing of ours: no secret of the environment is anywhere near a sender's markup. */
 async function launch({ executable, env }: ChromiumOptions): Promise<Browser> {
   const { chromium } = await import('playwright-core');
   const options = {
     executablePath: executable,
     args: ARGUMENTS,
-    env: sparse(env),
-    // Chromium's own sandbox refuses to work for root.
+    env: minimalEnvironment(env),
+    // Chromium's own sandbox does not work for root.
     chromiumSandbox: process.getuid?.() !== 0,
     timeout: LAUNCH_MS,
     handleSIGINT: false,
@@ -133,9 +132,9 @@ async function launch({ executable, env }: ChromiumOptions): Promise<Browser> {
 
 /** A second close kills (playwright-core, processLauncher: "forcefully close"). */
 async function endBrowser(browser: Browser, clock: Clock): Promise<void> {
-  const patience = new AbortController();
-  const closed = browser.close().finally(() => patience.abort());
-  await Promise.race([closed, sleep(clock, CLOSE_MS, patience.signal).catch(() => {})]);
+  const closedInTime = new AbortController();
+  const closed = browser.close().finally(() => closedInTime.abort());
+  await Promise.race([closed, sleep(clock, CLOSE_MS, closedInTime.signal).catch(() => {})]);
   if (browser.isConnected()) await browser.close();
   await closed;
 }

@@ -1,6 +1,5 @@
-// Owns how a send request becomes a fax without anybody waiting for it: the work is done in a process of its own (see child.ts), for
-// it reads pictures and markup that strangers may have sent, and its libraries are large and slow to load. What brings the
-// process down costs the pictures at most, or else that one fax.
+// The fax composer works in a process of its own: it reads pictures and markup of strangers, and its libraries are large. When the
+// process fails, the fax is composed again without pictures, and after a second failure the result is a problem.
 import type { Clock } from '../../../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
@@ -25,9 +24,9 @@ export interface FaxComposerOptions {
   chromium?: string | null;
   /** The program; null: make no page images; absent: wherever it is installed. */
   ghostscript?: string | null;
-  /** Ms that the programs may take for one fax, waiting for their turn not counted. */
+  /** Time of the programs for one fax without waiting, ms. */
   composeMs?: number;
-  /** Ms without a fax after which the process and its browser are ended. */
+  /** Idle time after which the process and its browser end, ms. */
   idleMs?: number;
   env?: Environment;
   /** Module that the process runs. */
@@ -36,11 +35,11 @@ export interface FaxComposerOptions {
 
 const COMPOSE_MS = 20_000;
 const IDLE_MS = 60_000;
-/** Layout and page images have their limits inside; this one is for a process that does not keep them. Ms. */
+/** Added to the limits of layout and page images, for a process that does not observe them, ms. */
 const SLACK_MS = 15_000;
-/** MB; the longest message that is laid out at all needs a third. */
+/** MB; the longest message that is accepted needs a third of it. */
 const HEAP_MB = 512;
-/** Ms in which it ends its browser; a browser that hangs is given 3 s. */
+/** Time of the process to end its browser, which may hang for 3 s, ms. */
 const GRACE_MS = 5_000;
 
 export function createFaxComposer(options: FaxComposerOptions): FaxComposer {
@@ -59,10 +58,10 @@ export function createFaxComposer(options: FaxComposerOptions): FaxComposer {
       const to = readFaxNumber(sendRequest.RemoteAddress ?? '', rules.region);
       if (!to.ok) return to;
       const stop = AbortSignal.any([signal, closing.signal]);
-      const how = { now: clock.now(), chromium, ghostscript, composeMs };
-      const task: ComposeTask = { sendRequest: whatIsFaxed(sendRequest), rules, pictures: true, ...how };
+      const settings = { now: clock.now(), chromium, ghostscript, composeMs };
+      const task: ComposeTask = { sendRequest: whatIsFaxed(sendRequest), rules, pictures: true, ...settings };
       const tried = (again: ComposeTask) => attempt(again, { child, log }, stop);
-      return (await tried(task)) ?? (await tried({ ...task, pictures: false })) ?? UNLAID;
+      return (await tried(task)) ?? (await tried({ ...task, pictures: false })) ?? FAILED_TWICE;
     },
     async close() {
       closing.abort(new GatepostError('fax/closed', 'the fax composer is closed'));
@@ -71,7 +70,10 @@ export function createFaxComposer(options: FaxComposerOptions): FaxComposer {
   };
 }
 
-const UNLAID: FaxResult = { ok: false, problem: 'the message cannot be laid out as a fax: the attempt failed twice' };
+const FAILED_TWICE: FaxResult = {
+  ok: false,
+  problem: 'the message cannot be laid out as a fax: the attempt failed twice',
+};
 
 /** Undefined when the process failed and another try, without pictures, may help. */
 async function attempt(
@@ -83,11 +85,11 @@ async function attempt(
   try {
     const reply = await child.ask(task, ms, stop);
     if ('failed' in reply) throw new GatepostError('content/fax-failed', reply.failed);
-    for (const { fields, message } of reply.said) log.warn(fields, message);
+    for (const { fields, message } of reply.logged) log.warn(fields, message);
     return reply.result;
   } catch (error) {
     stop.throwIfAborted();
-    log.warn({ reason: messageOf(error), pictures: task.pictures }, 'the process that lays out faxes failed');
+    log.warn({ err: messageOf(error), pictures: task.pictures }, 'composing a fax failed');
     if (codeOf(error) !== 'deadline') return undefined;
     return { ok: false, problem: `the message cannot be laid out as a fax within ${Math.round(ms / 1000)} s` };
   }

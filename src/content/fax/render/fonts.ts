@@ -1,5 +1,3 @@
-// Owns the letters of the plain layout: a font of this machine that has those of the text, or else the few that every PDF
-// reader has; and what stands for a letter that the font lacks.
 import { existsSync } from 'node:fs';
 import iconv from 'iconv-lite';
 
@@ -12,7 +10,7 @@ export interface Face {
 /** Every PDF reader has it, and it is not embedded: Western European letters only. */
 export const STANDARD_FACE: Face = { regular: 'Helvetica', bold: 'Helvetica-Bold' };
 
-/** Free fonts first, in the order of how much of the world's writing they know; none is brought along. */
+/** Free fonts first, by the number of scripts that they cover; no font is part of the product. */
 const FACES: readonly Face[] = [
   pair('/usr/share/fonts/truetype/dejavu/', 'DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'),
   pair('/usr/share/fonts/dejavu/', 'DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'),
@@ -30,15 +28,15 @@ function pair(folder: string, regular: string, bold: string): Face {
   return { regular: folder + regular, bold: folder + bold };
 }
 
-/** The best one that is installed. */
+/** The first one that is installed. */
 export function findFace(): Face {
   return FACES.find(({ regular, bold }) => existsSync(regular) && existsSync(bold)) ?? STANDARD_FACE;
 }
 
 export interface Lettering {
-  /** `text` in letters that the font has. */
+  /** `text` with replacements for letters that the font lacks. */
   written(text: string): string;
-  /** Letters so far for which nothing could stand. */
+  /** Letters without a replacement so far. */
   readonly lost: number;
 }
 
@@ -46,8 +44,8 @@ export interface Lettering {
 export function lettering(has: (codePoint: number) => boolean): Lettering {
   const known = new Map<string, string>();
   let lost = 0;
-  const standIn = (character: string): string => {
-    // Unseen joiners, marks of direction and selectors of emoji variants need no letter.
+  const replacement = (character: string): string => {
+    // Joiners, direction marks and variation selectors are invisible.
     if (/\p{Cf}|\p{Cc}|\p{Variation_Selector}/u.test(character)) return '';
     if (/\s/.test(character)) return ' ';
     const base = [...character.normalize('NFKD').replace(/\p{M}/gu, '')];
@@ -55,7 +53,7 @@ export function lettering(has: (codePoint: number) => boolean): Lettering {
   };
   const letter = (character: string): string => {
     if (character === '\n' || has(codeOf(character))) return character;
-    const found = known.get(character) ?? standIn(character);
+    const found = known.get(character) ?? replacement(character);
     known.set(character, found);
     if (found === '?') lost += 1;
     return found;
@@ -72,7 +70,7 @@ function codeOf(character: string): number {
   return character.codePointAt(0) ?? 0;
 }
 
-/** What the standard fonts of PDF know (WinAnsiEncoding, PDF 32000-1, annex D). */
+/** Characters of the standard fonts of PDF (WinAnsiEncoding, PDF 32000-1, annex D). */
 export function hasWinAnsi(codePoint: number): boolean {
   return WIN_ANSI.has(codePoint);
 }

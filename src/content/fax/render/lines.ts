@@ -11,7 +11,7 @@ export type Document = PDFKit.PDFDocument;
 const LINE_GAP = 3;
 /** The beginning of a list's item, or of a quote; lines that follow are set behind it. */
 const HANGING = /^(\s*)((?:[-*\u2022]|\d{1,3}[.)]|>+(?: ?>)*)\s+)/;
-/** A line across the page, as the text of HTML has it and as people draw it. */
+/** A rule across the page, from <hr> or typed. */
 const RULE = /^\s*(?:-{10,}|_{10,}|={10,})\s*$/;
 const LOST = '[a picture that cannot be shown]';
 
@@ -21,9 +21,9 @@ export interface Sheet {
   readonly bold: string;
   readonly regular: string;
   readonly letters: Lettering;
-  /** Addresses of the pictures that are in the document already, by number and width. */
+  /** Data URIs of the pictures in the document, by number and width. */
   readonly dithered: Map<string, string>;
-  /** Where the number of pages goes on the cover, once it is known. */
+  /** Where the number of pages goes on the cover. */
   pagesAt: number | undefined;
 }
 
@@ -119,7 +119,7 @@ export async function setPicture(
   const height = (width * picture.height) / picture.width;
   const size = { across: (width * dots.across) / 72, down: (height * dots.down) / 72 };
   const key = `${index} ${width}`;
-  // By its address the library knows a picture again, and has it in the document once.
+  // pdfkit stores pictures of the same address once.
   const png = sheet.dithered.get(key) ?? `data:image/png;base64,${(await dithered(picture, size)).toString('base64')}`;
   sheet.dithered.set(key, png);
   if (doc.y + height > doc.page.maxY()) doc.addPage();

@@ -1,6 +1,5 @@
-// Owns the making of a fax: from MessageContentInfo to the document that a fax gateway is handed, a PDF always and the page
-// images of the line beside it where they are wanted. Whatever is missing on the machine or fails costs looks, never the fax.
-// Runs in a process of its own (see compose.ts and compose-process.ts).
+// Composes a fax: a PDF, and the page images (TIFF) where the gateway needs them. When a program is missing or fails, the fax gets
+// a plainer layout, or is sent as a PDF only. Runs in the worker process (see compose.ts and process/compose-process.ts).
 import type { Clock } from '../../../kit/clock.js';
 import { deadline } from '../../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../../kit/errors.js';
@@ -37,21 +36,21 @@ export interface FaxMakerOptions {
   chromium: string | null;
   /** The program; null: make no page images. */
   ghostscript: string | null;
-  /** Ms that the programs may take for one fax, waiting for their turn not counted. */
+  /** Time of the programs for one fax without waiting, ms. */
   composeMs?: number;
-  /** Ms without a fax after which the browser is ended. */
+  /** Idle time after which the browser ends, ms. */
   idleMs?: number;
   env?: Environment;
 }
 
 const COMPOSE_MS = 20_000;
 const IDLE_MS = 60_000;
-/** Of the time for one fax, what the browser may take; the rest is for the plain layout and the page images. */
+/** Share of the time for one fax; the rest is for the plain layout and the page images. */
 const BROWSER_SHARE = 0.6;
-/** The same for reading pictures, before that: a picture may unfold to a hundred million dots. */
+/** Share for reading the pictures, before that: a picture may have a hundred million dots. */
 const PICTURES_SHARE = 0.3;
-/** Faxes made at once: each may hold some tens of megabytes. */
-const PLACES = 2;
+/** Faxes at once: each may occupy some tens of megabytes. */
+const MAX_AT_ONCE = 2;
 const MAX_SUBJECT = 320;
 
 export function createFaxMaker(options: FaxMakerOptions): FaxMaker {
@@ -60,24 +59,24 @@ export function createFaxMaker(options: FaxMakerOptions): FaxMaker {
     ? createChromium({ executable: options.chromium, clock, log, idleMs, env })
     : undefined;
   const deps: Deps = { clock, log, env, chromium, ghostscript: ghostscript ?? undefined, composeMs };
-  const places = semaphore({ places: PLACES, weight: Number.POSITIVE_INFINITY });
+  const slots = semaphore({ places: MAX_AT_ONCE, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   return {
     async compose(sendRequest, rules, signal, pictures = true) {
       const to = readFaxNumber(sendRequest.RemoteAddress ?? '', rules.region);
       if (!to.ok) return to;
       const stop = AbortSignal.any([signal, closing.signal]);
-      const leave = await places.enter(1, stop);
+      const release = await slots.enter(1, stop);
       try {
         const body = bodyOf(sendRequest);
         return body.ok ? await make({ sendRequest, rules, to: to.to, body: body.body, pictures }, deps, stop) : body;
       } finally {
-        leave();
+        release();
       }
     },
     async close() {
       closing.abort(new GatepostError('fax/closed', 'the fax composer is closed'));
-      await places.empty();
+      await slots.empty();
       await chromium?.close();
     },
   };
@@ -133,7 +132,7 @@ function subjectOf({ SubjectField }: MessageContentInfo): string {
   return cutText(cleanLine(SubjectField ?? ''), MAX_SUBJECT);
 }
 
-/** By the browser where there is one; whatever it cannot do in time, the plain layout can. */
+/** By the browser; without one, or when it fails, in the plain layout. */
 async function layOut(job: FaxJob, pictures: Pictures, deps: Deps, signal: AbortSignal): Promise<Laid> {
   const { chromium, log, composeMs } = deps;
   if (!chromium) return typeset(job, pictures, signal);
@@ -141,14 +140,14 @@ async function layOut(job: FaxJob, pictures: Pictures, deps: Deps, signal: Abort
     return await chromium.layOut(job, pictures, BROWSER_SHARE * composeMs, signal);
   } catch (error) {
     signal.throwIfAborted();
-    log.warn({ error: messageOf(error) }, 'the browser could not lay out a fax; it leaves in the plain layout');
+    log.warn({ err: messageOf(error) }, 'browser layout failed, plain layout used');
     return typeset(job, pictures, signal);
   }
 }
 
 type Pictures = readonly (Picture | undefined)[];
 
-/** Those that cannot be read, and those for which there is no time, are undefined. */
+/** Undefined for a picture that cannot be read or for which no time is left. */
 async function picturesOf({ pictures }: FaxBody, deps: Deps, signal: AbortSignal): Promise<Pictures> {
   const { clock, log, composeMs } = deps;
   const end = clock.monotonic() + PICTURES_SHARE * composeMs;
@@ -160,12 +159,12 @@ async function picturesOf({ pictures }: FaxBody, deps: Deps, signal: AbortSignal
     }
   } catch (error) {
     signal.throwIfAborted();
-    log.warn({ error: messageOf(error) }, 'pictures cannot be read here; a fax leaves without them');
+    log.warn({ err: messageOf(error) }, 'pictures not readable here, left out');
   }
   return read;
 }
 
-/** null when this machine cannot make them: the gateway then gets the PDF alone. */
+/** Null when this machine cannot make them. */
 async function pageImages(pdf: Uint8Array, { paper, now }: FaxJob, deps: Deps, signal: AbortSignal) {
   const { ghostscript, env, clock, log, composeMs } = deps;
   if (!ghostscript) return null;
@@ -174,14 +173,14 @@ async function pageImages(pdf: Uint8Array, { paper, now }: FaxJob, deps: Deps, s
     return await tiffOf(pdf, { ghostscript, env, paper, now, signal: limit.signal });
   } catch (error) {
     signal.throwIfAborted();
-    log.warn({ error: messageOf(error) }, 'no page images could be made of a fax; it leaves as a PDF alone');
+    log.warn({ err: messageOf(error) }, 'page images failed, PDF only');
     return null;
   } finally {
     limit.dispose();
   }
 }
 
-/** The server's proposal, when it has the length of an id; else the send request's own. */
+/** The DeliverySystemId that the server proposes, unless it is too long; else the MessageId. */
 function referenceOf({ DeliverySystemId, MessageId }: MessageContentInfo): string {
   const proposed = cleanLine(DeliverySystemId ?? '');
   return proposed !== '' && proposed.length <= LIMITS.DeliverySystemId ? proposed : (MessageId ?? '');

@@ -1,13 +1,11 @@
-// Owns the paper of outgoing faxes: its size and margins, the dots of each resolution, the line on top of every page, what
-// a cover page says, and how much is sent at most.
 import { isoTime } from '../../../kit/clock.js';
 import type { FaxRules } from '../../../model/content.js';
 import type { MessageContentInfo } from '../../../model/message.js';
 import { cleanLine, cutText } from '../../limits.js';
 
-/** At a minute a page a longer call hardly ever arrives whole; what needs more is a parcel. */
+/** At a minute per page a longer call hardly ever succeeds. */
 export const MAX_PAGES = 200;
-/** What mail gateways and fax services take. */
+/** Limit of common mail gateways and fax services. */
 export const MAX_PDF = 20 * 1024 * 1024;
 /** Dots of a line (T.4, 4.1.1): 215 mm, a little more than A4 and a little less than Letter is wide. */
 export const LINE_DOTS = 1728;
@@ -22,7 +20,7 @@ export interface Paper {
   readonly width: number;
   readonly height: number;
   readonly margin: { readonly top: number; readonly side: number; readonly bottom: number };
-  /** Where the line on top of the page begins, from above. */
+  /** Distance of the header line from the top. */
   readonly headerTop: number;
   /** Dots per inch, across and down: they differ. */
   readonly dots: { readonly across: number; readonly down: number };
@@ -45,14 +43,14 @@ export function areaOf({ width, height, margin }: Paper): { width: number; heigh
   return { width: width - 2 * margin.side, height: height - margin.top - margin.bottom };
 }
 
-/** The parts of the line on top of every page, less its page number; undefined: there is no such line. */
+/** The header line of every page without the page number; undefined: no header line. */
 export function headerOf({ header, station }: FaxRules, now: number): { time: string; sender: string } | undefined {
   if (header === undefined) return undefined;
   const sender = station === undefined || station === header ? header : `${header}  ${station}`;
   return { time: timeText(now), sender: cleanLine(sender) };
 }
 
-/** UTC, as the Date of every mail is: the recipient's zone is anybody's guess. */
+/** UTC: the recipient's time zone is unknown. */
 export function timeText(now: number): string {
   return `${isoTime(now).slice(0, 16).replace('T', ' ')} UTC`;
 }
@@ -62,7 +60,7 @@ export interface CoverLine {
   readonly value: string;
 }
 
-/** What a cover page says, less the number of pages, which is known last. */
+/** The lines of a cover page without the number of pages, which is known after the layout. */
 export function coverOf(sendRequest: MessageContentInfo, to: string, rules: FaxRules, now: number): CoverLine[] {
   const lines = [
     { name: 'From', value: distinct([sendRequest.FromField, rules.header, rules.station]) },

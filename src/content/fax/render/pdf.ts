@@ -1,5 +1,5 @@
-// Owns the two things that are done to a finished PDF without reading it whole: its pages are counted, and its dates are those
-// of the send request. Both rely on what Chromium writes: page objects in plain text, dates of a fixed form.
+// Counts the pages and sets the dates of a PDF without parsing it. Both rely on the output of Chromium: page objects in plain text,
+// dates of a fixed form.
 
 /** Page objects, not the tree that holds them. */
 const PAGE = '/Type /Page';

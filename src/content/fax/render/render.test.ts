@@ -84,9 +84,9 @@ describe('what is composed', () => {
 
 describe('what is refused, in one sentence', () => {
   test.each<[string, Partial<MessageContentInfo>, string]>([
-    ['no body', {}, 'the order has no text'],
-    ['blank text', { BodyText: ' \n\t\n' }, 'the order has no text'],
-    ['HTML without words', { BodyHtml: '<div><br><script>alert(1)</script></div>' }, 'the order has no text'],
+    ['no body', {}, 'the message has no text'],
+    ['blank text', { BodyText: ' \n\t\n' }, 'the message has no text'],
+    ['HTML without words', { BodyHtml: '<div><br><script>alert(1)</script></div>' }, 'the message has no text'],
     [
       'a number that is none',
       { BodyText: 'x', RemoteAddress: 'ann@example.com' },

@@ -1,10 +1,10 @@
-// Owns the HTML that a browser lays out as a fax: the message in black on white, its cover page, and the line on top of
-// every page. Shades and colours are left out, for a line of dots turns them into mud around the letters.
+// The HTML of a fax: the message in black on white, its cover page and its header line. Shades and colours are left out, because
+// dithering makes letters on them unreadable.
 import { escapeHtml } from '../../html/escape.js';
 import { type FaxBody, withPictures } from './body.js';
 import { areaOf, type CoverLine, type Paper } from './page.js';
 
-/** Everything a layout needs; the same for every layout. */
+/** Input of every layout. */
 export interface FaxJob {
   readonly body: FaxBody;
   readonly paper: Paper;
@@ -29,7 +29,7 @@ export interface Shown {
 
 /** CSS pixels in a point. */
 export const PIXELS = 96 / 72;
-/** Longer addresses are nothing that anybody types from paper. */
+/** Longer addresses are not printed: they cannot be typed from paper. */
 const MAX_SHOWN_LINK = 100;
 
 export interface SheetOptions {
@@ -59,7 +59,7 @@ export function sheetOf(job: FaxJob, { shown, pages, squeeze }: SheetOptions): s
   const subject = job.subject === '' ? '' : `<h1 class="fax-subject" dir="auto">${escapeHtml(job.subject)}</h1>`;
   return [
     `<!doctype html><html${lang}><head><meta charset="utf-8"><title>Fax</title>`,
-    // The third lock: the page is offline and every request is refused besides.
+    // The third lock, beside the offline page and the blocked requests.
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">`,
     `<style>${styleOf(job)}${squeeze === 'none' ? '' : NARROW}${squeeze === 'words' ? BROKEN : ''}</style></head><body>`,
     job.cover ? coverPage(job.cover, pages) : '',
@@ -121,16 +121,16 @@ function coverPage(lines: readonly CoverLine[], pages: number | undefined): stri
   return `<div class="fax-cover"><h1>FAX</h1><table>${all.map(row).join('')}</table></div>`;
 }
 
-/** What a sender's style says about its size still counts before it is measured, and no more once it is. */
+/** The size in the sender's style counts until the picture is measured. */
 function picture(shown: Shown | undefined, marks: string, attributes: string): string {
   if (!shown) return '<span class="fax-lost">[a picture that cannot be shown]</span>';
   if (!shown.size) return `<img ${marks} src="${shown.src}" ${attributes}>`;
   const { width, height } = shown.size;
-  const kept = attributes.replace(/\b(?:style|width|height)="[^"]*"/g, '');
-  return `<img src="${shown.src}" ${kept} style="width:${width}px;height:${height}px">`;
+  const others = attributes.replace(/\b(?:style|width|height)="[^"]*"/g, '');
+  return `<img src="${shown.src}" ${others} style="width:${width}px;height:${height}px">`;
 }
 
-/** On paper nobody can follow a link that only shows its title. */
+/** A link on paper needs its address. */
 function withAddresses(html: string): string {
   return html.replace(/<a ([^>]*)>([^<]+)<\/a>/g, (all, attributes: string, text: string) => {
     const href = /\bhref="(https?:[^"]+)"/.exec(attributes)?.[1];

@@ -1,5 +1,4 @@
-// Owns the plain layout, for machines without a browser: the words of the message in paragraphs and lists, its pictures, a
-// cover page and the line on top of every page. It always works, and lets the event loop turn while it does.
+// The plain layout, for machines without a browser. It needs nothing but pdfkit, and yields to the event loop.
 import { yieldToEventLoop } from '../../../kit/clock.js';
 import type { Picture } from '../tiff/dither.js';
 import { pictureIn } from './body.js';
@@ -9,7 +8,7 @@ import { areaOf, type CoverLine, MAX_PAGES, tooManyPages } from './page.js';
 import type { FaxJob, Laid } from './sheet.js';
 
 const SIZE = 11.5;
-/** Between the page's own lines of the header. */
+/** Of the header line. */
 const SMALL = 9;
 /** Characters laid out in one go: a few ms. */
 const PIECE = 1_500;
@@ -62,7 +61,7 @@ async function open(job: FaxJob, face: Face): Promise<Sheet> {
   return { doc, job, ...registered, letters: lettering(coverageOf(doc)), dithered: new Map(), pagesAt: undefined };
 }
 
-/** What the current font has. The library's declarations leave out the font that it holds, hence the look inside. */
+/** The characters of the current font. The declarations of pdfkit lack the font object. */
 function coverageOf(doc: Document): (codePoint: number) => boolean {
   const held: unknown = Reflect.get(doc, '_font');
   const font = typeof held === 'object' && held !== null && 'font' in held ? held.font : undefined;

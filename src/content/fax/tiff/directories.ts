@@ -1,13 +1,13 @@
-// Owns the directories of a TIFF (TIFF 6.0, BigTIFF): where its pages are and how large they say they are, known before any
-// library decodes a dot. Refuses to follow a directory twice; decodes nothing itself.
+// The directories of a TIFF (TIFF 6.0, BigTIFF): where its pages are and how large they claim to be, before any library decodes
+// them. No directory is followed twice.
 
-/** Beyond these nobody counts: a real fax has some hundred pages, and 65,535 is where the counters of old software end. */
-const MOST_PAGES = 100_000;
-/** Fields of one directory. Software writes about twenty; overlapping directories of thousands would take for ever. */
-const MOST_FIELDS = 200;
+/** A real fax has some hundred pages; old software counts to 65,535. */
+const MAX_PAGES = 100_000;
+/** Fields of one directory. Software writes about twenty; overlapping directories of thousands would take hours. */
+const MAX_FIELDS = 200;
 
 export interface TiffPage {
-  /** Where its directory begins, and where the place of the next one is written. */
+  /** Offset of its directory, and offset of the pointer to the next one. */
   readonly at: number;
   readonly nextAt: number;
   readonly width: number;
@@ -27,9 +27,9 @@ export interface Tiff {
   readonly little: boolean;
   /** The first pages, as many as were asked for. */
   readonly pages: readonly TiffPage[];
-  /** Pages that could be counted. */
+  /** Pages found. */
   readonly count: number;
-  /** Why the count ended before the file says it does; null when it is whole. */
+  /** Why the list of pages ended early; null when it is whole. */
   readonly broken: string | null;
 }
 
@@ -65,8 +65,8 @@ export function readTiff(bytes: Uint8Array, wanted: number): Tiff {
 }
 
 /**
- * Makes this page the first and only one of the file, in place: whatever is wrong with the others cannot hurt it, and page
- * 1,000 is found as fast as page 1.
+ * Makes this page the first and only one of the file, in place: damage in other pages cannot affect it, and page 1,000 is found as
+ * fast as page 1.
  */
 export function selectPage(tiff: Tiff, page: TiffPage): void {
   const { view, big, little } = tiff;
@@ -89,7 +89,7 @@ interface File {
 interface Directory {
   readonly at: number;
   readonly fields: number;
-  /** Where the place of the next directory is written. */
+  /** Offset of the pointer to the next directory. */
   readonly nextAt: number;
 }
 
@@ -105,7 +105,7 @@ function directoriesOf(file: File): { directories: readonly Directory[]; broken:
       return { directories, broken: `it ends within page ${directories.length + 1}` };
     }
     if (seen.has(at)) return { directories, broken: 'its list of pages runs in a circle' };
-    if (directories.length >= MOST_PAGES) return { directories, broken: `it has more than ${MOST_PAGES} pages` };
+    if (directories.length >= MAX_PAGES) return { directories, broken: `it has more than ${MAX_PAGES} pages` };
     seen.add(at);
     place = at + (file.big ? 8 + fields * 20 : 2 + fields * 12);
     directories.push({ at, fields, nextAt: place });
@@ -123,7 +123,7 @@ function fieldCount(file: File, at: number): number | undefined {
 function readPage(file: File, { at, fields, nextAt }: Directory): TiffPage | 'copy' {
   const values = new Map<number, number>();
   const size = file.big ? 20 : 12;
-  for (let index = 0; index < Math.min(fields, MOST_FIELDS); index += 1) {
+  for (let index = 0; index < Math.min(fields, MAX_FIELDS); index += 1) {
     const entry = at + (file.big ? 8 : 2) + index * size;
     const value = firstValue(file, entry);
     if (value !== undefined) values.set(file.view.getUint16(entry, file.little), value);
@@ -147,10 +147,10 @@ function readPage(file: File, { at, fields, nextAt }: Directory): TiffPage | 'co
   };
 }
 
-/** Bytes of the types that hold what is asked for here; others are not looked at (TIFF 6.0, section 2). */
+/** Bytes of the field types that are read (TIFF 6.0, section 2). */
 const SIZES: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4, 5: 8, 16: 8 };
 
-/** The first value of a field; it stands in the entry itself when all of them fit there, else where the entry says. */
+/** The first value of a field; small values are in the entry, others at the offset in it. */
 function firstValue(file: File, entry: number): number | undefined {
   const type = file.view.getUint16(entry + 2, file.little);
   const size = SIZES[type];

@@ -1,5 +1,4 @@
-// Owns pictures on a fax: read whatever they are, scaled to the very dots that they will have on the line, and every dot
-// made black or white by error diffusion (Floyd and Steinberg), which keeps photos and small print in them readable.
+// Pictures on a fax: scaled to their dots on the line, and made black and white by error diffusion (Floyd and Steinberg).
 import type { default as Sharp } from 'sharp';
 import { yieldToEventLoop } from '../../../kit/clock.js';
 import { GatepostError } from '../../../kit/errors.js';
@@ -7,7 +6,7 @@ import { PICTURES_MISSING } from '../process/programs.js';
 import { LINE_DOTS } from '../render/page.js';
 
 export interface Picture {
-  /** As it wants to be shown, in pixels. */
+  /** Size in CSS pixels. */
   readonly width: number;
   readonly height: number;
   /** Shades of grey on white, 8 bits each, at most a line of dots wide. */
@@ -21,27 +20,27 @@ export interface Dots {
   readonly down: number;
 }
 
-/** A camera's picture; a file that unfolds to more is a bomb. */
+/** A camera's picture has fewer; a larger one is a decompression bomb. */
 const MAX_PIXELS = 100_000_000;
 /** No page has more dots from top to bottom (Legal, 391 to the inch). */
-const MOST_DOWN = 5_600;
-/** Shades this near to white or black are meant to be it: paper in a photo, ink in a scan. */
+const MAX_DOWN = 5_600;
+/** Shades this close to white or black become white or black: paper in a photo, ink in a scan. */
 const NEARLY = 16;
 /** Dots between two turns of the event loop: about 5 ms. */
 const STRETCH = 400_000;
 
-/** undefined: no picture that can be read. Rejects when this machine can read none at all. */
+/** Undefined when the picture cannot be read. Rejects when this machine can read no pictures. */
 export async function readPicture(file: Uint8Array): Promise<Picture | undefined> {
   const sharp = await loadSharp();
   try {
-    // One that is cut off is shown as far as it goes, as browsers do.
+    // A picture that is cut off is shown in part, like in browsers.
     const image = sharp(file, { limitInputPixels: MAX_PIXELS, failOn: 'none' });
     const { autoOrient } = await image.metadata();
     const { data, info } = await image
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .greyscale()
-      .resize({ width: LINE_DOTS, height: MOST_DOWN, fit: 'inside', withoutEnlargement: true })
+      .resize({ width: LINE_DOTS, height: MAX_DOWN, fit: 'inside', withoutEnlargement: true })
       .toColourspace('b-w')
       .raw()
       .toBuffer({ resolveWithObject: true });
@@ -56,11 +55,11 @@ export async function readPicture(file: Uint8Array): Promise<Picture | undefined
 export async function dithered(picture: Picture, wanted: Dots): Promise<Buffer> {
   const sharp = await loadSharp();
   const across = clamp(wanted.across, LINE_DOTS);
-  const down = clamp(wanted.down, MOST_DOWN);
+  const down = clamp(wanted.down, MAX_DOWN);
   const scale = 255 / (255 - 2 * NEARLY);
   const { data } = await sharp(picture.grey, { raw: { width: picture.across, height: picture.down, channels: 1 } })
     .resize(across, down, { fit: 'fill' })
-    // Diffusion blurs what is small; this pays for it in advance.
+    // Diffusion blurs details; sharpening compensates.
     .sharpen({ sigma: 1, m1: 0, m2: 2 })
     .linear(scale, -NEARLY * scale)
     .toColourspace('b-w')
@@ -77,10 +76,10 @@ function clamp(dots: number, most: number): number {
   return Math.max(1, Math.min(most, Math.round(dots)));
 }
 
-/** In place; every other line is gone through backwards, or the errors would all run to the right. */
+/** In place; every other line runs backwards, so that the errors do not all move to the right. */
 async function diffuse(shades: Uint8Array, across: number, down: number): Promise<void> {
   const lines = Math.max(1, Math.floor(STRETCH / across));
-  // One place more on both sides takes the errors that fall off the line.
+  // One more element on both sides for the errors beyond the line.
   let errors = new Float32Array(across + 2);
   let below = new Float32Array(across + 2);
   for (let y = 0; y < down; y++) {
@@ -109,7 +108,7 @@ function spread(errors: Float32Array, at: number, error: number): void {
   errors[at] = (errors[at] ?? 0) + error;
 }
 
-/** Loaded with the first picture: it is large, and most faxes have none. */
+/** Loaded with the first picture: most faxes have none. */
 async function loadSharp(): Promise<typeof Sharp> {
   try {
     return (await import('sharp')).default;

@@ -154,7 +154,7 @@ describe.runIf(GHOSTSCRIPT)(`page images${without(['gs', GHOSTSCRIPT])}`, () => 
       await maker({ ghostscript: broken.file, log }).compose(sendRequestOf({ BodyText: 'x' }), rules, never),
     );
     expect([fax.pages, fax.tiff]).toEqual([1, null]);
-    expect(said.join()).toMatch(/leaves as a PDF alone.*code 3: no such device/);
+    expect(said.join()).toMatch(/PDF only.*code 3: no such device/);
     expect(workFolders()).toEqual([]);
   });
 

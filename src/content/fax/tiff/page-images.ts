@@ -1,5 +1,4 @@
-// Owns the way from a PDF to what goes over the line: a TIFF of class F (RFC 2306), T.6 (G4), 1728 dots to the line, made by
-// Ghostscript in a folder of its own. The pages are black and white already, so nothing is screened here.
+// Makes the page images of a PDF with Ghostscript: a TIFF of class F (RFC 2306), T.6 (G4), 1728 dots per line.
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,7 +58,7 @@ function argumentsFor({ dots, width }: Paper): string[] {
   ];
 }
 
-/** Tags (TIFF 6.0, section 8) that Ghostscript fills with what we know better. */
+/** Tags (TIFF 6.0, section 8) that Ghostscript sets wrongly. */
 const DATE_TIME = 306;
 const PAGE_NUMBER = 297;
 const ENTRY = 12;
@@ -79,7 +78,7 @@ function withTags(tiff: Buffer, now: number): Buffer {
   return tiff;
 }
 
-/** Where each page's directory is. Ghostscript writes the byte order of its machine; all that we run on have the low byte first. */
+/** Offsets of the directories. Ghostscript writes the byte order of the machine; only little-endian is handled. */
 function directoriesOf(tiff: Buffer): number[] {
   const found: number[] = [];
   if (tiff.toString('latin1', 0, 2) !== 'II') return found;

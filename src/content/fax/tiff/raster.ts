@@ -1,4 +1,3 @@
-// Owns the dots of one page and the pictures made of them: for the message, for the document, for the recognition of text.
 import { promisify } from 'node:util';
 import { deflate, inflate } from 'node:zlib';
 import sharp from 'sharp';
@@ -23,16 +22,16 @@ export interface Raster extends Size, Dpi {
 
 /** Half of the 1728 dots of a fax line (T.4): fits beside other things on a screen, and halves without a remainder. */
 const SHOWN_WIDTH = 864;
-/** Dots per inch that recognition needs; finer ones only take it longer. */
+/** Dots per inch that OCR needs; more only take longer. */
 const READ_DPI = 204;
 const WIDEST_READ = 2_600;
-/** A fax is 8.5 inches wide where nothing is said. */
+/** Width of a fax without a resolution. */
 const USUAL_INCHES = 8.5;
 /** Points per inch, and the longest side a PDF page may have (ISO 32000, annex C). */
 const POINTS = 72;
 const LONGEST_SIDE = 14_400;
-/** Dots per inch across and along may differ at most so much; beyond it somebody wrote nonsense. T.4 needs 4.2. */
-const MOST_OBLONG = 5;
+/** Largest ratio of the two resolutions; T.4 needs 4.2. */
+const MAX_OBLONG = 5;
 
 sharp.concurrency(1);
 sharp.cache(false);
@@ -44,7 +43,7 @@ sharp.cache(false);
 export function squared({ width, height, xDpi, yDpi }: Size & Dpi, widest: number): Size {
   const scale = Math.min(1, widest / width);
   const oblong = xDpi !== null && yDpi !== null ? xDpi / yDpi : 1;
-  const ratio = oblong >= 1 / MOST_OBLONG && oblong <= MOST_OBLONG ? oblong : 1;
+  const ratio = oblong >= 1 / MAX_OBLONG && oblong <= MAX_OBLONG ? oblong : 1;
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale * ratio)) };
 }
 
@@ -117,7 +116,7 @@ function packLine(dots: Buffer, from: number, width: number, bits: 1 | 4, rows: 
 const deflated = promisify<Buffer, Buffer>(deflate);
 const inflated = promisify<Uint8Array, Buffer>(inflate);
 
-/** A PNG for the recognition of text. */
+/** A PNG for OCR. */
 export async function readablePicture(page: Packed, dpi: Dpi): Promise<Size & { png: Uint8Array }> {
   const widest = dpi.xDpi !== null && dpi.xDpi > READ_DPI ? (page.width * READ_DPI) / dpi.xDpi : page.width;
   const size = squared({ ...page, ...dpi }, Math.min(WIDEST_READ, widest));
@@ -142,7 +141,7 @@ function between(dots: Buffer): number {
   return count / dots.length;
 }
 
-/** Strokes that are half a dot wide become darker than they are, so that they stay visible. */
+/** Darkens strokes that are half a dot wide, so that they stay visible. */
 const DARKER = 0.35;
 
 async function greyPng(data: Buffer, { width, height }: Size, greys: 4 | 16): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
-// Owns the dots of a TIFF fax: which of its pages may be decoded at all, and what is said of those that cannot be.
-// Decoding is libtiff's work (through sharp); the outside program tiffcp helps with JBIG, which sharp's libtiff lacks.
+// Decodes the pages of a TIFF with sharp (libtiff), and JBIG pages with tiffcp, because sharp's libtiff lacks JBIG. Each page is
+// checked against the limits before it is decoded.
 import { execFile } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -54,10 +54,10 @@ const NAMES: Readonly<Record<number, string>> = {
   34715: 'JBIG2',
 };
 const JBIG = 34661;
-/** What the decoder knows: only there can a failure mean damage. */
+/** Compressions of the decoder: a failure with one of them means damage. */
 const KNOWN = new Set([1, 2, 3, 4, 5, 7, 8, 32773, 32946]);
 
-/** `bytes` belong to the caller no longer: they are written to. */
+/** Overwrites `bytes`. */
 export function tiffPages(bytes: Buffer, options: PagesOptions): Pages {
   const tiff = readTiff(bytes, options.pages);
   return { count: tiff.count, broken: tiff.broken, pages: each(bytes, tiff, options) };
@@ -73,8 +73,8 @@ async function* each(bytes: Buffer, tiff: Tiff, options: PagesOptions): AsyncIte
 type Decoded = { raster: Raster; damage: string | null } | { raster: null; damage: string };
 
 async function pageOf(bytes: Buffer, tiff: Tiff, page: TiffPage, options: PagesOptions): Promise<Decoded> {
-  const refusal = refusalOf(page, options.pixels);
-  if (refusal !== null) return { raster: null, damage: refusal };
+  const problem = limitProblemOf(page, options.pixels);
+  if (problem !== null) return { raster: null, damage: problem };
   selectPage(tiff, page);
   try {
     if (page.compression === JBIG)
@@ -85,7 +85,7 @@ async function pageOf(bytes: Buffer, tiff: Tiff, page: TiffPage, options: PagesO
   }
 }
 
-/** Lines of noise are usual on a bad line (T.4, without error correction): what there is of such a page is shown. */
+/** Decodes the readable part of a damaged page: noise is usual without error correction (T.4). */
 async function damaged(bytes: Buffer, page: TiffPage): Promise<Decoded> {
   try {
     const raster = await decode(bytes, page, 'none');
@@ -95,8 +95,8 @@ async function damaged(bytes: Buffer, page: TiffPage): Promise<Decoded> {
   }
 }
 
-/** From what the directory declares, before anything is decoded: a file of 1 KB can declare 900 million dots. */
-function refusalOf({ width, height, samples, bits }: TiffPage, pixels: number): string | null {
+/** Checks the declared size before decoding: a file of 1 KB can declare 900 million dots. */
+function limitProblemOf({ width, height, samples, bits }: TiffPage, pixels: number): string | null {
   if (width < 1 || height < 1) return 'cannot be shown: the file does not say how large it is';
   if (width > WIDEST || height > HIGHEST || width * height > pixels) {
     return `cannot be shown: it declares ${width} x ${height} dots, which no fax has`;
