@@ -1,7 +1,13 @@
 // The stop of the whole service: bounded whatever hangs, final whatever the server says meanwhile, the journal closed last.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { type Bed, IN, OUT, sendRequest, startBed, usual } from '../test/fixtures/connector.js';
 import { waitFor } from '../test/fixtures/wait-for.js';
+import { loadConfig } from './config.js';
+import { silentLog } from './kit/log.js';
+import { redactor } from './kit/redact.js';
+import { startService } from './service.js';
 
 /** Orchestrators kill after this long, ms. */
 const KILLED_AFTER_MS = 10_000;
@@ -79,4 +85,18 @@ it('shows gateways that drain', async () => {
   await waitFor('the drain', () => bed.service.views().some(({ id, state }) => id === OUT && state === 'draining'));
   finish();
   await waitFor('the end of the drain', () => !bed.service.views().some(({ id }) => id === OUT));
+});
+
+it('refuses a data folder that another process uses, also with a journal of its own', async () => {
+  bed = await startBed();
+  const file = join(bed.folder, 'second.yaml');
+  writeFileSync(
+    file,
+    'server: { mode: remote, host: 127.0.0.1, password: x }\ndataDir: data\njournal: sqlite:other.db\nhttp: { port: 0 }\n',
+  );
+  const platform = { clock: bed.clock, random: () => 0.5, log: silentLog, redactor: redactor(), env: {}, drivers: {} };
+  await expect(startService(loadConfig(file, {}), platform)).rejects.toMatchObject({
+    code: 'config/data-folder-busy',
+    message: expect.stringContaining(join(bed.folder, 'data')),
+  });
 });

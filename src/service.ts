@@ -18,6 +18,7 @@ import type { Journal } from './journal/types/journal.js';
 import type { Clock, Random } from './kit/clock.js';
 import { type Closers, closers } from './kit/closers.js';
 import { GatepostError, messageOf } from './kit/errors.js';
+import { lockFile } from './kit/file-lock.js';
 import type { Log } from './kit/log.js';
 import { type Loop, loop } from './kit/loop.js';
 import { once } from './kit/once.js';
@@ -165,8 +166,22 @@ async function openStorage(config: Config, platform: Platform, stack: Closers): 
   const { clock, log, openJournal = openHere } = platform;
   makeFolder(config.dataDir);
   const journal = await openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
+  const unlock = await lockDataFolder(config.dataDir).catch(async (error) => {
+    await journal.close();
+    throw error;
+  });
+  stack.add('data folder', unlock);
   stack.add('journal', () => journal.close(), STOP.journalMs, STOP.journalMs);
   return journal;
+}
+
+/** After the journal, whose own lock names the process that has it. */
+async function lockDataFolder(path: string): Promise<() => void> {
+  const unlock = lockFile(join(path, 'gatepost.lock'));
+  if (unlock) return unlock;
+  throw new GatepostError('config/data-folder-busy', `the data folder ${path} is in use by another gatepost process`, {
+    advice: 'stop that process first, or give this one a data folder of its own (dataDir, GATEPOST_DATA_DIR)',
+  });
 }
 
 /** Loaded when needed: with the journal on a thread of its own, this thread does not need the SQL layer. */

@@ -6,6 +6,7 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { type Closers, closers } from '../kit/closers.js';
 import { GatepostError } from '../kit/errors.js';
+import { lockFile } from '../kit/file-lock.js';
 import type { Log } from '../kit/log.js';
 import { closeSqlite, openSqlite, type Sqlite } from '../kit/sqlite.js';
 import { committer } from './db/group-commit.js';
@@ -13,7 +14,7 @@ import { openingFault, pathOf, STORE } from './db/location.js';
 import { readMeta, writeMeta } from './db/meta.js';
 import { upgrade } from './db/schema.js';
 import type { Database } from './db/sql.js';
-import { lockBeside, sqliteDatabase } from './db/sqlite.js';
+import { sqliteDatabase } from './db/sqlite.js';
 import { driverCheckpoints } from './driver-state/checkpoints.js';
 import { driverRecords } from './driver-state/records.js';
 import { deferral } from './inbound/deferred.js';
@@ -77,7 +78,8 @@ export async function openJournal(url: string, options: JournalOptions): Promise
 
 async function openDatabase(path: string, options: JournalOptions, opened: Closers): Promise<Database> {
   mkdirSync(dirname(path), { recursive: true });
-  const unlock = lockBeside(path);
+  // Keeps other processes from writing; readers do not look at it.
+  const unlock = lockFile(`${path}.lock`);
   if (!unlock) throw await inUse(path);
   opened.add('lock', unlock);
   const writer = openSqlite(path, STORE);

@@ -1,4 +1,4 @@
-import { DatabaseSync, type StatementSyncInstance } from '@photostructure/sqlite';
+import type { StatementSyncInstance } from '@photostructure/sqlite';
 import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { type Sqlite, sqliteCodeOf, sqliteError } from '../../kit/sqlite.js';
@@ -158,23 +158,4 @@ export function kyselyOver(database: Sqlite): Kysely<Tables> {
     },
   };
   return new Kysely<Tables>({ dialect: new SqliteDialect({ database: shaped }) });
-}
-
-/**
- * Keeps other processes from writing: an exclusive SQLite lock on the file `<path>.lock`, which the operating system releases
- * when the process ends, however it ends. Readers do not look at it.
- * Returns the function that releases it, or undefined when another process holds it.
- */
-export function lockBeside(path: string): (() => void) | undefined {
-  let lock: Sqlite | undefined;
-  try {
-    lock = new DatabaseSync(`${path}.lock`, { timeout: 0 });
-    lock.exec('begin exclusive');
-  } catch (error) {
-    lock?.close();
-    if (sqliteCodeOf(error) === 'SQLITE_BUSY') return undefined;
-    throw sqliteError(error, path, STORE);
-  }
-  const held = lock;
-  return () => held.close();
 }
