@@ -1,4 +1,4 @@
-// kill -9 between any two steps, again and again on the same journal: nothing that was confirmed is lost, nothing is doubled.
+// kill -9 between any two operations, again and again on the same journal: nothing is lost and nothing is doubled.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -48,20 +48,20 @@ async function killedAfter(url: string, lines: number): Promise<string[][]> {
 }
 
 const RANK = ['pending', 'acknowledged', 'confirmed'];
-const rankOf = (step: unknown) => RANK.indexOf(step === 'spooled' ? 'pending' : String(step));
+const rankOf = (state: unknown) => RANK.indexOf(state === 'spooled' ? 'pending' : String(state));
 
-/** Every step of a mail that was confirmed to the child is in the journal, under the requestId that the child was told. */
+/** Every state that the child has printed is in the journal, under the RequestId that the child got. */
 async function checkMails(journal: Journal, said: readonly string[][]): Promise<void> {
-  const steps = said.filter(([step]) => rankOf(step) >= 0);
+  const printed = said.filter(([state]) => rankOf(state) >= 0);
   const known = await journal.recordsOf(
     'in',
-    steps.map(([, key]) => String(key)),
+    printed.map(([, key]) => String(key)),
   );
-  for (const [step, key, requestId] of steps) {
+  for (const [state, key, requestId] of printed) {
     const record = known.get(String(key));
     expect(record?.requestId, `${key} keeps its requestId`).toBe(requestId);
-    expect(rankOf(record?.state), `${key} is ${step} at least`).toBeGreaterThanOrEqual(rankOf(step));
-    if (step === 'spooled' && record?.state === 'pending')
+    expect(rankOf(record?.state), `${key} is ${state} at least`).toBeGreaterThanOrEqual(rankOf(state));
+    if (state === 'spooled' && record?.state === 'pending')
       expect(String(await journal.quarantinedRaw(record.id)), `${key} is here whole`).toBe(`raw ${key}`);
     expect(await journal.attachment(`link-${key}`), `the attachment of ${key}`).not.toBeNull();
   }
@@ -69,12 +69,12 @@ async function checkMails(journal: Journal, said: readonly string[][]): Promise<
 
 /** What may have gone out is never offered for sending again, and nothing went out twice. */
 async function checkOutboundMessages(journal: Journal, said: readonly string[][]): Promise<void> {
-  const sent = said.filter(([step]) => step === 'SENT').map(([, id]) => String(id));
+  const sent = said.filter(([operation]) => operation === 'SENT').map(([, id]) => String(id));
   expect(new Set(sent).size).toBe(sent.length);
   for (const id of sent) expect(['sent', 'unknown']).toContain((await journal.outboundMessage(id))?.state);
-  for (const [step, id] of said) {
-    if (step === 'settled') expect((await journal.outboundMessage(String(id)))?.state).toBe('sent');
-    if (step !== 'delivered') continue;
+  for (const [operation, id] of said) {
+    if (operation === 'settled') expect((await journal.outboundMessage(String(id)))?.state).toBe('sent');
+    if (operation !== 'delivered') continue;
     const { ids } = only(await journal.traces(String(id)));
     expect(ids).toContainEqual({ label: 'Delivery', value: 'delivered (2 of 2 parts)' });
   }
@@ -111,7 +111,7 @@ test('the lock of a killed process is gone with it', async () => {
   await (await open()).healthy();
 });
 
-test('while the child lives, nobody else can write', async () => {
+test('while the child lives, no other process can write', async () => {
   const { url, open } = place();
   const child = spawn(process.execPath, [CHILD, BUILT, url], { stdio: ['ignore', 'pipe', 'inherit'] });
   later(() => void child.kill('SIGKILL'));

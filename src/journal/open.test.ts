@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { Migrator } from 'kysely';
 import { describe, expect, test } from 'vitest';
-import { inboundMessage, later, only, outboundMessage, place, taken } from '../../test/fixtures/journal.js';
+import { acknowledged, inboundMessage, later, only, outboundMessage, place } from '../../test/fixtures/journal.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { silentLog } from '../kit/log.js';
 import { migrations, sqliteDialect } from './db/migrations/index.js';
@@ -41,7 +41,7 @@ describe('the schema', () => {
     await expect(text).toMatchFileSnapshot('../../test/golden/schema.sql');
   });
 
-  test('of the first version is brought up to date, everything in it kept', async () => {
+  test('of the first version is brought up to date, with every row', async () => {
     const { open, path, rows, url } = place();
     const database = new DatabaseSync(path);
     const first = Object.fromEntries(Object.entries(migrations(sqliteDialect)).slice(0, 1));
@@ -164,7 +164,7 @@ describe('refusing', () => {
     });
   });
 
-  test('to write a journal that is being written already, naming who does', async () => {
+  test('to write a journal that is being written already, naming that process', async () => {
     const { open, url } = place();
     const journal = await open();
     await expect(openJournal(url, options())).rejects.toMatchObject({
@@ -190,7 +190,7 @@ describe('an unclean end', () => {
   test('loses nothing that was committed', async () => {
     const { open, path, dir } = place();
     const journal = await open();
-    await taken(journal, '1');
+    await acknowledged(journal, '1');
     // What a crash leaves: the file and its log as they are at this moment.
     for (const end of ['', '-wal']) copyFileSync(`${path}${end}`, join(dir, `crashed.db${end}`));
     const warnings: string[] = [];
@@ -227,7 +227,7 @@ describe('reading from outside', () => {
     await journal.open(inboundMessage('1'));
     const reader = await openJournalReader(url);
     later(() => reader.close());
-    await taken(journal, '2');
+    await acknowledged(journal, '2');
     await journal.accept(outboundMessage('A'));
     expect((await reader.entries({ limit: 9 })).map(({ event }) => event)).toEqual([
       'received',
@@ -244,7 +244,7 @@ describe('reading from outside', () => {
     await journal.confirmed([2]);
   });
 
-  test('works when nobody writes', async () => {
+  test('works when no process writes', async () => {
     const { url } = await sweptJournal();
     const reader = await openJournalReader(url);
     later(() => reader.close());

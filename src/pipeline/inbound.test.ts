@@ -13,11 +13,11 @@ afterEach(async () => {
   await bed.close();
 });
 
-const steps = (lines: string[]) => lines.join('');
+const joined = (lines: string[]) => lines.join('');
 
 describe('a customer’s message', () => {
-  it('is confirmed only after the server has taken it', async () => {
-    let answer: (taken: boolean) => void = () => {};
+  it('is confirmed only after the server has accepted it', async () => {
+    let answer: (accepted: boolean) => void = () => {};
     bed.fakeServer.onReceiving = () => new Promise((resolve) => (answer = resolve));
     const put = bed.inbound.put('one');
     await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
@@ -49,7 +49,7 @@ describe('a customer’s message', () => {
     bed.fakeServer.onReceiving = () => verdicts.shift() ?? true;
     const put = bed.inbound.put('one');
     await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1);
-    await fact(() => steps(bed.lines).includes('server rejected inbound message'));
+    await fact(() => joined(bed.lines).includes('server rejected inbound message'));
     await bed.clock.advance(5_000);
     const [first, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
     expect(second?.content.RequestId).toBe(first?.content.RequestId);
@@ -80,7 +80,7 @@ describe('a customer’s message', () => {
     expect(bed.fakeServer.received).toHaveLength(1);
   });
 
-  it('goes to quarantine after eight refusals, whole, and those behind it get through meanwhile', async () => {
+  it('goes to quarantine after eight rejections, whole, and those behind it get through meanwhile', async () => {
     bed.fakeServer.onReceiving = (message) => message.SubjectField !== 'poison';
     const poison = bed.inbound.put('poison');
     await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
@@ -88,11 +88,11 @@ describe('a customer’s message', () => {
     await fact(() => behind.events.includes('confirmed'));
     // Small steps: the pauses are to pass, but not the 60 s in which the server has to answer each time.
     while (poison.events.length === 0) await bed.clock.advance(2_000);
-    expect(poison.events).toEqual(['refused: the contact center refused it']);
+    expect(poison.events).toEqual(['refused: the contact center rejected it']);
     expect(bed.fakeServer.received.filter((message) => message.SubjectField === 'poison')).toHaveLength(8);
   });
 
-  it('that a person lets out of quarantine is handed over from the journal’s own copy, under its old ids', async () => {
+  it('that an operator lets out of quarantine is handed over from the journal’s own copy, under its old ids', async () => {
     bed.fakeServer.onReceiving = () => false;
     const put = bed.inbound.put('one');
     while (put.events.length === 0) await bed.clock.advance(2_000);
@@ -131,7 +131,7 @@ describe('a customer’s message', () => {
     await fact(() => again.events.includes('confirmed'));
   });
 
-  it('that was taken while the connector was away is only confirmed, not sent again', async () => {
+  it('that was acknowledged while Gatepost was away is only confirmed, not sent again', async () => {
     bed.fakeServer.onReceiving = () => 'silent';
     bed.inbound.put('one');
     const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
@@ -160,7 +160,7 @@ describe('a mailbox that was renumbered', () => {
     };
     bed.inbound.put('old-key', mail('one'), stale);
     await bed.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
-    await fact(() => steps(bed.lines).includes('confirmation failed'));
+    await fact(() => joined(bed.lines).includes('confirmation failed'));
     await bed.inbound.driverState?.rekey([{ from: 'old-key', to: 'new-key' }]);
     const shownAgain = bed.inbound.put('new-key', mail('one'));
     await bed.clock.advance(120_000);

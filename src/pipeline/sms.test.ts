@@ -22,8 +22,8 @@ const answered = async (count: number) =>
   (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
 /** What `gatepost explain` would say of how far an outbound message has come. */
 const delivery = async (id: string) => {
-  const [story] = await bed.journal((journal) => journal.traces(id));
-  return story?.ids.find(({ label }) => label === 'Delivery')?.value;
+  const [trace] = await bed.journal((journal) => journal.traces(id));
+  return trace?.ids.find(({ label }) => label === 'Delivery')?.value;
 };
 
 describe('an outbound message for a text', () => {
@@ -55,7 +55,7 @@ describe('an outbound message for a text', () => {
     expect(new Set(references).size).toBe(1);
   });
 
-  it('to what is no number is refused with its name and costs nothing', async () => {
+  it('to what is no number is rejected with its name and costs nothing', async () => {
     bed.sendRequest(ID, 'Hello', 'ann@example.com');
     const [answer] = await answered(1);
     expect(answer.Data).toContain('ann@example.com');
@@ -118,7 +118,7 @@ describe('a pushed message', () => {
     while ((await stateOf('id a')) !== 'confirmed') await bed.clock.advance(100);
   });
 
-  it('is taken while the contact center is away, and waits for it', async () => {
+  it('is accepted while the contact center is away, and waits for it', async () => {
     bed.fakeServer.accept = () => 'not now';
     bed.fakeServer.drop();
     await fact(() => bed.service.state().is !== 'up');
@@ -128,7 +128,7 @@ describe('a pushed message', () => {
     expect(bed.fakeServer.received[0]).toMatchObject({ BodyText: 'Ahoj' });
   });
 
-  it('is answered "try again" when the journal cannot take it, nothing of it stays, and the repeat is taken', async () => {
+  it('is answered "try again" when the journal cannot take it, nothing of it stays, and the repeat is accepted', async () => {
     bed.tamper(`CREATE TRIGGER full BEFORE INSERT ON inbound_messages BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
     const reply = await bed.push({ providerId: 'a', text: 'Ahoj' });
     expect([reply.status, reply.headers.get('retry-after')]).toEqual([503, '30']);
@@ -231,14 +231,14 @@ describe('how far a text has come', () => {
     await answered(1);
   });
 
-  it('is shown with its order: sent first, delivered later, by push and by report', async () => {
+  it('is shown in order: sent first, delivered later, by push and by report', async () => {
     expect((await bed.push({ receipts: receipts('sent', 'carrier-1') })).status).toBe(200);
     expect(await delivery(ID)).toMatch(/^sent/);
     await bed.texts.report(receipts('delivered', 'carrier-1'));
     expect(await delivery(ID)).toMatch(/^delivered/);
   });
 
-  it('never goes back: late, repeated and contradicting news change nothing', async () => {
+  it('never goes back: late, repeated and contradicting receipts change nothing', async () => {
     await bed.push({ receipts: receipts('delivered', 'carrier-1') });
     for (const state of ['sent', 'undelivered', 'delivered'] as const)
       expect((await bed.push({ receipts: receipts(state, 'carrier-1') })).status).toBe(200);
@@ -250,7 +250,7 @@ describe('how far a text has come', () => {
     expect(await delivery(ID)).toMatch(/^undelivered.*30003: unreachable handset/);
   });
 
-  it('of nobody’s id is no error: the carrier need not repeat it', async () => {
+  it('under an unknown id is no error: the carrier need not repeat it', async () => {
     expect((await bed.push({ receipts: receipts('delivered', 'somebody-elses') })).status).toBe(200);
     expect(await delivery(ID)).not.toMatch(/^delivered/);
   });

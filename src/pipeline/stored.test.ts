@@ -53,7 +53,7 @@ describe('a stored content', () => {
     expect(contentOf({ driver: { channel: 'Fax' } as AnyDriver }, { key: noticeKey(notice), raw }, 7)).toEqual(notice);
   });
 
-  it('is exported as what people can open: a fax as its file, a mail as it is', () => {
+  it('is exported as a file that opens: a fax as its file, a mail as it is', () => {
     for (const content of Object.values(contents)) {
       const document = documentOf(rawOf(content));
       expect(Buffer.from(document).equals(content.kind === 'text' ? Buffer.from(rawOf(content)) : bytes)).toBe(true);

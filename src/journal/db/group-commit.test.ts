@@ -1,4 +1,4 @@
-// Group commit: one transaction for what is asked for at the same moment, and nobody hears of success before it is durable.
+// Group commit: one transaction for what is asked for at the same moment, and no promise resolves before the work is durable.
 import { expect, test } from 'vitest';
 import { inboundMessage, later, place } from '../../../test/fixtures/journal.js';
 import { manualClock } from '../../../test/fixtures/manual-clock.js';
@@ -110,7 +110,7 @@ test('closing waits for what was asked for and takes nothing more', async () => 
   expect(done).toEqual(['work', 'closed']);
 });
 
-test('a verb that fails, fails alone and leaves nothing behind', async () => {
+test('an operation that fails, fails alone and leaves nothing behind', async () => {
   const { open, rows } = place();
   // The third is given the requestId of the first, also when the work is done once more with care.
   const guids = ['r-1', 'r-2', 'r-1', 'r-2', 'r-1', 'r-3'];
@@ -130,7 +130,7 @@ test('a verb that fails, fails alone and leaves nothing behind', async () => {
   expect(rows('select received from reconciliation')).toEqual([{ received: 3 }]);
 });
 
-test('a disk that is full rejects every verb of the transaction, nothing of it happened, and what was there stays', async () => {
+test('a disk that is full rejects every operation of the transaction, nothing of it happened, and what was there stays', async () => {
   const { open, rows, path } = place();
   const small = await open({ maxBytes: 400 * 1024 });
   await small.open(inboundMessage('early'));
@@ -139,10 +139,10 @@ test('a disk that is full rejects every verb of the transaction, nothing of it h
   const failed = results.filter((result) => result.status === 'rejected');
   expect(failed.length).toBeGreaterThan(0);
   expect(failed[0]?.reason).toMatchObject({ code: 'journal/disk-full', message: expect.stringContaining(path) });
-  const kept = results.flatMap((result, index) => (result.status === 'fulfilled' ? [`m${index}`] : []));
+  const stored = results.flatMap((result, index) => (result.status === 'fulfilled' ? [`m${index}`] : []));
   const there = rows("select key from inbound_messages where key <> 'early' order by id").map(({ key }) => key);
-  expect(there).toEqual(kept);
-  expect(rows('select sum(received) as received from reconciliation')).toEqual([{ received: kept.length + 1 }]);
+  expect(there).toEqual(stored);
+  expect(rows('select sum(received) as received from reconciliation')).toEqual([{ received: stored.length + 1 }]);
   await small.close();
 
   const journal = await open();

@@ -1,9 +1,9 @@
-// The verbs of inbound messages and the diagram of their states.
+// The operations on inbound messages and the diagram of their states.
 import { describe, expect, test } from 'vitest';
-import { inboundMessage, later, only, place, taken } from '../../../test/fixtures/journal.js';
+import { acknowledged, inboundMessage, later, only, place } from '../../../test/fixtures/journal.js';
 
 describe('opening', () => {
-  test('records it as open with a requestId of its own', async () => {
+  test('records the message as pending with a RequestId of its own', async () => {
     const journal = await place().open();
     const [one, two] = await Promise.all([journal.open(inboundMessage('1')), journal.open(inboundMessage('2'))]);
     expect(one).toMatchObject({ gatewayId: 'in', key: '1', state: 'pending', rejections: 0, messageId: null });
@@ -47,7 +47,7 @@ describe('known keys', () => {
     expect(await journal.recordsOf('in', [])).toEqual(new Map());
   });
 
-  test('include the ignored ones; ignoring leaves known keys as they are', async () => {
+  test('include the skipped ones; skipping leaves known keys as they are', async () => {
     const journal = await place().open();
     await journal.open(inboundMessage('1'));
     const entries = Array.from({ length: 1_100 }, (_, index) => ({ key: `${index}`, fingerprint: `f${index}` }));
@@ -67,19 +67,19 @@ describe('known keys', () => {
     await journal.open(inboundMessage('2', { fingerprint: 'same' }));
     await journal.open(inboundMessage('3', { gatewayId: 'in-2', fingerprint: 'same' }));
     await journal.skip('in', [{ key: '4', fingerprint: 'old' }]);
-    const found = await journal.byFingerprint('in', ['same', 'old', 'nobody']);
+    const found = await journal.byFingerprint('in', ['same', 'old', 'unknown']);
     expect(found.map(({ key, state }) => `${key} ${state}`).sort()).toEqual(['1 pending', '2 pending', '4 skipped']);
   });
 
-  test('get new keys with all their history, but never one that is taken', async () => {
+  test('get new keys with all their history, but never a key that another message has', async () => {
     const journal = await place().open();
-    const one = await taken(journal, 'INBOX/1/1');
+    const one = await acknowledged(journal, 'INBOX/1/1');
     await journal.open(inboundMessage('INBOX/2/9'));
     await journal.open(inboundMessage('INBOX/1/2'));
     await journal.rekey('in', [
       { from: 'INBOX/1/1', to: 'INBOX/2/1' },
       { from: 'INBOX/1/2', to: 'INBOX/2/9' },
-      { from: 'nobody', to: 'INBOX/2/3' },
+      { from: 'unknown', to: 'INBOX/2/3' },
     ]);
     const known = await journal.recordsOf('in', ['INBOX/1/1', 'INBOX/2/1', 'INBOX/1/2', 'INBOX/2/9', 'INBOX/2/3']);
     expect([...known.keys()].sort()).toEqual(['INBOX/1/2', 'INBOX/2/1', 'INBOX/2/9']);
@@ -91,7 +91,7 @@ describe('known keys', () => {
 });
 
 describe('acknowledging', () => {
-  test('open -> acknowledged, once; a repeat changes nothing', async () => {
+  test('pending -> acknowledged, once; a repeat changes nothing', async () => {
     const journal = await place().open();
     const { requestId } = await journal.open(inboundMessage('1'));
     const record = await journal.acknowledge(requestId.toUpperCase(), { messageId: 'ABC-1', at: 5 });
@@ -103,13 +103,13 @@ describe('acknowledging', () => {
   test('an unknown requestId gives null', async () => {
     const journal = await place().open();
     await journal.open(inboundMessage('1'));
-    expect(await journal.acknowledge('nobody', { messageId: null, at: 1 })).toBeNull();
+    expect(await journal.acknowledge('unknown', { messageId: null, at: 1 })).toBeNull();
   });
 
   test('survives a restart', async () => {
     const { open } = place();
     const journal = await open();
-    await taken(journal, '1');
+    await acknowledged(journal, '1');
     await journal.close();
     expect((await (await open()).recordsOf('in', ['1'])).get('1')).toMatchObject({
       state: 'acknowledged',
@@ -124,7 +124,7 @@ describe('confirming', () => {
     const ids: number[] = [];
     for (let index = 0; index < 700; index++)
       ids.push(index % 100 === 0 ? (await journal.open(inboundMessage(`${index}`))).id : 0);
-    const records = await Promise.all(Array.from({ length: 600 }, (_, index) => taken(journal, `t${index}`)));
+    const records = await Promise.all(Array.from({ length: 600 }, (_, index) => acknowledged(journal, `t${index}`)));
     await journal.confirmed([...records.map(({ id }) => id), ...ids, 987_654]);
     const states = await journal.recordsOf('in', ['t0', 't599', '100']);
     expect([...states.values()].map(({ state }) => state).sort()).toEqual(['confirmed', 'confirmed', 'pending']);
@@ -133,7 +133,7 @@ describe('confirming', () => {
 
   test('a confirmed inbound message stays confirmed whatever is said about it later', async () => {
     const journal = await place().open();
-    const { id, requestId } = await taken(journal, '1');
+    const { id, requestId } = await acknowledged(journal, '1');
     await journal.confirmed([id]);
     await journal.acknowledge(requestId, { messageId: 'late', at: 9 });
     await journal.quarantine(id, 'too late', Buffer.from('x'));
@@ -149,8 +149,8 @@ describe('confirming', () => {
   });
 });
 
-describe('refusing and quarantine', () => {
-  test('refusals count up, in the delivery log with the reason', async () => {
+describe('rejections and quarantine', () => {
+  test('rejections count up, in the delivery log with the reason', async () => {
     const journal = await place().open();
     const { id } = await journal.open(inboundMessage('1'));
     await journal.dispatched(id, 1);
@@ -167,31 +167,31 @@ describe('refusing and quarantine', () => {
     ]);
   });
 
-  test('a refusal that comes after the ack does not count', async () => {
+  test('a rejection that comes after the acknowledgement does not count', async () => {
     const journal = await place().open();
-    const { id } = await taken(journal, '1');
+    const { id } = await acknowledged(journal, '1');
     expect(await journal.rejected(id, 'late')).toBe(0);
   });
 
-  test('handing or refusing something that is not there is an error', async () => {
+  test('dispatching or rejecting a message that is not there is an error', async () => {
     const journal = await place().open();
     await expect(journal.dispatched(77, 1)).rejects.toMatchObject({ code: 'journal/unknown-inbound' });
     await expect(journal.rejected(77, '')).rejects.toMatchObject({ code: 'journal/unknown-inbound' });
   });
 
-  test('a quarantined message is kept whole, visible and retryable, also over a restart', async () => {
+  test('a quarantined message is stored whole, visible and retryable, also over a restart', async () => {
     const { open, clock } = place();
     const journal = await open();
     const { id } = await journal.open(inboundMessage('1'));
     const raw = Buffer.from(Uint8Array.from({ length: 70_000 }, (_, index) => (index * 7) % 256));
     for (let count = 0; count < 8; count++) await journal.rejected(id, 'no');
-    await journal.quarantine(id, 'refused 8 times', raw);
+    await journal.quarantine(id, 'rejected 8 times', raw);
     await journal.close();
 
     const restarted = await open();
     const waiting = only(await restarted.quarantined('in'));
     expect(waiting).toMatchObject({
-      reason: 'refused 8 times',
+      reason: 'rejected 8 times',
       at: clock.now(),
       bytes: 70_000,
       inboundMessage: { key: '1', rejections: 8 },
@@ -205,7 +205,7 @@ describe('refusing and quarantine', () => {
     expect(await restarted.quarantined()).toEqual([]);
   });
 
-  test('a late ack takes a message out of quarantine, and its raw form is let go', async () => {
+  test('a late ack takes a message out of quarantine, and its raw form is removed', async () => {
     const { open, clock } = place();
     const journal = await open();
     const { id, requestId } = await journal.open(inboundMessage('1'));
@@ -218,12 +218,12 @@ describe('refusing and quarantine', () => {
   });
 });
 
-describe('the ledger', () => {
-  test('adds up: seen = delivered + waiting + quarantined; duplicates and ignored ones apart', async () => {
+describe('the reconciliation', () => {
+  test('adds up: received = delivered + waiting + quarantined; duplicates and skipped ones apart', async () => {
     const { open, clock } = place();
     const journal = await open();
-    const delivered = await taken(journal, 'd1');
-    await taken(journal, 'd2');
+    const delivered = await acknowledged(journal, 'd1');
+    await acknowledged(journal, 'd2');
     await journal.confirmed([delivered.id]);
     await journal.open(inboundMessage('w'));
     const { id } = await journal.open(inboundMessage('q'));
@@ -239,13 +239,13 @@ describe('the ledger', () => {
     ]);
   });
 
-  test('keeps a message on the day it was seen first', async () => {
+  test('keeps a message on the day of its first opening', async () => {
     const { open, clock } = place();
     const journal = await open();
     await journal.open(inboundMessage('1'));
     await clock.advance(24 * 60 * 60 * 1000);
-    await taken(journal, '1');
-    await taken(journal, '2');
+    await acknowledged(journal, '1');
+    await acknowledged(journal, '2');
     expect((await journal.reconciliation(0)).map(({ day, delivered }) => [day, delivered])).toEqual([
       ['2026-11-22', 1],
       ['2026-11-23', 1],
@@ -274,10 +274,10 @@ describe('the ledger', () => {
     await journal.open(inboundMessage('1'));
     await clock.advance(1_000);
     await journal.open(inboundMessage('2'));
-    await taken(journal, '3');
+    await acknowledged(journal, '3');
     const { id } = await journal.open(inboundMessage('4'));
     await journal.quarantine(id, 'no', Buffer.from('x'));
-    const done = await taken(journal, '5', { gatewayId: 'in-2' });
+    const done = await acknowledged(journal, '5', { gatewayId: 'in-2' });
     expect(await journal.backlog()).toEqual([
       { gatewayId: 'in', pending: 2, unconfirmed: 1, quarantined: 1, oldestPendingAt: since },
       { gatewayId: 'in-2', pending: 0, unconfirmed: 1, quarantined: 0, oldestPendingAt: null },
@@ -287,7 +287,7 @@ describe('the ledger', () => {
   });
 });
 
-describe('what drivers remember', () => {
+describe('driver checkpoints', () => {
   test('is read back after a restart, apart by gateway and direction', async () => {
     const { open } = place();
     const journal = await open();

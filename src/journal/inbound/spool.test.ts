@@ -1,12 +1,12 @@
 // Counterparties that cannot wait, and those that were told to come again.
 import { describe, expect, test } from 'vitest';
-import { DAY, inboundMessage, only, place, taken } from '../../../test/fixtures/journal.js';
+import { acknowledged, DAY, inboundMessage, only, place } from '../../../test/fixtures/journal.js';
 
 const RETENTION = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 const raw = (text: string) => Buffer.from(text);
 
 describe('a spooled message', () => {
-  test('is open and kept whole until the server has taken it, also over a restart', async () => {
+  test('is pending and stored whole until the server has accepted it, also over a restart', async () => {
     const { open } = place();
     const journal = await open();
     const attachments = [{ id: 'link-1', name: 'a', type: 'b', bytes: raw('photo') }];
@@ -70,7 +70,7 @@ describe('a spooled message', () => {
     expect(String(await journal.quarantinedRaw(record.id))).toBe('whole');
   });
 
-  test('that the server takes while it is being kept is not kept after all', async () => {
+  test('that the server accepts while it is being stored is not stored after all', async () => {
     const journal = await place().open();
     const { id, requestId } = await journal.open(inboundMessage('1'));
     const spooling = journal.spool(inboundMessage('1'), raw('whole'));
@@ -83,7 +83,7 @@ describe('a spooled message', () => {
     const { open, clock } = place();
     const journal = await open();
     const { id } = await journal.spool(inboundMessage('1'), raw('whole'));
-    await journal.quarantine(id, 'refused 8 times', raw('whole'));
+    await journal.quarantine(id, 'rejected 8 times', raw('whole'));
     expect(await journal.requeued('in')).toEqual([]);
     expect(only(await journal.reconciliation(clock.now()))).toMatchObject({ received: 1, waiting: 0, quarantined: 1 });
     await journal.requeue(id);
@@ -91,7 +91,7 @@ describe('a spooled message', () => {
   });
 });
 
-describe('a postponed inbound message', () => {
+describe('a deferred inbound message', () => {
   const sums = async (journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>) => ({
     reconciliation: (await journal.reconciliation(0)).map(({ received, delivered, waiting, quarantined }) => [
       received,
@@ -102,10 +102,10 @@ describe('a postponed inbound message', () => {
     open: (await journal.backlog()).map(({ pending }) => pending),
   });
 
-  test('is not waited for and is in neither side of the sum until it comes again', async () => {
+  test('is in neither side of the sum until it comes again', async () => {
     const { open } = place();
     const journal = await open();
-    await taken(journal, 'other');
+    await acknowledged(journal, 'other');
     const record = await journal.open(inboundMessage('1'));
     await journal.deferred(record.id);
     await journal.deferred(record.id);
@@ -133,7 +133,7 @@ describe('a postponed inbound message', () => {
     expect(only(await journal.reconciliation(0))).toMatchObject({ day: '2026-11-22', received: 1, waiting: 1 });
   });
 
-  test('that the server takes late is delivered', async () => {
+  test('that the server accepts late is delivered', async () => {
     const journal = await place().open();
     const record = await journal.open(inboundMessage('1'));
     await journal.deferred(record.id);
@@ -156,7 +156,7 @@ describe('a postponed inbound message', () => {
     expect(await sums(journal)).toEqual({ reconciliation: [[1, 0, 1, 0]], open: [1] });
   });
 
-  test('is never one that is kept here whole', async () => {
+  test('is never one whose raw form is stored here', async () => {
     const journal = await place().open();
     const spooled = await journal.spool(inboundMessage('1'), raw('whole'));
     await journal.deferred(spooled.id);
@@ -167,7 +167,7 @@ describe('a postponed inbound message', () => {
     expect(await sums(journal)).toEqual({ reconciliation: [[2, 0, 2, 0]], open: [2] });
   });
 
-  test('is forgotten after the days of the log, with its log and attachments; one that came again is not', async () => {
+  test('is removed after the days of the log, with its log and attachments; one that came again is not', async () => {
     const { open, clock, rows } = place();
     const journal = await open();
     const attachments = (id: string) => [{ id, name: 'a', type: 'b', bytes: raw(id) }];
@@ -178,7 +178,7 @@ describe('a postponed inbound message', () => {
     expect(await journal.sweep(RETENTION)).toEqual({ removed: 0 });
     await journal.open(inboundMessage('back'));
     await clock.advance(2 * DAY);
-    // The row, its attachment with the file, and two steps.
+    // The row, its attachment with the file, and two events.
     expect(await journal.sweep(RETENTION)).toEqual({ removed: 5 });
     expect(rows('select key from inbound_messages')).toEqual([{ key: 'back' }]);
     expect(await journal.attachment('link-gone')).toBeNull();

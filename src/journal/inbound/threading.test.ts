@@ -5,15 +5,15 @@ import { threadOf } from '../inbound/threading.js';
 
 describe('the thread of a subject', () => {
   test.each([
-    'Where is my parcel?',
-    'Re: Where is my parcel?',
-    'RE: AW: Fwd: FW: where is  my\r\n parcel?',
-    'Re[2]: Re (3) : Where is my parcel?',
-    'WG: SV: VS: Antw: TR: RV: Odp: Ynt: Where is my parcel?',
-    '回复：Where is my parcel?',
-    '  re:re:RE:Where is my parcel?  ',
+    'Where is my delivery?',
+    'Re: Where is my delivery?',
+    'RE: AW: Fwd: FW: where is  my\r\n delivery?',
+    'Re[2]: Re (3) : Where is my delivery?',
+    'WG: SV: VS: Antw: TR: RV: Odp: Ynt: Where is my delivery?',
+    '回复：Where is my delivery?',
+    '  re:re:RE:Where is my delivery?  ',
   ])('"%s" is the same thread', (subject) => {
-    expect(threadOf(subject)).toBe('where is my parcel?');
+    expect(threadOf(subject)).toBe('where is my delivery?');
   });
 
   test('a word before a colon that is no reply mark stays', () => {
@@ -35,19 +35,19 @@ describe('an answer', () => {
     const journal = await open();
     const mail = (key: string, subject: string) =>
       journal.open(inboundMessage(key, { subject, references: `<root-${key}@x> <${key}@customers.example>` }));
-    await mail('old', 'Parcel');
+    await mail('old', 'Delivery');
     await clock.advance(40 * DAY);
     await mail('invoice', 'Invoice');
     await clock.advance(DAY);
     await mail('newest', 'Hello');
     const answer = (subject: string, address = 'carla@customers.EXAMPLE') => journal.threadFor(address, subject);
-    expect(await answer('RE: Parcel')).toEqual({
+    expect(await answer('RE: Delivery')).toEqual({
       messageId: '<old@customers.example>',
       references: '<root-old@x> <old@customers.example>',
     });
     expect(await answer('AW: invoice')).toMatchObject({ messageId: '<invoice@customers.example>' });
     expect(await answer('Something else')).toMatchObject({ messageId: '<newest@customers.example>' });
-    expect(await answer('RE: Parcel', 'somebody@else.example')).toBeNull();
+    expect(await answer('RE: Delivery', 'somebody@else.example')).toBeNull();
     await clock.advance(31 * DAY);
     expect(await answer('Something else')).toBeNull();
     expect(await answer('Invoice')).toMatchObject({ messageId: '<invoice@customers.example>' });
@@ -57,7 +57,7 @@ describe('an answer', () => {
     const journal = await place().open();
     await journal.open(inboundMessage('1', { rfcMessageId: null, references: null }));
     await journal.skip('in', [{ key: '2', fingerprint: '' }]);
-    expect(await journal.threadFor('carla@customers.example', 'Where is my parcel?')).toBeNull();
+    expect(await journal.threadFor('carla@customers.example', 'Where is my delivery?')).toBeNull();
     expect(await journal.threadFor('', '')).toBeNull();
   });
 

@@ -1,6 +1,6 @@
-// The delivery log: what people search, and the whole story of one message under any of its ids.
+// The delivery log, and the trace of one message under any of its ids.
 import { expect, test } from 'vitest';
-import { inboundMessage, only, outboundMessage, place, taken } from '../../../test/fixtures/journal.js';
+import { acknowledged, inboundMessage, only, outboundMessage, place } from '../../../test/fixtures/journal.js';
 import type { LogFilter } from '../types/log.js';
 
 async function filled() {
@@ -24,7 +24,7 @@ test('entries come oldest first, the newest ones when there are more than asked 
   expect(await subjects({ limit: 100 })).toEqual(['a0', 'a1', 'a2', 'a3', 'a4', 'b', 'a0']);
 });
 
-test('entries are found by gateway, step and time, each alone and together', async () => {
+test('entries are found by gateway, event and time, each alone and together', async () => {
   const { journal, start } = await filled();
   const subjects = async (filter: Omit<LogFilter, 'limit'>) =>
     (await journal.entries({ ...filter, limit: 100 })).map(({ subject }) => subject).join(' ');
@@ -49,10 +49,10 @@ test('following gives the next ones after an id, in order', async () => {
 test('an entry carries gateway, ids, address and words; long words are cut, never through a character', async () => {
   const { open, clock } = place();
   const journal = await open();
-  const { id } = await taken(journal, 'k');
+  const { id } = await acknowledged(journal, 'k');
   await journal.note('in', 'I', 'k', `\n${'😀'.repeat(900)}`);
-  const [, acknowledged, note] = await journal.entries({ limit: 9 });
-  expect(acknowledged).toEqual({
+  const [, entry, note] = await journal.entries({ limit: 9 });
+  expect(entry).toEqual({
     id: 2,
     at: clock.now(),
     gatewayId: 'in',
@@ -68,11 +68,11 @@ test('an entry carries gateway, ids, address and words; long words are cut, neve
   expect(note?.detail).toBe(`${'😀'.repeat(499)}…`);
 });
 
-test('the story of an inbound message is found under every id it has', async () => {
+test('the trace of an inbound message is found under every id it has', async () => {
   const journal = await place().open();
   const rfcMessageId = `${'long-'.repeat(30)}@customers.example`;
-  const { requestId } = await taken(journal, 'INBOX/17/4', { rfcMessageId, deliverySystemId: 'short~hash' });
-  await taken(journal, 'INBOX/17/5');
+  const { requestId } = await acknowledged(journal, 'INBOX/17/4', { rfcMessageId, deliverySystemId: 'short~hash' });
+  await acknowledged(journal, 'INBOX/17/5');
   const ids = [
     requestId,
     requestId.toUpperCase(),
@@ -91,7 +91,7 @@ test('the story of an inbound message is found under every id it has', async () 
   }
 });
 
-test('the story of an outbound message is found by its MessageId and by what it is called outside', async () => {
+test('the trace of an outbound message is found by its MessageId and by what it is called outside', async () => {
   const journal = await place().open();
   await journal.accept(outboundMessage('0A1B2C3D-0000-4000-8000-000000000001'));
   await journal.beginAttempt('0a1b2c3d-0000-4000-8000-000000000001', 'sent-1@shop.example');
@@ -114,9 +114,26 @@ test('the beginning of an id is enough from 8 characters on; a whole id never br
   expect(only(await journal.traces('INBOX/17/4')).ids[0]?.value).toBe('INBOX/17/4');
 });
 
-test('an id nobody has brings nothing, whatever is in it', async () => {
+test('an unknown id finds nothing, whatever characters it has', async () => {
   const { journal } = await filled();
   for (const id of ['', '  ', '<>', 'nobody-at-all', '%', "' or 1=1 --", '%%%%%%%%%', '\u0000']) {
     expect(await journal.traces(id)).toEqual([]);
   }
+});
+
+test('a trace names the messages that belong to it', async () => {
+  const { open, clock } = place();
+  const journal = await open();
+  const question = await journal.open(inboundMessage('question', { subject: 'Delivery' }));
+  await journal.open(inboundMessage('other', { subject: 'Another matter' }));
+  await journal.accept(outboundMessage('answer-1', { subject: 'Re: Delivery', at: clock.now() }));
+  const notice = await journal.open(
+    inboundMessage('gatepost:report:answer-1', { rfcMessageId: null, subject: 'Fax delivered' }),
+  );
+  expect(only(await journal.traces('question')).related).toEqual([{ kind: 'answer', id: 'answer-1' }]);
+  expect(only(await journal.traces('answer-1')).related).toEqual([
+    { kind: 'answers', id: question.requestId },
+    { kind: 'notice', id: notice.requestId },
+  ]);
+  expect(only(await journal.traces(notice.requestId)).related).toEqual([{ kind: 'notice of', id: 'answer-1' }]);
 });

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DAY, inboundMessage, only, place, taken } from '../../../test/fixtures/journal.js';
+import { acknowledged, DAY, inboundMessage, only, place } from '../../../test/fixtures/journal.js';
 import { blobs } from '../storage/blobs.js';
 
 const KEEP = { logDays: 1_000, orderDays: 1_000, attachmentDays: 1_000 };
@@ -67,10 +67,10 @@ test('attachments under another identity than the row has are not stored', async
 test('a file goes with the last row that refers to it, and not before', async () => {
   const { open, dir, clock } = place();
   const journal = await open();
-  const first = await taken(journal, '1', { attachments: [attachment('a', 'shared'), attachment('b', 'own')] });
+  const first = await acknowledged(journal, '1', { attachments: [attachment('a', 'shared'), attachment('b', 'own')] });
   await journal.confirmed([first.id]);
   await clock.advance(5 * DAY);
-  await taken(journal, '2', { attachments: [attachment('c', 'shared')] });
+  await acknowledged(journal, '2', { attachments: [attachment('c', 'shared')] });
   await journal.sweep({ ...KEEP, attachmentDays: 3 });
   expect(await journal.attachment('a')).toBeNull();
   expect(await journal.attachment('c')).not.toBeNull();
@@ -81,7 +81,7 @@ test('files that no row refers to are removed, those of an interrupted writing a
   const { open, dir } = place();
   const journal = await open();
   await journal.open(inboundMessage('1', { attachments: [attachment('a', 'driver_records')] }));
-  // The id is taken, so that the row goes on pointing to the first file, and the second has no row.
+  // The id exists, so the row goes on pointing to the first file, and the second file has no row.
   await journal.open(inboundMessage('2', { attachments: [attachment('a', 'orphan')] }));
   expect(stored(dir).length).toBe(2);
   expect(await journal.sweep(KEEP)).toEqual({ removed: 1 });

@@ -1,11 +1,11 @@
-// Retention: what is old goes, what is not settled stays, with its story.
+// Old rows are removed; whatever is not settled stays, with its log entries.
 import { expect, test } from 'vitest';
-import { DAY, inboundMessage, outboundMessage, place, taken } from '../../../test/fixtures/journal.js';
+import { acknowledged, DAY, inboundMessage, outboundMessage, place } from '../../../test/fixtures/journal.js';
 
 const DAYS = { logDays: 10, orderDays: 20, attachmentDays: 5 };
 
 async function confirmedInboundMessage(journal: Awaited<ReturnType<ReturnType<typeof place>['open']>>, key: string) {
-  const { id } = await taken(journal, key, {
+  const { id } = await acknowledged(journal, key, {
     attachments: [{ id: `link-${key}`, name: 'a', type: 'b', bytes: Buffer.from(key) }],
   });
   await journal.confirmed([id]);
@@ -51,7 +51,7 @@ test('what is open, unconfirmed, quarantined, without outcome or owed an answer 
   const journal = await open();
   const attachments = (id: string) => [{ id, name: 'a', type: 'b', bytes: Buffer.from(id) }];
   await journal.open(inboundMessage('open', { attachments: attachments('link-open') }));
-  await taken(journal, 'unconfirmed', { attachments: attachments('link-unconfirmed') });
+  await acknowledged(journal, 'unconfirmed', { attachments: attachments('link-unconfirmed') });
   const { id } = await journal.open(inboundMessage('quarantined', { attachments: attachments('link-quarantined') }));
   await journal.quarantine(id, 'no', Buffer.from('raw'));
   await journal.skip('in', [{ key: 'ignored', fingerprint: 'x' }]);
@@ -79,10 +79,10 @@ test('what is open, unconfirmed, quarantined, without outcome or owed an answer 
   expect(row).toMatchObject({ received: 3, delivered: 1, waiting: 1, quarantined: 1 });
 });
 
-test('thousands of rows go in slices, and the ledger still adds up afterwards', async () => {
+test('thousands of rows go in slices, and the reconciliation still adds up afterwards', async () => {
   const { open, clock } = place();
   const journal = await open();
-  const records = await Promise.all(Array.from({ length: 1_700 }, (_, index) => taken(journal, `${index}`)));
+  const records = await Promise.all(Array.from({ length: 1_700 }, (_, index) => acknowledged(journal, `${index}`)));
   await journal.confirmed(records.slice(0, 1_650).map(({ id }) => id));
   await clock.advance(101 * DAY);
   const sweeping = journal.sweep(DAYS);

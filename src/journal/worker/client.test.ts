@@ -1,4 +1,4 @@
-// The journal as the service uses it: the same verbs, asked of a thread of its own.
+// The journal as the service uses it: the same operations, on a thread of its own.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { inboundMessage, later, place } from '../../../test/fixtures/journal.js';
@@ -12,7 +12,7 @@ async function opened(url: string) {
   return journal;
 }
 
-test('verbs work over the thread as they do here: records, maps, attachments, and what is there after closing', async () => {
+test('operations work over the thread as they do here: records, maps, attachments, and what is there after closing', async () => {
   const here = place();
   const journal = await opened(here.url);
   const bytes = Buffer.alloc(100_000, 'x');
@@ -31,7 +31,7 @@ test('verbs work over the thread as they do here: records, maps, attachments, an
   expect((await again.recordsOf('in', ['1'])).get('1')?.state).toBe('confirmed');
 });
 
-test('verbs asked for in one turn are each answered with their own result', async () => {
+test('operations asked for in one turn are each answered with their own result', async () => {
   const journal = await opened(place().url);
   const records = await Promise.all(Array.from({ length: 200 }, (_, at) => journal.open(inboundMessage(String(at)))));
   expect(records.map(({ key }) => key)).toEqual(Array.from({ length: 200 }, (_, at) => String(at)));

@@ -44,7 +44,7 @@ async function once(entry: InFlight, deps: Carrying): Promise<void> {
   if (end.is === 'stopped') return;
   if (end.is === 'deferred') return defer(entry, end.reason, deps);
   metrics.inboundMessage(gatewayId, end.is, seconds);
-  if (end.is === 'quarantined') return entry.handle.reject('the contact center refused it');
+  if (end.is === 'quarantined') return entry.handle.reject('the contact center rejected it');
   // The server is done with this message, so others may be handed over while the counterparty is told.
   const leave = await unconfirmed.enter(0, stopped);
   entry.releaseSlot();

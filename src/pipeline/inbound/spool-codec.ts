@@ -1,5 +1,3 @@
-// Owns the form in which contents wait in the journal (spool, quarantine): a mail as its own bytes, everything else as JSON.
-
 import { noticeFromStored, type StoredNotice, storedNotice } from '../../content/notice.js';
 import type { Content, FaxDocument, TextMessage } from '../../driver/contract.js';
 import type { Notice } from '../../model/content.js';
@@ -8,15 +6,15 @@ import type { GatewayConfig } from '../gateways/config.js';
 type StoredText = Omit<TextMessage, 'media'> & { media: { name: string; type: string; bytes: string }[] };
 type StoredFax = Omit<FaxDocument, 'raw'> & { raw: string };
 
-/** Keys of notices begin like this; those of drivers never do. */
+/** Keys of notices begin like this; keys of drivers never do. */
 const NOTICE = 'gatepost:report:';
 
-/** One outbound message is reported once, however often its end is heard. */
+/** One outbound message is reported once, however often its receipt comes. */
 export function noticeKey({ messageId }: Pick<Notice, 'messageId'>): string {
   return `${NOTICE}${messageId}`;
 }
 
-/** The bytes under which a content is kept. */
+/** The bytes in which a content is stored. */
 export function rawOf(content: Content | Notice | null): Uint8Array {
   if (!content) return new Uint8Array();
   if (content.kind === 'mail') return content.raw;
@@ -27,7 +25,7 @@ function plainOf(content: TextMessage | FaxDocument | Notice): StoredText | Stor
   if (content.kind === 'notice') return storedNotice(content);
   if (content.kind === 'fax') {
     const { kind, ...rest } = content;
-    // First, so that the bytes tell by their beginning what they are.
+    // `kind` comes first, so that the first bytes show what the file is.
     return { kind, ...rest, raw: base64(content.raw) };
   }
   return { ...content, media: content.media.map(({ bytes, ...medium }) => ({ ...medium, bytes: base64(bytes) })) };
@@ -49,7 +47,7 @@ export function contentOf(
   };
 }
 
-/** What a person wants to have of the stored bytes: of a fax its file, of everything else what is there. */
+/** What an operator can open: of a fax its file, of everything else the stored bytes. */
 export function documentOf(raw: Uint8Array): Uint8Array {
   if (!Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, 13)).equals(Buffer.from('{"kind":"fax"')))
     return raw;
