@@ -131,6 +131,15 @@ describe('an outbound message whose outcome is unknown, but which the counterpar
     expect(await delivery(journal, 'a')).toBe('delivered');
   });
 
+  test('is settled by a receipt also when a later attempt was rejected', async () => {
+    const journal = await place().open();
+    await settle(journal, 'a', underWay);
+    await journal.recordNotSent('a', 'out', { kind: 'rejected', detail: 'opted out' });
+    await journal.applyReceipts('out', [receipts('job 7', 'delivered', '1 of 1 page')]);
+    expect(await state(journal)).toBe('sent');
+    expect(await delivery(journal, 'a')).toBe('delivered: 1 of 1 page');
+  });
+
   test('learns its ids later, when the first word had none', async () => {
     const journal = await place().open();
     await settle(journal, 'a', { kind: 'unknown', detail: 'the line broke' });
