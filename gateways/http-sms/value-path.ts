@@ -51,7 +51,7 @@ const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d
 /** From 16 digits on a double may hold a different number. */
 const LONG = /^-?\d{16,}$/;
 
-/** JSON with long whole numbers kept as texts: ids of 64 bits must not be rounded. Throws a SyntaxError. */
+/** JSON with long whole numbers as texts: ids of 64 bits must not be rounded. Throws a SyntaxError. */
 export function parseJson(text: string): unknown {
   JSON.parse(text);
   return JSON.parse(text.replace(STRING_OR_NUMBER, (token) => (LONG.test(token) ? `"${token}"` : token)));

@@ -174,7 +174,7 @@ describe('what is not genuine is refused with 403, and counted', () => {
 });
 
 describe('delivery states', () => {
-  it('become news, with the code and its meaning', async () => {
+  it('become receipts, with the code and its meaning', async () => {
     const { server, session, push, inputRejected } = await set('O');
     const ends = { AccountSid: server.accountSid, MessageSid: 'SM1' };
     const status = async (form: Record<string, string>) =>

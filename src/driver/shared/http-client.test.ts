@@ -179,7 +179,7 @@ describe('without an answer a request', () => {
 });
 
 describe('connections', () => {
-  it('are kept for reading, and each change has its own', async () => {
+  it('are reused for reading, and each change has its own', async () => {
     const { url, connections } = await startServer((_, response) => void response.end());
     const one = client();
     await one.request(get(url));

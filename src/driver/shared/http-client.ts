@@ -2,7 +2,7 @@
 // - unanswered: nothing has left. A failure is a HttpFailure with `written` false: the request was surely not read.
 // - written: the connection stands (TLS included) and the first byte is about to be written. A failure has `written` true:
 //   the counterparty may have acted on the request. A request that changes something gets a connection of its own, because
-//   on a kept one nobody can tell whether the server closed it before or after it read the request.
+//   on a reused one it is unknown whether the server closed it before or after it read the request.
 // - answered: the status has come and counts, however the body ends; `cut` says why a body is incomplete.
 import { Agent, buildConnector, Client, type Dispatcher, FormData } from 'undici';
 import { GatepostError, messageOf } from '../../kit/errors.js';
@@ -91,7 +91,7 @@ export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): H
       try {
         return await exchange(pool, request);
       } catch (error) {
-        // Most likely the server had closed the kept connection meanwhile, and reading may be repeated.
+        // Most likely the server had closed the reused connection meanwhile, and reading may be repeated.
         if (request.signal.aborted || connectionFault(error)?.kind !== 'closed') throw error;
         return alone(request);
       }
