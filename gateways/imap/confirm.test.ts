@@ -60,7 +60,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await harness.close();
   });
 
-  test('Delete removes it, and leaves alone what somebody else has marked as deleted', async () => {
+  test('Delete removes it, and leaves mails alone that another user has marked as deleted', async () => {
     const user = await mailbox(3);
     const harness = await open(user, { settings: { ...all, AfterReceive: 'Delete' } });
     const [a] = await harness.take(3);
@@ -117,7 +117,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await proxy.close();
   });
 
-  test('a mail that somebody else has removed counts as confirmed', async () => {
+  test('a mail that another user has removed counts as confirmed', async () => {
     const user = await mailbox(1);
     const harness = await open(user, { settings: { ...all, AfterReceive: 'Move', MoveTo: 'Archive' } });
     const message = await harness.next();
@@ -127,7 +127,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await harness.close();
   });
 
-  test('a confirm that the server refuses fails with its words, and is offered again at the next look', async () => {
+  test('a confirm that the server rejects fails with its answer, and the mail is offered again at the next poll', async () => {
     const user = await mailbox(1);
     await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
     const proxy = await startProxy({ port: dovecot.port, record: true });
@@ -137,10 +137,10 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     const message = await harness.next();
     harness.driverState.acknowledge(message);
     await dovecot.doveadm('mailbox', 'delete', '-u', user, 'Elsewhere');
-    const words = { code: 'gateway/refused', message: expect.stringContaining('Elsewhere') };
-    const refused = expect(message.confirm()).rejects.toMatchObject(words);
+    const rejection = { code: 'gateway/refused', message: expect.stringContaining('Elsewhere') };
+    const rejected = expect(message.confirm()).rejects.toMatchObject(rejection);
     await clock.advance(50);
-    await refused;
+    await rejected;
     await dovecot.doveadm('mailbox', 'create', '-u', user, 'Elsewhere');
     const next = harness.next();
     await waitFor('IDLE', () => proxy.sent().includes(' IDLE\r\n'));
@@ -155,7 +155,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await proxy.close();
   });
 
-  test('a refused mail is flagged and stays; one taken after all is confirmed after a restart', async () => {
+  test('a rejected mail is flagged and stays; one that is acknowledged later is confirmed after a restart', async () => {
     const user = await mailbox(2);
     const first = await open(user, { settings: all });
     const [a, b] = await first.take(2);
@@ -178,7 +178,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await second.close();
   });
 
-  test('a refused mail goes to RefuseTo; a move that was interrupted is finished at the next start', async () => {
+  test('a rejected mail goes to RefuseTo; a move that was interrupted is finished at the next start', async () => {
     const user = await mailbox(2);
     const settings = { ...all, RefuseTo: 'Refused' };
     const first = await open(user, { settings });

@@ -33,7 +33,7 @@ describe('the state of a mailbox follows from its checkpoint', () => {
   ])('%s', (state, stored) => expect(syncStateOf(stored, '7')).toBe(state));
 });
 
-describe('a mail of a renumbered mailbox counts as old only when its date leaves no doubt', () => {
+describe('a mail of a renumbered mailbox counts as old only when its date is certain', () => {
   const startedAt = Date.UTC(2026, 10, 28);
   test.each([
     ['days before the first start', startedAt - 2 * DAY_MS, Number.POSITIVE_INFINITY, true],

@@ -108,7 +108,7 @@ export interface Download {
 
 export interface Downloads {
   readonly mails: readonly Download[];
-  /** Expunged by somebody else since they were listed. */
+  /** Expunged by another user since they were listed. */
   readonly gone: readonly number[];
   /** There, but the server does not hand them out. */
   readonly unfetchable: readonly { uid: number; detail: string }[];

@@ -33,7 +33,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
   });
   afterAll(() => dovecot?.close());
 
-  test('a mail that comes while the mailbox is idle arrives by IDLE, without any look of our own', async () => {
+  test('a mail that comes while the mailbox is idle arrives by IDLE, without a poll', async () => {
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const harness = await open(user, { settings: { Port: proxy.port } });
@@ -83,7 +83,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await proxy.close();
   });
 
-  test('Since Now leaves what is there alone, without downloading it, and remembers it as ignored', async () => {
+  test('Since Now leaves what is there alone, without downloading it, and records it as skipped', async () => {
     const user = freshUser();
     await dovecot.fill(user, 30, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
@@ -214,7 +214,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await harness.close();
   });
 
-  test('mails removed by somebody else while they are being fetched are passed over', async () => {
+  test('mails removed by another user while they are being fetched are passed over', async () => {
     const user = freshUser();
     await dovecot.fill(user, 120, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
     const harness = await open(user, { settings: all });
@@ -269,7 +269,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await proxy.close();
   });
 
-  test('a mail that is still being handed over is not offered again by a look that finds nothing new', async () => {
+  test('a mail that is still being handed over is not offered again by a poll that finds nothing new', async () => {
     const user = freshUser();
     await dovecot.deliver(user, mailOf('first'));
     const proxy = await startProxy({ port: dovecot.port, record: true });

@@ -102,7 +102,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     expect(taken).toEqual([]);
   });
 
-  test('of three alike where memory knows two, the third is new', async () => {
+  test('of three alike where the journal knows two, the third is new', async () => {
     const user = freshUser();
     await dovecot.fill(user, 2, () => ({ raw: mailOf('twin'), at: Date.UTC(2026, 10, 1) }));
     const first = await open(user, { settings: all });

@@ -1,4 +1,4 @@
-// What SmtpHost promises, against a mail server that misbehaves on command.
+// SmtpHost against a mail server whose faults are scripted.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
@@ -52,7 +52,7 @@ describe('a process that stood still over the deadline', () => {
 
 describe('the point of no return', () => {
   for (const point of BEFORE_THE_DOT) {
-    it(`a line that breaks at ${point} is surely not sent`, async () => {
+    it(`a connection that breaks at ${point} is surely not sent`, async () => {
       const server = await serve({ script: (step) => (step.point === point ? 'close' : undefined) });
       const { send } = await gateway(server);
       const outcome = await send(outboundMail('big', undefined, 'x'.repeat(70).concat('\r\n').repeat(40_000)));
@@ -61,7 +61,7 @@ describe('the point of no return', () => {
     });
   }
 
-  it('a line that breaks after the final dot is unknown, and the mail is not sent again', async () => {
+  it('a connection that breaks after the final dot is unknown, and the mail is not sent again', async () => {
     const server = await serve({ script: ({ point }) => (point === 'dot' ? 'close' : undefined) });
     const { send } = await gateway(server);
     const outcome = await send();
@@ -69,7 +69,7 @@ describe('the point of no return', () => {
     expect(server.mails).toHaveLength(1);
   });
 
-  it('a line that breaks after the positive reply is sent', async () => {
+  it('a connection that breaks after the positive reply is sent', async () => {
     const server = await serve({
       script: ({ point }) => (point === 'dot' ? { reply: '250 2.0.0 queued', close: true } : undefined),
     });
@@ -114,7 +114,7 @@ describe('the point of no return', () => {
   }
 });
 
-describe("outcomes from the real reply code, in the server's own words", () => {
+describe("outcomes from the reply code, with the server's reply", () => {
   const table: [at: string, reply: string, outcome: Outcome][] = [
     ['MAIL', '451 4.3.0 try later', { kind: 'deferred', detail: 'MAIL FROM: 451 4.3.0 try later' }],
     ['MAIL', '552 5.3.4 too big', { kind: 'rejected', detail: 'MAIL FROM: 552 5.3.4 too big' }],
@@ -232,7 +232,7 @@ describe('connections', () => {
     expect(most).toBe(3);
   });
 
-  it('a kept connection that the server closed meanwhile is replaced within the same try', async () => {
+  it('an idle connection that the server closed meanwhile is replaced within the same attempt', async () => {
     const server = await serve();
     const { send } = await gateway(server);
     await send(outboundMail('first'));
@@ -241,7 +241,7 @@ describe('connections', () => {
     expect(server.mails).toHaveLength(2);
   });
 
-  it('a kept connection that answers MAIL with 421 is replaced within the same try', async () => {
+  it('an idle connection that answers MAIL with 421 is replaced within the same attempt', async () => {
     const server = await serve({
       script: ({ point, connection, count }) =>
         point === 'MAIL' && connection === 1 && count > 1
@@ -370,7 +370,7 @@ describe('test connection', () => {
     return all;
   };
 
-  it("shows the server's own words step by step and never begins a mail", async () => {
+  it("shows the server's replies step by step and starts no mail", async () => {
     const server = await serve({ login: { user: 'desk', password: 'secret-1' } });
     const all = await steps(server, { User: 'desk', Password: 'secret-1' });
     expect(all.map(({ ok }) => ok)).toEqual([true, true, true, true]);

@@ -1,4 +1,4 @@
-// SmtpHost with mail servers that other people wrote.
+// SmtpHost with real mail servers.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attemptOf, certificate, contextOf, outboundMail, tempDir } from '../../test/conformance/context.js';
 import { type Postfix, startPostfix, whyNoPostfix } from '../../test/servers/postfix.js';
@@ -49,7 +49,7 @@ describe.runIf(!noPostfix)(`a real Postfix${noPostfix ? ` (skipped: ${noPostfix}
     expect(behind.mails[0]?.raw.toString()).toContain(mail.raw.toString().split('\r\n\r\n')[1]);
   });
 
-  it('refuses one of three for good and one for now, in its own words', async () => {
+  it('rejects one of three recipients and defers one, with the server's reply', async () => {
     const mail = outboundMail('three', ['a@x.test', 'b@x.test', 'c@x.test']);
     const [outcome] = await sendAll({ Host: postfix.host, Port: postfix.port, Security: 'None' }, [mail]);
     expect(outcome).toMatchObject({
