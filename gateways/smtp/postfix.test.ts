@@ -49,7 +49,7 @@ describe.runIf(!noPostfix)(`a real Postfix${noPostfix ? ` (skipped: ${noPostfix}
     expect(behind.mails[0]?.raw.toString()).toContain(mail.raw.toString().split('\r\n\r\n')[1]);
   });
 
-  it('rejects one of three recipients and defers one, with the server's reply', async () => {
+  it('rejects one of three recipients and defers one, with its reply', async () => {
     const mail = outboundMail('three', ['a@x.test', 'b@x.test', 'c@x.test']);
     const [outcome] = await sendAll({ Host: postfix.host, Port: postfix.port, Security: 'None' }, [mail]);
     expect(outcome).toMatchObject({
