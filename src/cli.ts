@@ -8,6 +8,7 @@ import { gatewayCommands } from './cli/gateways.js';
 import { logCommands } from './cli/log.js';
 import { optOutCommands } from './cli/optout.js';
 import { quarantineCommands } from './cli/quarantine.js';
+import { resolveCommands } from './cli/resolve.js';
 import { serviceCommands } from './cli/service.js';
 import { processOutput } from './commands/output.js';
 import { systemClock } from './kit/clock.js';
@@ -39,6 +40,7 @@ gatewayCommands(context);
 logCommands(context);
 quarantineCommands(context);
 optOutCommands(context);
+resolveCommands(context);
 deskCommands(context);
 docsCommand();
 

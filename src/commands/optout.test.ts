@@ -8,7 +8,8 @@ import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type JournalReader, openJournal, openJournalReader } from '../journal/open.js';
 import type { Journal } from '../journal/types/journal.js';
 import { silentLog } from '../kit/log.js';
-import { controlFolder, controlQueue } from '../pipeline/control-queue.js';
+import { controlQueue } from '../pipeline/control-queue.js';
+import { controlFolder } from '../pipeline/control-requests.js';
 import { type OptOutDeps, optOutAdd, optOutList, optOutRemove } from './optout.js';
 import { errorText } from './output.js';
 

@@ -4,7 +4,7 @@ import { readRecipient } from '../content/sms/numbers.js';
 import type { JournalReader } from '../journal/open.js';
 import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import { type OptOutRequest, requestOptOut } from '../pipeline/control-queue.js';
+import { type OptOutRequest, requestOptOut } from '../pipeline/control-requests.js';
 import type { GatewayNames } from './log.js';
 import { logTime, type Output, oneLine, table } from './output.js';
 

@@ -2,7 +2,7 @@ import type { JournalReader } from '../journal/open.js';
 import type { QuarantinedMessage } from '../journal/types/inbound.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import { requestRelease } from '../pipeline/control-queue.js';
+import { requestRelease } from '../pipeline/control-requests.js';
 import { documentOf } from '../pipeline/inbound/spool-codec.js';
 import type { GatewayNames } from './log.js';
 import { logTime, type Output, oneLine, table } from './output.js';

@@ -1,16 +1,17 @@
-// What people ask of a running connector through files: done in order, once, and never twice.
+// Requests of the command line to a running connector: done in order, once, and never twice.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { fact } from '../../test/fixtures/connector.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openJournal } from '../journal/open.js';
 import type { Journal } from '../journal/types/journal.js';
 import { createLog, silentLog } from '../kit/log.js';
 import type { Loop } from '../kit/loop.js';
 import { redactor } from '../kit/redact.js';
-import { controlFolder, controlQueue, requestOptOut } from './control-queue.js';
+import { controlQueue } from './control-queue.js';
+import { controlFolder, requestOptOut, requestResolve } from './control-requests.js';
 
 const ANN = '+420601234567';
 let dataDir: string;
@@ -42,14 +43,14 @@ async function run() {
     write: (line) => void lines.push(line),
   });
   running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: () => {} }, clock, log });
-  await fact(() => left().length === 0);
+  await waitFor('an empty folder', () => left().length === 0);
 }
 
 function ask(wish: 'out' | 'in', at = clock.now(), address = ANN) {
   requestOptOut(dataDir, { wish, group: 'shop', address, at });
 }
 
-it('an opt-out asked for while nobody runs is entered at the next start, and only one file was ever seen for it', async () => {
+it('an opt-out asked for while no connector runs is entered at the next start, from one file', async () => {
   ask('out');
   expect(left()).toHaveLength(1);
   await run();
@@ -62,7 +63,7 @@ it('an opt-out asked for while nobody runs is entered at the next start, and onl
   });
 });
 
-it('requests are done in the order of asking', async () => {
+it('opt-outs are done in the order of asking', async () => {
   for (const [index, wish] of (['out', 'in', 'out', 'in', 'out'] as const).entries()) ask(wish, 1_000 + index);
   ask('out', 10, '+1');
   ask('in', 11, '+1');
@@ -76,18 +77,18 @@ it('a running service does it within a second', async () => {
   ask('in');
   await clock.waitForTimers(1);
   await clock.advance(1_000);
-  await fact(() => left().length === 0);
+  await waitFor('an empty folder', () => left().length === 0);
   expect(await journal.optedOut('shop', ANN)).toBeNull();
 });
 
-it('a recipient who wrote STOP after somebody asked to opt them in again stays opted out', async () => {
+it('a recipient who wrote STOP after an operator asked to opt them in again stays opted out', async () => {
   ask('in', 1_000);
   await journal.optOut({ group: 'shop', address: ANN, at: 1_001, source: 'keyword', detail: 'STOP' });
   await run();
   expect(await journal.optedOut('shop', ANN)).toMatchObject({ source: 'keyword' });
 });
 
-it('one that makes no sense is thrown away, said so, and holds nobody up', async () => {
+it('an invalid request is dropped with a log line, and the others are done', async () => {
   ask('out');
   const name = (digit: number) => `optout-${String(digit).padStart(15, '0')}-${'0'.repeat(36)}.json`;
   const bad = [
@@ -99,7 +100,7 @@ it('one that makes no sense is thrown away, said so, and holds nobody up', async
   ];
   for (const [index, text] of bad.entries()) writeFileSync(join(controlFolder(dataDir), name(index)), text);
   await run();
-  expect(lines.filter((line) => line.includes('makes no sense'))).toHaveLength(bad.length);
+  expect(lines.filter((line) => line.includes('request of an operator is invalid'))).toHaveLength(bad.length);
   expect((await journal.optOuts()).map(({ address }) => address)).toEqual([ANN]);
 });
 
@@ -107,6 +108,57 @@ it('files that are no requests are left alone', async () => {
   ask('out');
   writeFileSync(join(controlFolder(dataDir), 'new-optout-half'), '{"wi');
   running = controlQueue({ dataDir, journal, gateways: { dispatchRequeued: () => {} }, clock, log: silentLog });
-  await fact(() => left().length === 1);
+  await waitFor('one file left', () => left().length === 1);
   expect(left()).toEqual(['new-optout-half']);
+});
+
+const ID = '99999999-0000-4000-8000-000000000001';
+
+async function unknownMessage(): Promise<void> {
+  const at = clock.now();
+  await journal.accept({ messageId: ID, gatewayId: 'g', remoteAddress: ANN, subject: 'Hi', bytes: 1, at });
+  const attempt = await journal.beginAttempt(ID, 'dsi-1');
+  await journal.recordOutcome(ID, attempt, { kind: 'unknown', detail: 'the connection was lost' });
+}
+
+it.each([
+  ['sent', 'sent'],
+  ['not-sent', 'failed'],
+] as const)('the decision %s about a message of unknown outcome is recorded', async (verdict, state) => {
+  await unknownMessage();
+  const pending = requestResolve(dataDir, { messageId: ID, verdict, note: 'by phone', at: clock.now() });
+  expect(pending.done()).toBe(false);
+  await run();
+  expect(pending.done()).toBe(true);
+  expect((await journal.outboundMessage(ID))?.state).toBe(state);
+});
+
+it('a decision that comes too late changes nothing and is dropped', async () => {
+  await unknownMessage();
+  requestResolve(dataDir, { messageId: ID, verdict: 'sent', note: null, at: 1 });
+  requestResolve(dataDir, { messageId: ID, verdict: 'not-sent', note: null, at: 2 });
+  await run();
+  expect((await journal.outboundMessage(ID))?.state).toBe('sent');
+  expect(lines.filter((line) => line.includes('outcome was known already'))).toHaveLength(1);
+});
+
+it('a request that fails is tried again, and requests of another kind are done meanwhile', async () => {
+  await unknownMessage();
+  requestResolve(dataDir, { messageId: ID, verdict: 'sent', note: null, at: clock.now() });
+  ask('out');
+  let full = true;
+  const failing = {
+    ...journal,
+    optOut: (entry: Parameters<Journal['optOut']>[0]) =>
+      full ? Promise.reject(new Error('the disk is full')) : journal.optOut(entry),
+  };
+  const gateways = { dispatchRequeued: () => {} };
+  running = controlQueue({ dataDir, journal: failing, gateways, clock, log: silentLog });
+  await waitFor('the decision', () => left().length === 1);
+  expect((await journal.outboundMessage(ID))?.state).toBe('sent');
+  full = false;
+  await clock.waitForTimers(1);
+  await clock.advance(1_000);
+  await waitFor('an empty folder', () => left().length === 0);
+  expect(await journal.optedOut('shop', ANN)).not.toBeNull();
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Bed, fact, IN, startBed } from '../../test/fixtures/connector.js';
 import { mail } from '../../test/fixtures/fake-driver.js';
-import { requestRelease } from './control-queue.js';
+import { requestRelease } from './control-requests.js';
 
 let bed: Bed;
 beforeEach(async () => {
@@ -102,7 +102,7 @@ describe('a customer’s message', () => {
     while (bed.fakeServer.received.length < 9) await bed.clock.advance(500);
     expect(bed.fakeServer.received[8]?.RequestId).toBe(requestId);
     expect(bed.fakeServer.received[8]?.BodyText).toContain('Hello one');
-    await fact(() => bed.lines.some((line) => line.includes('another try')));
+    await fact(() => bed.lines.some((line) => line.includes('message is requeued from quarantine')));
   });
 
   it('survives a connection lost in mid-frame: handed over again at once, confirmed once', async () => {
