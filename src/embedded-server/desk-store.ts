@@ -19,7 +19,7 @@ export interface Desk {
   signal?: AbortSignal | undefined;
 }
 
-/** A sign of life older than this, ms, is that of a embedded server that died. */
+/** A sign of life older than this, ms, is that of an embedded server that died. */
 const DEAD_AFTER_MS = 5_000;
 
 export async function withStore<T>(desk: Desk, work: (store: Store) => T | Promise<T>): Promise<T> {

@@ -169,7 +169,7 @@ test('without a running embedded server the send request is queued, that is said
   expect(all.store.reading.list('O', 1)[0]?.state).toBe('Queued');
 });
 
-test('a embedded server that died without a word counts as gone after 5 s', async () => {
+test('an embedded server that died without a word counts as gone after 5 s', async () => {
   const all = await withMessage();
   const clock = manualClock(all.clock.now() + 6_000);
   const { desk, text } = deskOf({ storePath: all.storePath, clock });

@@ -3,8 +3,6 @@ import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 import { CHANNELS, type Channel, type Direction } from '../model/message.js';
 
-type MessageState = 'New' | 'Read' | 'Answered' | 'Queued' | 'Sending' | 'Sent' | 'Failed';
-
 const state = z.enum(['New', 'Read', 'Answered', 'Queued', 'Sending', 'Sent', 'Failed']);
 const direction = z.enum(['I', 'O']);
 const channel = z.enum(CHANNELS);
