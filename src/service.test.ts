@@ -1,5 +1,5 @@
 // The stop of the whole service: bounded whatever hangs, final whatever the server says meanwhile, the journal closed last.
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { type Bed, IN, OUT, sendRequest, startBed, usual } from '../test/fixtures/connector.js';
@@ -8,6 +8,7 @@ import { loadConfig } from './config.js';
 import { silentLog } from './kit/log.js';
 import { redactor } from './kit/redact.js';
 import { startService } from './service.js';
+import { controlFolder, requestOptOut, requestRelease } from './pipeline/control-requests.js';
 
 /** Orchestrators kill after this long, ms. */
 const KILLED_AFTER_MS = 10_000;
@@ -99,4 +100,21 @@ it('refuses a data folder that another process uses, also with a journal of its 
     code: 'config/data-folder-busy',
     message: expect.stringContaining(join(bed.folder, 'data')),
   });
+});
+
+it('an opt-out is entered within a second while the window is full and a requeued message waits for a slot', async () => {
+  bed = await startBed({ extra: 'inbound: { window: 1, refusals: 1 }' });
+  const dataDir = join(bed.folder, 'data');
+  bed.fakeServer.onReceiving = () => false;
+  const first = bed.inbound.put('first');
+  await waitFor('the quarantine', () => first.events.length === 1);
+  bed.fakeServer.onReceiving = () => 'silent';
+  bed.inbound.put('second');
+  await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
+  requestRelease(dataDir, 1);
+  await bed.clock.advance(1_000);
+  await waitFor('the release', () => readdirSync(controlFolder(dataDir)).length === 0);
+  requestOptOut(dataDir, { wish: 'out', group: 'shop', address: '+420601234567', at: bed.clock.now() });
+  await bed.clock.advance(1_000);
+  await waitFor('the opt-out', () => readdirSync(controlFolder(dataDir)).length === 0, 3_000);
 });

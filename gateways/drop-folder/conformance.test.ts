@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempDir } from '../../test/conformance/context.js';
-import { conform, type Offering, type Taking } from '../../test/conformance/suite.js';
+import { conform, type InboundCounterparty, type OutboundCounterparty } from '../../test/conformance/suite.js';
 import { dropFolder } from './driver.js';
 
 const filesIn = (path: string) =>
@@ -9,7 +9,7 @@ const filesIn = (path: string) =>
     ? readdirSync(path).filter((name) => /\.eml(\.\$\$\$)?$/.test(name))
     : [];
 
-async function offering(): Promise<Offering> {
+async function inbound(): Promise<InboundCounterparty> {
   const { dir, remove } = tempDir();
   const folder = join(dir, 'drop');
   const settings = { FolderName: 'drop', PollSeconds: 0.1 };
@@ -21,13 +21,13 @@ async function offering(): Promise<Offering> {
     unreachable: { ...settings, FolderName: 'a-file/drop' },
     dataDir: dir,
     offer: async (raw) => writeFileSync(join(folder, `mail ${++count}.eml`), raw),
-    untaken: () => filesIn(folder).length,
-    refused: () => filesIn(join(folder, 'refused')).length,
+    unconfirmed: () => filesIn(folder).length,
+    rejected: () => filesIn(join(folder, 'refused')).length,
     close: async () => remove(),
   };
 }
 
-async function taking(): Promise<Taking & { folder: string }> {
+async function outbound(): Promise<OutboundCounterparty & { folder: string }> {
   const { dir, remove } = tempDir();
   const folder = join(dir, 'pickup');
   const settings = { FolderName: 'pickup' };
@@ -43,8 +43,8 @@ async function taking(): Promise<Taking & { folder: string }> {
 }
 
 conform(dropFolder, {
-  offering,
-  taking,
+  inbound,
+  outbound,
   cuts: [
     {
       name: 'the folder is gone',

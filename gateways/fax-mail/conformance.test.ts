@@ -1,6 +1,12 @@
 import { simpleParser } from 'mailparser';
 import { afterAll } from 'vitest';
-import { type Cut, conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
+import {
+  type Cut,
+  conformFax,
+  type FaxCut,
+  type FaxInboundCounterparty,
+  type FaxOutboundCounterparty,
+} from '../../test/conformance/suite.js';
 import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { freePort } from '../../test/servers/process.js';
@@ -18,7 +24,7 @@ let used = 0;
 const users = Array.from({ length: 30 }, (_, at) => ({ name: `f${at}@example.test`, password: `fax-mail-pw-${at}` }));
 afterAll(async () => (await dovecot)?.close());
 
-async function offering(): Promise<FaxOffering> {
+async function inbound(): Promise<FaxInboundCounterparty> {
   dovecot ??= startDovecot({ users });
   const server = await dovecot;
   const user = users[used++];
@@ -38,17 +44,17 @@ async function offering(): Promise<FaxOffering> {
       const files = [{ name: 'pages', type: 'application/octet-stream', bytes: raw }];
       return server.deliver(user.name, providerMail({ subject, text: 'See the pages.', files }));
     },
-    untaken: () => count('unseen', 'unflagged'),
-    refused: () => count('flagged'),
+    unconfirmed: () => count('unseen', 'unflagged'),
+    rejected: () => count('flagged'),
     close: async () => {},
   };
 }
 
-interface Provider extends FaxTaking {
+interface Provider extends FaxOutboundCounterparty {
   readonly smtp: SmtpServer;
 }
 
-async function taking(): Promise<Provider> {
+async function outbound(): Promise<Provider> {
   const login = { user: 'desk@example.test', password: 'fax-mail-relay-pw' };
   const smtp = await startSmtp({ login });
   const place = { Host: '127.0.0.1', Port: smtp.port, Security: 'None', From: 'desk@example.test' };
@@ -89,8 +95,8 @@ function cut(
 
 conformFax(faxMail({ mailbox, relay }), {
   missing: uninstalled ?? whyNoDovecot(),
-  offering,
-  taking,
+  inbound,
+  outbound,
   cuts: [
     cut('the line breaks before the mail is begun', 'MAIL', 'close', ['deferred']),
     cut('silence before the document', 'DATA', 'hang', ['deferred']),

@@ -11,7 +11,7 @@ import { systemClock, systemRandom } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { redactor } from '../../src/kit/redact.js';
 import { startService } from '../../src/service.js';
-import { faxWords } from '../../test/conformance/fax-words.js';
+import { faxSamples } from '../../test/conformance/fax-samples.js';
 import { providerMail } from '../../test/fixtures/provider-mail.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
@@ -104,7 +104,7 @@ it.runIf(!missing)(
     const { dovecot, fakeServer } = await house({
       Rules: { Subject: ['Fax from {from}'], Text: ['Pages: {pages} of {expected}'] },
     });
-    const { raw } = faxWords.offered('a page');
+    const { raw } = faxSamples.offered('a page');
     const files = [{ name: 'fax.tif', type: 'image/tiff', bytes: raw }];
     const pages = { subject: 'Fax from +420 777 123 456', text: 'Pages: 1 of 3', files };
     await dovecot.deliver(user.name, providerMail(pages));

@@ -2,7 +2,7 @@
 import { simpleParser } from 'mailparser';
 import { afterEach, describe, expect, it } from 'vitest';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
-import { outboundFax } from '../../test/conformance/fax-words.js';
+import { outboundFax } from '../../test/conformance/fax-samples.js';
 import { type SmtpServer, startSmtp } from '../../test/servers/smtp.js';
 import { drivers } from '../index.js';
 import { writeNumber } from './address.js';

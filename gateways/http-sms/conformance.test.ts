@@ -1,14 +1,14 @@
 // Messages come by push, which webhook.test.ts is about; here the sending side is held to the laws.
-import { conformText, type TextCut, type TextTaking } from '../../test/conformance/suite.js';
+import { conformText, type TextCut, type TextOutboundCounterparty } from '../../test/conformance/suite.js';
 import { freePort } from '../../test/servers/process.js';
 import { type GatewayAction, type SmsGateway, startSmsGateway } from '../../test/servers/sms-gateway.js';
 import { httpSms } from './driver.js';
 
-interface Service extends TextTaking {
+interface Service extends TextOutboundCounterparty {
   readonly gateway: SmsGateway;
 }
 
-async function taking(): Promise<Service> {
+async function outbound(): Promise<Service> {
   const gateway = await startSmsGateway();
   gateway.answer = () => ({ status: 202, body: JSON.stringify({ id: `m-${gateway.taken.length}`, status: 'queued' }) });
   const settings = {
@@ -41,7 +41,7 @@ function cut(name: string, action: GatewayAction, outcomes: TextCut<Service>['ou
 const { receive: _pushedInstead, ...sendingSide } = httpSms;
 
 conformText(sendingSide, {
-  taking,
+  outbound,
   cuts: [
     { name: 'the gateway is gone', arm: ({ gateway }) => gateway.close(), outcomes: ['deferred'] },
     cut('the line breaks after the request', 'close', ['unknown']),

@@ -1,9 +1,14 @@
-import { conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
+import {
+  conformFax,
+  type FaxCut,
+  type FaxInboundCounterparty,
+  type FaxOutboundCounterparty,
+} from '../../test/conformance/suite.js';
 import { type FakeHylafax, startFakeHylafax, type Trouble } from '../../test/servers/hylafax-script.js';
 import { freePort } from '../../test/servers/process.js';
 import { hylaFax } from './driver.js';
 
-interface Server extends FaxTaking {
+interface Server extends FaxOutboundCounterparty {
   readonly server: FakeHylafax;
 }
 
@@ -23,7 +28,7 @@ async function start() {
   return { server, settings, unreachable, close: () => server.close() };
 }
 
-async function offering(): Promise<FaxOffering> {
+async function inbound(): Promise<FaxInboundCounterparty> {
   const { server, ...rest } = await start();
   let count = 0;
   return {
@@ -33,11 +38,11 @@ async function offering(): Promise<FaxOffering> {
       server.files.set(name, { bytes: raw, at: Math.floor(Date.now() / 1000), number: from, secret: true });
       server.tell('100000 136 RECV FAX: Call ended');
     },
-    untaken: () => server.files.size,
+    unconfirmed: () => server.files.size,
   };
 }
 
-async function taking(): Promise<Server> {
+async function outbound(): Promise<Server> {
   const { server, ...rest } = await start();
   const out = () => server.jobs.filter(({ state }) => state !== 'T');
   return { server, ...rest, delivered: () => out().map(({ number, document }) => ({ to: number, document })) };
@@ -59,8 +64,8 @@ const silent = (when: 'before' | 'after'): Trouble => ({ is: 'silent', when });
 const says = (reply: string): Trouble => ({ is: 'says', reply });
 
 conformFax(hylaFax, {
-  offering,
-  taking,
+  inbound,
+  outbound,
   cuts: [
     cut('the connection breaks at the login', /^USER/, lost('before'), ['deferred']),
     cut('the connection breaks in the upload', /^STOT/, lost('before'), ['deferred']),

@@ -5,12 +5,12 @@
 // The result goes to the sends that wait for the job, or, where none waits, to the journal as a receipt. A job stays tracked
 // until its result is delivered one way or the other, so a journal that is down only delays it.
 import { type DeliveryReceipt, type GatewayContext, messageOf, sleep } from '../../src/driver/contract.js';
+import { wakeSignal } from '../../src/driver/shared/wake-signal.js';
 import type { WithClient } from './hfaxd-client.js';
 import { endOf, type Job, type JobEnd, listJobs, progressOf, tagOf } from './job-list.js';
 import type { JobRecord, JobStore } from './job-store.js';
 import { count, reasonOf } from './protocol-text.js';
 import type { Settings } from './settings.js';
-import { wakeSignal } from './wake-signal.js';
 import { type Call, lastCallOf, readCalls } from './xferfaxlog.js';
 
 /** Least time between two listings, ms: events come in bursts. */

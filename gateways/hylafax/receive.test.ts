@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageOf } from '../../src/driver/contract.js';
-import { faxWords } from '../../test/conformance/fax-words.js';
+import { faxSamples } from '../../test/conformance/fax-samples.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type HylafaxFixture, hylafaxFixture } from '../../test/servers/hylafax-fixture.js';
@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 const NAME = 'fax000000001.tif';
-const TIFF = faxWords.offered('page').raw;
+const TIFF = faxSamples.offered('page').raw;
 const now = () => Math.floor(Date.now() / 1000);
 const put = (file: Partial<ScriptFile> = {}, name = NAME) =>
   void fixture.server.files.set(name, { bytes: TIFF, at: now(), ...file });
@@ -88,7 +88,7 @@ describe('a received fax', () => {
     const first = await receiver.next();
     fixture.driverState.acknowledge(first);
     await first.confirm();
-    put({ bytes: faxWords.offered('another page').raw, at: now() + 60 });
+    put({ bytes: faxSamples.offered('another page').raw, at: now() + 60 });
     const second = await receiver.next();
     expect(second.key).not.toBe(first.key);
     expect(Buffer.from(second.content?.raw ?? []).includes('another page')).toBe(true);

@@ -11,7 +11,7 @@ import {
 } from '../../src/driver/contract.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
-import { faxWords, outboundFax } from '../../test/conformance/fax-words.js';
+import { faxSamples, outboundFax } from '../../test/conformance/fax-samples.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
@@ -21,7 +21,7 @@ import { openClient } from './hfaxd-client.js';
 import type { Session } from './session.js';
 
 const why = whyNoHylafax();
-const TIFF = faxWords.offered('page').raw;
+const TIFF = faxSamples.offered('page').raw;
 
 describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
   let server: Hylafax;

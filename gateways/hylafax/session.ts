@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { GatepostError, type GatewayContext, semaphore } from '../../src/driver/contract.js';
+import { type WakeSignal, wakeSignal } from '../../src/driver/shared/wake-signal.js';
 import { keepEventChannel } from './event-channel.js';
 import { openClient, type WithClient } from './hfaxd-client.js';
 import { createJobStore, type JobStore } from './job-store.js';
 import { type JobTracker, trackJobs } from './job-tracker.js';
 import type { Settings } from './settings.js';
-import { type WakeSignal, wakeSignal } from './wake-signal.js';
 
 /** Connections at once; each is a process of the server. */
 const MAX_CLIENTS = 4;

@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import { conform, type Offering } from '../../test/conformance/suite.js';
+import { conform, type InboundCounterparty } from '../../test/conformance/suite.js';
 import { type Dovecot, startDovecot, whyNoDovecot } from '../../test/servers/dovecot.js';
 import { freePort } from '../../test/servers/process.js';
 import { imapHost } from './driver.js';
@@ -15,7 +15,7 @@ const users = Array.from({ length: 30 }, (_, at) => ({
 }));
 afterAll(async () => (await dovecot)?.close());
 
-async function offering(): Promise<Offering> {
+async function inbound(): Promise<InboundCounterparty> {
   dovecot ??= startDovecot({ users });
   const server = await dovecot;
   const user = users[used++];
@@ -36,10 +36,10 @@ async function offering(): Promise<Offering> {
     settings,
     unreachable: { ...settings, Port: await freePort() },
     offer: (raw) => server.deliver(user.name, raw),
-    untaken: () => count('unseen', 'unflagged'),
-    refused: () => count('flagged'),
+    unconfirmed: () => count('unseen', 'unflagged'),
+    rejected: () => count('flagged'),
     close: async () => {},
   };
 }
 
-conform(imapHost, { missing, offering });
+conform(imapHost, { missing, inbound });

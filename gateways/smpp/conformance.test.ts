@@ -1,5 +1,10 @@
 import { outboundText } from '../../test/conformance/context.js';
-import { conformText, type TextCut, type TextOffering, type TextTaking } from '../../test/conformance/suite.js';
+import {
+  conformText,
+  type TextCut,
+  type TextInboundCounterparty,
+  type TextOutboundCounterparty,
+} from '../../test/conformance/suite.js';
 import { freePort } from '../../test/servers/process.js';
 import { type Smsc, type SubmitAction, startSmsc } from '../../test/servers/smsc.js';
 import { smpp } from './driver.js';
@@ -12,16 +17,16 @@ async function counterparty() {
   return { smsc, settings, unreachable: { ...settings, Port: await freePort() }, close: () => smsc.close() };
 }
 
-async function offering(): Promise<TextOffering> {
+async function inbound(): Promise<TextInboundCounterparty> {
   const { smsc, ...rest } = await counterparty();
-  return { ...rest, offer: smsc.offer, untaken: smsc.untaken, refused: smsc.refused };
+  return { ...rest, offer: smsc.offer, unconfirmed: smsc.unconfirmed, rejected: smsc.rejected };
 }
 
-interface Server extends TextTaking {
+interface Server extends TextOutboundCounterparty {
   readonly smsc: Smsc;
 }
 
-async function taking(): Promise<Server> {
+async function outbound(): Promise<Server> {
   const { smsc, ...rest } = await counterparty();
   return { ...rest, smsc, delivered: () => smsc.texts() };
 }
@@ -41,8 +46,8 @@ function cut(name: string, action: SubmitAction, outcomes: TextCut<Server>['outc
 }
 
 conformText(smpp, {
-  offering,
-  taking,
+  inbound,
+  outbound,
   cuts: [
     cut('the connection is lost after submit_sm', 'drop', ['unknown']),
     cut('no response to submit_sm', 'silent', ['unknown']),

@@ -1,19 +1,19 @@
 import { createServer } from 'node:net';
-import { conform, type Offering } from '../../test/conformance/suite.js';
+import { conform, type InboundCounterparty } from '../../test/conformance/suite.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { smtpClient } from '../../test/servers/smtp-client.js';
 import { smtpListener } from './driver.js';
 
 /** A client as mail servers are: it stores its mail and sends it again until the reply is 250 or 5xx. */
-async function offering(): Promise<Offering> {
+async function inbound(): Promise<InboundCounterparty> {
   const port = await freePort();
   const other = createServer((socket) => socket.on('error', () => {}).end('220 another.test ESMTP\r\n'));
   const otherPort = await freePort();
   await new Promise<void>((resolve) => other.listen(otherPort, '127.0.0.1', resolve));
   const settings = { Port: port, User: 'shop', Password: 'conformance-password' };
   const clients: Promise<void>[] = [];
-  const counts = { untaken: 0, refused: 0 };
+  const counts = { unconfirmed: 0, rejected: 0 };
   let closed = false;
 
   const tryOnce = async (raw: Buffer): Promise<boolean> => {
@@ -23,8 +23,8 @@ async function offering(): Promise<Offering> {
       await client.say('EHLO client.test');
       await client.say(`AUTH PLAIN ${Buffer.from('\0shop\0conformance-password').toString('base64')}`);
       const reply = await client.deliver(raw);
-      if (/^250/.test(reply)) counts.untaken -= 1;
-      if (/^5/.test(reply)) counts.refused += 1;
+      if (/^250/.test(reply)) counts.unconfirmed -= 1;
+      if (/^5/.test(reply)) counts.rejected += 1;
       return /^[25]/.test(reply);
     } catch {
       return false;
@@ -36,13 +36,13 @@ async function offering(): Promise<Offering> {
     settings,
     unreachable: { ...settings, Port: otherPort },
     async offer(raw) {
-      counts.untaken += 1;
+      counts.unconfirmed += 1;
       clients.push(
         waitFor('the mail to be accepted or rejected', async () => closed || (await tryOnce(raw))).then(() => {}),
       );
     },
-    untaken: () => counts.untaken,
-    refused: () => counts.refused,
+    unconfirmed: () => counts.unconfirmed,
+    rejected: () => counts.rejected,
     async close() {
       closed = true;
       await Promise.all(clients);
@@ -51,4 +51,4 @@ async function offering(): Promise<Offering> {
   };
 }
 
-conform(smtpListener, { offering });
+conform(smtpListener, { inbound });

@@ -1,17 +1,17 @@
 import { outboundMail } from '../../test/conformance/context.js';
-import { type Cut, conform, type Taking } from '../../test/conformance/suite.js';
+import { type Cut, conform, type OutboundCounterparty } from '../../test/conformance/suite.js';
 import { freePort } from '../../test/servers/process.js';
 import { type SmtpAction, type SmtpPoint, type SmtpServer, startSmtp } from '../../test/servers/smtp.js';
 import { smtpHost } from './driver.js';
 
-interface Server extends Taking {
+interface Server extends OutboundCounterparty {
   readonly smtp: SmtpServer;
 }
 
 const login = { user: 'desk@example.test', password: 'conformance-password' };
 const MEGABYTES = 'x'.repeat(70).concat('\r\n').repeat(400_000);
 
-async function taking(): Promise<Server> {
+async function outbound(): Promise<Server> {
   const smtp = await startSmtp({ login });
   const settings = { Host: '127.0.0.1', Port: smtp.port, Security: 'None', User: login.user, Password: login.password };
   return {
@@ -38,7 +38,7 @@ function cut(name: string, point: SmtpPoint, action: SmtpAction, outcomes: Cut<S
 const BEFORE = ['MAIL', 'RCPT', 'DATA', 'content'] as const;
 
 conform(smtpHost, {
-  taking,
+  outbound,
   cuts: [
     ...BEFORE.map((point) => cut(`the line breaks at ${point}`, point, 'close', ['deferred'])),
     ...BEFORE.map((point) => cut(`silence at ${point}`, point, 'hang', ['deferred'])),

@@ -1,9 +1,14 @@
-import { conformFax, type FaxCut, type FaxOffering, type FaxTaking } from '../../test/conformance/suite.js';
+import {
+  conformFax,
+  type FaxCut,
+  type FaxInboundCounterparty,
+  type FaxOutboundCounterparty,
+} from '../../test/conformance/suite.js';
 import { freePort } from '../../test/servers/process.js';
 import { type ApiRequest, startTelnyx, type TelnyxServer, type Trouble } from '../../test/servers/telnyx.js';
 import { telnyxFax } from './driver.js';
 
-interface Server extends FaxTaking {
+interface Server extends FaxOutboundCounterparty {
   readonly server: TelnyxServer;
 }
 
@@ -23,14 +28,14 @@ async function start() {
   return { server, settings, unreachable, close: () => server.close() };
 }
 
-async function offering(): Promise<FaxOffering> {
+async function inbound(): Promise<FaxInboundCounterparty> {
   const { server, ...rest } = await start();
-  const offer: FaxOffering['offer'] = async ({ raw, from, to }) =>
+  const offer: FaxInboundCounterparty['offer'] = async ({ raw, from, to }) =>
     void server.receive({ document: raw, from, to, at: Date.now() + LATER_MS });
   return { ...rest, offer };
 }
 
-async function taking(): Promise<Server> {
+async function outbound(): Promise<Server> {
   const { server, ...rest } = await start();
   const outbound = () => server.account.faxes.filter(({ direction }) => direction === 'outbound');
   const delivered = () => outbound().map(({ to, document }) => ({ to, document: document ?? Buffer.alloc(0) }));
@@ -54,8 +59,8 @@ const isUpload = ({ method, path }: ApiRequest) => method === 'POST' && path ===
 const refused = (status: number, code: string, taken = false): Trouble => ({ is: 'refuse', status, code, taken });
 
 conformFax(telnyxFax, {
-  offering,
-  taking,
+  inbound,
+  outbound,
   cuts: [
     cut('the line breaks in the upload', { is: 'cut', when: 'before' }, ['deferred'], isUpload),
     cut('silence in the upload', { is: 'hang', taken: false }, ['deferred'], isUpload),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contextOf } from '../../test/conformance/context.js';
-import { outboundFax } from '../../test/conformance/fax-words.js';
+import { outboundFax } from '../../test/conformance/fax-samples.js';
 import { startTelnyxFixture, type TelnyxFixture } from '../../test/servers/telnyx-fixture.js';
 import { openApi } from './api.js';
 import { documentsOf } from './documents.js';

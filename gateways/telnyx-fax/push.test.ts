@@ -1,7 +1,7 @@
 // What Telnyx pushes: genuine or not, in any order, more than once, at the same time, and while documents cannot be fetched.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WebhookResult } from '../../src/driver/contract.js';
-import { outboundFax } from '../../test/conformance/fax-words.js';
+import { outboundFax } from '../../test/conformance/fax-samples.js';
 import { startTelnyx } from '../../test/servers/telnyx.js';
 import type { Fax } from '../../test/servers/telnyx-account.js';
 import { PDF, startTelnyxFixture, type TelnyxFixture } from '../../test/servers/telnyx-fixture.js';

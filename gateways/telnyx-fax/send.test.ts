@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { outboundFax } from '../../test/conformance/fax-words.js';
+import { outboundFax } from '../../test/conformance/fax-samples.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
 import { type ApiRequest, startTelnyx } from '../../test/servers/telnyx.js';

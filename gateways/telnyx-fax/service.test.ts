@@ -2,7 +2,7 @@
 // journal, HTTP port and a contact center over real TCP.
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { formatDevice } from '../../src/simprot/device.js';
-import { outboundFax } from '../../test/conformance/fax-words.js';
+import { outboundFax } from '../../test/conformance/fax-samples.js';
 import { fact } from '../../test/fixtures/connector.js';
 import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';

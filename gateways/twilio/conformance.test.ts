@@ -1,9 +1,14 @@
-import { conformText, type TextCut, type TextOffering, type TextTaking } from '../../test/conformance/suite.js';
+import {
+  conformText,
+  type TextCut,
+  type TextInboundCounterparty,
+  type TextOutboundCounterparty,
+} from '../../test/conformance/suite.js';
 import { freePort } from '../../test/servers/process.js';
 import { startTwilio, type Trouble, type TwilioServer } from '../../test/servers/twilio.js';
 import { twilio } from './driver.js';
 
-interface Server extends TextTaking {
+interface Server extends TextOutboundCounterparty {
   readonly server: TwilioServer;
 }
 
@@ -26,12 +31,12 @@ async function start() {
   return { server, settings, unreachable, close: () => server.close() };
 }
 
-async function offering(): Promise<TextOffering> {
+async function inbound(): Promise<TextInboundCounterparty> {
   const { server, ...rest } = await start();
   return { ...rest, offer: async (offered) => void server.receive({ ...offered, at: Date.now() + LATER_MS }) };
 }
 
-async function taking(): Promise<Server> {
+async function outbound(): Promise<Server> {
   const { server, ...rest } = await start();
   const outbound = () => server.account.messages.filter(({ direction }) => direction === 'outbound-api');
   return { server, ...rest, delivered: () => outbound().map(({ to, body }) => ({ to, text: body })) };
@@ -53,8 +58,8 @@ function cut(name: string, trouble: Trouble, outcomes: TextCut<Server>['outcomes
 const refused = (status: number, code: number): Trouble => ({ is: 'refuse', status, code });
 
 conformText(twilio, {
-  offering,
-  taking,
+  inbound,
+  outbound,
   cuts: [
     cut('the line breaks before Twilio has taken it', { is: 'cut', when: 'before' }, ['unknown']),
     cut('the line breaks after Twilio has taken it', { is: 'cut', when: 'after' }, ['unknown']),

@@ -6,7 +6,7 @@ export function quarantineCommands(context: CliContext): void {
   const { program, output, write } = context;
   const quarantine = program
     .command('quarantine')
-    .description('list, export and retry the messages that the server kept rejecting')
+    .description('list, export and retry the messages that the server rejected again and again')
     .addHelpText(
       'after',
       examples(

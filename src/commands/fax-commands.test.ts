@@ -1,4 +1,4 @@
-// `gatepost render-fax` and `gatepost parse --fax` as people call them: files in, files out, and a sentence when that cannot be.
+// `gatepost render-fax` and `gatepost parse --fax` as an operator calls them.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,7 @@ describe('gatepost render-fax', () => {
     expect(execFileSync('pdfinfo', ['-'], { input: bytes }).toString()).toMatch(/Page size:\s+612 x 792/);
   });
 
-  test.runIf(GHOSTSCRIPT)(`gives the page images of the line with --tiff${without(['gs', GHOSTSCRIPT])}`, async () => {
+  test.runIf(GHOSTSCRIPT)(`gives the page images with --tiff${without(['gs', GHOSTSCRIPT])}`, async () => {
     const { code, bytes } = render(sendRequest(), '--plain', '--tiff', '--resolution', 'Standard');
     expect(code).toBe(0);
     expect(await sharp(bytes).metadata()).toMatchObject({ format: 'tiff', width: 1728, height: 1146, pages: 1 });
@@ -69,7 +69,7 @@ describe('gatepost render-fax', () => {
       ['--plain'],
       'the fax would have about 1,9',
     ],
-  ])('refuses %s in one sentence, with what to do, and gives no document', (_what, input, args, sentence) => {
+  ])('rejects %s in one sentence, with what to do, and gives no document', (_what, input, args, sentence) => {
     const { code, bytes, said } = render(input, ...args);
     const [first = '', advice, ...more] = said.trimEnd().split('\n');
     expect(first.slice(0, sentence.length)).toBe(sentence);
@@ -77,7 +77,7 @@ describe('gatepost render-fax', () => {
     expect([code, bytes.length, more]).toEqual([1, 0, []]);
   });
 
-  test('refuses paper that nobody has', () => {
+  test('rejects an unknown paper size', () => {
     const { code, bytes, said } = render(sendRequest(), '--page-size', 'A0');
     expect([code, bytes.length]).toEqual([1, 0]);
     expect(said).toContain('Allowed choices are A4, Letter, Legal.');
@@ -140,7 +140,7 @@ describe('gatepost parse --fax', () => {
     ],
     ['a region that is none', ['--fax', '--region', 'Czechia'], '--region Czechia is not a country'],
     ['options of faxes for a mail', ['--from', '+420777123456'], '--from and --region say where a fax comes from'],
-  ])('refuses %s in one sentence, with what to do', (_what, args, sentence) => {
+  ])('rejects %s in one sentence, with what to do', (_what, args, sentence) => {
     writeFileSync(join(folder, 'a-file'), '');
     const { code, bytes, said } = gatepost(['parse', ...args], 'II*\0');
     const [first, advice, ...more] = said.trimEnd().split('\n');

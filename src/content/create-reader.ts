@@ -1,6 +1,6 @@
-// Owns how a message is read without anybody waiting for it: text messages and small ordinary mails at once, large or odd mails
-// in a worker thread that is ended when it takes too long or too much memory, faxes in a process of their own. What cannot be
-// read arrives reduced.
+// Where a message is read: text messages and small ordinary mails at once, large or odd mails in a worker thread that
+// is ended when it takes too much time or memory, faxes in a process of their own. What cannot be read becomes a
+// reduced message.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';

@@ -1,4 +1,3 @@
-// Owns the end of both bodies: what else came with the message, and what had to be said about it.
 import { escapeHtml } from './html/escape.js';
 import { humanSize } from './limits.js';
 import type { LinkMaker, ReadAttachment } from './reader.js';

@@ -1,4 +1,3 @@
-// Owns what may leave content/ as text: how long, cut where, and free of what.
 import { toUSVString } from 'node:util';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });

@@ -1,4 +1,3 @@
-// Owns the shape of what reading a customer's message gives. The flow asks for nothing else of content/.
 import type { FaxDocument, FaxRules, RawMail, TextMessage, TextRules } from '../model/content.js';
 import type { MessageContentInfo } from '../model/message.js';
 

@@ -1,4 +1,3 @@
-// Owns the identities of messages: Message-IDs in the form the server stores, and what an answer has to refer to.
 import { createHash } from 'node:crypto';
 import { bracketed, idsOf, trimReferences } from '../kit/references.js';
 import { LIMITS } from '../model/message.js';
@@ -7,8 +6,8 @@ import { boundaryBefore } from './limits.js';
 /** Of a mail without id its beginning, its end and its size tell it from others; all of a large one would hold up the process. */
 const HASHED_HEAD = 1024 * 1024;
 const HASHED_TAIL = 64 * 1024;
-/** What a long id keeps of its beginning, for people; the rest of the 80 characters is "~" and its hash. */
-const KEPT = 36;
+/** Characters of a long id that stay readable; the rest of the 80 characters is "~" and a hash. */
+const READABLE = 36;
 
 /**
  * The form of a Message-ID (without brackets) for DeliverySystemId and InReplyToId: itself up to 80 characters, else its first
@@ -16,7 +15,7 @@ const KEPT = 36;
  */
 export function shortId(id: string): string {
   if (id.length <= LIMITS.DeliverySystemId) return id;
-  return `${id.slice(0, boundaryBefore(id, KEPT))}~${hash(id)}`;
+  return `${id.slice(0, boundaryBefore(id, READABLE))}~${hash(id)}`;
 }
 
 /** The id of a mail that came without one: the same whenever the same mail comes through the same gateway. */

@@ -1,4 +1,3 @@
-// Owns the far side of the worker thread: reads one mail and gives its memory back instead of copying it.
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import type { RawMail } from '../model/content.js';
 import type { MailBudget, ParsedMail } from './mail/parse/parse-mail.js';

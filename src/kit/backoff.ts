@@ -1,4 +1,3 @@
-// Owns the arithmetic of waiting longer each time. Pure: chance is passed in.
 import type { Random } from './clock.js';
 
 export interface Backoff {

@@ -1,4 +1,3 @@
-// Owns short memory: one running call shared by all who ask, its success kept for a while, its failure never.
 import type { Clock } from './clock.js';
 import { deadline } from './deadline.js';
 
@@ -12,18 +11,18 @@ export interface CacheOptions {
   what: string;
 }
 
-/** Asking often costs one call per `keepMs`, and a call that hangs is not started a second time. */
+/** Memoizes an async call: shared while running, a success cached for `keepMs`, a failure never. A call that hangs is not started twice. */
 export function cached<T>(options: CacheOptions, work: () => Promise<T>): () => Promise<T> {
   const { clock, keepMs, withinMs, what } = options;
-  let kept: { value: T; until: number } | undefined;
+  let cachedResult: { value: T; until: number } | undefined;
   let running: Promise<T> | undefined;
   const ask = async () => {
     const value = await work();
-    kept = { value, until: clock.monotonic() + keepMs };
+    cachedResult = { value, until: clock.monotonic() + keepMs };
     return value;
   };
   return async () => {
-    if (kept && clock.monotonic() < kept.until) return kept.value;
+    if (cachedResult && clock.monotonic() < cachedResult.until) return cachedResult.value;
     running ??= ask().finally(() => {
       running = undefined;
     });

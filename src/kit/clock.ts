@@ -1,5 +1,5 @@
-// Owns time and chance: the only file that may read the system clock, arm a timer or roll dice.
-// Everything else is handed a Clock, so that tests can turn it by hand.
+// The only file that reads the system clock, arms a timer or draws random numbers. Everything else gets a Clock and a
+// Random, so that tests can turn them by hand.
 import { setImmediate as immediate } from 'node:timers/promises';
 
 /** Ends an armed timer. Calling it twice, or after the timer fired, does nothing. */

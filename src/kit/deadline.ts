@@ -1,4 +1,4 @@
-// The one budget a piece of work may spend: made where the work enters, drawn down by every step.
+// One time budget per piece of work: made where the work enters, drawn down by every step.
 import { type Clock, yieldToEventLoop } from './clock.js';
 import { GatepostError } from './errors.js';
 
@@ -9,7 +9,7 @@ export interface Deadline {
   remaining(): number;
   /** Rejects with code `deadline` naming `what` when the time is used up before `work` settles. */
   race<T>(work: Promise<T>, what: string): Promise<T>;
-  /** Disarms the timer. Whoever made the deadline disposes it. */
+  /** Disarms the timer. The maker of the deadline disposes it. */
   dispose(): void;
 }
 

@@ -1,12 +1,10 @@
-// Owns a promise that is settled from outside.
-
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Whoever does not ask for the promise is not killed by its rejection. */
+/** A promise that is settled from outside. Its rejection is not unhandled when no caller awaits it. */
 export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => {};
   let reject: (error: Error) => void = () => {};

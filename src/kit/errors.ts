@@ -1,5 +1,5 @@
-// Owns the one error type people get to read. What a counterparty may normally answer is a value (see Outcome), not an error.
-
+// The one error type for failures that operators read. What a counterparty may normally answer is a value (see
+// Outcome), not an error.
 export interface ErrorDetails {
   /** What the reader can do about it, one sentence. */
   advice?: string;
@@ -7,7 +7,7 @@ export interface ErrorDetails {
 }
 
 /**
- * A failure with a sentence for people: what happened and where; `advice` says what to do next.
+ * A failure that an operator reads: what failed and why; `advice` says what to do next.
  * `code` is stable and for programs: `area` or `area/what`, for example `config/invalid`, `server/login-refused`.
  */
 export class GatepostError extends Error {

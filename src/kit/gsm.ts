@@ -1,6 +1,5 @@
-// Owns the alphabets of short messages and their size on the air: the GSM 7 bit default alphabet with its extension table
-// (3GPP TS 23.038, 6.2.1), what forces UCS-2, and how a long text is cut into parts. Every function takes linear time.
-
+// The GSM 7 bit default alphabet with its extension table (3GPP TS 23.038, 6.2.1), what forces UCS-2, and how a long
+// text is cut into parts. Every function takes linear time.
 export type TextEncoding = 'GSM-7' | 'UCS-2';
 
 /** Room for text in one message: alone, and as a part of several, where a header of 6 octets takes its share. */
@@ -93,7 +92,7 @@ export interface Segmentation {
   readonly encoding: TextEncoding;
   /** Messages on the air; an empty text is one as well. */
   readonly segments: number;
-  /** What GSM-7 cannot say, each character (as people see it) once, in the order of appearance. */
+  /** What GSM-7 cannot say, each grapheme cluster once, in the order of appearance. */
   readonly forcedBy: readonly string[];
 }
 
@@ -112,7 +111,7 @@ function foreign(text: string): string[] {
 
 /**
  * The parts of `text`; joined they are the text again. An escaped character of GSM-7 is never cut in two, nor is a surrogate
- * pair, nor anything that people see as one character (an emoji sequence, a letter with its marks), unless it alone is
+ * pair, nor a grapheme cluster (an emoji sequence, a letter with its marks), unless it alone is
  * longer than a part. Other headers leave other room: give `room`. An alphabet of one octet per character is counted as
  * UCS-2 is, with room in octets.
  */
@@ -120,20 +119,20 @@ export function splitText(text: string, encoding: TextEncoding, room: Room = ROO
   const size = encoding === 'GSM-7' ? septets : codeUnits;
   if (size(text) <= room.whole) return [text];
   const parts: string[] = [];
-  let begun = 0;
+  let from = 0;
   let end = 0;
   let used = 0;
   for (const unit of encoding === 'GSM-7' ? text : units(text, room.part)) {
     const more = size(unit);
-    if (used + more > room.part && end > begun) {
-      parts.push(text.slice(begun, end));
-      begun = end;
+    if (used + more > room.part && end > from) {
+      parts.push(text.slice(from, end));
+      from = end;
       used = 0;
     }
     end += unit.length;
     used += more;
   }
-  parts.push(text.slice(begun));
+  parts.push(text.slice(from));
   return parts;
 }
 
@@ -145,19 +144,19 @@ function* units(text: string, longest: number): Iterable<string> {
   }
 }
 
-/** What people see as one character each; one longer than a window (stacked marks can go on for ever) comes in pieces. */
+/** Grapheme clusters; one longer than a window (stacked marks can go on for ever) comes in pieces. */
 function* graphemes(text: string): Iterable<string> {
   for (let at = 0; at < text.length; ) {
     const window = text.slice(at, afterPair(text, at + WINDOW));
     const whole = at + window.length === text.length;
-    let taken = 0;
+    let cut = 0;
     for (const { segment, index } of segmenter.segment(window)) {
       // The last one may go on behind the window: it begins the next.
       if (!whole && index > 0 && index + segment.length === window.length) break;
       yield segment;
-      taken = index + segment.length;
+      cut = index + segment.length;
     }
-    at += taken;
+    at += cut;
   }
 }
 

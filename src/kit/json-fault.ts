@@ -1,6 +1,5 @@
-// Owns "where is this JSON wrong": Node's parser does not always tell a position, and administrators write JSON by hand.
-// It checks what RFC 8259 allows, plus two things JSON.parse lets pass: a name given twice, and absurd nesting.
-
+// Finds the position of the first fault in JSON, because administrators write JSON by hand and JSON.parse does not
+// always tell one. Checks RFC 8259, and two things that JSON.parse lets pass: a name given twice, and absurd nesting.
 export interface JsonFault {
   /** Offset of the first wrong character, in UTF-16 code units from 0. */
   at: number;

@@ -1,4 +1,3 @@
-// Owns the shape of log lines: structured, redacted, pretty on a terminal.
 import { Writable } from 'node:stream';
 import { pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
@@ -19,7 +18,7 @@ export interface Log {
 export interface LogOptions {
   level: LogLevel;
   redactor: Redactor;
-  /** Pretty lines for people instead of JSON lines for machines. */
+  /** Pretty lines for a terminal instead of JSON lines. */
   pretty: boolean;
   /** Where lines go; standard error when absent, so that standard output stays for results. */
   write?: (line: string) => void;

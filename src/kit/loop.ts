@@ -1,4 +1,4 @@
-// Owns "again and again": one loop that can be woken and stopped, so that nobody arms a timer that re-arms itself.
+// A loop that can be woken and stopped. No code of ours re-arms a timer by itself.
 import { type Clock, sleep } from './clock.js';
 import { messageOf } from './errors.js';
 import type { Log } from './log.js';

@@ -1,5 +1,3 @@
-// Owns sharing: of a result that several ask for at once, without ever keeping a failure.
-
 /** Shares one running call and its success; a failure is forgotten, so the next caller tries afresh. */
 export function once<T>(work: () => Promise<T>): () => Promise<T> {
   let shared: Promise<T> | undefined;

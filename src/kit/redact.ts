@@ -1,7 +1,5 @@
-// Owns what must never be seen: knows the secret values in use and takes them out of any text.
-
 export interface Redactor {
-  /** Remembers a secret value. Values shorter than 4 characters are refused: hiding them would tear up ordinary text. */
+  /** Remembers a secret value. Values shorter than 4 characters are rejected: hiding them would tear up ordinary text. */
   add(secret: string): void;
   redact(text: string): string;
 }

@@ -1,4 +1,4 @@
-// Owns "try again until it works or is told to stop", on our clock: p-retry counts the attempts, the waiting is ours.
+// p-retry counts the attempts; the waiting uses our clock, so that tests can turn it.
 import pRetry from 'p-retry';
 import { type Backoff, equalJitter } from './backoff.js';
 import { type Clock, type Random, sleep } from './clock.js';

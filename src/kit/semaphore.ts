@@ -1,5 +1,4 @@
-// Owns bounded concurrency: a number of places, each with a weight, taken in order of asking.
-
+// Bounded concurrency: a number of slots, each with a weight, given out in the order of asking.
 export interface Semaphore {
   readonly used: number;
   readonly weight: number;
@@ -7,7 +6,7 @@ export interface Semaphore {
   enter(weight: number, signal?: AbortSignal): Promise<() => void>;
   /** Takes a place only when there is room now. */
   tryEnter(weight: number): (() => void) | undefined;
-  /** Resolves when nobody is inside. */
+  /** Resolves when no slot is taken. */
   empty(): Promise<void>;
 }
 

@@ -1,4 +1,3 @@
-// Owns how an SQLite file is opened: durable, shared with other processes, and with one clear sentence when it cannot be.
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';

@@ -1,4 +1,3 @@
-// Owns "end everything": an AbortController that many waits listen to at once.
 import { setMaxListeners } from 'node:events';
 
 /** Node warns of a leak at eleven listeners; a window of waiting messages rightly has hundreds on one signal. */

@@ -1,6 +1,6 @@
 // Faxes through the whole connector: a call that ends in time, one that does not, what comes of it later, and who is told.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { faxWords } from '../../test/conformance/fax-words.js';
+import { faxSamples } from '../../test/conformance/fax-samples.js';
 import { fact } from '../../test/fixtures/connector.js';
 import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
@@ -76,7 +76,7 @@ function faxStandIn() {
       return me.onLookup();
     },
     async webhook() {
-      const content = received(faxWords.offered('pushed').raw, 'pushed 1');
+      const content = received(faxSamples.offered('pushed').raw, 'pushed 1');
       return { reply: { status: 200 }, messages: [{ key: 'pushed 1', fingerprint: '', content }] };
     },
     faxRules: (settings) => faxRulesOf(settings, 'pdf'),
@@ -337,7 +337,7 @@ describe('a gateway that reports to nobody', () => {
 describe('a received fax', () => {
   it('is handed over with its pages, and confirmed after the ack only', async () => {
     bed.fakeServer.onReceiving = () => 'silent';
-    faxes.received.push(received(faxWords.offered('one').raw, 'fax 1'));
+    faxes.received.push(received(faxSamples.offered('one').raw, 'fax 1'));
     faxes.wake();
     const [message] = await handed(1);
     expect(message).toMatchObject({ GatewayId: FAX, RemoteAddress: NUMBER });

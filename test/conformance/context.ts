@@ -1,4 +1,4 @@
-// Owns what a driver is handed in tests: a context over real parts, an outgoing mail, an attempt, a certificate.
+// What a driver gets in tests: a context over real parts, an outgoing mail, an attempt, a certificate.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,12 +27,12 @@ export interface ContextOptions {
   driverState?: DriverState;
   log?: Log;
   dataDir?: string;
-  /** That of the one service which a test file is, unless a test plays several. */
+  /** The state of one service for the whole test file when absent; a test with several services gives each its own. */
   shared?: Shared;
-  /** What the driver reported of sent messages ends here. */
+  /** Collects the delivery receipts that the driver reports. */
   receipts?: DeliveryReceipt[];
   webhookUrl?: string;
-  /** What the driver turned away ends here. */
+  /** Collects the reasons of rejected input. */
   inputRejected?: string[];
 }
 
@@ -87,7 +87,7 @@ export function outboundText(text: string, to = '+420777123456', from = '12345')
   return { kind: 'text', to, from, text, encoding, segments, reference: `ref ${text.slice(0, 40)}` };
 }
 
-/** An attempt that a test ends by hand. */
+/** An attempt that a test aborts by hand. */
 export function attemptOf(messageId = '99999999-0000-4000-8000-000000000001'): Attempt & { abort(): void } {
   const controller = new AbortController();
   return {
@@ -98,11 +98,11 @@ export function attemptOf(messageId = '99999999-0000-4000-8000-000000000001'): A
     signal: controller.signal,
     remaining: () => (controller.signal.aborted ? 0 : 85_000),
     note: () => {},
-    abort: () => controller.abort(new Error('the time for an answer is over')),
+    abort: () => controller.abort(new Error('the deadline of the answer has passed')),
   };
 }
 
-/** A temp folder that `remove` takes away. */
+/** A temporary folder; `remove` deletes it. */
 export function tempDir(): { dir: string; remove(): void } {
   const dir = mkdtempSync(join(tmpdir(), 'gatepost-test-'));
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };

@@ -1,4 +1,4 @@
-// Owns looking over a driver's shoulder: a clock that counts what is armed, a log that remembers everything.
+// A clock that counts its armed timers, and a log that records every line.
 import { type Clock, systemClock } from '../../src/kit/clock.js';
 import type { Log } from '../../src/kit/log.js';
 
@@ -7,7 +7,6 @@ export interface WatchedClock extends Clock {
   readonly armed: number;
 }
 
-/** Real time, counted. */
 export function watchedClock(): WatchedClock {
   let armed = 0;
   return {
@@ -37,13 +36,13 @@ export function watchedClock(): WatchedClock {
 
 export interface Recorder {
   readonly log: Log;
-  /** Fields and sentence of every line, at every level. */
+  /** Fields and message of every line, at every level. */
   readonly lines: readonly unknown[];
 }
 
 export function recorder(): Recorder {
   const lines: unknown[] = [];
-  const keep = (fields: object, message: string) => void lines.push([fields, message]);
-  const log: Log = { trace: keep, debug: keep, info: keep, warn: keep, error: keep, child: () => log };
+  const record = (fields: object, message: string) => void lines.push([fields, message]);
+  const log: Log = { trace: record, debug: record, info: record, warn: record, error: record, child: () => log };
   return { log, lines };
 }

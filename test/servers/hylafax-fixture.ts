@@ -12,7 +12,7 @@ import type {
 } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../conformance/context.js';
-import { outboundFax } from '../conformance/fax-words.js';
+import { outboundFax } from '../conformance/fax-samples.js';
 import { recorder } from '../conformance/watch.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { waitFor } from '../fixtures/wait-for.js';

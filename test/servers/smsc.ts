@@ -53,8 +53,8 @@ export interface Smsc {
   bindStatus: number;
   /** Offers a text until it is accepted or rejected for good. */
   offer(message: { from: string; to: string; text: string }): Promise<void>;
-  untaken(): number;
-  refused(): number;
+  unconfirmed(): number;
+  rejected(): number;
   /** One deliver_sm with these fields. Resolves with the status of the response, or undefined when the connection was lost. */
   deliver(fields: Readonly<Record<string, unknown>>, role?: string): Promise<number | undefined>;
   /** Writes bytes on every connection. */

@@ -1,12 +1,12 @@
-// Owns the bounds of HTML: before any HTML library sees a customer's markup, it is cut to size, flattened to depth and
-// freed of everything that two parsers might read differently (comments, raw text elements, stray brackets, unknown
-// tags). One linear pass; what comes out has balanced tags of known elements only.
+// Bounds a customer's HTML before any HTML library reads it: cuts it to size, flattens it to a depth, and removes
+// everything that two parsers might read differently (comments, raw text elements, stray brackets, unknown tags). One
+// linear pass; the result has balanced tags of known elements only.
 //
 // It decides nothing about safety, that is the allow-list's task (html.ts); it makes sure that the allow-list and a
 // browser see the same document, and that neither needs quadratic time for it.
 import { type AttributeSpans, type MarkupVisitor, readMarkup } from './markup.js';
 
-/** Characters of markup and text kept, inline image data not counted: libraries need about 0.3 s and 100 MB for this. */
+/** Characters of markup and text, inline image data not counted: libraries need about 0.3 s and 100 MB for so many. */
 export const MAX_HTML = 1_000_000;
 /** The parsers' cost grows with depth times tags; layout tables in long reply chains reach about a hundred. */
 const MAX_DEPTH = 200;
@@ -54,7 +54,7 @@ export interface Prescanned {
   notes: string[];
 }
 
-/** The stand-in for image number `index`. */
+/** The placeholder of image number `index`. */
 export function imageReference(index: number): string {
   return `gatepost-image:${index}`;
 }
@@ -120,7 +120,7 @@ function visitor(scan: Scan): MarkupVisitor {
       return undefined;
     },
     raw: (name, _from, contentFrom, contentTo) =>
-      // What somebody was to see as plain characters stays visible as such.
+      // Text that the sender wanted shown as plain characters stays visible.
       name === 'textarea' || name === 'xmp' ? writeText(scan, contentFrom, contentTo) : undefined,
     aside: () => undefined,
   };

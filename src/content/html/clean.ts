@@ -1,6 +1,6 @@
-// Owns the cleaning of customers' HTML: what an agent's browser gets to see. An allow-list of elements, attributes,
-// addresses and style values; no script, no handler, no form, no frame, nothing loaded from elsewhere. The result is a
-// fragment of balanced elements of the HTML namespace only, so that a browser reads it as it was written.
+// What an agent's browser shows of a customer's HTML: an allow-list of elements, attributes, addresses and style
+// values; no script, handler, form or frame, and nothing that loads from another server. The result is a fragment of
+// balanced elements of the HTML namespace, so that a browser reads it as it was written.
 //
 // The send request: prescan (bounds, one meaning) -> sanitize-html with our rules -> image data put back.
 import sanitizeHtml from 'sanitize-html';
@@ -130,26 +130,26 @@ for (const [name, attributes] of Object.entries(ATTRIBUTES)) allowedAttributes[n
 /** Called for images, too, after `image` has seen to them. */
 function element(cleaning: Cleaning, name: string, attributes: sanitizeHtml.Attributes): sanitizeHtml.Tag {
   if (name === 'img') return { tagName: name, attribs: attributes };
-  const kept = plainAttributes(cleaning, name, attributes);
-  if (name === 'a') link(cleaning, attributes, kept);
-  return { tagName: name, attribs: kept };
+  const safeAttributes = plainAttributes(cleaning, name, attributes);
+  if (name === 'a') link(cleaning, attributes, safeAttributes);
+  return { tagName: name, attribs: safeAttributes };
 }
 
 function plainAttributes(cleaning: Cleaning, name: string, attributes: sanitizeHtml.Attributes) {
-  const kept: sanitizeHtml.Attributes = {};
+  const safeAttributes: sanitizeHtml.Attributes = {};
   const own = ATTRIBUTES[name];
   for (const attribute in attributes) {
     const value = attributes[attribute] ?? '';
     if (attribute === 'style') {
       const style = styleOf(cleaning, value);
-      if (style) kept.style = style;
+      if (style) safeAttributes.style = style;
       continue;
     }
     if (!own?.includes(attribute) && !COMMON.includes(attribute)) continue;
     const clean = VALUES.get(attribute)?.(value);
-    if (clean !== undefined) kept[attribute] = clean;
+    if (clean !== undefined) safeAttributes[attribute] = clean;
   }
-  return kept;
+  return safeAttributes;
 }
 
 /** Newsletters repeat a few styles hundreds of times. */
@@ -161,14 +161,14 @@ function styleOf(cleaning: Cleaning, style: string): string {
   return clean;
 }
 
-function link(cleaning: Cleaning, attributes: sanitizeHtml.Attributes, kept: sanitizeHtml.Attributes): void {
+function link(cleaning: Cleaning, attributes: sanitizeHtml.Attributes, safeAttributes: sanitizeHtml.Attributes): void {
   const href = attributes.href;
   if (href === undefined) return;
   const safe = safeLink(href);
   if (safe !== undefined) {
-    kept.href = safe;
-    kept.target = '_blank';
-    kept.rel = 'noopener noreferrer nofollow';
+    safeAttributes.href = safe;
+    safeAttributes.target = '_blank';
+    safeAttributes.rel = 'noopener noreferrer nofollow';
   } else if (!href.trim().startsWith('#')) cleaning.links += 1;
 }
 

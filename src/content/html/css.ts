@@ -1,7 +1,6 @@
-// Owns what is left of a style attribute: ordinary text, box and table properties with plain values. Nothing that loads
-// (url, image-set), runs (expression, behavior), escapes (backslashes, comments) or leaves its place on the page
-// (position, negative margins, transforms). A declaration that is not certainly harmless is dropped; the others stay.
-
+// An allow-list for style attributes: text, box and table properties with plain values. Dropped: what loads (url,
+// image-set), runs (expression, behavior), escapes (backslashes, comments) or leaves its place on the page (position,
+// negative margins, transforms).
 /** Style attributes of real newsletters stay below 2,000 characters. */
 const MAX_STYLE = 8_000;
 /** Declarations looked at in one attribute. */
@@ -63,15 +62,15 @@ allow('border-top-style border-right-style border-bottom-style border-left-style
 /** The harmless declarations of a style attribute, `property:value` joined with `;`; '' when none is. */
 export function cleanStyle(style: string): string {
   if (style.length > MAX_STYLE) return '';
-  const kept: string[] = [];
+  const harmless: string[] = [];
   for (const declaration of style.split(';', MAX_DECLARATIONS)) {
     const colon = declaration.indexOf(':');
     if (colon < 1) continue;
     const property = declaration.slice(0, colon).trim().toLowerCase();
     const value = plain(declaration.slice(colon + 1));
-    if (isHarmless(property, value)) kept.push(`${property}:${value}`);
+    if (isHarmless(property, value)) harmless.push(`${property}:${value}`);
   }
-  return kept.join(';');
+  return harmless.join(';');
 }
 
 function isHarmless(property: string, value: string): boolean {

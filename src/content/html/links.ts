@@ -1,7 +1,6 @@
-// Owns which addresses a customer's HTML may point to: absolute http, https, mailto and tel, and nothing that a browser
+// The addresses that a customer's HTML may point to: absolute http, https, mailto and tel, and nothing that a browser
 // would read as something else (relative, protocol-relative, backslashes, hidden control characters).
-
-/** Longest address kept; browsers and mail programs stop at about 2,000. */
+/** Longer addresses are dropped; browsers and mail programs stop at about 2,000. */
 const MAX_LINK = 4_000;
 
 /** The address as it may be shown to an agent, or undefined when it has to go. */

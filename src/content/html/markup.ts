@@ -1,8 +1,7 @@
-// Owns the splitting of HTML into tags and text, in one pass and linear time whatever the input: what every other HTML
-// step of ours stands on. It knows where tags begin and end as the HTML standard's tokenizer does (13.2.5) and nothing
-// of what they mean. Where a browser would swallow the rest of the document (an unclosed comment, quote or <style>), it
-// takes the opening as text or drops it alone: a customer's words are not lost to a missing bracket.
-
+// Splits HTML into tags and text in one pass and linear time. It finds tags like the tokenizer of the HTML standard
+// (13.2.5) and knows nothing of their meaning. Where a browser would swallow the rest of the document (an unclosed
+// comment, quote or <style>), the opening becomes text or is dropped alone: a customer's words are not lost to a
+// missing bracket.
 /** Offsets into the document, four per attribute: name from, name to, value from, value to (both -1 without value). */
 export type AttributeSpans = readonly number[];
 

@@ -1,4 +1,4 @@
-// Owns the poor man's HTML to text: for mails whose HTML is too much for the real one. Linear, and never fails.
+// HTML to text without a parser, for HTML that is too much for the converter. Linear time, never throws.
 import { cleanText } from '../limits.js';
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };

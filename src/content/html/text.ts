@@ -1,5 +1,4 @@
-// Owns the way between HTML and plain text: a customer's HTML as readable lines, and plain text as the simplest HTML that
-// shows the same. What comes out of `textToHtml` is safe to show as it is.
+// The result of `textToHtml` is safe to show as it is.
 import { compile, type FormatCallback } from 'html-to-text';
 import { MAX_HTML, prescan } from './bounds.js';
 import { escapeHtml } from './escape.js';

@@ -1,5 +1,3 @@
-// Owns e-mail addresses: out of the text of a header or field, into the form that is shown to people, and the strict
-// check that an address has to pass before anything is sent to it.
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import addressparser from 'nodemailer/lib/addressparser';
@@ -14,7 +12,7 @@ export interface MailAddress {
 
 /** Characters of one field that are read: two thousand addresses. More is an attack, not a mail. */
 const MAX_FIELD = 100_000;
-/** Addresses taken from one field. */
+/** Most addresses that are read from one field. */
 const MAX_ADDRESSES = 2_000;
 /** Display names beyond this are cut; header lines and screens are not longer. */
 const MAX_NAME = 200;
@@ -25,7 +23,7 @@ export function parseAddresses(text: string): MailAddress[] {
   return found.map(({ name, address }) => ({ name: cleanName(name), address: address.trim() }));
 }
 
-/** The form that people read and `parseAddresses` reads back: `Name <address>`, or whichever of the two there is. */
+/** The display form, which `parseAddresses` reads back: `Name <address>`, or whichever of the two there is. */
 export function formatAddress({ name, address }: MailAddress): string {
   const shown = cleanName(name);
   if (shown === '') return address;

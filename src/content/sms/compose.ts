@@ -1,4 +1,3 @@
-// Owns a send request for a text message: from MessageContentInfo to what a carrier is handed.
 import { type Segmentation, segmentsOf } from '../../kit/gsm.js';
 import type { ComposedText, TextRules } from '../../model/content.js';
 import { LIMITS, type MessageContentInfo } from '../../model/message.js';
@@ -11,16 +10,16 @@ export type TextResult = { ok: true; message: ComposedText } | { ok: false; prob
 
 /** Parts of one message. Phones and carriers begin to lose parts long before; what needs more is a letter, not a text. */
 const MOST_SEGMENTS = 20;
-/** Code units beyond which a text cannot fit, whatever is in it: nobody has to count its parts. */
+/** A text with more code units cannot fit, whatever is in it, so its parts are not counted. */
 const LONGEST_TEXT = MOST_SEGMENTS * 153;
-/** Transliteration may shorten a text (it drops what nobody sees), but one this long is not worth its time. */
+/** Transliteration may shorten a text (it drops invisible characters), but one this long is not worth its time. */
 const LONGEST_WRITTEN = 4 * LONGEST_TEXT;
 
 export function composeText(sendRequest: MessageContentInfo, rules: TextRules): TextResult {
   const recipient = readRecipient(sendRequest.RemoteAddress ?? '', rules.region);
   if (!recipient.ok) return recipient;
   const written = writtenText(sendRequest);
-  if (written === '') return { ok: false, problem: 'the order has no text' };
+  if (written === '') return { ok: false, problem: 'the send request has no text' };
   const text = rules.transliterate && written.length <= LONGEST_WRITTEN ? transliterate(written) : written;
   if (text.length > LONGEST_TEXT) return { ok: false, problem: tooLong(`${text.length} characters`) };
   const size = segmentsOf(text);

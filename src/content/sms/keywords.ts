@@ -1,4 +1,3 @@
-// Owns what a message of one word says about wanting messages at all.
 import type { TextRules } from '../../model/content.js';
 
 export type Consent = 'stop' | 'start' | 'help';

@@ -1,7 +1,6 @@
-// Owns what tells languages apart in a short text: their commonest small words, the letters they are written with beyond
-// a to z, and what is spoken where. Small words and not nouns: they stand in every message, whatever it is about.
-// A word that several languages share stands with each of them, or it would count for one of them alone.
-
+// The commonest small words of each language, its letters beyond a to z, and where it is spoken. Small words and not
+// nouns: every message has them, whatever its subject. A word of several languages is listed under each, or it would
+// count for one of them alone.
 export interface Language {
   /** ISO 639-1. Two stand for more than one language, see KINDRED: `sh` for Croatian, Bosnian and Serbian in Latin script. */
   readonly code: string;

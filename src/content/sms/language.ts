@@ -1,6 +1,6 @@
-// Owns the hint for Culture. A wrong one sends a message to the wrong agents and is worse than none, so it is given only
-// where a text is clear: one living language alone has the script, or its small words and letters speak for one language
-// and against every other. The country of the sender's number counts as a presumption, never as proof.
+// The hint for Culture. A wrong hint sends a message to the wrong agents and is worse than none, so a text gets one
+// only when it is clear: one language alone has the script, or the small words and letters speak for one language and
+// against every other. The country of the sender's number is a presumption, never a proof.
 import { CYRILLIC, KINDRED, LATIN, type Language, SPOKEN } from './language-data.js';
 
 const LETTER = /\p{L}/gu;
@@ -96,7 +96,7 @@ const CYRILLIC_BOOK = bookOf(CYRILLIC);
 const NO_WORDS = /https?:\S+|www\.\S+|\S+@\S+|\S*\d\S*/gi;
 const WORD = /\p{L}+/gu;
 
-interface Standing {
+interface Evidence {
   readonly code: string;
   /** Different words and letters of this language. */
   readonly marks: Set<string>;
@@ -109,24 +109,24 @@ interface Standing {
 function clearest(text: string, book: Book, country: string | undefined): string | null {
   const words = text.normalize('NFC').replace(NO_WORDS, ' ').match(WORD) ?? [];
   const all = standings(words, book);
-  const first = all.reduce((best, one) => (one.marks.size > best.marks.size ? one : best), NOBODY);
+  const first = all.reduce((best, one) => (one.marks.size > best.marks.size ? one : best), NONE);
   const atHome = SPOKEN[country ?? '']?.split(' ').includes(first.code) ?? false;
   const bar = atHome ? BAR_AT_HOME : BAR;
   const isEnough = words.length >= bar.words && first.hits >= bar.hits && first.covered >= bar.share * words.length;
   return isEnough && all.every((other) => other === first || isAhead(first, other, bar)) ? first.code : null;
 }
 
-const NOBODY: Standing = { code: '', marks: new Set(), hits: 0, covered: 0 };
+const NONE: Evidence = { code: '', marks: new Set(), hits: 0, covered: 0 };
 
-function isAhead({ marks: own }: Standing, { marks: others }: Standing, { lead, ratio }: Bar): boolean {
+function isAhead({ marks: own }: Evidence, { marks: others }: Evidence, { lead, ratio }: Bar): boolean {
   const shared = [...own].filter((mark) => others.has(mark)).length;
   const ahead = own.size - shared;
   return ahead >= lead && ahead >= ratio * (others.size - shared);
 }
 
-function standings(words: readonly string[], book: Book): readonly Standing[] {
+function standings(words: readonly string[], book: Book): readonly Evidence[] {
   const all = new Map(
-    book.languages.map((code): [string, Standing] => [code, { code, marks: new Set(), hits: 0, covered: 0 }]),
+    book.languages.map((code): [string, Evidence] => [code, { code, marks: new Set(), hits: 0, covered: 0 }]),
   );
   // Names are written with the letters of where they come from, so of words with a capital no letters are looked at.
   const lower = words.filter((word) => word === word.toLowerCase());
@@ -145,7 +145,7 @@ function standings(words: readonly string[], book: Book): readonly Standing[] {
   return [...all.values()];
 }
 
-function credit(standing: Standing | undefined, word: string): void {
+function credit(standing: Evidence | undefined, word: string): void {
   if (!standing) return;
   standing.covered += 1;
   if (standing.marks.has(word)) return;

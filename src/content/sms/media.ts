@@ -1,4 +1,3 @@
-// Owns what comes with a text message besides its text: small pictures shown in the body, everything else attached.
 import { createHash } from 'node:crypto';
 import type { TextMessage } from '../../model/content.js';
 import type { Rendered } from '../footer.js';
@@ -27,7 +26,7 @@ export function readMedia(media: readonly Medium[], seed: string): MediaRead {
   const attachments: ReadAttachment[] = [];
   let room = IMAGE_BYTES;
   for (const [place, { name: given, type: declared, bytes }] of media.entries()) {
-    // What the bytes are counts, not what somebody says they are.
+    // The first bytes decide, not the declared type.
     const image = imageType(bytes);
     const type = image ?? safeType(declared.split(';')[0]?.trim().toLowerCase() ?? '');
     const name = safeName(given, `file${place + 1}.${extensionOf(type)}`);

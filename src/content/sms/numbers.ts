@@ -1,5 +1,4 @@
-// Owns whom a text message comes from and goes to: phone numbers as E.164, short codes and sender names as they are.
-// Both directions go through here, so that an answer finds, and an opt-out blocks, the very address that wrote.
+// Both directions read addresses here, so that an answer reaches, and an opt-out blocks, the very address that wrote.
 import {
   isSupportedCountry,
   type PhoneNumber,
@@ -10,9 +9,9 @@ import { LIMITS } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
 
 export interface Sender {
-  /** For RemoteAddress: E.164, or what came. */
+  /** For RemoteAddress: E.164, or the address as it was received. */
   readonly address: string;
-  /** For people: `+420 777 123 456`. */
+  /** The display form: `+420 777 123 456`. */
   readonly display: string;
   /** Whether an answer can be sent there as it is, as far as can be told. */
   readonly known: boolean;
@@ -26,7 +25,7 @@ export type RecipientResult = { ok: true; to: string } | { ok: false; problem: s
 const SHORT_CODE = /^\d{3,8}$/;
 /** No subscriber number of this length is written without the leading 0 of its country: only short codes are so short. */
 const SURELY_SHORT = /^\d{3,6}$/;
-/** What people put into phone numbers. Letters are no part of them: "1-800-FLOWERS" is no number to send to. */
+/** Characters that are written inside phone numbers. Letters are not among them: "1-800-FLOWERS" is no number to send to. */
 const PHONE = /^\+?[\p{Nd}\s().\u2010-\u2015/-]+$/u;
 /** GSM alphanumeric originator (3GPP TS 23.040, 9.1.2.5): eleven characters; of those, what carriers agree on. */
 const SENDER_NAME = /^(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 &.+_-]{0,9}[A-Za-z0-9.+_-])?$/;
@@ -35,7 +34,7 @@ const SURELY_INTERNATIONAL = /^[1-9]\d{10,14}$/;
 /** E.164 allows 15 digits. */
 const PLUS_DIGITS = /^\+\d{7,15}$/;
 
-/** Never fails: what is no number is kept as it came. */
+/** Never fails: an address that is no number stays as it was received. */
 export function readSender(given: string, region: string | undefined): Sender {
   const text = clean(given);
   const as = (address: string, display = address, known = true, country?: string): Sender => ({
@@ -56,13 +55,13 @@ export function readSender(given: string, region: string | undefined): Sender {
 /** The recipient of a send request; the problem says what would be right. */
 export function readRecipient(given: string, region: string | undefined): RecipientResult {
   const text = clean(given);
-  if (text === '') return refuse('the order names no recipient: RemoteAddress is empty');
+  if (text === '') return invalid('the send request names no recipient: RemoteAddress is empty');
   if (SURELY_SHORT.test(text)) return { ok: true, to: text };
-  if (!PHONE.test(text)) return refuse(`${quoted(text)} is not a phone number: write it as ${EXAMPLE}`);
+  if (!PHONE.test(text)) return invalid(`${quoted(text)} is not a phone number: write it as ${EXAMPLE}`);
   const number = numberOf(text, region);
   if (number) return { ok: true, to: number.number };
   if (SHORT_CODE.test(text)) return { ok: true, to: text };
-  return refuse(whyNot(text, region));
+  return invalid(whyNot(text, region));
 }
 
 /** `given` as a sender, if it looks like one: a number with country code, a short code, or a name of at most 11 characters. */
@@ -143,6 +142,6 @@ function quoted(text: string): string {
   return `"${cutText(text, 60)}"`;
 }
 
-function refuse(problem: string): RecipientResult {
+function invalid(problem: string): RecipientResult {
   return { ok: false, problem };
 }

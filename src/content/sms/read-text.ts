@@ -1,5 +1,3 @@
-// Owns how a text message becomes the message that the server stores. Nothing here takes long: texts are short, and files are
-// only hashed and put aside.
 import { isoTime } from '../../kit/clock.js';
 import type { TextMessage, TextRules } from '../../model/content.js';
 import { LIMITS } from '../../model/message.js';
@@ -19,7 +17,7 @@ const LONGEST_TEXT = 64 * 1024;
 const TOO_LONG = 'The text is too long to be shown; the whole of it is attached.';
 /** A sentence of a driver; one that quotes its counterparty may get long. */
 const LONGEST_NOTE = 500;
-/** Notes that are shown; beyond it they tell nobody anything. */
+/** Most notes that are shown. */
 const MOST_NOTES = 50;
 
 export function readText(message: TextMessage, rules: TextRules, context: ReadContext): ReadText {

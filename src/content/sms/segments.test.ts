@@ -173,9 +173,9 @@ describe('splits', () => {
   ])('%s takes linear time: four times the text, about four times the time', (_name, text) => {
     const spent = (what: string) => {
       const times = Array.from({ length: 5 }, () => {
-        const begun = process.cpuUsage();
+        const before = process.cpuUsage();
         segmentsOf(what);
-        const { user, system } = process.cpuUsage(begun);
+        const { user, system } = process.cpuUsage(before);
         return user + system;
       });
       return Math.min(...times);

@@ -284,9 +284,9 @@ describe('composing a text message', () => {
   });
 
   test('a send request that cannot be sent is refused in one sentence', () => {
-    expect(problem({ RemoteAddress: null })).toBe('the order names no recipient: RemoteAddress is empty');
+    expect(problem({ RemoteAddress: null })).toBe('the send request names no recipient: RemoteAddress is empty');
     expect(problem({ RemoteAddress: 'ann@example.com' })).toMatch('"ann@example.com" is not a phone number');
-    expect(problem({ BodyText: '\u0000 ', BodyHtml: '<p> </p>' })).toBe('the order has no text');
+    expect(problem({ BodyText: '\u0000 ', BodyHtml: '<p> </p>' })).toBe('the send request has no text');
   });
 
   test('a text of more than 20 parts is refused with its count', () => {

@@ -1,4 +1,4 @@
-// Owns the near characters of GSM 03.38 for those that alone would more than halve the room in a message.
+// Near characters of GSM 03.38 for those that alone would more than halve the room in a message.
 import { isGsm, segmentsOf } from '../../kit/gsm.js';
 
 /** Only what keeps its meaning: "10²" does not become "102". */

@@ -416,7 +416,8 @@ describe('the process that reads faxes', () => {
     await expect(reading).rejects.toThrow('the gateway stops');
     await hanging.reading.close();
     expect(await scratchFolders()).toEqual([]);
-  });
+    // The limits of the task end it after 50 s.
+  }, 20_000);
 
   test('may answer nonsense: that counts as failed', async () => {
     const lying = deps(await moduleOf('lie.mjs', "process.on('message', () => process.send({ shown: '<script>' }));"));

@@ -1,8 +1,7 @@
-// Owns the lines of the plain layout: paragraphs, items behind their marks, rules, pictures, and lines that go leftward.
 import { dithered, type Picture } from '../tiff/dither.js';
 import type { Lettering } from './fonts.js';
 import { areaOf } from './page.js';
-import { asSeen, isRightToLeft, withTurnedNumbers } from './right-to-left.js';
+import { hasRightToLeft, paragraphOf } from './right-to-left.js';
 import type { FaxJob } from './sheet.js';
 
 export type Document = PDFKit.PDFDocument;
@@ -31,7 +30,7 @@ export interface Sheet {
 export function setLine({ doc, job, letters }: Sheet, line: string): void {
   const { side } = job.paper.margin;
   const { width } = areaOf(job.paper);
-  const written = withTurnedNumbers(letters.written(line));
+  const written = letters.written(line);
   if (written.trim() === '') {
     if (!atTop(doc)) doc.moveDown(0.5);
     return;
@@ -40,8 +39,8 @@ export function setLine({ doc, job, letters }: Sheet, line: string): void {
     ruleAcross(doc, job);
     return;
   }
-  if (isRightToLeft(written)) {
-    setLeftward(doc, job, written);
+  if (hasRightToLeft(written)) {
+    setBidirectional(doc, job, written.trim());
     return;
   }
   const mark = (HANGING.exec(written) ?? /^(\s*)/.exec(written))?.[0] ?? '';
@@ -58,31 +57,39 @@ function lineTop(doc: Document): number {
   return doc.y;
 }
 
-/** Words are set one by one, for their order is that of the line, and the library would set blanks on the wrong side. */
-function setLeftward(doc: Document, { paper }: FaxJob, written: string): void {
+/** Each piece is placed by itself: pdfkit orders neither words nor blanks of text from right to left. */
+function setBidirectional(doc: Document, { paper }: FaxJob, text: string): void {
   const { side } = paper.margin;
   const { width } = areaOf(paper);
-  const blank = doc.widthOfString(' ');
-  let line: string[] = [];
-  let used = 0;
-  const set = () => {
+  const paragraph = paragraphOf(text);
+  for (const { start, end } of brokenLines(doc, text, width)) {
+    const pieces = paragraph.visual(start, end);
+    const used = pieces.reduce((sum, piece) => sum + doc.widthOfString(piece), 0);
     const y = lineTop(doc);
-    let x = Math.max(side, side + width - used + blank);
-    for (const word of asSeen(line)) {
-      doc.text(word, x, y, { lineBreak: false });
-      x += doc.widthOfString(word) + blank;
+    let x = paragraph.rightToLeft ? Math.max(side, side + width - used) : side;
+    for (const piece of pieces) {
+      if (piece.trim() !== '') doc.text(piece, x, y, { lineBreak: false });
+      x += doc.widthOfString(piece);
     }
     doc.x = side;
     doc.y = y + doc.currentLineHeight() + LINE_GAP;
-    [line, used] = [[], 0];
-  };
-  for (const word of written.trim().split(/\s+/)) {
-    const more = doc.widthOfString(word) + blank;
-    if (line.length > 0 && used + more - blank > width) set();
-    line.push(word);
-    used += more;
   }
-  set();
+}
+
+/** Where the lines of a paragraph of this width begin and end, without the blanks between them. */
+function brokenLines(doc: Document, text: string, width: number): { start: number; end: number }[] {
+  const lines: { start: number; end: number }[] = [];
+  let line: { start: number; end: number } | undefined;
+  for (const { 0: word, index } of text.matchAll(/\S+/g)) {
+    const end = index + word.length;
+    if (line && doc.widthOfString(text.slice(line.start, end)) <= width) {
+      line.end = end;
+      continue;
+    }
+    line = { start: index, end };
+    lines.push(line);
+  }
+  return lines;
 }
 
 function ruleAcross(doc: Document, { paper }: FaxJob): void {

@@ -179,6 +179,17 @@ describe.runIf(POPPLER)(`the plain layout${without(['pdftotext', POPPLER])}`, ()
     expect(Math.max(...first)).toBeGreaterThan(530);
   });
 
+  test('sets right-to-left words inside a Latin line in their own order, and turns brackets', async () => {
+    const fax = faxIn(await compose({ BodyText: 'Order (שלום עולם) today' }));
+    const box = execFileSync('pdftotext', ['-bbox', '-', '-'], { input: fax.pdf, encoding: 'utf8' });
+    // pdftotext gives the letters as they stand on paper.
+    const onPaper = (word: string) => Array.from(word).reverse().join('');
+    const left = (word: string) => Number(new RegExp(`xMin="([\\d.]+)"[^>]*>[^<]*${word}`).exec(box)?.[1]);
+    expect(left('Order')).toBeLessThan(left(onPaper('עולם')));
+    expect(left(onPaper('עולם'))).toBeLessThan(left(onPaper('שלום')));
+    expect(left(onPaper('שלום'))).toBeLessThan(left('today'));
+  });
+
   test('numbers are numbers, whichever way the words around them go', async () => {
     const lines = ['הזמנה:4711', 'א-12.50-ב', 'رقم ٤٧١١ اليوم', 'قيمة:١٢٫٥٠', 'Order הזמנה:8.25', 'שלום abc-DEF 42'];
     // In the order of the dots on paper, which pdftotext keeps when it is told to.

@@ -1,5 +1,3 @@
-// Owns the bodies of an outgoing mail: the agent's HTML as it was written less scripts and handlers, its embedded images
-// as parts of their own, and the plain text beside it.
 import { createHash } from 'node:crypto';
 import type { MessageContentInfo } from '../../../model/message.js';
 import { imageData } from '../../html/links.js';
@@ -26,7 +24,7 @@ export interface Bodies {
 const SCRIPT_ADDRESS = /^(?:javascript|vbscript):/i;
 const NAMED_BLANKS = /&(?:tab|newline);?/gi;
 
-/** The bodies that `order` gives. `domain` ends the Content-IDs of its images. */
+/** The agent's HTML without scripts and handlers, its embedded images as parts of their own, and the plain text. `domain` ends the Content-IDs. */
 export function bodiesOf(sendRequest: MessageContentInfo, domain: string): Bodies {
   const written = cleanText(sendRequest.BodyHtml ?? '');
   const plain = cleanText(sendRequest.BodyText ?? '');
@@ -75,24 +73,24 @@ function tagText(
   cidOf: (source: string) => string | undefined,
 ): string {
   let out = '';
-  let kept = from;
+  let copied = from;
   for (let i = 0; i + 3 < spans.length; i += 4) {
     const [nameFrom = 0, nameTo = 0, valueFrom = -1, valueTo = -1] = spans.slice(i, i + 4);
     const attribute = html.slice(nameFrom, nameTo).toLowerCase();
     const cid = name === 'img' && attribute === 'src' ? cidOf(html.slice(valueFrom, valueTo)) : undefined;
     if (cid !== undefined) {
-      out += `${html.slice(kept, valueFrom)}cid:${cid}`;
-      kept = valueTo;
+      out += `${html.slice(copied, valueFrom)}cid:${cid}`;
+      copied = valueTo;
     } else if (
       attribute.startsWith('on') ||
       isScriptAddress(html.slice(Math.max(0, valueFrom), Math.max(0, valueTo)))
     ) {
       // Something has to stay: a following `=` would else give its value to the attribute before.
-      out += `${html.slice(kept, nameFrom)}data-removed=""`;
-      kept = valueFrom < 0 ? nameTo : valueTo + (isQuoted(html, valueFrom) ? 1 : 0);
+      out += `${html.slice(copied, nameFrom)}data-removed=""`;
+      copied = valueFrom < 0 ? nameTo : valueTo + (isQuoted(html, valueFrom) ? 1 : 0);
     }
   }
-  return out + html.slice(kept, to);
+  return out + html.slice(copied, to);
 }
 
 function isQuoted(html: string, valueFrom: number): boolean {

@@ -121,7 +121,7 @@ describe('a composed mail', () => {
     expect((await composed({ BodyText: null, BodyHtml: null })).parsed.subject).toBe('Re: Dotaz č. 5');
     expect((await composed({ SubjectField: null })).head).not.toContain('Subject:');
     expect(await problem({ BodyText: ' \n', BodyHtml: '', SubjectField: ' ' })).toBe(
-      'the order has neither a subject nor a body: there is nothing to send',
+      'the send request has neither a subject nor a body: there is nothing to send',
     );
   });
 
@@ -203,7 +203,7 @@ describe('the sender', () => {
 
   it('missing or invalid is said with what to do', async () => {
     expect(await problem({ FromField: 'Jan Agent' })).toBe(
-      'the order has no sender address in FromField: set From in the gateway',
+      'the send request has no sender address in FromField: set From in the gateway',
     );
     expect(await problem({}, { sender: { address: 'desk' } })).toBe(
       'the sender address "desk" has no @: correct From in the gateway',

@@ -1,5 +1,5 @@
-// Owns the making of a mail out of a send request. The same send request gives the same bytes on every attempt (but for the time in
-// Date): same Message-ID, same boundaries, so that a receiver can tell a repeated mail from a second one.
+// The same send request gives the same bytes on every attempt, except for the time in Date: same Message-ID, same
+// boundaries. So a receiver can recognize a repeated mail.
 import { createHash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import { messageOf } from '../../../kit/errors.js';
@@ -15,7 +15,7 @@ import { type Recipients, recipientsOf } from './recipients.js';
 export interface ComposeOptions {
   /** What the gateway says about the sender; goes before the send request's FromField. */
   sender: { address?: string | undefined; name?: string | undefined };
-  /** Shown as the sender's name when neither sender nor order has one. */
+  /** Shown as the sender's name when neither the gateway nor the send request has one. */
   gatewayName: string | null;
   /** The message that this one answers: its Message-ID, and what References have to hold; both with brackets. */
   thread: { messageId: string; references: string } | null;
@@ -23,7 +23,7 @@ export interface ComposeOptions {
   now: number;
   /** Ends ids that are made here; the sender's domain when absent. */
   domain?: string;
-  /** Serve these recipients only, headers as for all: the others have taken the mail already. */
+  /** Only these recipients; the headers name all. The others have accepted the mail already. */
   only?: readonly string[];
 }
 
@@ -42,21 +42,22 @@ const ATOMS = "[A-Za-z0-9!#$%&'*+\\-/=?^_`{|}~]+(?:\\.[A-Za-z0-9!#$%&'*+\\-/=?^_
 /** RFC 5322 3.6.4: dot-atom on the left, dot-atom or no-fold-literal on the right. */
 const MESSAGE_ID = new RegExp(`^${ATOMS}@(?:${ATOMS}|\\[[!-Z^-~]+\\])$`);
 
-/** Composes the mail that `order` asks for. Never rejects for anything in the send request. */
+/** Never rejects for anything in the send request. */
 export async function composeMail(sendRequest: MessageContentInfo, options: ComposeOptions): Promise<ComposeResult> {
   const sender = senderOf(sendRequest, options);
   if (!sender.ok) return sender;
   const read = recipientsOf(sendRequest);
   if (!read.ok) return read;
   const recipients = chosen(read.recipients.envelope, options.only);
-  if (recipients.length === 0) return { ok: false, problem: 'every recipient of the order has taken the mail already' };
+  if (recipients.length === 0)
+    return { ok: false, problem: 'every recipient of the send request has accepted the mail already' };
   const subject = cutText(cleanLine(sendRequest.SubjectField ?? ''), MAX_SUBJECT);
   const size = (sendRequest.BodyHtml?.length ?? 0) + (sendRequest.BodyText?.length ?? 0);
   if (size > MAX_MAIL) return { ok: false, problem: tooLarge(size) };
   const domain = options.domain ?? sender.from.address.slice(sender.from.address.lastIndexOf('@') + 1);
   const bodies = bodiesOf(sendRequest, domain);
   if (subject === '' && bodies.text.trim() === '' && bodies.html === '') {
-    return { ok: false, problem: 'the order has neither a subject nor a body: there is nothing to send' };
+    return { ok: false, problem: 'the send request has neither a subject nor a body: there is nothing to send' };
   }
   const id = messageIdFor(sendRequest, domain);
   const headers = { from: sender.from, recipients: read.recipients, subject, id, thread: options.thread };
@@ -86,7 +87,7 @@ function senderOf(
   const written = parseAddresses(sendRequest.FromField ?? '')[0];
   const address = sender.address?.trim() || written?.address;
   if (!address) {
-    return { ok: false, problem: 'the order has no sender address in FromField: set From in the gateway' };
+    return { ok: false, problem: 'the send request has no sender address in FromField: set From in the gateway' };
   }
   const checked = checkAddress(address);
   if (!checked.ok) {
@@ -129,7 +130,7 @@ async function build({ from, recipients, subject, id, thread }: Headers, bodies:
     to: recipients.to,
     cc: recipients.cc,
     replyTo: recipients.replyTo,
-    // Everything was delivered blind: RFC 5322 3.6.3 allows no empty To, and some relays refuse a mail without one.
+    // All recipients are blind: RFC 5322 3.6.3 allows no empty To, and some relays reject a mail without one.
     ...(recipients.to.length + recipients.cc.length === 0 && { to: 'Undisclosed recipients:;' }),
     subject,
     messageId: `<${id}>`,

@@ -72,13 +72,13 @@ describe('the fields of a send request', () => {
     expect(recipients({ RemoteAddress: 'a@x.example b@x.example' })).toBe(
       'RemoteAddress has no comma between a@x.example and b@x.example',
     );
-    expect(recipients({ RemoteAddress: '' })).toBe('the order names no recipient: RemoteAddress is empty');
+    expect(recipients({ RemoteAddress: '' })).toBe('the send request names no recipient: RemoteAddress is empty');
   });
 
   it('with more recipients than one message can have stop the send request', () => {
     const many = Array.from({ length: 501 }, (_, i) => `a${i}@x.example`).join(', ');
     expect(recipients({ RemoteAddress: many })).toBe(
-      'the order has 501 recipients; at most 500 are sent to in one message',
+      'the send request has 501 recipients; at most 500 are sent to in one message',
     );
   });
 });
@@ -140,7 +140,7 @@ describe('what goes out', () => {
     expect(rest.mail.raw).toEqual(all.mail.raw);
     expect(await composeMail(fields, { ...options, only: [] })).toEqual({
       ok: false,
-      problem: 'every recipient of the order has taken the mail already',
+      problem: 'every recipient of the send request has accepted the mail already',
     });
   });
 

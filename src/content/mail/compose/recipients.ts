@@ -1,6 +1,6 @@
-// Owns whom a send request goes to: header lists and envelope out of ExtendedFields, or out of RemoteAddress and the three
-// display fields. Every address is checked; one that cannot be mailed to stops the send request with its name, because a message
-// that silently reached fewer people than the agent chose is a lost message.
+// Reads the recipients from ExtendedFields, or from RemoteAddress and the three display fields. One address that cannot
+// be mailed to stops the whole send request with its name: a message that silently reached fewer recipients than the
+// agent chose is a lost message.
 import { z } from 'zod';
 import { problemsOf } from '../../../kit/schema-problems.js';
 import type { MessageContentInfo } from '../../../model/message.js';
@@ -18,7 +18,7 @@ export interface Recipients {
 
 export type RecipientsResult = { ok: true; recipients: Recipients } | { ok: false; problem: string };
 
-/** Relays refuse more in one transaction (RFC 5321 4.5.3.1.8 guarantees 100); an agent's answer has a handful. */
+/** Relays reject more in one transaction (RFC 5321 4.5.3.1.8 guarantees 100); an agent's answer has a handful. */
 const MAX_RECIPIENTS = 500;
 /** Characters of ExtendedFields that are parsed: five hundred long entries. */
 const MAX_EXTENDED = 256_000;
@@ -32,7 +32,7 @@ const LISTS = ['to', 'cc', 'bcc', 'replyTo'] as const;
 type Lists = Record<(typeof LISTS)[number], MailAddress[]>;
 type ListsResult = { ok: true; lists: Lists } | { ok: false; problem: string };
 
-/** Reads the recipients of `order`; every address in the result has passed `checkAddress`. */
+/** Every address in the result has passed `checkAddress`. */
 export function recipientsOf(sendRequest: MessageContentInfo): RecipientsResult {
   const read = sendRequest.ExtendedFields?.trim()
     ? fromExtended(sendRequest, sendRequest.ExtendedFields)
@@ -41,9 +41,11 @@ export function recipientsOf(sendRequest: MessageContentInfo): RecipientsResult 
   const { lists } = read;
   const everybody = [...lists.to, ...lists.cc, ...lists.bcc];
   const envelope = [...new Map(everybody.map(({ address }) => [address.toLowerCase(), address])).values()];
-  if (envelope.length === 0) return refuse('the order names no recipient: RemoteAddress is empty');
+  if (envelope.length === 0) return invalid('the send request names no recipient: RemoteAddress is empty');
   if (envelope.length > MAX_RECIPIENTS) {
-    return refuse(`the order has ${envelope.length} recipients; at most ${MAX_RECIPIENTS} are sent to in one message`);
+    return invalid(
+      `the send request has ${envelope.length} recipients; at most ${MAX_RECIPIENTS} are sent to in one message`,
+    );
   }
   return { ok: true, recipients: { ...lists, envelope } };
 }
@@ -59,7 +61,7 @@ function fromFields(sendRequest: MessageContentInfo): ListsResult {
   ] as const;
   for (const [field, list] of fields) {
     const problem = addField(list, field, sendRequest[field] ?? '');
-    if (problem) return refuse(problem);
+    if (problem) return invalid(problem);
   }
   // RemoteAddress is the recipient; the other fields are for display and may not name it.
   const named = new Set([...lists.to, ...lists.cc, ...lists.bcc].map(({ address }) => address.toLowerCase()));
@@ -67,7 +69,7 @@ function fromFields(sendRequest: MessageContentInfo): ListsResult {
   return { ok: true, lists };
 }
 
-/** Adds the addresses of a field to `list`; the display fields may hold plain names, which nobody can mail to. */
+/** Adds the addresses of a field to `list`; the display fields may hold plain names, which are no addresses. */
 function addField(list: MailAddress[], field: string, text: string): string | undefined {
   if (/\p{Cc}/u.test(text.trim())) return `${field} has control characters or line breaks in it`;
   for (const entry of parseAddresses(text)) {
@@ -84,21 +86,21 @@ function addField(list: MailAddress[], field: string, text: string): string | un
 
 function fromExtended(sendRequest: MessageContentInfo, json: string): ListsResult {
   if (json.length > MAX_EXTENDED) {
-    return refuse(`ExtendedFields has ${json.length} characters; at most ${MAX_EXTENDED} are read`);
+    return invalid(`ExtendedFields has ${json.length} characters; at most ${MAX_EXTENDED} are read`);
   }
   const parsed = parseJson(json);
   if (parsed === undefined) {
-    return refuse('ExtendedFields is not valid JSON; expected { "To": [{ "Name": ..., "Address": ... }], ... }');
+    return invalid('ExtendedFields is not valid JSON; expected { "To": [{ "Name": ..., "Address": ... }], ... }');
   }
   const checked = extendedFields.safeParse(parsed);
-  if (!checked.success) return refuse(`ExtendedFields is wrong: ${problemsOf(checked.error)}`);
+  if (!checked.success) return invalid(`ExtendedFields is wrong: ${problemsOf(checked.error)}`);
   const { To, Cc, Bcc, ReplyTo } = checked.data;
   const lists: Lists = { to: [], cc: [], bcc: [], replyTo: [] };
   const members = { to: ['To', To], cc: ['Cc', Cc], bcc: ['Bcc', Bcc], replyTo: ['ReplyTo', ReplyTo] } as const;
   for (const list of LISTS) {
     const [member, entries] = members[list];
     const problem = addMailboxes(lists[list], `ExtendedFields ${member}`, entries);
-    if (problem) return refuse(problem);
+    if (problem) return invalid(problem);
   }
   if (lists.to.length + lists.cc.length + lists.bcc.length > 0) return { ok: true, lists };
   const plain = fromFields(sendRequest);
@@ -128,6 +130,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-function refuse(problem: string): { ok: false; problem: string } {
+function invalid(problem: string): { ok: false; problem: string } {
   return { ok: false, problem };
 }

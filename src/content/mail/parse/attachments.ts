@@ -1,5 +1,3 @@
-// Owns what becomes of the parts that are no text to read: decoded, named, and told about in a sentence where an agent could
-// not make much of them.
 import { invitationSummary } from './calendar.js';
 import { charsetFor, decodeBytes } from './charset.js';
 import type { FoundAttachment } from './found-attachment.js';
@@ -40,7 +38,7 @@ export interface Gathered {
   readonly textBytes: number;
 }
 
-/** One mail may unpack into thousands of files; nobody looks at them one by one. */
+/** One mail may unpack into thousands of files, more than an agent opens one by one. */
 const MOST_ATTACHMENTS = 300;
 
 export function isBlank(piece: Piece): boolean {

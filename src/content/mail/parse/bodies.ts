@@ -1,5 +1,3 @@
-// Owns the two bodies of a message: cleaned HTML and text, each made from the other where the mail has only one, the mail's
-// own images put in.
 import { yieldToEventLoop } from '../../../kit/clock.js';
 import { messageOf } from '../../../kit/errors.js';
 import type { Rendered } from '../../footer.js';

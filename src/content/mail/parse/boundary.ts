@@ -1,5 +1,4 @@
-// Owns boundary lines (RFC 2046 5.1.1): finding them in the bytes, and telling whose they are.
-
+// Boundary lines: RFC 2046 5.1.1.
 export interface Delimited {
   readonly boundary: string;
   /** True once its closing boundary has been seen. */

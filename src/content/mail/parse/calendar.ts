@@ -1,5 +1,5 @@
-// Owns the readable summary of a calendar invitation (RFC 5545): what, when, where, by whom. Nothing else of it is read;
-// the invitation itself is passed on as a file.
+// A readable summary of an invitation (RFC 5545): what, when, where, by whom. The invitation itself is passed on as a
+// file.
 import { cleanLine, cutText } from '../../limits.js';
 
 const LONGEST_INVITATION = 256 * 1024;

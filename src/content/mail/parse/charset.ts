@@ -1,4 +1,4 @@
-// Owns the question which charset bytes are really in. The tables are iconv-lite's and encoding-japanese's (behind libmime).
+// The tables are those of iconv-lite and, behind libmime, of encoding-japanese.
 import { isUtf8 } from 'node:buffer';
 import iconv from 'iconv-lite';
 import libmime from 'libmime';
@@ -24,7 +24,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   latin1: LAST_RESORT,
 };
 
-/** The charset's name as the decoders know it; undefined for none and for one that nobody knows. */
+/** The charset's name as the decoders know it; undefined for none and for an unknown one. */
 export function knownCharset(label: string | undefined): string | undefined {
   if (!label) return undefined;
   // RFC 2231 5: a language may follow the charset after an asterisk.

@@ -111,11 +111,11 @@ describe('cutting', () => {
         const cut = cutText(value, max);
         expect(cut.length).toBeLessThanOrEqual(max);
         if (cut === value) return;
-        const kept = boundaryBefore(value, max - 1);
+        const whole = boundaryBefore(value, max - 1);
         const boundaries = [...segments.segment(value)].map((segment) => segment.index);
         const inOne = boundaries.every((boundary) => boundary === 0 || boundary > max - 1);
-        expect(boundaries.includes(kept) || inOne).toBe(true);
-        expect(cut).toBe(`${value.slice(0, kept).trimEnd()}…`);
+        expect(boundaries.includes(whole) || inOne).toBe(true);
+        expect(cut).toBe(`${value.slice(0, whole).trimEnd()}…`);
       }),
     );
   });

@@ -1,5 +1,6 @@
-// Owns the choice of what a mail's parts become: text to show, images inside the text, or attachments. Attachments are decoded
-// here, natively, so that the mail parser sees the text only. Nothing that a sender put into the mail disappears on the way.
+// Decides what each part of a mail becomes: text to show, an image inside the text, or an attachment. Attachments are
+// decoded here, natively, so that the mail parser reads the text only. Everything that the sender put into the mail is
+// shown, attached or noted.
 import { humanSize } from '../../limits.js';
 import {
   add,

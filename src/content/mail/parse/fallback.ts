@@ -1,6 +1,5 @@
-// Owns the last resort: a mail that cannot be read in full still becomes a message, from the beginning of its bytes, with the
-// whole original attached and the reason in the notes. Touches no library that a mail could keep busy, and never fails.
-
+// The last resort: from the first bytes of a mail that cannot be read in full, with the whole original attached and the
+// reason in the notes. Uses no library that a mail could keep busy, and never throws.
 import type { RawMail } from '../../../model/content.js';
 import { stripTags } from '../../html/strip-tags.js';
 import { textToHtml } from '../../html/text.js';

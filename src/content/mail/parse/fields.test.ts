@@ -44,8 +44,8 @@ describe('identities', () => {
     expect(second.message.DeliverySystemId).toBe(first.message.DeliverySystemId);
     expect(first.rfcMessageId).toBeNull();
     expect(first.references).toBeNull();
-    const elsewhere = await readMailNow(mailOf(raw), { ...context, gatewayId: GATEWAY.replace('0', '1') });
-    expect(elsewhere.message.DeliverySystemId).not.toBe(first.message.DeliverySystemId);
+    const otherPlace = await readMailNow(mailOf(raw), { ...context, gatewayId: GATEWAY.replace('0', '1') });
+    expect(otherPlace.message.DeliverySystemId).not.toBe(first.message.DeliverySystemId);
     const other = await read(octets(...without('Message-ID'), '', 'ho'));
     expect(other.message.DeliverySystemId).not.toBe(first.message.DeliverySystemId);
   });
@@ -234,7 +234,7 @@ describe('octets in header fields', () => {
     expect(await subject(value)).toBe(expected);
   });
 
-  test('undeclared UTF-7 is read where the body is UTF-7, and "+" stays "+" elsewhere', async () => {
+  test('undeclared UTF-7 is read where the body is UTF-7, and "+" stays "+" otherPlace', async () => {
     expect(await subject('Gr+APwA3w-e', 'text/plain; charset=utf-7')).toBe('Grüße');
     expect(await subject('1 +APwA3w- 2')).toBe('1 +APwA3w- 2');
   });

@@ -1,4 +1,3 @@
-// Owns how header fields become the members of the message that the server stores: which one counts, in which form, how long.
 import { isoTime } from '../../../kit/clock.js';
 import { idsOf } from '../../../kit/references.js';
 import type { RawMail } from '../../../model/content.js';
@@ -17,7 +16,7 @@ export const UNKNOWN_SENDER = 'unknown';
 const EARLIEST = Date.UTC(1980, 0, 1);
 /** A sender's clock may be wrong by this much. */
 const CLOCK_SLACK_MS = 48 * 3_600_000;
-/** Ids longer than this are not kept whole. */
+/** Longer ids are cut. */
 const LONGEST_ID = 2_000;
 
 export type Fields = Omit<ReadMessage['message'], 'BodyHtml' | 'BodyText'>;

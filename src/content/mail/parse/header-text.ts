@@ -1,5 +1,5 @@
-// Owns what raw header octets mean. The mail parser wants ASCII with encoded words, or UTF-8; customers' mails hold anything.
-// Here a raw value becomes such text; the words themselves (RFC 2047) are decoded by libmime afterwards.
+// The mail parser expects ASCII with encoded words, or UTF-8; customers' mails hold anything. Here a raw value becomes
+// such text; libmime decodes the words (RFC 2047) afterwards.
 import libmime from 'libmime';
 import { cleanLine } from '../../limits.js';
 import { charsetFor, decodeBytes, knownCharset } from './charset.js';

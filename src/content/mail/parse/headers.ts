@@ -1,7 +1,5 @@
-// Owns the header block: where it ends, and the raw values of the few fields that are used. Values stay undecoded here,
-// one character per byte (latin1), because what an octet above 127 means is decided in header-text.ts.
-
-/** The fields anybody asks for; all others are passed over without being kept. */
+// Values stay undecoded, one character per byte (latin1); header-text.ts decides what an octet above 127 means.
+/** The fields that are used; all others are passed over. */
 const WANTED = new Set([
   'from',
   'sender',
@@ -22,11 +20,11 @@ const WANTED = new Set([
   'content-language',
 ]);
 
-/** One value is kept up to here: 64 KB of addresses are some 2,000 of them, and no person reads more. */
+/** Longer values are cut: 64 KB hold some 2,000 addresses, more than anyone reads. */
 const LONGEST_VALUE = 64 * 1024;
 /** Of References the end counts: the last ids are the nearest. */
-const KEPT_END = 16 * 1024;
-/** Repetitions of one field that are kept; the others are counted only. */
+const READ_END = 16 * 1024;
+/** Repetitions of one field that are read; the others are counted only. */
 const MOST_REPEATS = 50;
 /** A longer word before the colon is no field name. */
 const LONGEST_NAME = 80;
@@ -41,9 +39,9 @@ export interface Headers {
   /** The n-th value of a field in order of appearance, unfolded; undefined when there is none. */
   get(name: string): string | undefined;
   all(name: string): readonly string[];
-  /** How often the field appeared, kept or not. */
+  /** How often the field appeared, also beyond the repetitions that are read. */
   count(name: string): number;
-  /** How many "@" are in what was not kept of the field because it is too long. */
+  /** How many "@" are in the part of the field that was cut off. */
   lost(name: string): number;
   /** Where the body begins. */
   readonly bodyStart: number;
@@ -104,7 +102,7 @@ export function readHeaders(raw: Buffer, options: HeaderOptions): Headers {
   return ended(end, end);
 }
 
-/** The field that begins at `at`; undefined when nobody asks for it. */
+/** The field that begins at `at`; undefined when it is not used. */
 function fieldAt(raw: Buffer, at: number): { name: string; from: number } | undefined {
   const colon = raw.indexOf(COLON, at);
   const name = raw.toString('latin1', at, colon).trim().toLowerCase();
@@ -188,7 +186,7 @@ function keep(fields: Map<string, Field>, name: string, raw: Buffer, from: numbe
     field.values.push(unfold(raw.toString('latin1', from, stop)));
     return;
   }
-  const tail = name === 'references' ? raw.toString('latin1', stop - KEPT_END, stop) : '';
+  const tail = name === 'references' ? raw.toString('latin1', stop - READ_END, stop) : '';
   const head = raw.toString('latin1', from, from + LONGEST_VALUE - tail.length);
   field.lost += countAt(raw, from + head.length, stop);
   field.values.push(unfold(tail === '' ? head : `${head.replace(/<[^<>]*$/, '')} ${tail.replace(/^[^<]*/, '')}`));

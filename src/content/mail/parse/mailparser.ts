@@ -1,6 +1,5 @@
-// Owns the meeting with the mail parser: builds it a small, sound mail out of what was extracted (header fields in clean UTF-8,
-// flowed text), and takes subject, addresses and unfolded text from it. mailparser decodes words, addresses and flowed text;
-// attachments never reach it, because its stream decoders cost 16 times what Buffer does.
+// mailparser decodes encoded words, addresses and flowed text. It is given a small, well-formed mail of only these,
+// because its stream decoders cost 16 times what Buffer does.
 import { type AddressObject, type EmailAddress, type ParsedMail, simpleParser } from 'mailparser';
 import { cleanLine, cleanText } from '../../limits.js';
 import type { Piece } from './attachments.js';

@@ -1,6 +1,5 @@
-// Owns the way from a mail's bytes to everything of the message but the attachments' links: scan, extractAttachments, parse, clean.
-// Runs where it is called, in the main thread for small mails and in a worker for all others; it holds no state.
-
+// From the bytes of a mail to everything but the links of its attachments: scan, extract, parse, clean. Stateless; runs
+// in the main thread for small mails and in a worker for all others.
 import type { RawMail } from '../../../model/content.js';
 import { humanSize } from '../../limits.js';
 import type { ReadAttachment } from '../../reader.js';
@@ -17,7 +16,7 @@ export interface ParsedMail {
   html: string;
   text: string;
   attachments: ReadAttachment[];
-  /** The whole mail is to be attached too; whoever has its bytes does it. */
+  /** True: the caller, which has the bytes, attaches the whole mail too. */
   attachOriginal: boolean;
   rfcMessageId: string | null;
   references: string | null;
@@ -123,7 +122,7 @@ function cutNote({ cut, raw }: RawMail): string {
 
 const SAMPLE = 64 * 1024;
 
-/** Mails with bare CR as line end come from very old programs; nothing else in the house understands them. */
+/** Very old programs end lines with a bare CR, which no other step understands. */
 function lineEnds(raw: Buffer): Buffer {
   const sample = raw.subarray(0, SAMPLE);
   if (!sample.includes(0x0d)) return raw;

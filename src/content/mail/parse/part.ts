@@ -1,4 +1,3 @@
-// Owns one part of a mail: what its header says that it is, and where its body lies. Decodes nothing of the body.
 import libmime from 'libmime';
 import { LONGEST_BOUNDARY_LINE, lineEnd, matchLine, nextDashLine } from './boundary.js';
 import { mendHeader } from './header-text.js';
@@ -88,7 +87,7 @@ interface Content {
   named: boolean;
 }
 
-/** A parameter list longer than this is cut: nobody's file name is longer, and libmime reads it character by character. */
+/** A parameter list longer than this is cut: no file name is longer, and libmime reads it character by character. */
 const LONGEST_CONTENT_FIELD = 8 * 1024;
 
 function contentOf(headers: Headers, parent: Part | undefined): Content {

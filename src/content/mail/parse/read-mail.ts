@@ -1,4 +1,3 @@
-// Owns the last step, the same for every mail wherever it was read: ids and links of the attachments, and the footer.
 import { messageOf } from '../../../kit/errors.js';
 import type { RawMail } from '../../../model/content.js';
 import { withFooter } from '../../footer.js';
@@ -8,7 +7,7 @@ import { attachmentIds, type MailBudget, type ParsedMail, parseMail, prepare } f
 
 /** What a mail may take when there is time: in the worker and on the command line. */
 export const FULL_BUDGET: MailBudget = {
-  // Nobody opens the 251st attachment; 50 levels are more than forwarding of forwards ever made.
+  // An agent does not open the 251st attachment; 50 levels are more than forwarding of forwards makes.
   scan: { parts: 250, depth: 50, candidates: 1_000_000, headerLines: 200_000 },
   // A little less than the HTML cleaner takes, so that what is cut is cut here, where the whole gets attached.
   textBytes: 900_000,

@@ -1,4 +1,4 @@
-// Owns the readable line of a delivery report (RFC 3464) and of a read receipt (RFC 8098).
+// Delivery reports: RFC 3464. Read receipts: RFC 8098.
 import { cleanLine, cutText } from '../../limits.js';
 
 /** Recipients named in the notes; the others are counted. */

@@ -1,5 +1,5 @@
-// Owns the structure of a mail: which bytes are the header and the body of which part. Walks the raw bytes once, from
-// boundary line to boundary line, forgiving what senders get wrong. Decodes nothing and copies nothing.
+// Finds the header and the body of every part. Walks the raw bytes once, from boundary line to boundary line, and
+// tolerates what senders get wrong. Decodes nothing and copies nothing.
 import { type BoundaryMatch, beforeLineEnd, lineEnd, matchBoundary, nextDashLine } from './boundary.js';
 import { type Level, openPart, type Part } from './part.js';
 

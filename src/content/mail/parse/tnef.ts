@@ -1,6 +1,5 @@
-// Owns winmail.dat: the files and the plain text inside Outlook's own wrapping (MS-OXTNEF). The rich text body (compressed RTF)
-// is left inside; the wrapping itself is always passed on beside what was taken out of it.
-
+// winmail.dat: files and plain text inside Outlook's own wrapping (MS-OXTNEF). The rich text body (compressed RTF) is
+// left inside; the wrapping itself is always attached too.
 import { charsetFor, decodeBytes } from './charset.js';
 import type { FoundAttachment } from './found-attachment.js';
 import { extensionOf, safeType } from './names.js';

@@ -1,5 +1,3 @@
-// Owns transfer encodings: from the bytes of a part to the bytes of its content, at native speed where there is one.
-
 /** What RFC 2045 6 knows, anything else counts as "as it is". */
 export type Encoding = 'base64' | 'quoted-printable' | 'uuencode' | 'identity';
 

@@ -1,11 +1,10 @@
-// Owns files written into the text itself: uuencode, from before MIME.
-
+// Files written into the text itself: uuencode, from before MIME.
 export interface EncodedFile {
   name: string;
   bytes: Buffer;
 }
 
-/** Files taken out of one text; beyond it they stay in the text, so that a text of headers only costs nothing. */
+/** Most files that are extracted from one text; more stay in the text, so that a text of nothing but headers costs nothing. */
 const MOST_FILES = 100;
 
 const BEGIN = /(^|\n)begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,250})\r?\n/g;
@@ -15,20 +14,20 @@ export function takeUuencoded(bytes: Buffer): { bytes: Buffer; files: EncodedFil
   if (!bytes.includes('begin ') || !bytes.includes('\nend')) return { bytes, files: [] };
   const text = bytes.toString('latin1', 0, bytes.length);
   const files: EncodedFile[] = [];
-  const kept: string[] = [];
+  const rest: string[] = [];
   let from = 0;
   BEGIN.lastIndex = 0;
   for (let match = BEGIN.exec(text); match && files.length < MOST_FILES; match = BEGIN.exec(text)) {
     const block = readBlock(text, BEGIN.lastIndex);
     if (!block) continue;
     files.push({ name: match[2] ?? '', bytes: block.bytes });
-    kept.push(text.slice(from, match.index + (match[1]?.length ?? 0)));
+    rest.push(text.slice(from, match.index + (match[1]?.length ?? 0)));
     from = block.end;
     BEGIN.lastIndex = Math.max(0, block.end - 1);
   }
   if (files.length === 0) return { bytes, files };
-  kept.push(text.slice(from));
-  return { bytes: Buffer.from(kept.join(''), 'latin1'), files };
+  rest.push(text.slice(from));
+  return { bytes: Buffer.from(rest.join(''), 'latin1'), files };
 }
 
 /** Reads the lines up to `end`; undefined at the first line that is none of uuencode's. */

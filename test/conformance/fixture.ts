@@ -1,4 +1,4 @@
-// Owns the bench a conformance case works at: a fresh counterparty, an opened gateway, everything undone after the test.
+// What a conformance case works with: a fresh counterparty and an open gateway, closed after the test.
 import { afterEach } from 'vitest';
 import type {
   ComposedMessage,
@@ -8,23 +8,24 @@ import type {
   InboundMessage,
   Outcome,
 } from '../../src/driver/contract.js';
+import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { attemptOf, contextOf } from './context.js';
-import type { Counterparty } from './harness.js';
+import type { Counterparty } from './counterparty.js';
 import { type Recorder, recorder, type WatchedClock, watchedClock } from './watch.js';
 
-export interface Bench<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
+export interface Fixture<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly driver: Driver<Settings, Session, In, Out>;
   readonly direction: 'I' | 'O';
-  /** A fresh counterparty, closed after the test. */
-  set(): Promise<Table<Settings, C, In, Out>>;
+  /** A fresh counterparty, closed after the test, with the state and the log of a service of its own. */
+  setUp(): Promise<Setup<Settings, C, In, Out>>;
 }
 
-export interface Table<Settings, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
+export interface Setup<Settings, C extends Counterparty, In extends Content, Out extends ComposedMessage> {
   readonly counterparty: C;
   readonly driverState: TestDriverState;
   readonly clock: WatchedClock;
-  readonly said: Recorder;
+  readonly logged: Recorder;
   /** What the driver reported of sent messages. */
   readonly receipts: readonly DeliveryReceipt[];
   context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings>>;
@@ -34,18 +35,18 @@ export interface Table<Settings, C extends Counterparty, In extends Content, Out
 
 export interface Open<In extends Content, Out extends ComposedMessage> {
   close(): Promise<void>;
-  /** The next inbound message, recorded as open in the memory as the flow does. */
+  /** The next inbound message, recorded as pending, as the pipeline does. */
   next(): Promise<InboundMessage<In>>;
-  /** Ends the receiving; resolves when the driver has ended it. */
+  /** Ends receiving; resolves when the driver has ended it. */
   stop(): Promise<void>;
   send(message: Out, attempt?: ReturnType<typeof attemptOf>): Promise<Outcome>;
 }
 
-export function benchOf<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage>(
+export function fixtureOf<Settings, Session, C extends Counterparty, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
   direction: 'I' | 'O',
-  start: () => Promise<C>,
-): Bench<Settings, Session, C, In, Out> {
+  start: (() => Promise<C>) | undefined,
+): Fixture<Settings, Session, C, In, Out> {
   const undo: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (let step = undo.pop(); step; step = undo.pop()) await step();
@@ -53,20 +54,23 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
   return {
     driver,
     direction,
-    async set() {
+    async setUp() {
+      if (!start) throw new Error('there is no counterparty for this direction');
       const counterparty = await start();
       undo.push(() => counterparty.close());
       const driverState = createDriverState();
       const clock = watchedClock();
-      const said = recorder();
+      const logged = recorder();
       const receipts: DeliveryReceipt[] = [];
+      const shared = sharedByDevice()(driver.device);
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
         contextOf(driver, written, {
           direction,
           clock,
           driverState,
-          log: said.log,
+          shared,
+          log: logged.log,
           receipts,
           ...(dataDir && { dataDir }),
         });
@@ -75,7 +79,7 @@ export function benchOf<Settings, Session, C extends Counterparty, In extends Co
         undo.push(opened.close);
         return opened;
       };
-      return { counterparty, driverState, clock, said, receipts, context, open };
+      return { counterparty, driverState, clock, logged, receipts, context, open };
     },
   };
 }
@@ -87,24 +91,24 @@ async function openSession<Settings, Session, In extends Content, Out extends Co
 ): Promise<Open<In, Out>> {
   const session = await driver.open(context);
   const controller = new AbortController();
-  const inboundMessages = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
+  const messages = driver.receive?.(session, controller.signal)[Symbol.asyncIterator]();
   let ended = false;
   let waiting: Promise<unknown> = Promise.resolve();
   const stop = async () => {
     controller.abort();
     await waiting.catch(() => {});
-    if (!ended) await inboundMessages?.return?.();
+    if (!ended) await messages?.return?.();
     ended = true;
   };
   return {
     stop,
     async next() {
-      const asked = inboundMessages?.next();
+      const asked = messages?.next();
       if (!asked) throw new Error('this driver does not receive');
       waiting = asked;
       const { value, done } = await asked;
       if (done) ended = true;
-      if (done) throw new Error('the driver ended the receiving by itself');
+      if (done) throw new Error('the driver ended receiving by itself');
       driverState.open(value);
       return value;
     },
@@ -117,7 +121,7 @@ async function openSession<Settings, Session, In extends Content, Out extends Co
   };
 }
 
-/** Sockets, pipes, servers and processes that keep this process alive. Timers are counted by the clock. */
-export function openThings(): number {
+/** Sockets, servers, watchers and processes that keep this process alive. Timers are counted by the clock. */
+export function openResources(): number {
   return process.getActiveResourcesInfo().filter((name) => /TCP|TLS|UDP|Process|FSEvent|StatWatcher/.test(name)).length;
 }

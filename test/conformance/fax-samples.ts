@@ -1,9 +1,8 @@
-// Owns the words of the suite for faxes: one real page as TIFF and as PDF, told apart by bytes after their end, which no
-// reader of either format minds.
+// Sample faxes: one real page as TIFF and as PDF, made different by bytes after their end, which every reader ignores.
 import PDFDocument from 'pdfkit';
 import sharp from 'sharp';
 import type { ComposedFax, FaxDocument } from '../../src/driver/contract.js';
-import type { Words } from './words.js';
+import type { Samples } from './samples.js';
 
 export interface OfferedFax {
   /** A whole TIFF. */
@@ -13,7 +12,7 @@ export interface OfferedFax {
 }
 
 /** What the counterparty was given to send: the TIFF or the PDF. */
-export interface TakenFax {
+export interface DeliveredFax {
   readonly to: string;
   readonly document: Buffer;
 }
@@ -21,7 +20,7 @@ export interface TakenFax {
 const TIFF = await tiffPage();
 const PDF = await pdfPage();
 
-export const faxWords: Words<FaxDocument, ComposedFax, OfferedFax, TakenFax> = {
+export const faxSamples: Samples<FaxDocument, ComposedFax, OfferedFax, DeliveredFax> = {
   offered: (name) => ({ raw: marked(TIFF, name), from: '+420222333444', to: '+420555666777' }),
   carries: ({ raw, from }, offered) =>
     Buffer.from(raw).includes(offered.raw) && (from === null || digits(from) === digits(offered.from)),

@@ -1,4 +1,4 @@
-// Owns the cases that hold for every driver: what it says about itself, and what holds whichever way mails go.
+// Cases for every driver: its description of itself, and what holds in both directions.
 import { expect, it } from 'vitest';
 import {
   type ComposedMessage,
@@ -9,39 +9,39 @@ import {
 } from '../../src/driver/contract.js';
 import { secretsAmong } from '../../src/driver/settings.js';
 import { waitFor } from '../fixtures/wait-for.js';
-import { type Bench, openThings, type Table } from './bench.js';
-import type { Counterparty } from './harness.js';
+import type { Counterparty } from './counterparty.js';
+import { type Fixture, openResources, type Setup } from './fixture.js';
 
 export function describeItself<Settings, Session, In extends Content, Out extends ComposedMessage>(
   driver: Driver<Settings, Session, In, Out>,
 ): void {
   const { settings } = driver;
 
-  it('says what it is in one sentence', () => {
+  it('describes itself in one sentence', () => {
     expect(driver.device).toMatch(/^[A-Z][A-Za-z0-9]+$/);
     expect(driver.summary).toMatch(/^[A-Z].{20,160}\.$/);
     expect(Boolean(driver.receive) || Boolean(driver.send)).toBe(true);
   });
 
   for (const name of settings.names) {
-    it(`explains its setting ${name}, with a default or mandatory, and an example that is right`, () => {
+    it(`describes its setting ${name}, with a valid example`, () => {
       const { description, example } = settings.meta(name);
       expect(name).toMatch(/^[A-Z][A-Za-z0-9]*$/);
       expect(description).toMatch(/^[A-Z].{10,}\.$/s);
       if (settings.required(name)) expect(settings.defaultOf(name)).toBeUndefined();
-      // A secret is given by reference; what it stands for is any text.
+      // A secret is given by reference; its value may be any text.
       const value = settings.meta(name).secret ? 'any-secret-text' : example;
       expect(settings.shape[name]?.safeParse(value)).toMatchObject({ success: true });
     });
 
-    it(`refuses a wrong ${name} by its name`, () => {
+    it(`rejects a wrong ${name} by its name`, () => {
       const parsed = settings.parse({ [name]: { not: 'a value' } });
       const problems = parsed.ok ? [] : parsed.problems;
       expect(problems).toContainEqual({ setting: name, message: expect.stringMatching(/\S{3}/) });
     });
   }
 
-  it('refuses an unknown setting with the nearest known one, and takes names in any capitals', () => {
+  it('rejects an unknown setting, suggesting the nearest known one, and accepts names in any capitals', () => {
     const [name = ''] = settings.names;
     const mistyped = `${name}x`;
     const parsed = settings.parse({ [mistyped]: 1 });
@@ -57,71 +57,71 @@ export function describeItself<Settings, Session, In extends Content, Out extend
   });
 }
 
-export function anyDirection<
+export function eitherDirection<
   Settings,
   Session,
   C extends Counterparty,
   In extends Content,
   Out extends ComposedMessage,
->(bench: Bench<Settings, Session, C, In, Out>): void {
-  const { driver, direction } = bench;
+>(fixture: Fixture<Settings, Session, C, In, Out>): void {
+  const { driver, direction } = fixture;
   const side = direction === 'I' ? 'receiving' : 'sending';
 
-  const checkAll = async (table: Table<Settings, C, In, Out>, written?: Readonly<Record<string, unknown>>) => {
+  const checkAll = async (setup: Setup<Settings, C, In, Out>, written?: Readonly<Record<string, unknown>>) => {
     const steps = [];
-    for await (const step of driver.check(table.context(written), new AbortController().signal)) steps.push(step);
+    for await (const step of driver.check(setup.context(written), new AbortController().signal)) steps.push(step);
     return steps;
   };
 
-  it(`${side}: the test of a good connection gives evidence for every step and leaves nothing behind`, async () => {
-    const table = await bench.set();
-    const before = openThings();
-    const steps = await checkAll(table);
+  it(`${side}: check of a working connection gives evidence for every step and leaves nothing open`, async () => {
+    const setup = await fixture.setUp();
+    const before = openResources();
+    const steps = await checkAll(setup);
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps)
       expect(step).toMatchObject({ ok: true, name: expect.any(String), detail: expect.stringMatching(/./) });
-    await waitFor('everything the test opened to be closed', () => openThings() <= before);
+    await waitFor('everything that check opened to be closed', () => openResources() <= before);
   });
 
-  it(`${side}: the test of a bad connection ends with the first step that fails, and says why`, async () => {
-    const table = await bench.set();
-    const steps = await checkAll(table, table.counterparty.unreachable);
+  it(`${side}: check of a broken connection ends with the first step that fails, and the reason`, async () => {
+    const setup = await fixture.setUp();
+    const steps = await checkAll(setup, setup.counterparty.unreachable);
     expect(steps.filter(({ ok }) => !ok)).toHaveLength(1);
     expect(steps.at(-1)).toMatchObject({ ok: false, detail: expect.stringMatching(/.{15}/) });
   });
 
-  it(`${side}: a counterparty that cannot be used is one clear sentence, and nothing stays open`, async () => {
-    const table = await bench.set();
-    const before = openThings();
-    const failure = await driver.open(table.context(table.counterparty.unreachable)).then(
+  it(`rule 3: ${side}: open fails with one sentence when the counterparty cannot be used, and leaves nothing open`, async () => {
+    const setup = await fixture.setUp();
+    const before = openResources();
+    const failure = await driver.open(setup.context(setup.counterparty.unreachable)).then(
       () => undefined,
       (error: unknown) => error,
     );
     expect(failure).toBeInstanceOf(GatepostError);
     expect(messageOf(failure)).toMatch(/^[^\n]{15,300}$/);
-    await waitFor('everything to be closed again', () => openThings() <= before);
-    expect(table.clock.armed).toBe(0);
+    await waitFor('everything to be closed again', () => openResources() <= before);
+    expect(setup.clock.armed).toBe(0);
   });
 
-  it(`${side}: close, twice, leaves no socket and no timer; and the gateway can be opened again`, async () => {
-    const table = await bench.set();
-    const before = openThings();
+  it(`rule 3: ${side}: close, twice, leaves no socket and no timer, and the gateway can be opened again`, async () => {
+    const setup = await fixture.setUp();
+    const before = openResources();
     for (let round = 0; round < 2; round++) {
-      const session = await driver.open(table.context());
+      const session = await driver.open(setup.context());
       await driver.close(session);
       await driver.close(session);
-      await waitFor('everything to be closed', () => openThings() <= before);
-      expect(table.clock.armed).toBe(0);
+      await waitFor('everything to be closed', () => openResources() <= before);
+      expect(setup.clock.armed).toBe(0);
     }
   });
 
-  it(`${side}: no secret is ever said, neither in errors nor in evidence nor in the log`, async () => {
-    const table = await bench.set();
-    const { settings, unreachable } = table.counterparty;
-    const said: unknown[] = [await checkAll(table), await checkAll(table, unreachable)];
-    await driver.open(table.context(unreachable)).catch((error: unknown) => said.push(allWordsOf(error)));
-    await driver.close(await driver.open(table.context()));
-    const text = JSON.stringify([said, table.said.lines]);
+  it(`rule 4: ${side}: no secret is in errors, evidence or log`, async () => {
+    const setup = await fixture.setUp();
+    const { settings, unreachable } = setup.counterparty;
+    const output: unknown[] = [await checkAll(setup), await checkAll(setup, unreachable)];
+    await driver.open(setup.context(unreachable)).catch((error: unknown) => output.push(textsOf(error)));
+    await driver.close(await driver.open(setup.context()));
+    const text = JSON.stringify([output, setup.logged.lines]);
     for (const secret of secretsAmong(driver.settings, settings)) {
       expect(text).not.toContain(secret);
       expect(text).not.toContain(Buffer.from(secret).toString('base64').replace(/=+$/, ''));
@@ -129,8 +129,8 @@ export function anyDirection<
   });
 }
 
-function allWordsOf(error: unknown): string[] {
+function textsOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [String(error)];
   const advice = error instanceof GatepostError ? [error.advice ?? ''] : [];
-  return [error.message, ...advice, ...(error.cause === undefined ? [] : allWordsOf(error.cause))];
+  return [error.message, ...advice, ...(error.cause === undefined ? [] : textsOf(error.cause))];
 }

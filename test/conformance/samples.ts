@@ -1,5 +1,5 @@
-// Owns the words in which the suite speaks of messages, so that its cases hold for every channel: what is put on offer,
-// what is sent, and whether what came out is the same.
+// Sample messages of each channel, so that one suite holds for all of them: what is offered, what is sent, and whether what
+// came out is the same.
 import type {
   ComposedMail,
   ComposedMessage,
@@ -10,20 +10,20 @@ import type {
 } from '../../src/driver/contract.js';
 import { mailBytes, outboundMail, outboundText } from './context.js';
 
-/** `Offered`: what a counterparty is given to hand over; `Taken`: what one shows of the messages it has taken. */
-export interface Words<In extends Content, Out extends ComposedMessage, Offered, Taken> {
+/** `Offered`: what a counterparty is given to offer; `Delivered`: what a counterparty shows of the messages it got. */
+export interface Samples<In extends Content, Out extends ComposedMessage, Offered, Delivered> {
   offered(name: string): Offered;
   /** True when an inbound message carries the whole of what was offered. */
   carries(content: In, offered: Offered): boolean;
   /** Bytes that an inbound message of it holds at least. */
   size(offered: Offered): number;
   outgoing(name: string): Out;
-  /** The id under which it has to be known outside; undefined when the counterparty chooses. */
+  /** The DeliverySystemId that the outcome must have; undefined when the counterparty chooses it. */
   idOf(message: Out): string | undefined;
-  /** True when it was taken as it was sent. */
-  same(taken: Taken, message: Out): boolean;
+  /** True when it was delivered as it was sent. */
+  same(delivered: Delivered, message: Out): boolean;
   /** Different for different messages. */
-  identity(taken: Taken): string;
+  identity(delivered: Delivered): string;
 }
 
 export interface OfferedText {
@@ -32,17 +32,17 @@ export interface OfferedText {
   readonly text: string;
 }
 
-export interface TakenMail {
+export interface DeliveredMail {
   readonly raw: Buffer;
 }
 
 /** A whole message, its parts joined. */
-export interface TakenText {
+export interface DeliveredText {
   readonly to: string;
   readonly text: string;
 }
 
-export const mailWords: Words<RawMail, ComposedMail, Buffer, TakenMail> = {
+export const mailSamples: Samples<RawMail, ComposedMail, Buffer, DeliveredMail> = {
   offered: (name) => mailBytes(name),
   carries: (content, raw) => Buffer.from(content.raw).includes(raw),
   size: (raw) => raw.length,
@@ -52,7 +52,7 @@ export const mailWords: Words<RawMail, ComposedMail, Buffer, TakenMail> = {
   identity: ({ raw }) => raw.toString(),
 };
 
-export const textWords: Words<TextMessage, ComposedText, OfferedText, TakenText> = {
+export const textSamples: Samples<TextMessage, ComposedText, OfferedText, DeliveredText> = {
   offered: (name) => ({ from: '+420777123456', to: '12345', text: `Text ${name}: 50 € [ok]` }),
   carries: ({ from, to, text }, offered) =>
     text === offered.text && digits(from) === digits(offered.from) && digits(to) === digits(offered.to),
