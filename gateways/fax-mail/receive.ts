@@ -1,10 +1,4 @@
-import {
-  type FaxDocument,
-  type GatewayContext,
-  type InboundMessage,
-  messageOf,
-  type RawMail,
-} from '../../src/driver/contract.js';
+import { type FaxDocument, type GatewayContext, type InboundMessage, messageOf } from '../../src/driver/contract.js';
 import { describer } from './describe.js';
 import { type OpenedMail, openMail } from './open-mail.js';
 import { pageOf } from './page.js';

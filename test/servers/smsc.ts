@@ -124,9 +124,9 @@ class FakeSmsc implements Smsc {
     this.#deliverOffers();
   };
 
-  readonly untaken = () => this.#offers.filter(({ is }) => is === 'waiting' || is === 'delivered').length;
+  readonly unconfirmed = () => this.#offers.filter(({ is }) => is === 'waiting' || is === 'delivered').length;
 
-  readonly refused = () => this.#offers.filter(({ is }) => is === 'rejected').length;
+  readonly rejected = () => this.#offers.filter(({ is }) => is === 'rejected').length;
 
   readonly deliver = (fields: Readonly<Record<string, unknown>>, role?: string) => {
     const session = this.#receiver(role);
