@@ -7,8 +7,8 @@ import { waitFor } from '../test/fixtures/wait-for.js';
 import { loadConfig } from './config.js';
 import { silentLog } from './kit/log.js';
 import { redactor } from './kit/redact.js';
-import { startService } from './service.js';
 import { controlFolder, requestOptOut, requestRelease } from './pipeline/control-requests.js';
+import { startService } from './service.js';
 
 /** Orchestrators kill after this long, ms. */
 const KILLED_AFTER_MS = 10_000;
