@@ -89,7 +89,14 @@ test(`${MESSAGES} messages each way with ${KILLS} kills (seed ${SEED})`, { timeo
   }
 
   calm = true;
-  await waitFor('every mail of a customer to be accepted', () => customers.accepted.size === MESSAGES, SETTLE_MS);
+  await waitFor('every mail of a customer to be accepted', () => customers.accepted.size === MESSAGES, SETTLE_MS).catch(
+    (error) => {
+      const missing = Array.from({ length: MESSAGES }, (_, n) => markOf(n)).filter(
+        (mark) => !customers.accepted.has(mark),
+      );
+      throw new Error(`${error.message}: ${missing.slice(0, 5).join(', ')} (${missing.length} in all)`);
+    },
+  );
   await waitFor('every request to be settled', () => center.settled(), SETTLE_MS).catch((error) => {
     const open = center.cases().filter(({ done }) => !done);
     throw new Error(
@@ -98,6 +105,7 @@ test(`${MESSAGES} messages each way with ${KILLS} kills (seed ${SEED})`, { timeo
   });
   await waitFor('every mail to be acknowledged', () => acknowledgedMarks(center).size === MESSAGES, SETTLE_MS);
 
+  await waitFor('the last process to be ready', () => isReady(httpPort), SETTLE_MS);
   expect(center.violations).toEqual([]);
   expect(server.violations).toEqual([]);
   expect(inboundFaults(center)).toEqual([]);
@@ -221,6 +229,10 @@ async function expectTidy(dataDir: string, httpPort: number): Promise<void> {
   } finally {
     await journal.close();
   }
-  const ready = await fetch(`http://127.0.0.1:${httpPort}/ready`);
-  expect(ready.status).toBe(200);
+  expect(await isReady(httpPort)).toBe(true);
+}
+
+async function isReady(httpPort: number): Promise<boolean> {
+  const reply = await fetch(`http://127.0.0.1:${httpPort}/ready`).catch(() => null);
+  return reply?.status === 200;
 }

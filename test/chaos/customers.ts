@@ -24,16 +24,17 @@ export function startCustomers(port: number, count: number): Customers {
   let next = 0;
   let stopped = false;
 
+  /** False when the mail was not accepted in time, or not at all. */
   async function offer(number: number): Promise<boolean> {
-    const client = await smtpClient(port);
+    const connecting = smtpClient(port);
+    const dialogue = connecting.then((client) =>
+      client.deliver(mail(number), { from: `customer${number}@example.net` }),
+    );
     try {
-      const reply = await Promise.race([
-        client.deliver(mail(number), { from: `customer${number}@example.net` }),
-        pause(PATIENCE_MS, 'too late', { ref: false }),
-      ]);
+      const reply = await Promise.race([dialogue, pause(PATIENCE_MS, 'too late', { ref: false })]);
       return reply.startsWith('250');
     } finally {
-      client.cut();
+      void connecting.then((client) => client.cut()).catch(() => undefined);
     }
   }
 
