@@ -1,5 +1,5 @@
 // Both halves of a fax service in the running connector: a send request becomes a mail to the provider, the provider's mail about
-// it becomes the end of its story, and the provider's mails with faxes become faxes as from any line.
+// it becomes the end of its trace, and the provider's mails with faxes become faxes as from any line.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ function closing<T extends { close(): Promise<unknown> }>(part: T): T {
   return part;
 }
 
-async function house(written: Record<string, unknown>) {
+async function connectorWith(written: Record<string, unknown>) {
   const dovecot = closing(await startDovecot({ users: [user] }));
   const smtp = closing(await startSmtp());
   const Mailbox = { Host: '127.0.0.1', Port: dovecot.port, Security: 'None', User: user.name, Password: user.password };
@@ -61,18 +61,18 @@ async function house(written: Record<string, unknown>) {
     const views = service.views();
     return views.length === 2 && views.every(({ state }) => state === 'running');
   });
-  const story = async () => {
+  const traceOf = async () => {
     await service.stop();
     const journal = await openJournal(config.journal, { ...platform, directory: join(folder, 'look') });
     undo.push(() => journal.close());
     return journal.traces(SEND_REQUEST);
   };
-  return { dovecot, smtp, fakeServer, story };
+  return { dovecot, smtp, fakeServer, traceOf };
 }
 
-it.runIf(!missing)('a send request goes to the provider, and what the provider says of it ends its story', async () => {
+it.runIf(!missing)('a send request goes to the provider, and what the provider says of it ends its trace', async () => {
   const Results = { Delivered: ['was sent'], Failed: ['could not be sent'] };
-  const { dovecot, smtp, fakeServer, story } = await house({ Results, ReportTo: ID });
+  const { dovecot, smtp, fakeServer, traceOf } = await connectorWith({ Results, ReportTo: ID });
   fakeServer.sendRequest({
     MessageId: SEND_REQUEST,
     GatewayId: ID,
@@ -93,7 +93,7 @@ it.runIf(!missing)('a send request goes to the provider, and what the provider s
   await waitFor('the result to be read', async () => (await read()).trim() !== '');
   const [notice] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('line busy');
-  const [told] = await story();
+  const [told] = await traceOf();
   const steps = told?.entries.map(({ event, detail }) => `${event} ${detail}`).join('\n');
   expect(steps).toContain('It could not be sent: line busy.');
 });
@@ -101,7 +101,7 @@ it.runIf(!missing)('a send request goes to the provider, and what the provider s
 it.runIf(!missing)(
   'what the provider brings is read as a fax: the pages of a TIFF, the page of a mail without one',
   async () => {
-    const { dovecot, fakeServer } = await house({
+    const { dovecot, fakeServer } = await connectorWith({
       Rules: { Subject: ['Fax from {from}'], Text: ['Pages: {pages} of {expected}'] },
     });
     const { raw } = faxSamples.offered('a page');

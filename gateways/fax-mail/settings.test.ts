@@ -42,7 +42,7 @@ describe.runIf(mailbox && relay)('settings that are wrong', () => {
     ['deleted mails', { Mailbox: { ...Mailbox, AfterReceive: 'Delete' } }, /^Mailbox\.AfterReceive cannot be "Delete"/],
     ['no sender', { Relay: { Host: 'a' }, AddressTemplate }, /^Relay\.From is missing/],
     [
-      'a doubt policy in the wrong place',
+      'a policy for unknown outcomes in the wrong place',
       { Relay: { ...Relay, whenuncertain: 'Hold' }, AddressTemplate },
       /^Relay\.whenuncertain has no place here/,
     ],
@@ -78,7 +78,7 @@ describe.runIf(mailbox && relay)('settings that are wrong', () => {
       /^AnswerWhen cannot be "Done" without Mailbox/,
     ],
     [
-      'doubts resent',
+      'unknown outcomes resent',
       { Relay, AddressTemplate, Mailbox, AnswerWhen: 'Done', WhenUncertain: 'Resend' },
       /^WhenUncertain must be "Hold"/,
     ],

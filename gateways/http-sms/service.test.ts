@@ -42,8 +42,8 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
   const guessed = receipt('2').replace('push', 'pull');
   expect([(await fetch(guessed)).status, (await fetch(receipt('8'))).status]).toEqual([403, 200]);
   expect((await fetch(receipt('1'))).status).toBe(200);
-  const [story] = await bed.journal((journal) => journal.traces(SEND_REQUEST));
-  expect(story?.ids.find(({ label }) => label === 'Delivery')?.value).toMatch(/^delivered/);
+  const [trace] = await bed.journal((journal) => journal.traces(SEND_REQUEST));
+  expect(trace?.ids.find(({ label }) => label === 'Delivery')?.value).toMatch(/^delivered/);
   expect(bed.lines.join('')).not.toMatch(/kannel-password|push & secret|push\+%26\+secret/);
   expect(gateway.requests).toHaveLength(1);
   expect(bed.fakeServer.received).toHaveLength(1);

@@ -1,5 +1,5 @@
 // Job records of the gateway, which survive a restart. One send request has at most one record per job in each collection:
-//   begun      written before JSUBM. Without such a record nothing of the send request can be in HylaFAX's queue.
+//   begun      (prepared) written before JSUBM. Without such a record nothing of the send request can be in HylaFAX's queue.
 //   submitted  written once the job is in the queue. A submitted job that is in no queue any more was not unsent.
 //   followed   written with `submitted`, deleted when the end of the job is reported.
 import { type GatewayContext, messageOf } from '../../src/driver/contract.js';
@@ -32,8 +32,8 @@ export interface JobStore {
   begin(record: JobRecord): Promise<void>;
   /** The job is in the queue. Never rejects: a journal that cannot write must not turn "submitted" into "unknown". */
   submitted(record: JobRecord): Promise<void>;
-  /** The begun jobs of a send request, oldest first. */
-  begunFor(messageId: string): Promise<JobRecord[]>;
+  /** The prepared jobs of a send request, oldest first. */
+  preparedFor(messageId: string): Promise<JobRecord[]>;
   /** Stays true after the end of the job is reported. */
   isSubmitted(job: string, messageId: string): Promise<boolean>;
   /** The end of the job is reported. Never rejects. */
@@ -77,7 +77,7 @@ export function createJobStore({ driverState, clock, log }: StoreContext): JobSt
   return {
     begin: (record) => driverState.putRecords(BEGUN, [{ key: keyOf(record), value: toStored(record) }]),
     submitted: (record) => logged('submitted job not stored, restart forgets it', record.job, putSubmitted(record)),
-    async begunFor(messageId) {
+    async preparedFor(messageId) {
       const found = (await list(BEGUN, `${tagOf(messageId)} `)).map(({ record }) => record);
       return found.sort((a, b) => a.at - b.at);
     },

@@ -10,7 +10,7 @@ import { lastCallOf, readCalls } from './xferfaxlog.js';
 
 /** Part of the attempt's time that is left for the journal and the answer, ms. */
 const ANSWER_MS = 3_000;
-/** Ended jobs stay in doneq for at least a quarter of an hour (faxqclean): a job begun within this time that is in no queue
+/** Ended jobs stay in doneq for at least a quarter of an hour (faxqclean): a job prepared within this time that is in no queue
  *  never existed, ms. */
 const MIN_RETENTION_MS = 10 * 60_000;
 
@@ -95,13 +95,13 @@ function outcomeOf(job: string, status: JobStatus, answerWhen: 'Accepted' | 'Don
 
 /** Looks for the job by its tag in the queues, then in xferfaxlog. */
 export async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
-  const begun = await session.store.begunFor(attempt.messageId);
+  const prepared = await session.store.preparedFor(attempt.messageId);
   const found = await jobsOf(session, attempt);
-  const job = best(found) ?? found.findLast(({ id }) => begun.some((record) => record.job === id));
+  const job = best(found) ?? found.findLast(({ id }) => prepared.some((record) => record.job === id));
   if (job?.state === 'T' && job.dials === 0 && (await deleteDraft(session, job.id, attempt))) return notSent();
   if (job) return answer(session, recordOf(job, fax, attempt), attempt);
-  if (begun.length === 0) return notSent();
-  return lookupInLog(session, begun, attempt);
+  if (prepared.length === 0) return notSent();
+  return lookupInLog(session, prepared, attempt);
 }
 
 function notSent(): Outcome {
@@ -118,18 +118,18 @@ async function deleteDraft(session: Session, job: string, { messageId, signal }:
 
 async function lookupInLog(
   session: Session,
-  begun: readonly JobRecord[],
+  prepared: readonly JobRecord[],
   attempt: Attempt,
 ): Promise<Outcome | 'not found'> {
   const { withClient, store, tracker, context } = session;
   const calls = (await withClient(attempt.signal, readCalls, 'useful')) ?? [];
-  const called = begun.find(({ job, messageId }) => lastCallOf(calls, job, tagOf(messageId)));
+  const called = prepared.find(({ job, messageId }) => lastCallOf(calls, job, tagOf(messageId)));
   if (called) return answer(session, called, attempt);
-  const submitted = await Promise.all(begun.map(({ job, messageId }) => store.isSubmitted(job, messageId)));
-  const [oldest] = begun;
+  const submitted = await Promise.all(prepared.map(({ job, messageId }) => store.isSubmitted(job, messageId)));
+  const [oldest] = prepared;
   if (submitted.includes(true) || !oldest || context.clock.now() - oldest.at > MIN_RETENTION_MS) return 'not found';
   // Another connection may still hold the job as a draft.
-  for (const record of begun) {
+  for (const record of prepared) {
     await withClient(attempt.signal, (client) => client.tryAsk(`JDELE ${record.job}`));
     tracker.drop(record.job);
     await store.withdrawn(record);

@@ -27,7 +27,7 @@ export async function submit(session: Session, fax: ComposedFax, attempt: Attemp
     return await session.withClient(attempt.signal, async (client) => {
       const document = await upload(client, fax);
       const draft = await createJob(session, client, fax, attempt, document);
-      await storeBegun(session, draft);
+      await storePrepared(session, draft);
       if (attempt.signal.aborted || session.closed.aborted) throw new NotSent('the time for this attempt is over');
       record = draft;
       return submitJob(client, draft, session);
@@ -108,7 +108,7 @@ function daysHoursMinutes(minutes: number): string {
   return parts.map((part) => String(part).padStart(2, '0')).join('');
 }
 
-async function storeBegun({ store }: Session, draft: JobRecord): Promise<void> {
+async function storePrepared({ store }: Session, draft: JobRecord): Promise<void> {
   try {
     await store.begin(draft);
   } catch (error) {

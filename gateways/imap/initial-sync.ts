@@ -4,7 +4,7 @@
 //   synced      nothing to do
 //   renumbered  another UIDVALIDITY (RFC 3501, 2.3.1.1) than the checkpoint: see rematch.ts -> synced
 //   unreadable  the checkpoint cannot be parsed: everything that the journal does not know is received -> synced
-// Every state survives a crash: the next start continues from the checkpoint. In doubt a mail is received, not skipped.
+// Every state survives a crash: the next start continues from the checkpoint. A mail of which that is not certain is received, not skipped.
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { keyOf, PAGE, pages } from './identity.js';
 import { existing, listUids, readFingerprints } from './mailbox.js';

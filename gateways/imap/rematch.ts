@@ -46,7 +46,7 @@ export async function rematch(
   return checkpoint;
 }
 
-/** True for a mail that was there before the first start and that `Since` does not want. In doubt, and without a date, false. */
+/** True for a mail that was there before the first start and that `Since` does not want. False when that is not certain, and for a mail without a date. */
 export function isOld(at: number, { startedAt }: Pick<Checkpoint, 'startedAt'>, since: number): boolean {
   return at > 0 && at < since && at < startedAt - CLOCK_TOLERANCE_MS;
 }

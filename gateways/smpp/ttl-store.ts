@@ -8,7 +8,7 @@ export interface TtlRecord {
 }
 
 /**
- * A record is kept for at least this long, ms, and at most for twice as long. An SMSC tries to deliver a message for at
+ * A record is stored for at least this long, ms, and at most for twice as long. An SMSC tries to deliver a message for at
  * most 7 days, and sends no receipt afterwards.
  */
 export const TTL_MS = 7 * 24 * 3_600_000;

@@ -53,7 +53,7 @@ it('a fax that is pushed twice and stands in the list as well reaches the contac
   expect(fakeServer.received[0]).toMatchObject({ RemoteAddress: '+420777123456', GatewayId: FAX });
 });
 
-it('a call that outlasts its answer: accepted, its steps and its end in the story, and a notice about the end', async () => {
+it('a call that outlasts its answer: accepted, its events and its end in the trace, and a notice about the end', async () => {
   const { fakeServer, clock, journal } = await start();
   telnyx.fate = () => ['media.processed'];
   const sendRequest = {
@@ -75,8 +75,8 @@ it('a call that outlasts its answer: accepted, its steps and its end in the stor
   await telnyx.advance(fax?.id ?? '', 'failed', { reason: 'receiver_call_dropped' });
   const [notice] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('the other side hung up');
-  const [story] = await journal((reader) => reader.traces(SEND_REQUEST));
-  const steps = story?.entries.map(({ detail }) => detail) ?? [];
+  const [trace] = await journal((reader) => reader.traces(SEND_REQUEST));
+  const steps = trace?.entries.map(({ detail }) => detail) ?? [];
   expect(steps).toContainEqual('sending: the pages are on the line');
   expect(steps.join('\n')).toContain('undelivered: receiver_call_dropped: the other side hung up');
 });

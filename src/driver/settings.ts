@@ -1,5 +1,5 @@
-// Owns what a driver's settings are: one zod object per driver, whose names are matched case-insensitively and whose
-// every member has a description and an example. Errors, docs and redaction all come from it.
+// The settings of a driver: one zod object per driver. Names are matched case-insensitively, and every member has a
+// description and an example; errors, docs and redaction are derived from the object.
 import { z } from 'zod';
 import { nearest } from '../kit/nearest.js';
 
@@ -12,7 +12,7 @@ export interface SettingMeta {
   example: unknown;
   /** True for passwords, tokens and keys: hidden everywhere. */
   secret?: boolean;
-  /** True for long values that are no secret but are better kept in a file (certificates): may be written as a reference. */
+  /** True for long values that are no secret but are better stored in a file (certificates): may be written as a reference. */
   reference?: boolean;
   /** Only used in one direction of a two-way driver. */
   only?: 'in' | 'out';

@@ -4,7 +4,7 @@ import { type Bed, bed, GATEWAYS, IN, mail, OUT, tempFolder } from '../../test/f
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { type Desk, deskInbox, deskOutbox, deskRead, deskReply, deskSend } from './desk.js';
 
-/** A desk command beside the embedded server: its own handle on the store, its output kept. */
+/** A desk command beside the embedded server: its own handle on the store, its output collected. */
 function deskOf({ storePath, clock }: Pick<Bed, 'storePath' | 'clock'>, changes: Partial<Desk> = {}) {
   const printed: string[] = [];
   const desk: Desk = { storePath, clock, out: (text) => void printed.push(text), ...changes };

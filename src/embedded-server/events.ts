@@ -1,4 +1,4 @@
-// Owns the event lines of the store: what happened to a message, for people to read.
+// Event lines of the store, for operators to read.
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 
@@ -10,7 +10,7 @@ export interface MessageEvent {
 }
 
 export interface Events {
-  /** Adds a line to a message's story, or to the general one (`null`), inside the caller's transaction. */
+  /** Adds a line to the events of a message, or to the general events (`null`), inside the caller's transaction. */
   add(message: string | null, at: number, text: string): void;
   /** The lines of one message with an id above `after`, oldest first. */
   of(message: string, after?: number): MessageEvent[];
@@ -20,7 +20,7 @@ export interface Events {
 
 /** A connector decides how often an event comes about, so the events of one message are bounded. */
 const PER_MESSAGE = 200;
-/** General lines kept: some days of a badly misbehaving connector. */
+/** General lines that are retained: some days of a badly misbehaving connector. */
 const GENERAL = 1_000;
 /** Room for a relay's longest reply; the whole is in the connector's own log. UTF-16 code units. */
 const LONGEST = 2_000;

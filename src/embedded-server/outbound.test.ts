@@ -37,7 +37,7 @@ async function turnUntil({ clock }: Pick<Bed, 'clock'>, fact: () => boolean): Pr
   expect(fact()).toBe(true);
 }
 
-const story = ({ store }: Pick<Bed, 'store'>, id: string) => store.events.of(id).map(({ text }) => text);
+const eventsOf = ({ store }: Pick<Bed, 'store'>, id: string) => store.events.of(id).map(({ text }) => text);
 const state = ({ store }: Pick<Bed, 'store'>, id: string) => store.reading.message(id)?.state;
 
 test('a send request written by another process is sent as published, and its success is stored', async () => {
@@ -70,7 +70,7 @@ test('a send request written by another process is sent as published, and its su
   connector.send('ES_MESSAGE_SENT', answer(id, { Reference: 'real-id@relay.example.com' }));
   await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
   expect(desk.store.reading.message(id)?.DeliverySystemId).toBe('real-id@relay.example.com');
-  expect(story(desk, id)).toEqual(['queued', 'handed to host-1 (try 1 of 4)', 'sent as real-id@relay.example.com']);
+  expect(eventsOf(desk, id)).toEqual(['queued', 'handed to host-1 (try 1 of 4)', 'sent as real-id@relay.example.com']);
   await desk.clock.advance(200_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
 });
@@ -108,8 +108,8 @@ test('a send request not answered in 90 s is repeated three times with the same 
   for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(90_000);
   for (const gap of gaps) expect(gap).toBeLessThanOrEqual(91_000);
   expect(state(desk, id)).toBe('Failed');
-  expect(story(desk, id).filter((text) => text === 'no answer within 90 s')).toHaveLength(4);
-  expect(story(desk, id).at(-1)).toBe('given up after 4 tries');
+  expect(eventsOf(desk, id).filter((text) => text === 'no answer within 90 s')).toHaveLength(4);
+  expect(eventsOf(desk, id).at(-1)).toBe('given up after 4 tries');
 });
 
 test('an error is stored in its own words, and the send request is repeated after the pause', async () => {
@@ -124,7 +124,7 @@ test('an error is stored in its own words, and the send request is repeated afte
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: '' }));
   await waitFor('the order to be Failed', () => state(desk, id) === 'Failed');
-  expect(story(desk, id)).toEqual([
+  expect(eventsOf(desk, id)).toEqual([
     'queued',
     'handed to host-1 (try 1 of 2)',
     'not sent: 550 5.1.1 no such user',
@@ -141,7 +141,7 @@ test('a success that comes late counts and stops the repeats, even after the sen
   await turnUntil(desk, () => state(desk, id) === 'Failed');
   connector.send('ES_MESSAGE_SENT', answer(id));
   await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
-  expect(story(desk, id).at(-1)).toBe('sent (the answer came late)');
+  expect(eventsOf(desk, id).at(-1)).toBe('sent (the answer came late)');
   await desk.clock.advance(20_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
 });
@@ -155,7 +155,7 @@ test('a second answer to one sending is noted as the fault of its connector and 
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'it failed after all' }));
   await waitFor('faults to be 1', () => desk.desk.counts.faults === 1);
   expect(state(desk, id)).toBe('Sent');
-  expect(story(desk, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
+  expect(eventsOf(desk, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
 });
 
 test('an answer by a connector that was never asked, to a send request that is answered already, is a fault as well', async () => {
@@ -168,7 +168,7 @@ test('an answer by a connector that was never asked, to a send request that is a
   const other = await desk.client({ Instance: 'host-2' });
   other.send('ES_MESSAGE_SENT', answer(id, { Data: 'not from here' }));
   await waitFor('faults to be 1', () => desk.desk.counts.faults === 1);
-  expect(story(desk, id).at(-1)).toMatch(/^protocol fault of host-2/);
+  expect(eventsOf(desk, id).at(-1)).toMatch(/^protocol fault of host-2/);
 });
 
 test('an error that comes after the success changes nothing', async () => {
@@ -178,7 +178,7 @@ test('an error that comes after the success changes nothing', async () => {
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'busy' }));
-  await waitFor('the error', () => story(desk, id).at(-1) === 'not sent (the answer came late): busy');
+  await waitFor('the error', () => eventsOf(desk, id).at(-1) === 'not sent (the answer came late): busy');
   expect(state(desk, id)).toBe('Sent');
 });
 
@@ -214,7 +214,7 @@ test('a send request goes to every connector of its PeerAddress and to no other'
   const theirs = await desk.client({ Instance: 'theirs', PeerAddress: ['@other'] });
   const id = sendRequest(desk.store, desk.clock.now());
   await turnUntil(desk, () => ours.count('SE_MESSAGE_SENDING') + replica.count('SE_MESSAGE_SENDING') === 2);
-  expect(story(desk, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
+  expect(eventsOf(desk, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
   theirs.send('ES_MESSAGE_SENT', answer(id));
   await waitFor('strayAnswers to be 1', () => desk.desk.counts.strayAnswers === 1);
   expect(state(desk, id)).toBe('Sending');
@@ -227,10 +227,10 @@ test('a send request waits, its tries untouched, while no connector is logged in
   const desk = await bed();
   const id = sendRequest(desk.store, desk.clock.now());
   await desk.clock.advance(300_000);
-  expect(story(desk, id)).toEqual(['queued', 'waits: no connector for @gatepost is logged in at present']);
+  expect(eventsOf(desk, id)).toEqual(['queued', 'waits: no connector for @gatepost is logged in at present']);
   const connector = await desk.client();
   await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
-  expect(story(desk, id).at(-1)).toBe('handed to host-1 (try 1 of 4)');
+  expect(eventsOf(desk, id).at(-1)).toBe('handed to host-1 (try 1 of 4)');
 });
 
 test('send requests that wait for a gateway do not hold up the others', async () => {

@@ -65,14 +65,14 @@ test('a folder that cannot be written to is told as such', async () => {
 test('after close the file itself holds everything', async () => {
   const path = join(await tempFolder(), 'store.db');
   const store = openStore(path, { create: true });
-  store.write(({ events }) => events.add(null, 1, 'kept'));
+  store.write(({ events }) => events.add(null, 1, 'stored'));
   store.close();
   store.close();
   const copy = join(await tempFolder(), 'copy.db');
   copyFileSync(path, copy);
   const copied = openStore(copy, { create: false });
   later(() => copied.close());
-  expect(copied.events.general(0, 10)).toMatchObject([{ text: 'kept' }]);
+  expect(copied.events.general(0, 10)).toMatchObject([{ text: 'stored' }]);
 });
 
 test('a write either happens whole or not at all', async () => {
@@ -93,6 +93,6 @@ test('general events are bounded: the oldest go', async () => {
   store.write(({ events }) => {
     for (let n = 1; n <= 1_100; n++) events.add(null, n, `line ${n}`);
   });
-  const kept = store.events.general(0, 5_000);
-  expect([kept.length, kept[0]?.text, kept.at(-1)?.text]).toEqual([1_000, 'line 1100', 'line 101']);
+  const general = store.events.general(0, 5_000);
+  expect([general.length, general[0]?.text, general.at(-1)?.text]).toEqual([1_000, 'line 1100', 'line 101']);
 });

@@ -114,8 +114,8 @@ describe('the signing key', () => {
   test('is the same for all who make it at the same moment', async () => {
     const path = join(dir, 'link.key');
     const keys = await Promise.all(Array.from({ length: 8 }, () => loadLinkKey(path)));
-    const kept = await readFile(path);
-    for (const key of keys) expect(key.equals(kept)).toBe(true);
+    const stored = await readFile(path);
+    for (const key of keys) expect(key.equals(stored)).toBe(true);
   });
 
   test('is refused when the file is cut, instead of signing with half a key', async () => {

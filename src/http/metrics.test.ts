@@ -144,7 +144,7 @@ describe('/metrics', () => {
     expect(values.get('gatepost_quarantined{gateway="gone",name="",gateway_id="gone"}')).toBe(9);
   });
 
-  test('shows a ledger that adds up as 0, and every day that does not, whatever its sign', async () => {
+  test('shows a reconciliation that adds up as 0, and every day that does not, whatever its sign', async () => {
     port.platform.reconciliation = async () => [day];
     expect((await scrape()).get('gatepost_ledger_mismatch{gateway="in",name="Support"}')).toBe(0);
     port.platform.reconciliation = async () => [

@@ -2,7 +2,7 @@
 //
 // Labels: `gateway_id` is the id, `gateway` the display name. A metric that was renamed is served under its old name too,
 // with the old labels (`gateway` is the id there, `name` the display name) and the old words, until the next release.
-// gateway_up and quarantined kept their names: they have the old labels, and `gateway_id` beside them.
+// gateway_up and quarantined have the same names as before: they have the old labels, and `gateway_id` beside them.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** The gateway that a sample is about. */
@@ -194,7 +194,7 @@ export function createGauges(registry: Registry) {
   };
 }
 
-/** Metrics that kept their names. */
+/** Metrics whose names did not change. */
 function sameName(registers: Registry[]) {
   return {
     up: new Gauge({

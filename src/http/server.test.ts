@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { keptLog, openPort, stored } from '../../test/fixtures/http-port.js';
+import { recordedLog, openPort, stored } from '../../test/fixtures/http-port.js';
 import { listenError, startHttp } from './server.js';
 
 let port: Awaited<ReturnType<typeof openPort>>;
@@ -24,7 +24,7 @@ async function raw(bytes: string): Promise<string> {
   return answer;
 }
 
-function start(host: string, wanted: number, log = keptLog().log) {
+function start(host: string, wanted: number, log = recordedLog().log) {
   return startHttp({
     host,
     port: wanted,
@@ -43,7 +43,7 @@ describe('the HTTP port', () => {
   });
 
   test('open to other machines, it is warned about once and its url still leads there', async () => {
-    const { log, lines } = keptLog();
+    const { log, lines } = recordedLog();
     const open = await start('0.0.0.0', 0, log);
     try {
       expect(open.url).toBe(`http://127.0.0.1:${open.port}`);

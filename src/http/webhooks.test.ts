@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { keptLog, openPort } from '../../test/fixtures/http-port.js';
+import { recordedLog, openPort } from '../../test/fixtures/http-port.js';
 import { startHttp } from './server.js';
 import type { WebhookRequest, WebhookSources } from './webhooks.js';
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
   came = [];
   handle = async () => ({ status: 200 });
   inputRejected = [];
-  const { log, lines } = keptLog();
+  const { log, lines } = recordedLog();
   said = lines;
   http = await startHttp({
     host: '127.0.0.1',

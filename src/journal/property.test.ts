@@ -1,4 +1,4 @@
-// Random verbs in random order, with restarts between them: no state outside the diagrams, and the ledger always adds up.
+// Random verbs in random order, with restarts between them: no state outside the diagrams, and the reconciliation always adds up.
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inboundMessage, outboundMessage, place } from '../../test/fixtures/journal.js';
@@ -31,7 +31,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   verb: fc.constantFrom(
     'open',
     'spool',
-    'postpone',
+    'defer',
     'acknowledge',
     'confirm',
     'quarantine',
@@ -71,7 +71,7 @@ async function inboundOperation(journal: Journal, { verb, which, what }: Step): 
   if (verb === 'rekey') await journal.rekey('in', [{ from: key, to: KEYS[what % 3] ?? key }]);
   if (!record) return;
   if (verb === 'acknowledge') await journal.acknowledge(record.requestId, { messageId: `m-${key}`, at: 1 });
-  if (verb === 'postpone') await journal.deferred(record.id);
+  if (verb === 'defer') await journal.deferred(record.id);
   if (verb === 'confirm') await journal.confirmed([record.id]);
   if (verb === 'quarantine') await journal.quarantine(record.id, 'no', Buffer.from(key));
   if (verb === 'release') await journal.requeue(record.id);
@@ -127,7 +127,7 @@ function allowed<State extends string>(
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
 
-test('no sequence of verbs leaves the diagrams, and the ledger always adds up', async () => {
+test('no sequence of verbs leaves the diagrams, and the reconciliation always adds up', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
       const { open: reopen, rows } = place();

@@ -1,6 +1,6 @@
 /**
  * pending -> acknowledged -> confirmed     the usual way
- * pending -> quarantined -> pending        the server kept rejecting the message; an operator may requeue it
+ * pending -> quarantined -> pending        the server rejected the message repeatedly; an operator may requeue it
  * quarantined -> acknowledged              a late acknowledgement still counts
  * skipped                                  was in the mailbox before the gateway's first start; never handed over
  * A pending message may be deferred: its sender was told to come again later, and reconciliation leaves it out until then.

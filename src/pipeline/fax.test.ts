@@ -39,7 +39,7 @@ function faxStandIn() {
     received: [] as FaxDocument[],
     confirmed: 0,
     wake: () => {},
-    report: (_news: DeliveryReceipt[]): Promise<void> => Promise.reject(new Error('not opened')),
+    report: (_receipts: DeliveryReceipt[]): Promise<void> => Promise.reject(new Error('not opened')),
   };
   const driver: Driver<FaxSettings, GatewayContext<FaxSettings>, FaxDocument, ComposedFax> = {
     device: 'TestFax',
@@ -134,8 +134,8 @@ const overdue = async () => {
 };
 const receipts = (state: DeliveryReceipt['state'], detail: string) =>
   faxes.report([{ id: 'job 7', state, at: bed.clock.now(), detail }]);
-const story = async () => (await bed.journal((journal) => journal.traces(ID)))[0];
-const steps = async () => (await story())?.entries.map(({ event, detail }) => `${event}: ${detail}`) ?? [];
+const traceOf = async () => (await bed.journal((journal) => journal.traces(ID)))[0];
+const steps = async () => (await traceOf())?.entries.map(({ event, detail }) => `${event}: ${detail}`) ?? [];
 
 describe('an outbound message for a fax', () => {
   it('is composed as PDF and answered with the truth when the call ends in time', async () => {

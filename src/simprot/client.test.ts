@@ -408,10 +408,10 @@ describe('stopping', () => {
 
 describe('TLS', () => {
   let local: Certificate;
-  let elsewhere: Certificate;
+  let otherHost: Certificate;
   beforeAll(() => {
     local = makeCertificate(['DNS:localhost', 'IP:127.0.0.1']);
-    elsewhere = makeCertificate(['DNS:mail.example.com']);
+    otherHost = makeCertificate(['DNS:mail.example.com']);
   });
 
   test('carries a session, chain and name verified', async () => {
@@ -430,7 +430,7 @@ describe('TLS', () => {
   });
 
   test('refuses a certificate for another name, and says for which', async () => {
-    const { fakeServer, untilState } = await withFakeServer({ tls: elsewhere }, { tls: { ca: elsewhere.cert } });
+    const { fakeServer, untilState } = await withFakeServer({ tls: otherHost }, { tls: { ca: otherHost.cert } });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
     expect(down.reason).toContain('its certificate is not for "127.0.0.1" but for DNS:mail.example.com');
@@ -439,7 +439,7 @@ describe('TLS', () => {
   });
 
   test('verifies the name it is told to', async () => {
-    await upOn({ tls: elsewhere }, { tls: { ca: elsewhere.cert, servername: 'mail.example.com' } });
+    await upOn({ tls: otherHost }, { tls: { ca: otherHost.cert, servername: 'mail.example.com' } });
     const { untilState } = await withFakeServer(
       { tls: local },
       { tls: { ca: local.cert, servername: 'mail.example.com' } },
@@ -448,13 +448,13 @@ describe('TLS', () => {
   });
 
   test('can be had without verification, which is said loudly', async () => {
-    const { lines } = await upOn({ tls: elsewhere }, { tls: { rejectUnauthorized: false } });
+    const { lines } = await upOn({ tls: otherHost }, { tls: { rejectUnauthorized: false } });
     expect(lines.filter((line) => line.startsWith('warn TLS verification is OFF'))).toHaveLength(1);
   });
 
   test('shows a client certificate, and says so when the server misses one', async () => {
-    const tls = { ...local, ca: elsewhere.cert, requestCert: true, rejectUnauthorized: true };
-    await upOn({ tls }, { tls: { ca: local.cert, cert: elsewhere.cert, key: elsewhere.key } });
+    const tls = { ...local, ca: otherHost.cert, requestCert: true, rejectUnauthorized: true };
+    await upOn({ tls }, { tls: { ca: local.cert, cert: otherHost.cert, key: otherHost.key } });
     const { untilState } = await withFakeServer({ tls }, { tls: { ca: local.cert } });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });

@@ -66,7 +66,7 @@ describe('a stream of frames', () => {
 });
 
 describe('an announced length', () => {
-  test.each([0, LIMIT + 1, 0xffffffff])('of %d is refused at once, and nothing behind it is kept', (length) => {
+  test.each([0, LIMIT + 1, 0xffffffff])('of %d is rejected at once, and nothing behind it is stored', (length) => {
     const { bodies, decoder } = collect();
     const stream = Buffer.concat([encodeFrame(Buffer.from('before')), header(length), Buffer.alloc(500)]);
     expect(() => decoder.push(stream)).toThrow(expect.objectContaining({ code: 'session/protocol' }));

@@ -20,7 +20,7 @@ export interface Keepalive {
 
 export function createKeepalive(link: Link, clock: Clock, peer: string, ping?: string): Keepalive {
   let lastSent = clock.monotonic();
-  let lastHeard = lastSent;
+  let lastReceived = lastSent;
   let started = false;
   const ended = new AbortController();
   void link.closed.then(() => ended.abort());
@@ -32,12 +32,12 @@ export function createKeepalive(link: Link, clock: Clock, peer: string, ping?: s
   const beat = async (period: number) => {
     const patience = period * SILENT_PERIODS;
     for (;;) {
-      if (clock.monotonic() - lastHeard >= patience) await hearOut();
-      if (clock.monotonic() - lastHeard >= patience) break;
+      if (clock.monotonic() - lastReceived >= patience) await readWhatArrived();
+      if (clock.monotonic() - lastReceived >= patience) break;
       // The link closes or times out when a ping cannot be sent.
       if (ping && clock.monotonic() - lastSent >= period)
         send({ code: ping, peer: null, content: null }).catch(() => {});
-      const due = Math.min(lastHeard + patience, ping ? lastSent + period : Number.POSITIVE_INFINITY);
+      const due = Math.min(lastReceived + patience, ping ? lastSent + period : Number.POSITIVE_INFINITY);
       await sleep(clock, due - clock.monotonic(), ended.signal);
     }
     link.cut(new GatepostError('session/silent', `nothing came from the ${peer} for ${patience / 1000} s`));
@@ -48,7 +48,7 @@ export function createKeepalive(link: Link, clock: Clock, peer: string, ping?: s
     },
     send,
     received() {
-      lastHeard = clock.monotonic();
+      lastReceived = clock.monotonic();
     },
     start(keepAliveSeconds) {
       started = true;
@@ -62,7 +62,7 @@ export function createKeepalive(link: Link, clock: Clock, peer: string, ping?: s
  * After a long stall of this process the frames that prove the peer alive may still wait to be read. Two turns, because
  * the first may end the round of the event loop that is under way and has read already.
  */
-async function hearOut(): Promise<void> {
+async function readWhatArrived(): Promise<void> {
   await yieldToEventLoop();
   await yieldToEventLoop();
 }

@@ -68,8 +68,8 @@ function assign(parts: readonly UnansweredPart[], receipts: readonly UnmatchedRe
   const needsText = new Set(parts.map(({ attempt }) => attempt)).size > 1 && parts.some(({ total }) => total > 1);
   const free = [...parts].sort((one, other) => one.attempt - other.attempt || one.part - other.part);
   const agreeing = (receipt: UnmatchedReceipt) => free.findIndex((part) => textEvidence(part, receipt) === 'agrees');
-  const inOrder = [...receipts].sort((one, other) => Number(agreeing(other) >= 0) - Number(agreeing(one) >= 0));
-  return inOrder.flatMap((receipt) => {
+  const agreeingFirst = [...receipts].sort((one, other) => Number(agreeing(other) >= 0) - Number(agreeing(one) >= 0));
+  return agreeingFirst.flatMap((receipt) => {
     const exact = agreeing(receipt);
     const at = exact >= 0 || needsText ? exact : free.findIndex((part) => fits(part, receipt));
     const [part] = at >= 0 ? free.splice(at, 1) : [];

@@ -175,7 +175,7 @@ function mayOpen(scan: Scan, name: string, isVoid: boolean): boolean {
   return !INDENTING.has(name) || (scan.opened.get(name) ?? 0) < MAX_INDENT;
 }
 
-/** The line a dropped block would have begun, once. */
+/** The line a dropped block would have started, once. */
 function breakLine(scan: Scan): void {
   if (scan.broken || scan.tags >= MAX_TAGS || !scan.elements.has('br')) return;
   scan.tags += 1;

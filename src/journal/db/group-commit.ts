@@ -7,7 +7,7 @@ import type { Database, Sql, Verdict, Work } from './sql.js';
 export interface Committer {
   /**
    * Runs `work` in the next transaction. Resolves once that is committed; rejects with what `work` threw, which then has
-   * left nothing behind, or with what kept the transaction from being committed.
+   * left nothing behind, or with the reason why the transaction was not committed.
    * `weight`: about how many rows it touches, 1 when absent.
    */
   run<T>(work: (sql: Sql) => Promise<T>, weight?: number): Promise<T>;

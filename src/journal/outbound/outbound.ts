@@ -18,9 +18,9 @@ export interface OutboundDeps {
   instance: string;
 }
 
-type Elsewhere = 'reclaimAbandoned' | 'outboundMessage' | 'resolve' | 'unresolved';
+type OtherFiles = 'reclaimAbandoned' | 'outboundMessage' | 'resolve' | 'unresolved';
 
-export function outbound({ commits, clock, instance }: OutboundDeps): Omit<OutboundJournal, Elsewhere> {
+export function outbound({ commits, clock, instance }: OutboundDeps): Omit<OutboundJournal, OtherFiles> {
   return {
     accept: (request) => commits.run((sql) => accept(sql, request, instance, clock.now())),
     requestedAgain: (request) => commits.run((sql) => requestedAgain(sql, request, clock.now())),

@@ -179,7 +179,7 @@ describe('progress', () => {
     expect(rows('select * from unmatched_receipts')).toEqual([]);
   });
 
-  test('of an outbound message that is being sent is in its story', async () => {
+  test('of an outbound message that is being sent is in its trace', async () => {
     const journal = await place().open();
     await journal.accept(outboundMessage('a'));
     await journal.noteProgress('a', 'dial 1: busy');

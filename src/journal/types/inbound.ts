@@ -75,7 +75,7 @@ export interface InboundJournal {
     gatewayId: GatewayId,
     fingerprints: readonly string[],
   ): Promise<readonly { fingerprint: string; key: string; state: InboundState }[]>;
-  /** Gives messages new keys, history kept; when the new key exists already, both rows stay as they are. In slices, as `skip`. */
+  /** Gives messages new keys; their history stays. When the new key exists already, both rows stay as they are. In slices, as `skip`. */
   rekey(gatewayId: GatewayId, changes: readonly { from: string; to: string }[]): Promise<void>;
   /** Inserts the message as pending, its attachments durably stored first; or returns the record that the key already has. So
    *  one key has one RequestId, one DeliverySystemId and one set of ServerFields for ever. A pending row that lacks

@@ -60,7 +60,7 @@ export type NotSentOutcome = Extract<Outcome, { kind: 'deferred' | 'rejected' }>
 export interface AttemptStart {
   /** The gateway that the first request named, when absent. */
   gatewayId?: GatewayId;
-  /** The time that the message was composed with; kept from the first attempt. The time of the attempt when absent. */
+  /** The time that the message was composed with; the same from the first attempt on. The time of the attempt when absent. */
   composedAt?: number;
   /** What a lookup after a restart needs of the message. */
   outline?: string;

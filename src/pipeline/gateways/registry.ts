@@ -117,8 +117,8 @@ class Registry implements GatewayRegistry {
     // All of them before anything starts: a new gateway may need the port or the mailbox of one that drains.
     await Promise.all(outdated.map(([key, slot]) => this.#end(key, slot, wanted.has(key) ? 'changed' : 'removed')));
     // Inbound ones first: an outbound one may at once have notices for one of them.
-    const inOrder = [...wanted].sort(([, one], [, other]) => one.Direction.localeCompare(other.Direction));
-    for (const [key, info] of inOrder) if (!this.#slots.get(key)) await this.#start(key, info);
+    const inboundFirst = [...wanted].sort(([, one], [, other]) => one.Direction.localeCompare(other.Direction));
+    for (const [key, info] of inboundFirst) if (!this.#slots.get(key)) await this.#start(key, info);
   }
 
   invalidateList(): void {

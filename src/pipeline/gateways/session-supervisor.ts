@@ -22,7 +22,7 @@ import { nameOf } from './slots.js';
 const REOPEN = { first: 1_000, longest: 60_000 };
 /** A session that lasted this long, ms, was healthy: the back-off starts afresh after it. */
 const SURVIVED_MS = 30_000;
-/** A counterparty that pushes is not kept waiting longer for a session, ms; the answer asks it to come again. */
+/** A counterparty that pushes waits no longer than this for a session, ms; the answer asks it to come again. */
 const PUSH_PATIENCE_MS = 5_000;
 
 export type SupervisorView = Pick<

@@ -86,7 +86,7 @@ interface Task {
   post(event: DeliveryEvent): void;
 }
 
-/** Events in order of arrival; bounded, because each comes from an answer of the server or from the one running effect. */
+/** Events, first in first out; bounded, because each comes from an answer of the server or from the one running effect. */
 function mailbox() {
   const events: DeliveryEvent[] = [];
   let wake = () => {};

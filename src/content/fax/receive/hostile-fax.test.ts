@@ -47,9 +47,9 @@ afterAll(() => reader.close());
 const LONGEST_MS = 20_000;
 
 async function read(raw: Uint8Array, more: Partial<FaxDocument> = {}): Promise<ReadMessage> {
-  const begun = systemClock.monotonic();
+  const startedAt = systemClock.monotonic();
   const message = await reader.readFax(faxOf(raw, more), { region: 'CZ' }, context);
-  expect(systemClock.monotonic() - begun).toBeLessThan(LONGEST_MS);
+  expect(systemClock.monotonic() - startedAt).toBeLessThan(LONGEST_MS);
   expect(brokenPromises(message)).toEqual([]);
   expect(failures).toEqual([]);
   return message;
@@ -426,7 +426,7 @@ describe('the process that reads faxes', () => {
     await lying.reading.close();
   });
 
-  test('is kept while there is work, ends when idle, and starts again', async () => {
+  test('stays while there is work, ends when idle, and starts again', async () => {
     const clock = manualClock();
     const answer = '{ count: process.pid, shown: [], texts: [], pdf: null, notes: [], ocrMissing: null }';
     const module = await moduleOf('pid.mjs', `process.on('message', () => process.send(${answer}));`);
