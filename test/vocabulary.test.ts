@@ -39,13 +39,25 @@ const ALLOWED: readonly (readonly [where: RegExp, what: RegExp, why: string])[] 
   [/^src\/content\/mail\/parse\/charset\.ts$/, /^byteOrderMark$/, 'the term of Unicode'],
   [/^src\/(content\/notice|pipeline\/stored\.test)\.ts$/, /^orderId$/, 'stored key of a notice'],
   [/^src\/driver\/shared\/status-poller/, /^order$/, 'stored key of a record of version 0.1'],
-  [/^gateways\/hylafax\/(job-store|send-once\.test)\.ts$/, /^(order|BEGUN|begun)$/, 'stored key and stored kind of a job record'],
+  [
+    /^gateways\/hylafax\/(job-store|send-once\.test)\.ts$/,
+    /^(order|BEGUN|begun)$/,
+    'stored key and stored kind of a job record',
+  ],
   [/^gateways\/twilio\/send\.test\.ts$/, /^order$/, 'stored key of a record of version 0.1'],
   [/^gateways\/imap\/suspects\.ts$/, /^doubts\b|`doubts`/, 'stored name of a checkpoint and of its member'],
   [/^src\/journal\/upgrade\.test\.ts$/, /^order$|postponed/, 'a journal of the old version'],
   [/^src\/journal\/open\.test\.ts$/, /^insert into (arrivals|ledger) /, 'a journal of the old version'],
-  [/^test\/bench\/(new-mail|parts)\.ts$/, /^arrivals\b/, 'part name of the benchmark; figures of older runs are compared by it'],
-  [/^src\/http\/metrics\.test\.ts$/, /^gatepost_order_limit_seconds$/, 'metric name of the previous release, still served'],
+  [
+    /^test\/bench\/(new-mail|parts)\.ts$/,
+    /^arrivals\b/,
+    'part name of the benchmark; figures of older runs are compared by it',
+  ],
+  [
+    /^src\/http\/metrics\.test\.ts$/,
+    /^gatepost_order_limit_seconds$/,
+    'metric name of the previous release, still served',
+  ],
   [/^test\/bench\/languages\.ts$/, /\bparcel\b/, "a word of a customer's mail"],
 ];
 
@@ -129,7 +141,8 @@ describe('retired words', () => {
       ([where, what]) =>
         !sources.some(
           ({ file, identifiers, prose }) =>
-            where.test(file) && [...identifiers, ...prose.map(({ text }) => text.trim())].some((text) => what.test(text)),
+            where.test(file) &&
+            [...identifiers, ...prose.map(({ text }) => text.trim())].some((text) => what.test(text)),
         ),
     );
     expect(unused.map(([where, what]) => `${where} ${what}`)).toEqual([]);

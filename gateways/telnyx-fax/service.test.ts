@@ -3,8 +3,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { formatDevice } from '../../src/simprot/device.js';
 import { outboundFax } from '../../test/conformance/fax-samples.js';
-import { fact } from '../../test/fixtures/connector.js';
-import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
+import { type SmsFixture, startSmsFixture } from '../../test/fixtures/sms-connector.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startTelnyx, type TelnyxServer } from '../../test/servers/telnyx.js';
 import { telnyxFax } from './driver.js';
@@ -14,7 +13,7 @@ const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-000000000001';
 const START = Date.UTC(2026, 10, 22, 10);
 
 let telnyx: TelnyxServer;
-let fixture: SmsBed | undefined;
+let fixture: SmsFixture | undefined;
 beforeEach(async () => {
   telnyx = await startTelnyx({ now: () => fixture?.clock.now() ?? START });
 });
@@ -24,13 +23,13 @@ afterEach(async () => {
   await telnyx.close();
 });
 
-async function start(written: Record<string, unknown> = {}): Promise<SmsBed> {
+async function start(written: Record<string, unknown> = {}): Promise<SmsFixture> {
   const { apiKey: ApiKey, publicKey: PublicKey, connectionId: ConnectionId, number, url: BaseUrl } = telnyx;
   const usual = { ApiKey, PublicKey, ConnectionId, Number: number, BaseUrl, Webhook: true, Region: 'CZ' };
   const Device = formatDevice('TelnyxFax', { ...usual, ReportTo: FAX, ...written });
   const common = { Id: FAX, DisplayName: 'Faxes', PeerAddress: '@gatepost', Channel: 'Fax' as const, Device };
   const list = (['O', 'I'] as const).map((Direction) => ({ ...common, Direction }));
-  fixture = await startSmsBed('', { telnyxfax: telnyxFax }, list);
+  fixture = await startSmsFixture('', { telnyxfax: telnyxFax }, list);
   telnyx.appUrl = `${fixture.service.http.url}/webhooks/${FAX}`;
   return fixture;
 }
@@ -63,7 +62,7 @@ it('a call that outlasts its answer: accepted, its events and its end in the tra
     Direction: 'O' as const,
   };
   fakeServer.sendRequest({ ...sendRequest, SubjectField: 'Offer 12', BodyText: 'Our offer' });
-  await fact(() => telnyx.account.faxes.length === 1);
+  await waitFor('the fax at the provider', () => telnyx.account.faxes.length === 1);
   const [fax] = telnyx.account.faxes;
   expect(fax).toMatchObject({ to: '+420222333444', quality: 'high' });
   expect(fax?.document?.subarray(0, 5).toString()).toBe('%PDF-');

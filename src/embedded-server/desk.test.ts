@@ -1,18 +1,26 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Bed, bed, GATEWAYS, IN, mail, OUT, tempFolder } from '../../test/fixtures/desk.js';
+import {
+  type Fixture,
+  GATEWAYS,
+  IN,
+  mail,
+  OUT,
+  startFixture,
+  tempFolder,
+} from '../../test/fixtures/embedded-server.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { type Desk, deskInbox, deskOutbox, deskRead, deskReply, deskSend } from './desk.js';
 
 /** A desk command beside the embedded server: its own handle on the store, its output collected. */
-function deskOf({ storePath, clock }: Pick<Bed, 'storePath' | 'clock'>, changes: Partial<Desk> = {}) {
+function deskOf({ storePath, clock }: Pick<Fixture, 'storePath' | 'clock'>, changes: Partial<Desk> = {}) {
   const printed: string[] = [];
   const desk: Desk = { storePath, clock, out: (text) => void printed.push(text), ...changes };
   return { desk, printed, text: () => printed.join('\n') };
 }
 
 async function withMessage(changes: object = {}, gateways = GATEWAYS) {
-  const all = await bed({}, gateways);
+  const all = await startFixture({}, gateways);
   const connector = await all.client();
   connector.send('ES_MESSAGE_RECEIVING', mail(changes));
   expect((await connector.until('SE_MESSAGE_RECEIVED')).content).toMatchObject({ Data: 'true' });
@@ -22,7 +30,7 @@ async function withMessage(changes: object = {}, gateways = GATEWAYS) {
 }
 
 /** Turns the clock while the command waits. */
-async function finish({ clock }: Pick<Bed, 'clock'>, command: Promise<number>): Promise<number> {
+async function finish({ clock }: Pick<Fixture, 'clock'>, command: Promise<number>): Promise<number> {
   let over = false;
   void command.finally(() => {
     over = true;
@@ -146,7 +154,7 @@ test('a send request that fails ends the command with exit code 1 and the reason
   await expect(finish(all, command)).resolves.toBe(2);
   expect(text()).toMatch(/waits: no connector for @other is logged in/);
   expect(text()).toMatch(/There is no outcome yet\. .*gatepost desk read [0-9a-f]{8}$/);
-  const second = await bed({ retry: { limitMs: 90_000, repeats: 0, pauseMs: 0 } });
+  const second = await startFixture({ retry: { limitMs: 90_000, repeats: 0, pauseMs: 0 } });
   const connector = await second.client();
   const failing = deskOf(second);
   await second.clock.advance(2_250);
@@ -162,7 +170,7 @@ test('a send request that fails ends the command with exit code 1 and the reason
 
 test('without a running embedded server the send request is queued, that is said, and it goes out later', async () => {
   const all = await withMessage();
-  await all.desk.close();
+  await all.server.close();
   const { desk, text } = deskOf(all);
   expect(await deskReply(desk, all.id, { text: 'Later.' })).toBe(2);
   expect(text()).toMatch(/is queued\.\nNo embedded server is running.* The message stays queued/);

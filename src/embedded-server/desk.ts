@@ -129,7 +129,7 @@ function tooLong(what: string, text: string, limit: number): void {
 }
 
 function bad(message: string, advice: string): GatepostError {
-  return new GatepostError('desk/bad-order', message, { advice });
+  return new GatepostError('desk/bad-request', message, { advice });
 }
 
 /** A gateway as agents name it. @throws GatepostError `desk/gateway` */

@@ -1,11 +1,11 @@
 import { DatabaseSync } from '@photostructure/sqlite';
 import { expect, test } from 'vitest';
-import { bed, IN, later, mail, OTHER_IN, OUT } from '../../test/fixtures/desk.js';
+import { IN, later, mail, OTHER_IN, OUT, startFixture } from '../../test/fixtures/embedded-server.js';
 
 const requestId = (n: number) => `aaaaaaaa-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 test('a message is in the store, whole, at the moment its one answer says true', async () => {
-  const { client, store, clock } = await bed();
+  const { client, store, clock } = await startFixture();
   const connector = await client();
   const sent = mail({
     BodyHtml: '<p>Wo?</p>',
@@ -33,7 +33,7 @@ test('a message is in the store, whole, at the moment its one answer says true',
 });
 
 test('native MessagePack is taken like JSON', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail({ ReceivedSentTime: new Date('2026-11-22T09:59:00.000Z') }), true);
   expect((await connector.until('SE_MESSAGE_RECEIVED')).content).toMatchObject({ Data: 'true' });
@@ -43,7 +43,7 @@ test('native MessagePack is taken like JSON', async () => {
 });
 
 test('a repeated request is answered true with the first MessageId and stored once', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail());
   connector.send('ES_MESSAGE_RECEIVING', mail());
@@ -59,7 +59,7 @@ test('a repeated request is answered true with the first MessageId and stored on
 });
 
 test('another mail with a copied Message-ID is another message, because senders do copy them', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail());
   connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: requestId(2), SubjectField: 'something else entirely' }));
@@ -68,7 +68,7 @@ test('another mail with a copied Message-ID is another message, because senders 
 });
 
 test('a message is known across a reconnect, not only within a connection', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const before = await client();
   before.send('ES_MESSAGE_RECEIVING', mail());
   const { content } = await before.until('SE_MESSAGE_RECEIVED');
@@ -80,7 +80,7 @@ test('a message is known across a reconnect, not only within a connection', asyn
 });
 
 test('a RequestId that belongs to another message is refused, because taking it would lose one of the two', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail());
   connector.send(
@@ -113,7 +113,7 @@ test.each([
   ['Rating beyond 16 bits', { Rating: 40_000 }, /Rating: 40000 is out of range/],
   ['Mark no number', { Mark: 'high' }, /Mark/],
 ])('%s: answered false, nothing stored, and an event says why', async (_name, changes, why) => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail(changes));
   expect((await connector.until('SE_MESSAGE_RECEIVED')).content).toMatchObject({
@@ -126,7 +126,7 @@ test.each([
 });
 
 test('the longest allowed values are taken, in UTF-16 units', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   const longest = {
     DeliverySystemId: 'd'.repeat(80),
@@ -147,7 +147,7 @@ test('the longest allowed values are taken, in UTF-16 units', async () => {
 });
 
 test('content that is no message at all is answered false, once, and the session stays', async () => {
-  const { client } = await bed();
+  const { client } = await startFixture();
   const connector = await client();
   for (const content of [null, [1, 2], 'text', { RequestId: 7 }]) connector.send('ES_MESSAGE_RECEIVING', content);
   connector.send('ES_MESSAGE_RECEIVING', mail());
@@ -157,7 +157,7 @@ test('content that is no message at all is answered false, once, and the session
 });
 
 test('a NUL inside a text does not cut off what is behind it', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail({ BodyText: 'before\0after' }));
   await connector.until('SE_MESSAGE_RECEIVED');
@@ -165,7 +165,7 @@ test('a NUL inside a text does not cut off what is behind it', async () => {
 });
 
 test('many at once get one answer each, and a refused one does not take the others with it', async () => {
-  const { client, store } = await bed();
+  const { client, store } = await startFixture();
   const connector = await client();
   for (let n = 1; n <= 200; n++) {
     const changes = { RequestId: requestId(n), DeliverySystemId: n % 10 === 0 ? null : `${n}@example.com` };
@@ -181,7 +181,7 @@ test('many at once get one answer each, and a refused one does not take the othe
 });
 
 test('what cannot be stored is answered false, never true, and is taken once it can be', async () => {
-  const { client, store, storePath, lines } = await bed();
+  const { client, store, storePath, lines } = await startFixture();
   const connector = await client();
   // Stands for a full disk: no message can be written.
   const saboteur = new DatabaseSync(storePath);
@@ -197,7 +197,7 @@ test('what cannot be stored is answered false, never true, and is taken once it 
 });
 
 test('one message that cannot be stored does not take those beside it with it', async () => {
-  const { client, store, storePath } = await bed();
+  const { client, store, storePath } = await startFixture();
   const connector = await client();
   const saboteur = new DatabaseSync(storePath);
   later(() => saboteur.close());

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { type Bed, bed, IN, later, OTHER_OUT, OUT } from '../../test/fixtures/desk.js';
+import { type Fixture, IN, later, OTHER_OUT, OUT, startFixture } from '../../test/fixtures/embedded-server.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { startEmbeddedServer } from './server.js';
 
-const sendRequest = (store: Bed['store'], at: number, gatewayId = OUT) =>
+const sendRequest = (store: Fixture['store'], at: number, gatewayId = OUT) =>
   store.write(({ sendRequests }) =>
     sendRequests.queue(
       {
@@ -30,21 +30,21 @@ const answer = (messageId: string, changes: object = {}) => ({
   ...changes,
 });
 
-/** Turns the clock in small steps until the fact holds, or 10 minutes are over. */
-async function turnUntil({ clock }: Pick<Bed, 'clock'>, fact: () => boolean): Promise<void> {
+/** Turns the clock in small steps until `predicate` holds, or 10 minutes are over. */
+async function turnUntil({ clock }: Pick<Fixture, 'clock'>, predicate: () => boolean): Promise<void> {
   const end = clock.now() + 600_000;
-  while (!fact() && clock.now() < end) await clock.advance(250);
-  expect(fact()).toBe(true);
+  while (!predicate() && clock.now() < end) await clock.advance(250);
+  expect(predicate()).toBe(true);
 }
 
-const eventsOf = ({ store }: Pick<Bed, 'store'>, id: string) => store.events.of(id).map(({ text }) => text);
-const state = ({ store }: Pick<Bed, 'store'>, id: string) => store.reading.message(id)?.state;
+const eventsOf = ({ store }: Pick<Fixture, 'store'>, id: string) => store.events.of(id).map(({ text }) => text);
+const state = ({ store }: Pick<Fixture, 'store'>, id: string) => store.reading.message(id)?.state;
 
 test('a send request written by another process is sent as published, and its success is stored', async () => {
-  const desk = await bed();
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const fixture = await startFixture();
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
   const { content, peer } = await connector.until('SE_MESSAGE_SENDING');
   expect(peer).toBe('@gatepost');
   expect(content).toEqual({
@@ -66,40 +66,44 @@ test('a send request written by another process is sent as published, and its su
     Mark: null,
     Hierarchy: null,
   });
-  expect(state(desk, id)).toBe('Sending');
+  expect(state(fixture, id)).toBe('Sending');
   connector.send('ES_MESSAGE_SENT', answer(id, { Reference: 'real-id@relay.example.com' }));
-  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
-  expect(desk.store.reading.message(id)?.DeliverySystemId).toBe('real-id@relay.example.com');
-  expect(eventsOf(desk, id)).toEqual(['queued', 'handed to host-1 (try 1 of 4)', 'sent as real-id@relay.example.com']);
-  await desk.clock.advance(200_000);
+  await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
+  expect(fixture.store.reading.message(id)?.DeliverySystemId).toBe('real-id@relay.example.com');
+  expect(eventsOf(fixture, id)).toEqual([
+    'queued',
+    'handed to host-1 (try 1 of 4)',
+    'sent as real-id@relay.example.com',
+  ]);
+  await fixture.clock.advance(200_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
 });
 
 test('a success without a Reference keeps the proposed DeliverySystemId', async () => {
-  const desk = await bed();
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  const proposed = desk.store.reading.message(id)?.DeliverySystemId;
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const fixture = await startFixture();
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  const proposed = fixture.store.reading.message(id)?.DeliverySystemId;
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
-  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
-  expect(desk.store.reading.message(id)?.DeliverySystemId).toBe(proposed);
+  await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
+  expect(fixture.store.reading.message(id)?.DeliverySystemId).toBe(proposed);
 });
 
 test('a send request not answered in 90 s is repeated three times with the same MessageId and then failed', async () => {
-  const desk = await bed();
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
+  const fixture = await startFixture();
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
   const pings = { due: 0 };
   const at: number[] = [];
-  const start = desk.clock.now();
-  while (desk.clock.now() < start + 420_000) {
-    if (desk.clock.now() >= pings.due) {
+  const start = fixture.clock.now();
+  while (fixture.clock.now() < start + 420_000) {
+    if (fixture.clock.now() >= pings.due) {
       connector.send('ES_PING', null);
-      pings.due = desk.clock.now() + 15_000;
+      pings.due = fixture.clock.now() + 15_000;
     }
-    await desk.clock.advance(250);
-    if (connector.count('SE_MESSAGE_SENDING') > at.length) at.push(desk.clock.now() - start);
+    await fixture.clock.advance(250);
+    if (connector.count('SE_MESSAGE_SENDING') > at.length) at.push(fixture.clock.now() - start);
   }
   const sent = connector.frames.filter(({ code }) => code === 'SE_MESSAGE_SENDING').map(({ content }) => content);
   expect(sent).toHaveLength(4);
@@ -107,24 +111,24 @@ test('a send request not answered in 90 s is repeated three times with the same 
   const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0));
   for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(90_000);
   for (const gap of gaps) expect(gap).toBeLessThanOrEqual(91_000);
-  expect(state(desk, id)).toBe('Failed');
-  expect(eventsOf(desk, id).filter((text) => text === 'no answer within 90 s')).toHaveLength(4);
-  expect(eventsOf(desk, id).at(-1)).toBe('given up after 4 tries');
+  expect(state(fixture, id)).toBe('Failed');
+  expect(eventsOf(fixture, id).filter((text) => text === 'no answer within 90 s')).toHaveLength(4);
+  expect(eventsOf(fixture, id).at(-1)).toBe('given up after 4 tries');
 });
 
 test('an error is stored in its own words, and the send request is repeated after the pause', async () => {
-  const desk = await bed({ retry: { limitMs: 90_000, repeats: 1, pauseMs: 10_000 } });
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const fixture = await startFixture({ retry: { limitMs: 90_000, repeats: 1, pauseMs: 10_000 } });
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: '550 5.1.1 no such user' }));
-  await waitFor('the order to be Queued', () => state(desk, id) === 'Queued');
-  await desk.clock.advance(9_000);
+  await waitFor('the message to be Queued', () => state(fixture, id) === 'Queued');
+  await fixture.clock.advance(9_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: '' }));
-  await waitFor('the order to be Failed', () => state(desk, id) === 'Failed');
-  expect(eventsOf(desk, id)).toEqual([
+  await waitFor('the message to be Failed', () => state(fixture, id) === 'Failed');
+  expect(eventsOf(fixture, id)).toEqual([
     'queued',
     'handed to host-1 (try 1 of 2)',
     'not sent: 550 5.1.1 no such user',
@@ -135,129 +139,129 @@ test('an error is stored in its own words, and the send request is repeated afte
 });
 
 test('a success that comes late counts and stops the repeats, even after the send request was given up', async () => {
-  const desk = await bed({ retry: { limitMs: 5_000, repeats: 0, pauseMs: 1_000 } });
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => state(desk, id) === 'Failed');
+  const fixture = await startFixture({ retry: { limitMs: 5_000, repeats: 0, pauseMs: 1_000 } });
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => state(fixture, id) === 'Failed');
   connector.send('ES_MESSAGE_SENT', answer(id));
-  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
-  expect(eventsOf(desk, id).at(-1)).toBe('sent (the answer came late)');
-  await desk.clock.advance(20_000);
+  await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
+  expect(eventsOf(fixture, id).at(-1)).toBe('sent (the answer came late)');
+  await fixture.clock.advance(20_000);
   expect(connector.count('SE_MESSAGE_SENDING')).toBe(1);
 });
 
 test('a second answer to one sending is noted as the fault of its connector and changes nothing', async () => {
-  const desk = await bed();
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const fixture = await startFixture();
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'it failed after all' }));
-  await waitFor('faults to be 1', () => desk.desk.counts.faults === 1);
-  expect(state(desk, id)).toBe('Sent');
-  expect(eventsOf(desk, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
+  await waitFor('faults to be 1', () => fixture.server.counts.faults === 1);
+  expect(state(fixture, id)).toBe('Sent');
+  expect(eventsOf(fixture, id).at(-1)).toBe('protocol fault of host-1: answered more often than it was asked');
 });
 
 test('an answer by a connector that was never asked, to a send request that is answered already, is a fault as well', async () => {
-  const desk = await bed();
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const fixture = await startFixture();
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
   connector.send('ES_MESSAGE_SENT', answer(id));
-  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
-  const other = await desk.client({ Instance: 'host-2' });
+  await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
+  const other = await fixture.client({ Instance: 'host-2' });
   other.send('ES_MESSAGE_SENT', answer(id, { Data: 'not from here' }));
-  await waitFor('faults to be 1', () => desk.desk.counts.faults === 1);
-  expect(eventsOf(desk, id).at(-1)).toMatch(/^protocol fault of host-2/);
+  await waitFor('faults to be 1', () => fixture.server.counts.faults === 1);
+  expect(eventsOf(fixture, id).at(-1)).toMatch(/^protocol fault of host-2/);
 });
 
 test('an error that comes after the success changes nothing', async () => {
-  const desk = await bed({ retry: { limitMs: 5_000, repeats: 1, pauseMs: 1_000 } });
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
+  const fixture = await startFixture({ retry: { limitMs: 5_000, repeats: 1, pauseMs: 1_000 } });
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id, { Data: 'busy' }));
-  await waitFor('the error', () => eventsOf(desk, id).at(-1) === 'not sent (the answer came late): busy');
-  expect(state(desk, id)).toBe('Sent');
+  await waitFor('the error', () => eventsOf(fixture, id).at(-1) === 'not sent (the answer came late): busy');
+  expect(state(fixture, id)).toBe('Sent');
 });
 
 test('one answer each to two sendings is no fault', async () => {
-  const desk = await bed({ retry: { limitMs: 5_000, repeats: 3, pauseMs: 1_000 } });
-  const connector = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 2);
+  const fixture = await startFixture({ retry: { limitMs: 5_000, repeats: 3, pauseMs: 1_000 } });
+  const connector = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 2);
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_MESSAGE_SENT', answer(id));
   connector.send('ES_PING', null);
   await connector.until('SE_PONG');
-  expect(desk.desk.counts.faults).toBe(0);
-  expect(state(desk, id)).toBe('Sent');
+  expect(fixture.server.counts.faults).toBe(0);
+  expect(state(fixture, id)).toBe('Sent');
 });
 
-test('answers to no order of ours are ignored and counted', async () => {
-  const desk = await bed();
-  const connector = await desk.client();
-  const waiting = sendRequest(desk.store, desk.clock.now(), OTHER_OUT);
+test('answers to unknown messages are ignored and counted', async () => {
+  const fixture = await startFixture();
+  const connector = await fixture.client();
+  const waiting = sendRequest(fixture.store, fixture.clock.now(), OTHER_OUT);
   const unknown = '99999999-9999-4999-8999-999999999999';
   for (const content of [answer(unknown), answer(waiting), answer('no guid'), null, { RefId: IN }]) {
     connector.send('ES_MESSAGE_SENT', content);
   }
-  await waitFor('strayAnswers to be 5', () => desk.desk.counts.strayAnswers === 5);
-  expect(state(desk, waiting)).toBe('Queued');
+  await waitFor('strayAnswers to be 5', () => fixture.server.counts.strayAnswers === 5);
+  expect(state(fixture, waiting)).toBe('Queued');
 });
 
 test('a send request goes to every connector of its PeerAddress and to no other', async () => {
-  const desk = await bed();
-  const ours = await desk.client({ Instance: 'ours', PeerAddress: ['@GatePost', '@more'] });
-  const replica = await desk.client({ Instance: 'replica' });
-  const theirs = await desk.client({ Instance: 'theirs', PeerAddress: ['@other'] });
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => ours.count('SE_MESSAGE_SENDING') + replica.count('SE_MESSAGE_SENDING') === 2);
-  expect(eventsOf(desk, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
+  const fixture = await startFixture();
+  const ours = await fixture.client({ Instance: 'ours', PeerAddress: ['@GatePost', '@more'] });
+  const replica = await fixture.client({ Instance: 'replica' });
+  const theirs = await fixture.client({ Instance: 'theirs', PeerAddress: ['@other'] });
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => ours.count('SE_MESSAGE_SENDING') + replica.count('SE_MESSAGE_SENDING') === 2);
+  expect(eventsOf(fixture, id).at(-1)).toBe('handed to ours, replica (try 1 of 4)');
   theirs.send('ES_MESSAGE_SENT', answer(id));
-  await waitFor('strayAnswers to be 1', () => desk.desk.counts.strayAnswers === 1);
-  expect(state(desk, id)).toBe('Sending');
+  await waitFor('strayAnswers to be 1', () => fixture.server.counts.strayAnswers === 1);
+  expect(state(fixture, id)).toBe('Sending');
   expect(theirs.count('SE_MESSAGE_SENDING')).toBe(0);
   replica.send('ES_MESSAGE_SENT', answer(id));
-  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
 });
 
 test('a send request waits, its tries untouched, while no connector is logged in, and says so once', async () => {
-  const desk = await bed();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await desk.clock.advance(300_000);
-  expect(eventsOf(desk, id)).toEqual(['queued', 'waits: no connector for @gatepost is logged in at present']);
-  const connector = await desk.client();
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
-  expect(eventsOf(desk, id).at(-1)).toBe('handed to host-1 (try 1 of 4)');
+  const fixture = await startFixture();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await fixture.clock.advance(300_000);
+  expect(eventsOf(fixture, id)).toEqual(['queued', 'waits: no connector for @gatepost is logged in at present']);
+  const connector = await fixture.client();
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  expect(eventsOf(fixture, id).at(-1)).toBe('handed to host-1 (try 1 of 4)');
 });
 
 test('send requests that wait for a gateway do not hold up the others', async () => {
-  const desk = await bed();
-  for (let n = 0; n < 60; n++) sendRequest(desk.store, desk.clock.now() - 1_000, OTHER_OUT);
-  const id = sendRequest(desk.store, desk.clock.now());
-  const connector = await desk.client();
-  await turnUntil(desk, () => connector.count('SE_MESSAGE_SENDING') === 1);
+  const fixture = await startFixture();
+  for (let n = 0; n < 60; n++) sendRequest(fixture.store, fixture.clock.now() - 1_000, OTHER_OUT);
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  const connector = await fixture.client();
+  await turnUntil(fixture, () => connector.count('SE_MESSAGE_SENDING') === 1);
   expect((await connector.until('SE_MESSAGE_SENDING')).content).toMatchObject({ MessageId: id });
 });
 
 test('a send request in flight survives a restart of the embedded server: it is neither forgotten nor sent before its time', async () => {
-  const desk = await bed({ retry: { limitMs: 30_000, repeats: 3, pauseMs: 1_000 } });
-  const before = await desk.client();
-  const id = sendRequest(desk.store, desk.clock.now());
-  await turnUntil(desk, () => before.count('SE_MESSAGE_SENDING') === 1);
-  await desk.desk.close();
-  const second = await startEmbeddedServer(desk.options);
+  const fixture = await startFixture({ retry: { limitMs: 30_000, repeats: 3, pauseMs: 1_000 } });
+  const before = await fixture.client();
+  const id = sendRequest(fixture.store, fixture.clock.now());
+  await turnUntil(fixture, () => before.count('SE_MESSAGE_SENDING') === 1);
+  await fixture.server.close();
+  const second = await startEmbeddedServer(fixture.options);
   later(() => second.close());
   const after = await rawClient(second.port);
   later(() => after.close());
   after.send('ES_LOGIN', { Account: 'gatepost', Password: 'right', PeerAddress: ['@gatepost'], Instance: 'host-2' });
   await after.until('SE_LOGIN');
-  await desk.clock.advance(20_000);
+  await fixture.clock.advance(20_000);
   expect(after.count('SE_MESSAGE_SENDING')).toBe(0);
   // The connector was started anew as well and answers what its predecessor was asked.
   after.send('ES_MESSAGE_SENT', answer(id));
-  await waitFor('the order to be Sent', () => state(desk, id) === 'Sent');
+  await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
   expect(second.counts).toEqual({ ignored: 0, strayAnswers: 0, faults: 0 });
 });

@@ -131,8 +131,7 @@ function answered(content: unknown, from: Sender, { store, clock, log }: Outboun
     deliverySystemId: Reference || null,
   };
   const verdict = store.write(({ sendRequests }) => sendRequests.answer(answer, clock.now()));
-  if (verdict === 'unknown')
-    log.warn({ connector: from.name, messageId: id }, 'an answer to no order of ours was ignored');
+  if (verdict === 'unknown') log.warn({ connector: from.name, messageId: id }, 'answer to an unknown message ignored');
   if (verdict === 'fault')
     log.warn({ connector: from.name, message_id: id }, 'send request was answered more often than asked');
   return verdict;

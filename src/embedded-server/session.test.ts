@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { type Bed, bed, GATEWAYS, IN, later, OTHER_IN, OUT } from '../../test/fixtures/desk.js';
+import { type Fixture, GATEWAYS, IN, later, OTHER_IN, OUT, startFixture } from '../../test/fixtures/embedded-server.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { rawClient } from '../../test/fixtures/simprot-raw-client.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
@@ -10,33 +10,33 @@ import { startEmbeddedServer } from './server.js';
 const ids = (content: unknown) => (Array.isArray(content) ? content.map((gateway) => gateway.Id) : content);
 
 test('the right account and password are let in and told the keep-alive', async () => {
-  const { client, desk } = await bed();
+  const { client, server } = await startFixture();
   const connector = await client();
   expect(connector.frames[0]?.content).toEqual({ Success: true, KeepAlive: 15 });
-  expect(desk.connectors()).toEqual(['host-1']);
+  expect(server.connectors()).toEqual(['host-1']);
 });
 
 test.each([{ Password: 'wrong' }, { Account: 'somebody' }, { Password: '' }])(
   'a wrong login is refused with a reason and closed: %j',
   async (changes) => {
-    const { client, desk } = await bed();
+    const { client, server } = await startFixture();
     const connector = await client(changes);
     expect(connector.frames[0]?.content).toEqual({ Success: false, Reason: 'the account or its password is wrong' });
     await connector.closed;
-    expect(desk.connectors()).toEqual([]);
+    expect(server.connectors()).toEqual([]);
   },
 );
 
 test('a connection that says anything else before its login is closed without an answer', async () => {
-  const { desk } = await bed();
-  const stranger = await rawClient(desk.port);
+  const { server } = await startFixture();
+  const stranger = await rawClient(server.port);
   stranger.send('ES_SL_GETGATEWAYS', '@gatepost');
   await stranger.closed;
   expect(stranger.frames).toEqual([]);
 });
 
 test('the gateways of the asked PeerAddress are told, addressed to it, devices in text form', async () => {
-  const { client } = await bed();
+  const { client } = await startFixture();
   const connector = await client();
   connector.send('ES_SL_GETGATEWAYS', '@GatePost');
   const answer = await connector.until('SE_SL_MSGGATEWAYS');
@@ -52,65 +52,65 @@ test('the gateways of the asked PeerAddress are told, addressed to it, devices i
 });
 
 test('a MSG that is not spoken here is counted and the session stays', async () => {
-  const { client, desk, lines } = await bed();
+  const { client, server, lines } = await startFixture();
   const connector = await client();
   connector.send('ES_CHAT_REQUEST', { anything: 1 });
   connector.send('ES_SL_GETGATEWAYS', { not: 'text' });
   connector.send('ES_PING', null);
   await connector.until('SE_PONG');
-  expect(desk.counts.ignored).toBe(1);
+  expect(server.counts.ignored).toBe(1);
   expect(connector.count('SE_SL_MSGGATEWAYS')).toBe(0);
   expect(lines.at(-1)?.message).toBe('ES_SL_GETGATEWAYS names no PeerAddress and was ignored');
 });
 
 test('a changed gateways file is served without a restart, also when an editor replaced it', async () => {
-  const { client, desk, clock, gatewaysFile } = await bed();
+  const { client, server, clock, gatewaysFile } = await startFixture();
   const connector = await client();
   await writeFile(`${gatewaysFile}.new`, GATEWAYS.split('\n').slice(0, 2).join('\n'));
   await rename(`${gatewaysFile}.new`, gatewaysFile);
   await waitFor('the new list', async () => {
     await clock.advance(500);
-    return desk.gateways().length === 1;
+    return server.gateways().length === 1;
   });
   connector.send('ES_SL_GETGATEWAYS', '@gatepost');
   expect(ids((await connector.until('SE_SL_MSGGATEWAYS')).content)).toEqual([IN]);
 });
 
 /** One look at the gateways file, from its timer to its end: two loops are armed again then. */
-async function look({ clock }: Pick<Bed, 'clock'>): Promise<void> {
+async function look({ clock }: Pick<Fixture, 'clock'>): Promise<void> {
   await clock.waitForTimers(2);
   await clock.advance(500);
   await clock.waitForTimers(2);
 }
 
 test('a half-written file is never taken: a change counts once it has stood still for a look', async () => {
-  const all = await bed();
-  await writeFile(all.gatewaysFile, '');
-  await look(all);
-  await writeFile(all.gatewaysFile, GATEWAYS.split('\n').slice(0, 2).join('\n'));
-  await look(all);
-  expect(all.desk.gateways()).toHaveLength(4);
-  await look(all);
-  expect(all.desk.gateways()).toHaveLength(1);
+  const fixture = await startFixture();
+  await writeFile(fixture.gatewaysFile, '');
+  await look(fixture);
+  await writeFile(fixture.gatewaysFile, GATEWAYS.split('\n').slice(0, 2).join('\n'));
+  await look(fixture);
+  expect(fixture.server.gateways()).toHaveLength(4);
+  await look(fixture);
+  expect(fixture.server.gateways()).toHaveLength(1);
 });
 
 test('a file that broke, or went away, keeps the old list and is reported once', async () => {
-  const all = await bed();
-  const errors = () => all.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
-  await writeFile(all.gatewaysFile, `${GATEWAYS}- { id: "open`);
-  for (let looks = 0; looks < 4; looks++) await look(all);
+  const fixture = await startFixture();
+  const errors = () => fixture.lines.filter(({ level }) => level === 'error').map(({ message }) => message);
+  await writeFile(fixture.gatewaysFile, `${GATEWAYS}- { id: "open`);
+  for (let looks = 0; looks < 4; looks++) await look(fixture);
   expect(errors()).toEqual([expect.stringMatching(/gateways\.yaml:6: is not valid YAML: .*stay in force/)]);
-  await rm(all.gatewaysFile);
-  for (let looks = 0; looks < 4; looks++) await look(all);
+  await rm(fixture.gatewaysFile);
+  for (let looks = 0; looks < 4; looks++) await look(fixture);
   expect(errors().slice(1)).toEqual([expect.stringMatching(/does not exist; .*stay in force/)]);
-  expect(all.desk.gateways()).toHaveLength(4);
-  await writeFile(all.gatewaysFile, '[]');
-  for (let looks = 0; looks < 2; looks++) await look(all);
-  expect(all.desk.gateways()).toHaveLength(0);
+  expect(fixture.server.gateways()).toHaveLength(4);
+  await writeFile(fixture.gatewaysFile, '[]');
+  for (let looks = 0; looks < 2; looks++) await look(fixture);
+  expect(fixture.server.gateways()).toHaveLength(0);
 });
 
 test('a broken gateways file at the start is one clear sentence with advice', async () => {
-  await expect(bed({}, 'gateways: 3')).rejects.toMatchObject({
+  await expect(startFixture({}, 'gateways: 3')).rejects.toMatchObject({
     code: 'embedded-server/gateways',
     message: expect.stringMatching(/gateways\.yaml:1: must be a list/),
     advice: expect.stringMatching(/gatepost check/),
@@ -118,7 +118,7 @@ test('a broken gateways file at the start is one clear sentence with advice', as
 });
 
 test('a taken port is one clear sentence with advice, and leaves no timer behind', async () => {
-  const { options } = await bed();
+  const { options } = await startFixture();
   const clock = manualClock();
   const squatter = createServer();
   const port = await new Promise<number>((resolve) => {
@@ -138,14 +138,14 @@ test('a taken port is one clear sentence with advice, and leaves no timer behind
 });
 
 test('after close no timer is armed, no connection is open, and the sign of life is gone', async () => {
-  const { client, desk, clock, store } = await bed();
+  const { client, server, clock, store } = await startFixture();
   const connector = await client();
-  const greeter = await rawClient(desk.port);
+  const greeter = await rawClient(server.port);
   await waitFor('the sign of life', () => store.reading.heartbeat() !== null);
-  await desk.close();
+  await server.close();
   await connector.closed;
   await greeter.closed;
   expect(clock.armed).toBe(0);
   expect(store.reading.heartbeat()).toBeNull();
-  await desk.close();
+  await server.close();
 });

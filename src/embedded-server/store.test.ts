@@ -2,7 +2,7 @@ import { closeSync, copyFileSync, mkdirSync, openSync, rmSync, writeFileSync, wr
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { expect, test } from 'vitest';
-import { later, tempFolder } from '../../test/fixtures/desk.js';
+import { later, tempFolder } from '../../test/fixtures/embedded-server.js';
 import { openStore } from './store.js';
 
 const make = async (create: boolean, prepare: (path: string) => void) => {

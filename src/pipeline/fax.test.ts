@@ -1,8 +1,7 @@
 // Faxes through the whole connector: a call that ends in time, one that does not, what comes of it later, and who is told.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { faxSamples } from '../../test/conformance/fax-samples.js';
-import { fact } from '../../test/fixtures/connector.js';
-import { type SmsBed, startSmsBed } from '../../test/fixtures/sms-connector.js';
+import { type SmsFixture, startSmsFixture } from '../../test/fixtures/sms-connector.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import type {
   AnyDriver,
@@ -29,7 +28,7 @@ interface Send {
 }
 
 /** A fax gateway played by the test: a send waits until the test ends it, or until its time is over. */
-function faxStandIn() {
+function fakeFaxDriver() {
   const me = {
     sends: [] as Send[],
     lookups: 0,
@@ -100,21 +99,21 @@ const list = (device: string): GatewayInfo[] =>
     Device: device,
   }));
 
-let bed: SmsBed;
-let faxes: ReturnType<typeof faxStandIn>;
+let fixture: SmsFixture;
+let faxes: ReturnType<typeof fakeFaxDriver>;
 const begin = async (settings: object = { ReportTo: FAX }) => {
-  faxes = faxStandIn();
-  bed = await startSmsBed('', { testfax: faxes.driver }, list(`TestFax ${JSON.stringify(settings)}`));
+  faxes = fakeFaxDriver();
+  fixture = await startSmsFixture('', { testfax: faxes.driver }, list(`TestFax ${JSON.stringify(settings)}`));
 };
 beforeEach(() => begin());
 afterEach(async () => {
   for (const { end } of faxes.sends) end({ kind: 'rejected', detail: 'the test is over' });
-  expect(bed.fakeServer.violations).toEqual([]);
-  await bed.close();
+  expect(fixture.fakeServer.violations).toEqual([]);
+  await fixture.close();
 });
 
 const sendRequest = (text = 'Hello') =>
-  bed.fakeServer.sendRequest({
+  fixture.fakeServer.sendRequest({
     MessageId: ID,
     GatewayId: FAX,
     RemoteAddress: NUMBER,
@@ -123,18 +122,18 @@ const sendRequest = (text = 'Hello') =>
     BodyText: text,
   });
 const answers = async (count: number) =>
-  (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
+  (await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
 const handed = async (count: number) =>
-  (await bed.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', count)).map(({ content }) => content);
-const sending = () => fact(() => faxes.sends.length > 0);
+  (await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', count)).map(({ content }) => content);
+const sending = () => waitFor('the first send', () => faxes.sends.length > 0);
 /** Lets the time for the answer run out. */
 const overdue = async () => {
   await sending();
-  await bed.clock.advance(86_000);
+  await fixture.clock.advance(86_000);
 };
 const receipts = (state: DeliveryReceipt['state'], detail: string) =>
-  faxes.report([{ id: 'job 7', state, at: bed.clock.now(), detail }]);
-const traceOf = async () => (await bed.journal((journal) => journal.traces(ID)))[0];
+  faxes.report([{ id: 'job 7', state, at: fixture.clock.now(), detail }]);
+const traceOf = async () => (await fixture.journal((journal) => journal.traces(ID)))[0];
 const steps = async () => (await traceOf())?.entries.map(({ event, detail }) => `${event}: ${detail}`) ?? [];
 
 describe('an outbound message for a fax', () => {
@@ -171,7 +170,7 @@ describe('an outbound message for a fax', () => {
     expect(notice.BodyText).toContain('Busy signal detected');
     expect(notice.BodyText).toContain('Offer 12');
     expect(notice.BodyText).toContain(ID);
-    await bed.clock.advance(120_000);
+    await fixture.clock.advance(120_000);
     expect(await handed(1)).toHaveLength(1);
     expect(await steps()).toContain('receipt: undelivered: Busy signal detected');
   });
@@ -190,8 +189,8 @@ describe('an outbound message for a fax', () => {
     faxes.sends[0]?.end({ kind: 'sent', deliverySystemId: 'job 7', state: 'delivered' });
     await answers(1);
     await receipts('delivered', '1 of 1 page');
-    await bed.clock.advance(60_000);
-    expect(bed.fakeServer.received.length).toBe(0);
+    await fixture.clock.advance(60_000);
+    expect(fixture.fakeServer.received.length).toBe(0);
   });
 
   it('shows its dials and pages in the delivery log while it is being sent', async () => {
@@ -206,23 +205,23 @@ describe('an outbound message for a fax', () => {
   });
 
   it('keeps its notice over a restart until the contact center takes it', async () => {
-    bed.fakeServer.onReceiving = () => 'silent';
+    fixture.fakeServer.onReceiving = () => 'silent';
     sendRequest();
     await overdue();
     await answers(1);
     await receipts('delivered', '1 of 1 page');
     await handed(1);
-    bed.fakeServer.onReceiving = () => true;
-    await bed.restart();
-    while (bed.fakeServer.received.length < 2) await bed.clock.advance(500);
-    const notices = bed.fakeServer.received;
+    fixture.fakeServer.onReceiving = () => true;
+    await fixture.restart();
+    while (fixture.fakeServer.received.length < 2) await fixture.clock.advance(500);
+    const notices = fixture.fakeServer.received;
     expect(notices[1]?.RequestId).toBe(notices[0]?.RequestId);
   });
 
   it('with an empty body or a number that is none costs nothing', async () => {
     sendRequest('  ');
     expect((await answers(1))[0]?.Data).toMatch(/no text/);
-    bed.fakeServer.sendRequest({
+    fixture.fakeServer.sendRequest({
       MessageId: ID.replace(/1$/, '2'),
       GatewayId: FAX,
       RemoteAddress: 'ann@example.com',
@@ -263,7 +262,7 @@ describe('an outbound message that is answered only when it is done', () => {
 
 describe('an outbound message whose process was killed while it was sending', () => {
   const leftBehind = () =>
-    bed.tamper(
+    fixture.tamper(
       `insert into outbound_messages (message_id, gateway_id, state, attempts, delivery_system_id, accepted_recipients,
          remote_address, subject, bytes, asked, answered, asked_at, changed_at, first_attempt_at)
        values ('${ID}', '${FAX}', 'sending', 1, '${ID}', '[]', '${NUMBER}', '', 5, 1, 1, 0, 0, 0);
@@ -320,15 +319,15 @@ describe('a gateway that reports to nobody', () => {
   it.each([{}, { ReportTo: '55555555-5555-4555-8555-555555555555' }])(
     'has its results in the delivery log: %j',
     async (settings) => {
-      await bed.close();
+      await fixture.close();
       await begin(settings);
       sendRequest();
       await overdue();
       await answers(1);
       await receipts('delivered', '1 of 1 page');
       expect(await steps()).toContain('receipt: delivered: 1 of 1 page');
-      expect(bed.fakeServer.received.length).toBe(0);
-      const warned = bed.lines.some((line) => line.includes('ReportTo names no inbound gateway'));
+      expect(fixture.fakeServer.received.length).toBe(0);
+      const warned = fixture.lines.some((line) => line.includes('ReportTo names no inbound gateway'));
       expect(warned).toBe('ReportTo' in settings);
     },
   );
@@ -336,24 +335,24 @@ describe('a gateway that reports to nobody', () => {
 
 describe('a received fax', () => {
   it('is handed over with its pages, and confirmed after the ack only', async () => {
-    bed.fakeServer.onReceiving = () => 'silent';
+    fixture.fakeServer.onReceiving = () => 'silent';
     faxes.received.push(received(faxSamples.offered('one').raw, 'fax 1'));
     faxes.wake();
     const [message] = await handed(1);
     expect(message).toMatchObject({ GatewayId: FAX, RemoteAddress: NUMBER });
     expect(message.BodyHtml).toContain('<img');
     expect(faxes.confirmed).toBe(0);
-    bed.fakeServer.onReceiving = () => true;
-    while (bed.fakeServer.received.length < 2) await bed.clock.advance(1_000);
-    await fact(() => faxes.confirmed === 1);
+    fixture.fakeServer.onReceiving = () => true;
+    while (fixture.fakeServer.received.length < 2) await fixture.clock.advance(1_000);
+    await waitFor('the fax to be confirmed', () => faxes.confirmed === 1);
   });
 
   it('that is pushed is taken before its pages are looked at, and comes with all of them', async () => {
-    bed.fakeServer.onReceiving = () => 'silent';
-    const pushed = await fetch(`${bed.service.http.url}/webhooks/${FAX}`, { method: 'POST', body: 'x' });
+    fixture.fakeServer.onReceiving = () => 'silent';
+    const pushed = await fetch(`${fixture.service.http.url}/webhooks/${FAX}`, { method: 'POST', body: 'x' });
     expect(pushed.status).toBe(200);
     const [message] = await handed(1);
-    const known = (await bed.journal((journal) => journal.recordsOf(FAX, ['pushed 1']))).get('pushed 1');
+    const known = (await fixture.journal((journal) => journal.recordsOf(FAX, ['pushed 1']))).get('pushed 1');
     expect(message).toMatchObject({ RequestId: known?.requestId, DeliverySystemId: known?.deliverySystemId });
     const links = [...String(message.BodyHtml).matchAll(/<a href="(http[^"]+)"/g)].map(([, link = '']) => link);
     const files = await Promise.all(links.map(async (link) => fetch(link.replaceAll('&amp;', '&'))));

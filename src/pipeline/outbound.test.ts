@@ -1,193 +1,195 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Bed, fact, OUT, sendRequest, startBed } from '../../test/fixtures/connector.js';
+import { type Fixture, OUT, sendRequest, startFixture } from '../../test/fixtures/connector.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import type { Outcome } from '../driver/contract.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
-let bed: Bed;
+let fixture: Fixture;
 beforeEach(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
 afterEach(async () => {
-  expect(bed.fakeServer.violations).toEqual([]);
-  await bed.close();
+  expect(fixture.fakeServer.violations).toEqual([]);
+  await fixture.close();
 });
 
 const never = () => new Promise<Outcome>(() => {});
 
 describe('an outbound message', () => {
   it('is sent once and answered once, with its id and without an error', async () => {
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: OUT, Reference: `${ID}@frontstage.example`, Data: null });
     expect(content.TimeStamp).toMatch(/Z$/);
-    expect(bed.outbound.sends).toHaveLength(1);
-    expect(bed.outbound.sends[0]?.mail.recipients).toEqual(['ann@example.com']);
-    expect(bed.outbound.sends[0]?.mail.messageId).toBe(`<${ID}@frontstage.example>`);
+    expect(fixture.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends[0]?.mail.recipients).toEqual(['ann@example.com']);
+    expect(fixture.outbound.sends[0]?.mail.messageId).toBe(`<${ID}@frontstage.example>`);
   });
 
   it('repeated after success is answered at once with the recorded result and not sent again', async () => {
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const [first, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const [first, second] = await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content).toMatchObject({ Id: ID, Data: null, Reference: first?.content.Reference });
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('repeated after success is not sent again by the next process either', async () => {
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
-    await bed.restart();
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
-    expect(bed.outbound.sends).toHaveLength(1);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+    await fixture.restart();
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('repeated while it is being sent joins that attempt: two answers, one mail', async () => {
     let finish: (outcome: Outcome) => void = () => {};
-    bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await bed.clock.advance(10);
+    fixture.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await fixture.clock.advance(10);
     finish({ kind: 'sent', deliverySystemId: 'x' });
-    const answers = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    const answers = await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(answers.map((frame) => frame.content.Data)).toEqual([null, null]);
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('repeated after a failure is a fresh attempt', async () => {
-    bed.outbound.onSend = async () => ({ kind: 'rejected', detail: '550 5.1.1 no such user' });
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = async () => ({ kind: 'rejected', detail: '550 5.1.1 no such user' });
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, Data: '550 5.1.1 no such user', Reference: null });
-    bed.outbound.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const [, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    fixture.outbound.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
-    expect(bed.outbound.sends).toHaveLength(2);
+    expect(fixture.outbound.sends).toHaveLength(2);
   });
 
   it('for a gateway that does not run is answered with an error at once', async () => {
     const unknown = '99999999-9999-4999-8999-999999999999';
-    bed.fakeServer.sendRequest(sendRequest(ID, { GatewayId: unknown }));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.fakeServer.sendRequest(sendRequest(ID, { GatewayId: unknown }));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: unknown });
     expect(content.Data).toContain('the list of the server does not contain it');
   });
 
   it('that cannot be read but has an Id is answered with an error that says what is wrong', async () => {
-    bed.fakeServer.send('SE_MESSAGE_SENDING', { MessageId: ID, GatewayId: OUT, RemoteAddress: 42 });
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.fakeServer.send('SE_MESSAGE_SENDING', { MessageId: ID, GatewayId: OUT, RemoteAddress: 42 });
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content).toMatchObject({ Id: ID, RefId: OUT });
     expect(content.Data).toContain('RemoteAddress');
   });
 
   it('without an Id is counted and disturbs nobody', async () => {
-    bed.fakeServer.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
-    bed.fakeServer.send('SE_MESSAGE_SENDING', 'nonsense');
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
-    expect(bed.fakeServer.sent).toHaveLength(1);
+    fixture.fakeServer.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
+    fixture.fakeServer.send('SE_MESSAGE_SENDING', 'nonsense');
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    expect(fixture.fakeServer.sent).toHaveLength(1);
   });
 
   it('with an address that is none is answered with an error and nothing leaves', async () => {
-    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'not an address' }));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'not an address' }));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('not an address');
-    expect(bed.outbound.sends).toHaveLength(0);
+    expect(fixture.outbound.sends).toHaveLength(0);
   });
 
   it('that is put off is tried again inside its window', async () => {
     const outcomes: Outcome[] = [{ kind: 'deferred', detail: '451 greylisted' }];
-    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    await bed.clock.advance(5_000);
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    await fixture.clock.advance(5_000);
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
-    expect(bed.outbound.sends).toHaveLength(2);
+    expect(fixture.outbound.sends).toHaveLength(2);
   });
 
   it('that is put off all the time is answered inside 85 s with the counterparty’s own words', async () => {
-    bed.outbound.onSend = async () => ({ kind: 'deferred', detail: '451 4.7.1 come back later' });
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    for (let second = 0; second < 85 && bed.fakeServer.sent.length === 0; second++) await bed.clock.advance(1_000);
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = async () => ({ kind: 'deferred', detail: '451 4.7.1 come back later' });
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    for (let second = 0; second < 85 && fixture.fakeServer.sent.length === 0; second++)
+      await fixture.clock.advance(1_000);
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBe('451 4.7.1 come back later');
-    expect(bed.outbound.sends.length).toBeGreaterThan(2);
+    expect(fixture.outbound.sends.length).toBeGreaterThan(2);
   });
 
   it('whose counterparty hangs is answered before 90 s as uncertain, exactly once', async () => {
-    bed.outbound.onSend = never;
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    await bed.clock.advance(84_000);
-    expect(bed.fakeServer.sent).toHaveLength(0);
-    await bed.clock.advance(4_000);
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = never;
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    await fixture.clock.advance(84_000);
+    expect(fixture.fakeServer.sent).toHaveLength(0);
+    await fixture.clock.advance(4_000);
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('delivery uncertain');
-    await bed.clock.advance(200_000);
-    expect(bed.fakeServer.sent).toHaveLength(1);
-    expect(bed.outbound.sends).toHaveLength(1);
+    await fixture.clock.advance(200_000);
+    expect(fixture.fakeServer.sent).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('of unknown outcome is sent again under the same Message-ID when the policy is Resend', async () => {
     const outcomes: Outcome[] = [{ kind: 'unknown', detail: 'closed after the final dot' }];
-    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
-    const [first, second] = bed.outbound.sends;
+    const [first, second] = fixture.outbound.sends;
     expect(second?.mail.messageId).toBe(first?.mail.messageId);
     expect(Buffer.compare(Buffer.from(second?.mail.raw ?? []), Buffer.from(first?.mail.raw ?? []))).toBe(0);
   });
 
   it('of unknown outcome is held when the policy is Hold, also when the server repeats it', async () => {
-    bed.outbound.whenUncertain = 'Hold';
-    bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const answers = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    fixture.outbound.whenUncertain = 'Hold';
+    fixture.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const answers = await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     for (const { content } of answers) expect(content.Data).toContain('held until an operator');
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('of unknown outcome counts as sent when the policy is AssumeSent', async () => {
-    bed.outbound.whenUncertain = 'AssumeSent';
-    bed.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.whenUncertain = 'AssumeSent';
+    fixture.outbound.onSend = async () => ({ kind: 'unknown', detail: 'closed after the final dot' });
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('whose send throws is unknown, never "try again" without the policy', async () => {
-    bed.outbound.whenUncertain = 'Hold';
-    bed.outbound.onSend = async () => {
+    fixture.outbound.whenUncertain = 'Hold';
+    fixture.outbound.onSend = async () => {
       throw new Error('a bug in the driver');
     };
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('a bug in the driver');
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('that came to its outcome after the answer is answered with it when the server repeats', async () => {
     let finish: (outcome: Outcome) => void = () => {};
-    bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    await bed.clock.advance(88_000);
-    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
+    fixture.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    await fixture.clock.advance(88_000);
+    await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);
     finish({ kind: 'sent', deliverySystemId: 'late' });
-    await bed.clock.advance(10);
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    const [, second] = await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    await fixture.clock.advance(10);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    const [, second] = await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
     expect(second?.content.Data).toBeNull();
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 });
 
@@ -207,14 +209,14 @@ describe('an outbound message for several', () => {
         refused: [{ recipient: 'b@example.com', temporary: false, detail: '550 unknown' }],
       },
     ];
-    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.fakeServer.sendRequest(sendRequest(ID, three));
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    fixture.fakeServer.sendRequest(sendRequest(ID, three));
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('b@example.com: 550 unknown');
     expect(content.Data).toContain('accepted for a@example.com, c@example.com');
-    bed.fakeServer.sendRequest(sendRequest(ID, three));
-    await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
-    expect(bed.outbound.sends[1]?.mail.recipients).toEqual(['b@example.com']);
+    fixture.fakeServer.sendRequest(sendRequest(ID, three));
+    await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 2);
+    expect(fixture.outbound.sends[1]?.mail.recipients).toEqual(['b@example.com']);
   });
 
   it('that some put off is finished inside the window, for those only', async () => {
@@ -226,37 +228,37 @@ describe('an outbound message for several', () => {
         refused: [{ recipient: 'b@example.com', temporary: true, detail: '451 later' }],
       },
     ];
-    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.fakeServer.sendRequest(sendRequest(ID, three));
-    await fact(() => bed.outbound.sends.length === 1);
-    await bed.clock.advance(5_000);
-    const { content } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    fixture.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    fixture.fakeServer.sendRequest(sendRequest(ID, three));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    await fixture.clock.advance(5_000);
+    const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
-    expect(bed.outbound.sends.map(({ mail }) => mail.recipients.length)).toEqual([3, 1]);
+    expect(fixture.outbound.sends.map(({ mail }) => mail.recipients.length)).toEqual([3, 1]);
   });
 });
 
 describe('the answer', () => {
   it('that cannot be written because the link is down is written on the next one', async () => {
     let finish: (outcome: Outcome) => void = () => {};
-    bed.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    bed.fakeServer.drop();
-    await fact(() => bed.service.state().is === 'down');
+    fixture.outbound.onSend = () => new Promise((resolve) => (finish = resolve));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    fixture.fakeServer.drop();
+    await waitFor('the connection to be down', () => fixture.service.state().is === 'down');
     finish({ kind: 'sent', deliverySystemId: 'x' });
-    await bed.clock.advance(2_000);
-    const { content, connection } = await bed.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    await fixture.clock.advance(2_000);
+    const { content, connection } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toBeNull();
     expect(connection).toBe(2);
   });
 
   it('of an outbound message that a stop cut short says so', async () => {
-    bed.outbound.onSend = never;
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await fact(() => bed.outbound.sends.length === 1);
-    await bed.restart();
-    expect(bed.fakeServer.sent).toHaveLength(1);
-    expect(bed.fakeServer.sent[0]?.Data).toContain('delivery uncertain');
+    fixture.outbound.onSend = never;
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the first send', () => fixture.outbound.sends.length === 1);
+    await fixture.restart();
+    expect(fixture.fakeServer.sent).toHaveLength(1);
+    expect(fixture.fakeServer.sent[0]?.Data).toContain('delivery uncertain');
   });
 });

@@ -113,9 +113,9 @@ async function listener(onSocket: Parameters<typeof createServer>[1]): Promise<{
   return { server, port };
 }
 
-/** Lets real sockets work until `fact` holds. */
-async function turn(clock: ManualClock, fact: () => boolean): Promise<void> {
-  while (!fact()) await clock.advance(0);
+/** Lets real sockets work until `predicate` holds. */
+async function turn(clock: ManualClock, predicate: () => boolean): Promise<void> {
+  while (!predicate()) await clock.advance(0);
 }
 
 describe('a session', () => {

@@ -128,10 +128,10 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
     for (const requests of ids.values()) expect(requests.size).toBe(1);
   });
 
-  /** Starts the connector and waits for a fact. */
-  async function started(fact: () => Promise<void>): Promise<Running> {
+  /** Starts the connector and waits until `reached` resolves. */
+  async function started(reached: () => Promise<void>): Promise<Running> {
     const running = start();
-    await fact();
+    await reached();
     return running;
   }
 });

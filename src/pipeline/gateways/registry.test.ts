@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gateway, IN, OUT } from '../../../test/fixtures/connector.js';
-import { type StandIn, standIn } from '../../../test/fixtures/fake-driver.js';
+import { type FakeDriver, fakeDriver } from '../../../test/fixtures/fake-driver.js';
 import { type ManualClock, manualClock } from '../../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../../test/fixtures/wait-for.js';
 import type { AnyDriver } from '../../driver/contract.js';
@@ -21,7 +21,7 @@ import { secretsFrom } from './secrets.js';
 let folder: string;
 let clock: ManualClock;
 let journal: Journal;
-let driver: StandIn;
+let driver: FakeDriver;
 let registry: GatewayRegistry;
 /** While set, loading the driver waits for it. */
 let loading: Deferred<void> | undefined;
@@ -30,7 +30,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'gatepost-registry-'));
   clock = manualClock();
   journal = await openJournal(`sqlite:${join(folder, 'journal.db')}`, { clock, log: silentLog });
-  driver = standIn();
+  driver = fakeDriver();
   loading = undefined;
   registry = gatewayRegistry(deps());
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { gateway, OUT } from '../../../test/fixtures/connector.js';
-import { type StandIn, standIn } from '../../../test/fixtures/fake-driver.js';
+import { type FakeDriver, fakeDriver } from '../../../test/fixtures/fake-driver.js';
 import { type ManualClock, manualClock } from '../../../test/fixtures/manual-clock.js';
 import { silentLog } from '../../kit/log.js';
 import { redactor } from '../../kit/redact.js';
@@ -8,14 +8,14 @@ import { noMetrics } from '../metrics.js';
 import { type SessionSupervisor, superviseSession } from './session-supervisor.js';
 
 let clock: ManualClock;
-let driver: StandIn;
+let driver: FakeDriver;
 let stop: AbortController;
 let endSession: (error?: Error) => void;
 let supervisor: SessionSupervisor;
 
 beforeEach(async () => {
   clock = manualClock();
-  driver = standIn();
+  driver = fakeDriver();
   stop = new AbortController();
   const use = (_session: unknown, signal: AbortSignal) =>
     new Promise<void>((resolve, reject) => {
@@ -63,13 +63,13 @@ it('stays draining whatever happens to the session or is reported', async () => 
 });
 
 it('gives the session to all that wait for it once it is open again', async () => {
-  driver.refuseToOpen = 'no';
+  driver.openFailure = 'no';
   endSession();
   await clock.advance(0);
   const waiting = [supervisor.session(stop.signal), supervisor.session(stop.signal)];
   const gaveUp = supervisor.session(AbortSignal.abort(new Error('out of time')));
   await expect(gaveUp).rejects.toThrow('out of time');
-  driver.refuseToOpen = null;
+  driver.openFailure = null;
   await clock.advance(2_000);
   expect(await Promise.all(waiting)).toHaveLength(2);
 });

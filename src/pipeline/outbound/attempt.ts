@@ -123,7 +123,7 @@ function recordLate(context: DeliveryContext, number: number, sending: Promise<O
     .catch((error) => log.error({ message_id: messageId, err: messageOf(error) }, 'late outcome was not recorded'));
 }
 
-/** The outcome is a fact already; a journal that cannot write now is asked again a few times, also while stopping. */
+/** The outcome cannot change any more: when the journal cannot write it now, the write is repeated a few times, also while stopping. */
 async function record(context: DeliveryContext, number: number, outcome: Outcome): Promise<OutboundRecord> {
   const record = await recordPersistently(context, 'outcome could not be recorded yet', () =>
     context.journal.recordOutcome(context.messageId, number, outcome),

@@ -2,25 +2,25 @@
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Bed, IN, OUT, sendRequest, startBed, usual } from '../../../test/fixtures/connector.js';
+import { type Fixture, IN, OUT, sendRequest, startFixture, usual } from '../../../test/fixtures/connector.js';
 import { waitFor } from '../../../test/fixtures/wait-for.js';
 import type { Outcome } from '../../driver/contract.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 const CUT: Outcome = { kind: 'unknown', detail: 'closed after the final dot' };
-let bed: Bed;
+let fixture: Fixture;
 beforeEach(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
 afterEach(async () => {
-  expect(bed.fakeServer.violations).toEqual([]);
-  await bed.close();
+  expect(fixture.fakeServer.violations).toEqual([]);
+  await fixture.close();
 });
 
 const answers = async (count: number) =>
-  (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
+  (await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
 const sql = (text: string) => {
-  const database = new DatabaseSync(join(bed.folder, 'data', 'journal.db'), { timeout: 5_000 });
+  const database = new DatabaseSync(join(fixture.folder, 'data', 'journal.db'), { timeout: 5_000 });
   try {
     database.exec(text);
   } finally {
@@ -29,16 +29,16 @@ const sql = (text: string) => {
 };
 /** The server's list without the outbound gateway, put in place. */
 const removeGateway = async () => {
-  bed.fakeServer.gateways = usual().filter(({ Id }) => Id === IN);
-  await bed.clock.advance(60_000);
-  await waitFor('the gateway to be gone', () => bed.service.views().every(({ id }) => id !== OUT));
+  fixture.fakeServer.gateways = usual().filter(({ Id }) => Id === IN);
+  await fixture.clock.advance(60_000);
+  await waitFor('the gateway to be gone', () => fixture.service.views().every(({ id }) => id !== OUT));
 };
 
 describe('an unknown outcome', () => {
   it('followed by a rejection of the repeat is still unknown', async () => {
     const outcomes: Outcome[] = [CUT, { kind: 'rejected', detail: '550 no such user' }];
-    bed.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [first] = await answers(1);
     expect(first.Data).toBe(
       'delivery uncertain: closed after the final dot; a repeat was not accepted: 550 no such user',
@@ -46,33 +46,33 @@ describe('an unknown outcome', () => {
   });
 
   it('under Hold survives a repeat that cannot be composed, and one that can', async () => {
-    bed.outbound.whenUncertain = 'Hold';
-    bed.outbound.onSend = async () => CUT;
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.outbound.whenUncertain = 'Hold';
+    fixture.outbound.onSend = async () => CUT;
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     await answers(1);
-    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'no address' }));
+    fixture.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'no address' }));
     await answers(2);
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     for (const { Data } of await answers(3)) expect(Data).toContain('delivery uncertain, held until an operator');
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('under Resend is not called "not sent" when the repeat cannot be composed', async () => {
-    bed.outbound.onSend = async () => CUT;
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.outbound.onSend = async () => CUT;
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     await answers(1);
-    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'no address' }));
+    fixture.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'no address' }));
     const [, second] = await answers(2);
     expect(second.Data).toMatch(/^delivery uncertain: closed after the final dot; not sent again: .*no address/);
   });
 
   it('is said also when the gateway is gone', async () => {
-    bed.outbound.whenUncertain = 'Hold';
-    bed.outbound.onSend = async () => CUT;
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.outbound.whenUncertain = 'Hold';
+    fixture.outbound.onSend = async () => CUT;
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     await answers(1);
     await removeGateway();
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [, second] = await answers(2);
     expect(second.Data).toMatch(/^delivery uncertain: closed after the final dot; not sent again: gateway/);
   });
@@ -80,10 +80,10 @@ describe('an unknown outcome', () => {
 
 describe('a message that was sent', () => {
   it('is answered with success whatever has become of its gateway', async () => {
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     await answers(1);
     await removeGateway();
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [first, second] = await answers(2);
     expect(second).toMatchObject({ Data: null, Reference: first.Reference });
   });
@@ -92,29 +92,29 @@ describe('a message that was sent', () => {
 describe('an attempt that the journal cannot record', () => {
   it('sends nothing, is answered "not sent", and the next repeat is sent', async () => {
     sql("create trigger full before insert on attempts begin select raise(abort, 'disk full'); end");
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [first] = await answers(1);
     expect(first.Data).toContain('not sent: the journal could not record the attempt');
     sql('drop trigger full');
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [, second] = await answers(2);
     expect(second.Data).toBeNull();
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 
   it('and its outcome neither: the repeat knows that it is unknown', async () => {
-    bed.outbound.whenUncertain = 'Hold';
+    fixture.outbound.whenUncertain = 'Hold';
     sql("create trigger full before update on attempts begin select raise(abort, 'disk full'); end");
-    bed.fakeServer.sendRequest(sendRequest(ID));
-    await waitFor('the send', () => bed.outbound.sends.length === 1);
-    for (let second = 0; second < 10; second++) await bed.clock.advance(1_000);
+    fixture.fakeServer.sendRequest(sendRequest(ID));
+    await waitFor('the send', () => fixture.outbound.sends.length === 1);
+    for (let second = 0; second < 10; second++) await fixture.clock.advance(1_000);
     const [first] = await answers(1);
     expect(first.Data).toContain('delivery uncertain');
     sql('drop trigger full');
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [, second] = await answers(2);
     expect(second.Data).toContain('held until an operator');
-    expect(bed.outbound.sends).toHaveLength(1);
+    expect(fixture.outbound.sends).toHaveLength(1);
   });
 });
 
@@ -130,7 +130,7 @@ describe('after the process died while it was sending', () => {
       `insert into outbound_messages (message_id, gateway_id, state, attempts, delivery_system_id, accepted_recipients,
          remote_address, subject, bytes, asked, answered, asked_at, changed_at, first_attempt_at, detail)
        values ('${ID}', '${OUT}', '${state}', 1, '${ID}@x', '${accepted}', 'ann@example.com', '', 5, 1, 0,
-         ${bed.clock.now()}, 0, 0, 'rejected by bob@x: 550');
+         ${fixture.clock.now()}, 0, 0, 'rejected by bob@x: 550');
        insert into attempts (message_id, number, gateway_id, delivery_system_id, state, accepted_recipients, outline,
          detail, started_at, owner)
        values ('${ID}', 1, '${OUT}', '${ID}@x', '${state}', '${accepted}', '${outline}', 'rejected by bob@x: 550', 7,
@@ -138,8 +138,8 @@ describe('after the process died while it was sending', () => {
     );
   /** Starts again; what is owed from before waits a moment for the server to repeat it. */
   const restart = async () => {
-    await bed.restart();
-    for (let second = 0; second < 3; second++) await bed.clock.advance(1_000);
+    await fixture.restart();
+    for (let second = 0; second < 3; second++) await fixture.clock.advance(1_000);
   };
 
   it.each([
@@ -149,7 +149,7 @@ describe('after the process died while it was sending', () => {
     ['not found', /^delivery uncertain: the process that was sending it ended/],
   ] as const)('the lookup says %j before the answer does', async (found, data) => {
     const asked: unknown[] = [];
-    Object.assign(bed.outbound.driver, {
+    Object.assign(fixture.outbound.driver, {
       lookup: async (_session: unknown, mail: object, attempt: object) => {
         asked.push({ ...mail, ...attempt });
         return found;
@@ -161,7 +161,7 @@ describe('after the process died while it was sending', () => {
     if (data instanceof RegExp) expect(answer.Data).toMatch(data);
     else expect(answer.Data).toBe(data);
     expect(asked).toMatchObject([{ messageId: ID, number: 1, startedAt: 7, recipients: ['ann@example.com'] }]);
-    expect(bed.outbound.sends).toEqual([]);
+    expect(fixture.outbound.sends).toEqual([]);
   });
 
   it('a partial send is answered with the recipients that have it', async () => {
