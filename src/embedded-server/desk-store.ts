@@ -1,5 +1,3 @@
-// Owns what all desk commands share: opening the store, finding a message by the beginning of its id, telling whether a
-// embedded server is running.
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError } from '../kit/errors.js';
 import { oneLine } from '../kit/terminal.js';

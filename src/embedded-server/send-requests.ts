@@ -3,14 +3,14 @@
 //   Sending -> Queued      not answered in time, or answered with an error, and repeats are left
 //   Sending -> Failed      the same, and none is left
 //   Queued, Failed -> Sent a success that came late: what is sent is sent
-// Each step is an UPDATE that names the state it leaves, so that of two hands only one takes it.
+// Each transition is an UPDATE that names the state it leaves, so that of two processes only one makes it.
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 import { type Channel, LIMITS, type MessageContentInfo } from '../model/message.js';
 import { messageContentInfo } from '../simprot/messages.js';
 import { type Events, storable } from './events.js';
-import { insertMessage } from './inbox.js';
+import { prepareSendRequestSql, type SendRequestSql } from './send-request-sql.js';
 
 export interface NewSendRequest {
   gatewayId: string;
@@ -74,84 +74,22 @@ const stateRow = z
 const lateRow = z.object({ MessageId: z.string(), tries: z.number() });
 const askedRow = z.object({ all_asked: z.number(), all_answered: z.number(), asked: z.number(), answered: z.number() });
 
+/** What the functions below need. */
+interface Deps {
+  readonly sql: SendRequestSql;
+  readonly log: Events;
+  readonly rules: RetryRules;
+}
+
 export function sendRequests(database: Sqlite, log: Events, rules: RetryRules): SendRequests {
-  const sql = prepare(database);
-  const total = rules.repeats + 1;
-
-  /** After an attempt that failed: once more after `pauseMs`, or never. */
-  const repeat = (messageId: string, tries: number, at: number, pauseMs: number) => {
-    const again = tries < total;
-    sql.leave.run({ messageId, at, state: again ? 'Queued' : 'Failed', due: again ? at + pauseMs : null });
-    if (!again) log.add(messageId, at, `given up after ${tries} ${tries === 1 ? 'try' : 'tries'}`);
-  };
-
-  const succeed = (answer: Answer, at: number, state: string) => {
-    const { messageId, deliverySystemId } = answer;
-    const tooLong = deliverySystemId !== null && deliverySystemId.length > LIMITS.DeliverySystemId;
-    if (tooLong)
-      log.add(
-        messageId,
-        at,
-        `protocol fault of ${answer.connector}: its DeliverySystemId is too long and was not stored`,
-      );
-    const stored = tooLong || deliverySystemId === null ? null : storable(deliverySystemId);
-    sql.sent.run({ messageId, at, stored });
-    log.add(
-      messageId,
-      at,
-      `sent${stored ? ` as ${stored}` : ''}${state === 'Sending' ? '' : ' (the answer came late)'}`,
-    );
-  };
-
-  const settle = (answer: Answer, at: number, sendRequest: { state: string; tries: number }): AnswerVerdict => {
-    if (answer.error === null) {
-      if (sendRequest.state === 'Sent') return 'late';
-      succeed(answer, at, sendRequest.state);
-      return 'sent';
-    }
-    const late = sendRequest.state !== 'Sending';
-    log.add(answer.messageId, at, `not sent${late ? ' (the answer came late)' : ''}: ${answer.error}`);
-    if (late) return 'late';
-    repeat(answer.messageId, sendRequest.tries, at, rules.pauseMs);
-    return 'failed';
-  };
-
+  const sql = prepareSendRequestSql(database);
+  const deps: Deps = { sql, log, rules };
   return {
     queue: (sendRequest, at) => queueSendRequest(sql.insert, log, sendRequest, at),
     due: (at, limit) => sql.due.all(at, limit).map(toDue),
-    begin(messageId, { connectors, peerAddress }, at) {
-      const { changes } = sql.begin.run({ messageId, at, peerAddress, time: new Date(at).toISOString() });
-      if (changes === 0) return false;
-      for (const connector of connectors) sql.ask.run({ messageId, connector });
-      const { tries } = stateRow.unwrap().parse(sql.state.get(messageId));
-      log.add(messageId, at, `handed to ${connectors.join(', ')} (try ${tries} of ${total})`);
-      return true;
-    },
-    lapse(at) {
-      const late = sql.unanswered.all(at - rules.limitMs).map((row) => lateRow.parse(row));
-      for (const { MessageId, tries } of late) {
-        log.add(MessageId, at, `no answer within ${Math.round(rules.limitMs / 1000)} s`);
-        repeat(MessageId, tries, at, 0);
-      }
-      return late.length;
-    },
-    answer(answer, at) {
-      const sendRequest = stateRow.parse(sql.state.get(answer.messageId));
-      if (!sendRequest?.peer_address || !answer.peers.includes(sendRequest.peer_address.toLowerCase()))
-        return 'unknown';
-      const { connector, messageId, gatewayId } = answer;
-      const asked = askedRow.parse(sql.asked.get({ messageId, connector }));
-      const ownFault = asked.asked > 0 && asked.answered >= asked.asked;
-      if (ownFault || asked.all_answered >= asked.all_asked) {
-        log.add(messageId, at, `protocol fault of ${connector}: answered more often than it was asked`);
-        return 'fault';
-      }
-      sql.answered.run({ messageId, connector });
-      if (gatewayId !== null && gatewayId !== sendRequest.GatewayId) {
-        log.add(messageId, at, `protocol fault of ${connector}: its answer names gateway ${gatewayId}`);
-      }
-      return settle(answer, at, sendRequest);
-    },
+    begin: (messageId, to, at) => begin(deps, messageId, to, at),
+    lapse: (at) => lapse(deps, at),
+    answer: (answer, at) => applyAnswer(deps, answer, at),
     defer(messageId, why, at, pauseMs) {
       sql.later.run({ messageId, due: at + pauseMs });
       if (log.of(messageId).at(-1)?.text !== why) log.add(messageId, at, why);
@@ -159,46 +97,81 @@ export function sendRequests(database: Sqlite, log: Events, rules: RetryRules): 
   };
 }
 
-function prepare(database: Sqlite) {
-  const own = ['state', 'channel', 'answers', 'created_at', 'changed_at', 'due_at'];
-  return {
-    insert: insertMessage(database, own),
-    due: database.prepare(
-      `SELECT * FROM message WHERE state = 'Queued' AND due_at <= ? ORDER BY due_at, created_at LIMIT ?`,
-    ),
-    begin: database.prepare(
-      `UPDATE message SET state = 'Sending', tries = tries + 1, tried_at = :at, changed_at = :at, due_at = NULL,
-         peer_address = :peerAddress, ReceivedSentTime = :time
-       WHERE MessageId = :messageId AND state = 'Queued'`,
-    ),
-    ask: database.prepare(
-      `INSERT INTO asking (message, connector, asked, answered) VALUES (:messageId, :connector, 1, 0)
-       ON CONFLICT (message, connector) DO UPDATE SET asked = asked + 1`,
-    ),
-    asked: database.prepare(
-      `SELECT coalesce(sum(asked), 0) AS all_asked, coalesce(sum(answered), 0) AS all_answered,
-         coalesce(sum(asked) FILTER (WHERE connector = :connector), 0) AS asked,
-         coalesce(sum(answered) FILTER (WHERE connector = :connector), 0) AS answered
-       FROM asking WHERE message = :messageId`,
-    ),
-    // A connector that was started anew answers what its predecessor was asked: it gets a row of its own.
-    answered: database.prepare(
-      `INSERT INTO asking (message, connector, asked, answered) VALUES (:messageId, :connector, 0, 1)
-       ON CONFLICT (message, connector) DO UPDATE SET answered = answered + 1`,
-    ),
-    state: database.prepare(
-      `SELECT state, tries, GatewayId, peer_address FROM message WHERE MessageId = ? AND Direction = 'O'`,
-    ),
-    leave: database.prepare(
-      `UPDATE message SET state = :state, due_at = :due, changed_at = :at WHERE MessageId = :messageId AND state = 'Sending'`,
-    ),
-    sent: database.prepare(
-      `UPDATE message SET state = 'Sent', due_at = NULL, changed_at = :at, DeliverySystemId = coalesce(:stored, DeliverySystemId)
-       WHERE MessageId = :messageId AND Direction = 'O'`,
-    ),
-    unanswered: database.prepare(`SELECT MessageId, tries FROM message WHERE state = 'Sending' AND tried_at <= ?`),
-    later: database.prepare(`UPDATE message SET due_at = :due WHERE MessageId = :messageId AND state = 'Queued'`),
-  };
+function begin(
+  { sql, log, rules }: Deps,
+  messageId: string,
+  { connectors, peerAddress }: { connectors: readonly string[]; peerAddress: string },
+  at: number,
+): boolean {
+  const { changes } = sql.begin.run({ messageId, at, peerAddress, time: new Date(at).toISOString() });
+  if (changes === 0) return false;
+  for (const connector of connectors) sql.ask.run({ messageId, connector });
+  const { tries } = stateRow.unwrap().parse(sql.state.get(messageId));
+  log.add(messageId, at, `handed to ${connectors.join(', ')} (try ${tries} of ${rules.repeats + 1})`);
+  return true;
+}
+
+function lapse(deps: Deps, at: number): number {
+  const { sql, log, rules } = deps;
+  const late = sql.unanswered.all(at - rules.limitMs).map((row) => lateRow.parse(row));
+  for (const { MessageId, tries } of late) {
+    log.add(MessageId, at, `no answer within ${Math.round(rules.limitMs / 1000)} s`);
+    repeat(deps, MessageId, tries, at, 0);
+  }
+  return late.length;
+}
+
+/** After an attempt that failed: once more after `pauseMs`, or never. */
+function repeat({ sql, log, rules }: Deps, messageId: string, tries: number, at: number, pauseMs: number): void {
+  const again = tries <= rules.repeats;
+  sql.leave.run({ messageId, at, state: again ? 'Queued' : 'Failed', due: again ? at + pauseMs : null });
+  if (!again) log.add(messageId, at, `given up after ${tries} ${tries === 1 ? 'try' : 'tries'}`);
+}
+
+function applyAnswer(deps: Deps, answer: Answer, at: number): AnswerVerdict {
+  const { sql, log } = deps;
+  const { connector, messageId, gatewayId } = answer;
+  const sendRequest = stateRow.parse(sql.state.get(messageId));
+  if (!sendRequest?.peer_address || !answer.peers.includes(sendRequest.peer_address.toLowerCase())) return 'unknown';
+  const asked = askedRow.parse(sql.asked.get({ messageId, connector }));
+  const ownFault = asked.asked > 0 && asked.answered >= asked.asked;
+  if (ownFault || asked.all_answered >= asked.all_asked) {
+    log.add(messageId, at, `protocol fault of ${connector}: answered more often than it was asked`);
+    return 'fault';
+  }
+  sql.answered.run({ messageId, connector });
+  if (gatewayId !== null && gatewayId !== sendRequest.GatewayId) {
+    log.add(messageId, at, `protocol fault of ${connector}: its answer names gateway ${gatewayId}`);
+  }
+  return answer.error === null
+    ? succeed(deps, answer, at, sendRequest.state)
+    : fail(deps, { ...answer, error: answer.error }, at, sendRequest);
+}
+
+function succeed({ sql, log }: Deps, answer: Answer, at: number, state: string): AnswerVerdict {
+  if (state === 'Sent') return 'late';
+  const { messageId, connector, deliverySystemId } = answer;
+  const tooLong = deliverySystemId !== null && deliverySystemId.length > LIMITS.DeliverySystemId;
+  if (tooLong)
+    log.add(messageId, at, `protocol fault of ${connector}: its DeliverySystemId is too long and was not stored`);
+  const stored = tooLong || deliverySystemId === null ? null : storable(deliverySystemId);
+  sql.sent.run({ messageId, at, stored });
+  const suffix = state === 'Sending' ? '' : ' (the answer came late)';
+  log.add(messageId, at, `sent${stored ? ` as ${stored}` : ''}${suffix}`);
+  return 'sent';
+}
+
+function fail(
+  deps: Deps,
+  { messageId, error }: { messageId: string; error: string },
+  at: number,
+  { state, tries }: { state: string; tries: number },
+): AnswerVerdict {
+  const late = state !== 'Sending';
+  deps.log.add(messageId, at, `not sent${late ? ' (the answer came late)' : ''}: ${error}`);
+  if (late) return 'late';
+  repeat(deps, messageId, tries, at, deps.rules.pauseMs);
+  return 'failed';
 }
 
 function queueSendRequest(

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import { decodeBody, type Encoding, encodeBody, type Frame } from './codec.js';
-import { encodeFrame, frameDecoder } from './frame.js';
+import { encodeFrame, type FrameDecoder, frameDecoder } from './frame.js';
 
 export interface LinkOptions {
   /** Who is at the other end, for sentences. */
@@ -45,6 +45,7 @@ export function createLink(socket: Socket, options: LinkOptions): Link {
   const { peer, clock, encoding, maxBodyBytes, onFrame } = options;
   let state: State = { is: 'open' };
 
+  const isOpen = () => state.is === 'open';
   const leave = (reason: GatepostError | undefined) => {
     if (state.is === 'open') state = { is: 'ending', reason };
   };
@@ -53,33 +54,26 @@ export function createLink(socket: Socket, options: LinkOptions): Link {
     socket.destroy();
   };
   const decoder = frameDecoder(maxBodyBytes, (body) => {
-    if (state.is === 'open') onFrame(decodeBody(body));
+    if (isOpen()) onFrame(decodeBody(body));
   });
   const closed = new Promise<GatepostError | undefined>((resolve) => {
-    const settle = () => {
+    onClose(socket, () => {
       leave(gone(peer, decoder.unfinished));
-      const reason = state.is === 'open' ? undefined : state.reason;
+      const reason = reasonOf(state);
       state = { is: 'closed', reason };
       resolve(reason);
-    };
-    if (socket.closed) settle();
-    else socket.once('close', settle);
+    });
   });
-  socket.setNoDelay(true);
-  socket.on('data', (chunk: Buffer) => {
-    if (state.is !== 'open') return;
-    try {
-      decoder.push(chunk);
-    } catch (error) {
-      cut(asReason(error));
-    }
-  });
-  socket.on('end', () => leave(gone(peer, decoder.unfinished)));
-  socket.on('error', (error) => leave(broken(peer, error, decoder.unfinished)));
+  readSocket(socket, { peer, decoder, isOpen, leave, cut });
+  const failureOf = (error: Error | null | undefined) => {
+    if (error && isOpen()) return notSent(broken(peer, error, ''));
+    // Node reports success for a write that was still under way when its socket was destroyed.
+    return error || socket.destroyed ? notSent(reasonOf(state)) : undefined;
+  };
 
   return {
     get open() {
-      return state.is === 'open';
+      return isOpen();
     },
     closed,
     cut,
@@ -87,17 +81,10 @@ export function createLink(socket: Socket, options: LinkOptions): Link {
       decoder.maxBodyBytes = bytes;
     },
     async send(frame) {
-      if (state.is !== 'open') throw notSent(state.reason);
+      if (!isOpen()) throw notSent(reasonOf(state));
       const bytes = encodeFrame(encodeBody(frame, encoding));
       checkRoom(frame.code, bytes.length, socket.writableLength, maxBodyBytes);
-      await new Promise<void>((resolve, reject) => {
-        socket.write(bytes, (error) => {
-          if (error && state.is === 'open') reject(notSent(broken(peer, error, '')));
-          // Node reports success for a write that was still under way when its socket was destroyed.
-          else if (error || socket.destroyed) reject(notSent(state.is === 'open' ? undefined : state.reason));
-          else resolve();
-        });
-      });
+      await write(socket, bytes, failureOf);
     },
     async end(reason) {
       leave(reason);
@@ -107,6 +94,52 @@ export function createLink(socket: Socket, options: LinkOptions): Link {
       cancel();
     },
   };
+}
+
+function reasonOf(state: State): GatepostError | undefined {
+  return state.is === 'open' ? undefined : state.reason;
+}
+
+function onClose(socket: Socket, then: () => void): void {
+  if (socket.closed) then();
+  else socket.once('close', then);
+}
+
+interface Reading {
+  peer: string;
+  decoder: FrameDecoder;
+  isOpen(): boolean;
+  leave(reason: GatepostError): void;
+  cut(reason: GatepostError): void;
+}
+
+function readSocket(socket: Socket, { peer, decoder, isOpen, leave, cut }: Reading): void {
+  socket.setNoDelay(true);
+  socket.on('data', (chunk: Buffer) => {
+    if (!isOpen()) return;
+    try {
+      decoder.push(chunk);
+    } catch (error) {
+      cut(asReason(error));
+    }
+  });
+  socket.on('end', () => leave(gone(peer, decoder.unfinished)));
+  socket.on('error', (error) => leave(broken(peer, error, decoder.unfinished)));
+}
+
+/** Resolves once the operating system took the bytes. `failureOf` judges at that moment, before the state moves on. */
+function write(
+  socket: Socket,
+  bytes: Buffer,
+  failureOf: (error: Error | null | undefined) => GatepostError | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.write(bytes, (error) => {
+      const failure = failureOf(error);
+      if (failure) reject(failure);
+      else resolve();
+    });
+  });
 }
 
 function checkRoom(code: string, bytes: number, queued: number, maxBodyBytes: number): void {

@@ -45,44 +45,12 @@ const ARGUMENTS = [
 export function createChromium(options: ChromiumOptions): Chromium {
   const { clock, log, idleMs } = options;
   const turn = semaphore({ places: 1, weight: 1 });
-  const ending = new Set<Promise<void>>();
-  let running: Promise<Browser> | undefined;
+  const browser = browserHolder(options);
   let cancelIdle: Cancel = () => {};
 
-  const browser = (): Promise<Browser> => {
-    if (running) return running;
-    const starting = launch(options);
-    running = starting;
-    starting.then(
-      (started) => started.on('disconnected', () => forget(starting)),
-      () => forget(starting),
-    );
-    return starting;
-  };
-
-  const forget = (gone: Promise<Browser>) => {
-    if (running === gone) running = undefined;
-  };
-
-  /** Ends the browser; the next fax starts another one. */
   const drop = () => {
     cancelIdle();
-    const dropped = running;
-    running = undefined;
-    if (!dropped) return;
-    const end: Promise<void> = dropped
-      .then((started) => endBrowser(started, clock))
-      .catch(() => {})
-      .finally(() => ending.delete(end));
-    ending.add(end);
-  };
-
-  const layOut = async (job: FaxJob, pictures: readonly (Picture | undefined)[], signal: AbortSignal) => {
-    const started = await raceSignal(browser(), signal, 'starting Chromium');
-    const context = await raceSignal(lockedContext(started, job.paper), signal, 'opening a page');
-    const laid = await raceSignal(layOutIn(context, job, pictures, signal), signal, 'the layout');
-    await raceSignal(context.close(), signal, 'closing a page');
-    return laid;
+    browser.drop();
   };
 
   return {
@@ -91,7 +59,7 @@ export function createChromium(options: ChromiumOptions): Chromium {
       const limit = deadline(clock, ms, signal);
       cancelIdle();
       try {
-        const laid = await layOut(job, pictures, limit.signal);
+        const laid = await layOut(browser.get(), job, pictures, limit.signal);
         cancelIdle = clock.schedule(idleMs, drop);
         return laid;
       } catch (error) {
@@ -106,9 +74,65 @@ export function createChromium(options: ChromiumOptions): Chromium {
     async close() {
       await turn.empty();
       drop();
-      await Promise.all(ending);
+      await browser.ended();
     },
   };
+}
+
+/** none -> starting -> running -> none; a browser that fails to start or disconnects is forgotten, so the next fax starts one. */
+interface BrowserHolder {
+  /** The browser that is starting or running; starts one when there is none. */
+  get(): Promise<Browser>;
+  /** Ends the browser. */
+  drop(): void;
+  /** Resolves once all dropped browsers have ended. */
+  ended(): Promise<void>;
+}
+
+function browserHolder(options: ChromiumOptions): BrowserHolder {
+  const ending = new Set<Promise<void>>();
+  let current: Promise<Browser> | undefined;
+
+  const forget = (gone: Promise<Browser>) => {
+    if (current === gone) current = undefined;
+  };
+
+  return {
+    get() {
+      if (current) return current;
+      const starting = launch(options);
+      current = starting;
+      starting.then(
+        (started) => started.on('disconnected', () => forget(starting)),
+        () => forget(starting),
+      );
+      return starting;
+    },
+    drop() {
+      const dropped = current;
+      current = undefined;
+      if (!dropped) return;
+      const end: Promise<void> = dropped
+        .then((started) => endBrowser(started, options.clock))
+        .catch(() => {})
+        .finally(() => ending.delete(end));
+      ending.add(end);
+    },
+    ended: async () => void (await Promise.all(ending)),
+  };
+}
+
+async function layOut(
+  browser: Promise<Browser>,
+  job: FaxJob,
+  pictures: readonly (Picture | undefined)[],
+  signal: AbortSignal,
+): Promise<Laid> {
+  const started = await raceSignal(browser, signal, 'starting Chromium');
+  const context = await raceSignal(lockedContext(started, job.paper), signal, 'opening a page');
+  const laid = await raceSignal(layOutIn(context, job, pictures, signal), signal, 'the layout');
+  await raceSignal(context.close(), signal, 'closing a page');
+  return laid;
 }
 
 async function launch({ executable, env }: ChromiumOptions): Promise<Browser> {
