@@ -1,5 +1,5 @@
-// Owns asking a remote server for its gateways once, without taking part in anything: it logs in under no PeerAddress,
-// so that no order comes its way.
+// Asks a remote server for its gateways once, without taking part in anything: the login names no PeerAddress, so the
+// server sends no message to it.
 import { hostname } from 'node:os';
 import type { Config } from '../config.js';
 import type { Clock, Random } from '../kit/clock.js';

@@ -1,4 +1,3 @@
-// Owns `gatepost sms-segments`: how many messages a text takes on the air, and what makes it dear.
 import { GatepostError } from '../kit/errors.js';
 import { segmentsOf } from '../kit/gsm.js';
 import type { Output } from './output.js';

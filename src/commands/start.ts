@@ -1,5 +1,3 @@
-// Owns `gatepost start` and `gatepost frontdesk`: run until told to stop, and say on the way what a person wants to know.
-
 import type { Config } from '../config.js';
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';

@@ -1,4 +1,3 @@
-// Owns reading standard input whole, with a bound.
 import { GatepostError } from '../kit/errors.js';
 
 export async function readStdin(maxBytes: number): Promise<Buffer> {

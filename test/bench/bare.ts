@@ -1,4 +1,4 @@
-// Owns the yardstick of text messages, run as a process of its own: npm `smpp` and nothing around it. It submits texts, a
+// The baseline of text messages, run as a process of its own: npm `smpp` and nothing around it. It submits texts, a
 // window of them unanswered, and answers what is delivered to it at once.
 import smpp, { type PDU } from 'smpp';
 import { z } from 'zod';

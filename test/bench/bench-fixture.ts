@@ -1,4 +1,4 @@
-// Owns what every measurement stands on: one Dovecot with fresh mailboxes, a temp folder, the stub server, and the built
+// The fixture of every measurement: one Dovecot with fresh mailboxes, a temp folder, the stub server, and the built
 // product as a process.
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';

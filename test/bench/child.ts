@@ -1,4 +1,3 @@
-// Owns the processes that the runner starts: their CPU and memory, what they said last, and their end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { basename } from 'node:path';

@@ -1,4 +1,4 @@
-// Owns the mails that are measured with: generated, the same at every run. `text`: 70 % of about 5 KB
+// The mails that are measured with: generated, the same at every run. `text`: 70 % of about 5 KB
 // (multipart/alternative), 30 % newsletters of about 34 KB with inline styles. `mixed`: 60/25/10/5 % of about 5 KB, 34 KB,
 // 282 KB and 2.8 MB. Line ends are LF, as LMTP leaves them in a Maildir.
 import iconv from 'iconv-lite';

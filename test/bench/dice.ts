@@ -1,4 +1,4 @@
-// Owns chance that is the same at every run: what is measured must not differ between two runs.
+// Random numbers that are the same at every run, so that two runs measure the same input.
 
 /** Gives numbers in [0, 1). */
 export type Dice = () => number;

@@ -1,4 +1,4 @@
-// Owns one drain: a full mailbox is emptied into the stub server by one side, until every mail is flagged; timed and checked.
+// One drain: one side empties a full mailbox into the stub server until every mail is flagged; timed and checked.
 import { readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Owns the driver alone, run as a process of its own: Smpp as it is in the product, with nothing behind it that takes time.
+// The driver alone, run as a process of its own: Smpp as it is in the product, with nothing behind it that takes time.
 // A send request is a call of send; what is delivered is confirmed at once. Beside the bare library this is what the driver costs.
 import { z } from 'zod';
 import { smpp } from '../../gateways/smpp/driver.js';

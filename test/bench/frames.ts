@@ -1,4 +1,4 @@
-// Owns the few lines of SimProt framing that the stub server and the naive loop share. Nothing of src/, so that the
+// SimProt framing for the stub server and the naive loop. Nothing of src/ is used, so that the
 // yardstick does not change when the product does.
 import type { Socket } from 'node:net';
 import { Packr } from 'msgpackr/pack';

@@ -1,4 +1,4 @@
-// Owns the words that the mails are made of, and the charsets and encodings that mail programs send them in.
+// The words that the mails are made of, and the charsets and encodings that mail programs send them in.
 
 export interface Language {
   readonly charset: string;

@@ -1,4 +1,4 @@
-// Owns the end of patience: a measurement that hangs is void, not endless.
+// A time limit: a measurement that hangs is void, not endless.
 
 /** Ms for one run of anything; the slowest takes a tenth of that. */
 const RUN_MS = 15 * 60_000;

@@ -1,4 +1,3 @@
-// Owns what is asked of the machine: the clock that all processes share, CPU and memory of other processes, load, versions.
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { z } from 'zod';

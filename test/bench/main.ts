@@ -1,4 +1,4 @@
-// Owns the run: options, one part after the other, all sides of a part in interleaved rounds, the table at the end. Ends
+// Runs the parts one after the other, all sides of a part in interleaved rounds, and prints the table at the end. Ends
 // with 0 whatever the figures are: this measures, it does not test.
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';

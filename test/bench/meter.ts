@@ -1,4 +1,4 @@
-// Owns the meter inside a measured process: preloaded with --import, it answers the runner's questions for the CPU used so
+// Preloaded with --import into a measured process: answers the runner's questions for the CPU used so
 // far and for the memory. It keeps nothing alive, and ends the process when the runner is gone.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

@@ -1,4 +1,4 @@
-// Owns the yardstick of the drain, run as a process of its own: the loop that one writes first. One FETCH, one parse with
+// The baseline of the drain, run as a process of its own: the loop that one writes first. One FETCH, one parse with
 // the libraries' defaults, one frame, one wait for the answer, one STORE per mail; no journal, no limits.
 import { connect } from 'node:net';
 import { convert } from 'html-to-text';

@@ -1,4 +1,4 @@
-// Owns the latency of new mail: delivered one by one to an idle mailbox by LMTP, until the stub server has the MSG.
+// The latency of new mail: delivered one by one to an idle mailbox by LMTP, until the stub server has the MSG.
 import { setTimeout as pause } from 'node:timers/promises';
 import { closers } from '../../src/kit/closers.js';
 import { type BenchFixture, imapHost, type Mailbox, type Stub, startStub } from './bench-fixture.js';

@@ -1,4 +1,4 @@
-// Owns what is measured: each part of the table, its sides, its figures and their goals; of texts, sms-parts.ts does.
+// The parts of the table: their sides, figures and goals. sms-parts.ts has those of text messages.
 
 import type { BenchFixture } from './bench-fixture.js';
 import { type DrainJob, type DrainSample, drain } from './drain.js';

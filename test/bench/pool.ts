@@ -1,4 +1,4 @@
-// Owns the yardstick of sending, run as a process of its own: nodemailer's pool with nothing around it, but for sockets
+// The baseline of sending, run as a process of its own: nodemailer's pool with nothing around it, but for sockets
 // that send at once. With its own, each mail waits 40 ms for the delayed ACK (Nagle) and the pool is no yardstick.
 import { connect } from 'node:net';
 import nodemailer, { type SMTPPoolOptions } from 'nodemailer';

@@ -1,4 +1,4 @@
-// Owns what is seen while it runs, on a terminal only, and the list of runs that came to nothing.
+// Progress on a terminal, and the list of runs that failed.
 
 export interface Progress {
   /** Runs one side of one round; undefined, with the reason in `troubles`, when it threw. */

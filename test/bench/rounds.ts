@@ -1,4 +1,3 @@
-// Owns how a part is measured: its sides in interleaved rounds, and the row that comes of it.
 import type { BenchFixture } from './bench-fixture.js';
 import type { Progress } from './progress.js';
 import { type Figure, type Round, type Row, ratioRow } from './table.js';

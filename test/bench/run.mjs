@@ -1,4 +1,4 @@
-// Owns the start of `npm run bench`: compiles the measurements into dist-bench/ and runs them. What is measured is the
+// Starts `npm run bench`: compiles the measurements into dist-bench/ and runs them. What is measured is the
 // built product in dist/, started by its own command line.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// Owns the measurement of sending: the same mails into Postfix's smtp-sink, by us as send requests of the stub server and by a bare
+// Measures sending: the same mails into Postfix's smtp-sink, by us as send requests of the stub server and by a bare
 // nodemailer pool; counted by the sink.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';

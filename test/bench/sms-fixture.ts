@@ -1,4 +1,4 @@
-// Owns what the measurements of text messages stand on: the SMSC as a process, near or far, and the product beside it.
+// The fixture of the measurements of text messages: the SMSC as a process, near or far, and the product beside it.
 import { z } from 'zod';
 import type { closers } from '../../src/kit/closers.js';
 import { startProxy } from '../servers/proxy.js';

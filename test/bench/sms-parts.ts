@@ -1,4 +1,4 @@
-// Owns what is measured of text messages: the parts of the table, their sides, their figures and their goals.
+// The parts of the table for text messages: their sides, figures and goals.
 import type { BenchFixture } from './bench-fixture.js';
 import { interleaved, type Pair, type Part, type PartOptions, ROUND_TRIP_MS, ratios } from './rounds.js';
 import { delivers, submits, type TextsJob, type TextsSample } from './sms.js';

@@ -1,4 +1,4 @@
-// Owns the texts that are measured with: generated, the same at every run and on both sides, each of one part; three of
+// The texts that are measured with: generated, the same at every run and on both sides, each of one part; three of
 // four in the 7-bit alphabet, the fourth in UCS-2.
 import { dice, pick } from './dice.js';
 import { LANGUAGES } from './languages.js';

@@ -1,4 +1,4 @@
-// Owns the measurement of text messages: the same texts through the same SMSC, both ways, by the product, by its driver
+// Measures text messages: the same texts through the same SMSC, both ways, by the product, by its driver
 // alone and by the bare library.
 import { z } from 'zod';
 import { closers } from '../../src/kit/closers.js';

@@ -1,4 +1,4 @@
-// Owns the words between the runner and the two processes that speak SMPP: the SMSC and the bare library.
+// Messages between the runner and the two processes that speak SMPP: the SMSC and the bare library.
 import { z } from 'zod';
 import { DESK } from './sms-texts.js';
 

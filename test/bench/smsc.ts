@@ -1,4 +1,4 @@
-// Owns the SMSC of the measurements, run as a process of its own: npm `smpp` and nothing around it. It takes every bind and
+// The SMSC of the measurements, run as a process of its own: npm `smpp` and nothing around it. It accepts every bind and
 // every submit_sm at once, and delivers what it is told to.
 import smpp, { type PDU, type Session } from 'smpp';
 import { nowMs } from './machine.js';

@@ -1,4 +1,4 @@
-// Owns the words between the runner and the stub server, which is a process of its own.
+// Messages between the runner and the stub server, which is a process of its own.
 import { z } from 'zod';
 
 /** What send requests are made from; the stub adds the ids. */

@@ -1,4 +1,4 @@
-// Owns the stub server, run as a process of its own: lets everybody in, acknowledges every mail at once, sends send requests.
+// The stub server, run as a process of its own: accepts every login, acknowledges every mail at once, sends send requests.
 // It does as little as it can, because it shares the machine with what is measured.
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer, type Socket } from 'node:net';

@@ -1,4 +1,3 @@
-// Owns the result: medians, ratios, and the table they are printed as.
 
 export interface Row {
   work: string;

@@ -1,4 +1,4 @@
-// Owns the measurement of parts that wait: the first parts of ever so many long messages whose other parts do not come, and
+// Measures parts that wait: the first parts of many long messages whose other parts do not come, and
 // the memory of the product meanwhile.
 import { closers } from '../../src/kit/closers.js';
 import type { BenchFixture } from './bench-fixture.js';

@@ -1,4 +1,4 @@
-// Owns the settings that every driver for text messages has, and what they mean for the content rules.
+// The settings that every driver for text messages has, and the content rules that follow from them.
 import type { TextRules } from '../contract.js';
 import { type SettingProblem, setting, z } from '../settings.js';
 

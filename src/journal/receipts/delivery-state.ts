@@ -1,4 +1,4 @@
-// Owns what delivery states mean: their ranks, how an outbound message's state follows from its parts', and their words. Pure.
+// Delivery states: their ranks, and how the state of an outbound message follows from the states of its parts. Pure.
 import type { DeliveryState } from '../../model/receipt.js';
 
 const RANK: Record<DeliveryState, number> = { accepted: 0, sent: 1, delivered: 2, undelivered: 2 };
