@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseSync } from 'oxc-parser';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -111,6 +112,40 @@ describe('who may import what', () => {
     for (const { name } of folders) expect(text.match(new RegExp(`import\\('\\./${name}/`, 'g'))?.length, name).toBe(1);
   });
 });
+
+/** A function longer than this is read in two screens; nested functions count in. */
+const LONGEST_FUNCTION = 60;
+const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
+
+describe('functions are short', () => {
+  it(`none has more than ${LONGEST_FUNCTION} lines`, () => {
+    const long = files.flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const found: string[] = [];
+      visit(parseSync(file, text).program, ({ type, start, end }) => {
+        if (!FUNCTIONS.has(type)) return;
+        const lines = text.slice(start, end).split('\n').length;
+        if (lines > LONGEST_FUNCTION) found.push(`${file}:${text.slice(0, start).split('\n').length}: ${lines} lines`);
+      });
+      return found;
+    });
+    expect(long).toEqual([]);
+  });
+});
+
+interface SyntaxNode {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+function visit(value: unknown, each: (node: SyntaxNode) => void): void {
+  if (Array.isArray(value)) for (const item of value) visit(item, each);
+  else if (typeof value === 'object' && value !== null) {
+    if ('type' in value && typeof value.type === 'string') each(value as SyntaxNode);
+    for (const member of Object.values(value)) visit(member, each);
+  }
+}
 
 describe('time and chance are arguments', () => {
   const CLOCK =

@@ -139,7 +139,7 @@ describe('gatepost parse --fax', () => {
       'the attachments cannot be written to ',
     ],
     ['a region that is none', ['--fax', '--region', 'Czechia'], '--region Czechia is not a country'],
-    ['options of faxes for a mail', ['--from', '+420777123456'], '--from and --region say where a fax comes from'],
+    ['options of faxes for a mail', ['--from', '+420777123456'], '--from and --region describe the caller of a fax'],
   ])('rejects %s in one sentence, with what to do', (_what, args, sentence) => {
     writeFileSync(join(folder, 'a-file'), '');
     const { code, bytes, said } = gatepost(['parse', ...args], 'II*\0');

@@ -1,8 +1,15 @@
-import type { DeliveryLog, MessageTrace } from '../journal/types/log.js';
+import type { DeliveryLog, MessageTrace, RelatedMessage } from '../journal/types/log.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import type { GatewayNames } from './log.js';
 import { logTime, type Output, oneLine, table } from './output.js';
+
+const RELATION: Readonly<Record<RelatedMessage['kind'], string>> = {
+  answer: 'Answered by',
+  answers: 'Answers',
+  notice: 'Notice of its end',
+  'notice of': 'Notice about',
+};
 
 export async function traceCommand(
   id: string,
@@ -27,5 +34,12 @@ function describe(trace: MessageTrace, names: GatewayNames): string {
   const what = trace.is === 'inbound' ? 'Inbound message received through' : 'Outbound message sent through';
   const ids = trace.ids.map(({ label, value }) => `  ${label.padEnd(18)} ${oneLine(value)}\n`).join('');
   const rows = trace.entries.map((entry) => [logTime(isoTime(entry.at)), entry.event, oneLine(entry.detail ?? '')]);
-  return `${what} ${gateway}: ${trace.state}\n${ids}\n${table(['time (UTC)', 'event', 'detail'], rows)}`;
+  const events = table(['time (UTC)', 'event', 'detail'], rows);
+  return `${what} ${gateway}: ${trace.state}\n${ids}${relatedLines(trace.related)}\n${events}`;
+}
+
+function relatedLines(related: readonly RelatedMessage[]): string {
+  if (related.length === 0) return '';
+  const lines = related.map(({ kind, id }) => `  ${RELATION[kind].padEnd(18)} gatepost trace ${oneLine(id)}\n`);
+  return `\nRelated messages:\n${lines.join('')}`;
 }

@@ -21,7 +21,7 @@ const stateOf = async (key: string) =>
   (await fixture.journal((journal) => journal.recordsOf(SMS, [key]))).get(key)?.state;
 const answered = async (count: number) =>
   (await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
-/** What `gatepost explain` would say of how far an outbound message has come. */
+/** The delivery state that `gatepost trace` shows of an outbound message. */
 const delivery = async (id: string) => {
   const [trace] = await fixture.journal((journal) => journal.traces(id));
   return trace?.ids.find(({ label }) => label === 'Delivery')?.value;
