@@ -88,7 +88,7 @@ it('shows gateways that drain', async () => {
   await waitFor('the end of the drain', () => !fixture.service.views().some(({ id }) => id === OUT));
 });
 
-it('refuses a data folder that another process uses, also with a journal of its own', async () => {
+it('rejects a data folder that another process uses, also with a journal of its own', async () => {
   fixture = await startFixture();
   const file = join(fixture.folder, 'second.yaml');
   writeFileSync(

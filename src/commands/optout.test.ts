@@ -60,7 +60,7 @@ async function serve() {
 const entered = async () => (await journal.optOuts()).map(({ group, address }) => `${group} ${address}`);
 
 describe('optout add', () => {
-  it('enters the number in E.164 into the group, and says when', async () => {
+  it('enters the number in E.164 into the group, and prints the time', async () => {
     expect(await optOutAdd('00420 601 234-567', { group: 'Newsletter' }, deps)).toBe(0);
     expect(printed).toBe(
       `${ANN} gets no more messages from Newsletter: within a second while gatepost runs, otherwise when it is started\n`,

@@ -72,7 +72,7 @@ it('without a connector records the decision itself; any id of the message will 
   expect(printed).toBe('no message waits for a decision\n');
 });
 
-it('lets a running connector record the decision and says the result', async () => {
+it('lets a running connector record the decision and prints the result', async () => {
   const gateways = { dispatchRequeued: () => {} };
   const connector = controlQueue({ dataDir, journal, gateways, clock, log: silentLog });
   const code = await turning(resolveCommand(ID, { notSent: true }, deps({ resolveDirectly: busy })));

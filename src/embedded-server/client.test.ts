@@ -44,7 +44,7 @@ test.each(['json', 'msgpack'] as const)(
   },
 );
 
-test('a refused login is known as such', async () => {
+test('a rejected login is reported as such', async () => {
   const { client } = clientOf(await startFixture(), { password: 'wrong' });
   const state = await waitFor('the refusal', () => client.state.is === 'refused' && client.state);
   expect(state.reason).toMatch(/the account or its password is wrong/);

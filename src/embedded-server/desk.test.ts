@@ -42,7 +42,7 @@ async function finish({ clock }: Pick<Fixture, 'clock'>, command: Promise<number
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those that must not be printed.
 const LF_TAB_TEXT = /^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$/;
 
-test('the inbox shows what came, newest first, in aligned columns, with a mark on the new', async () => {
+test('the inbox shows the received messages, newest first, in aligned columns, and marks the new ones', async () => {
   const all = await withMessage();
   all.connector.send(
     'ES_MESSAGE_RECEIVING',
@@ -60,7 +60,7 @@ test('the inbox shows what came, newest first, in aligned columns, with a mark o
   expect(text()).toMatch(/2 of 2 messages\. Read one with: gatepost desk read [0-9a-f]{8}/);
 });
 
-test('the inbox tells what was refused and why', async () => {
+test('the inbox shows which messages were rejected, with the reason', async () => {
   const all = await withMessage();
   all.connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: null, DeliverySystemId: null }));
   await all.connector.until('SE_MESSAGE_RECEIVED', 2);
@@ -110,7 +110,7 @@ test('nothing a customer wrote steers the terminal', async () => {
   expect(printed[0]?.split('\n')).toHaveLength(2);
 });
 
-test('a reply goes to the sender through the only outbound gateway and its outcome is told as it comes', async () => {
+test('a reply goes to the sender through the only outbound gateway, and its outcome is printed as it comes', async () => {
   const all = await withMessage();
   const { desk, text } = deskOf(all);
   const command = deskReply(desk, all.id.slice(0, 8), { text: 'On its way.' });
@@ -168,7 +168,7 @@ test('a send request that fails ends the command with exit code 1 and the reason
   expect(failing.text()).toMatch(/not sent: 550 no such user\n.* given up after 1 try$/);
 });
 
-test('without a running embedded server the send request is queued, that is said, and it goes out later', async () => {
+test('without a running embedded server the send request is queued, the command prints that, and it goes out later', async () => {
   const all = await withMessage();
   await all.server.close();
   const { desk, text } = deskOf(all);
@@ -177,7 +177,7 @@ test('without a running embedded server the send request is queued, that is said
   expect(all.store.reading.list('O', 1)[0]?.state).toBe('Queued');
 });
 
-test('an embedded server that died without a word counts as gone after 5 s', async () => {
+test('an embedded server that was killed counts as gone after 5 s', async () => {
   const all = await withMessage();
   const clock = manualClock(all.clock.now() + 6_000);
   const { desk, text } = deskOf({ storePath: all.storePath, clock });
@@ -203,7 +203,7 @@ test('an answer takes the gateway of the same name when there are several, and a
   expect(renamed.store.reading.list('O', 1)[0]?.GatewayId).toMatch(/^5555/);
 });
 
-test('bad send requests are refused with one clear sentence each', async () => {
+test('bad send requests are rejected with one clear sentence each', async () => {
   const all = await withMessage();
   const { desk } = deskOf(all);
   const good = { gateway: 'Info', to: 'x@example.com', subject: 'Hi', text: 'x' };
@@ -220,7 +220,7 @@ test('bad send requests are refused with one clear sentence each', async () => {
   expect(all.store.reading.count('O')).toBe(0);
 });
 
-test('unknown and ambiguous ids are told apart', async () => {
+test('unknown and ambiguous ids get different errors', async () => {
   const all = await withMessage();
   for (let n = 0; n < 40; n++) {
     all.connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: null, DeliverySystemId: `m${n}` }));
@@ -235,7 +235,7 @@ test('unknown and ambiguous ids are told apart', async () => {
   await expect(deskRead(desk, shared)).rejects.toMatchObject({ code: 'desk/ambiguous-id' });
 });
 
-test('a store that does not exist yet is said, with what to do, and not made', async () => {
+test('a store that does not exist yet is an error with advice, and is not created', async () => {
   const storePath = join(await tempFolder(), 'none.db');
   const { desk } = deskOf({ storePath, clock: manualClock() });
   for (let again = 0; again < 2; again++) {
@@ -246,7 +246,7 @@ test('a store that does not exist yet is said, with what to do, and not made', a
   }
 });
 
-test('the outbox shows every send request with its state and the last word on it', async () => {
+test('the outbox shows every send request with its state and its last event', async () => {
   const all = await withMessage();
   const { desk, text } = deskOf(all);
   await deskOutbox(desk);

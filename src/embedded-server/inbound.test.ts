@@ -4,7 +4,7 @@ import { IN, later, mail, OTHER_IN, OUT, startFixture } from '../../test/fixture
 
 const requestId = (n: number) => `aaaaaaaa-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-test('a message is in the store, whole, at the moment its one answer says true', async () => {
+test('a message is in the store, whole, when it is answered true, once', async () => {
   const { client, store, clock } = await startFixture();
   const connector = await client();
   const sent = mail({
@@ -32,7 +32,7 @@ test('a message is in the store, whole, at the moment its one answer says true',
   });
 });
 
-test('native MessagePack is taken like JSON', async () => {
+test('native MessagePack is accepted like JSON', async () => {
   const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail({ ReceivedSentTime: new Date('2026-11-22T09:59:00.000Z') }), true);
@@ -79,7 +79,7 @@ test('a message is known across a reconnect, not only within a connection', asyn
   expect(store.reading.count('I')).toBe(1);
 });
 
-test('a RequestId that belongs to another message is refused, because taking it would lose one of the two', async () => {
+test('a RequestId that belongs to another message is rejected, because accepting it would lose one of the two', async () => {
   const { client, store } = await startFixture();
   const connector = await client();
   connector.send('ES_MESSAGE_RECEIVING', mail());
@@ -125,7 +125,7 @@ test.each([
   expect(store.events.general(0, 10).map(({ text }) => text)).toEqual([expect.stringMatching(why)]);
 });
 
-test('the longest allowed values are taken, in UTF-16 units', async () => {
+test('the longest allowed values are accepted, in UTF-16 units', async () => {
   const { client, store } = await startFixture();
   const connector = await client();
   const longest = {
@@ -164,7 +164,7 @@ test('a NUL inside a text does not cut off what is behind it', async () => {
   expect(store.reading.message(store.reading.list('I', 1)[0]?.MessageId ?? '')?.BodyText).toBe('before\uFFFDafter');
 });
 
-test('many at once get one answer each, and a refused one does not take the others with it', async () => {
+test('many messages at once get one answer each, and a rejected one does not affect the others', async () => {
   const { client, store } = await startFixture();
   const connector = await client();
   for (let n = 1; n <= 200; n++) {
@@ -180,7 +180,7 @@ test('many at once get one answer each, and a refused one does not take the othe
   expect(store.reading.count('I')).toBe(180);
 });
 
-test('what cannot be stored is answered false, never true, and is taken once it can be', async () => {
+test('a message that cannot be stored is answered false, never true, and is accepted once it can be stored', async () => {
   const { client, store, storePath, lines } = await startFixture();
   const connector = await client();
   // Stands for a full disk: no message can be written.

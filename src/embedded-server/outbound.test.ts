@@ -227,7 +227,7 @@ test('a send request goes to every connector of its PeerAddress and to no other'
   await waitFor('the message to be Sent', () => state(fixture, id) === 'Sent');
 });
 
-test('a send request waits, its tries untouched, while no connector is logged in, and says so once', async () => {
+test('a send request waits while no connector is logged in: it uses up no try, and one event records it', async () => {
   const fixture = await startFixture();
   const id = sendRequest(fixture.store, fixture.clock.now());
   await fixture.clock.advance(300_000);

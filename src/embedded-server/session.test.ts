@@ -9,7 +9,7 @@ import { startEmbeddedServer } from './server.js';
 
 const ids = (content: unknown) => (Array.isArray(content) ? content.map((gateway) => gateway.Id) : content);
 
-test('the right account and password are let in and told the keep-alive', async () => {
+test('a login with the right account and password is accepted and answered with the keep-alive', async () => {
   const { client, server } = await startFixture();
   const connector = await client();
   expect(connector.frames[0]?.content).toEqual({ Success: true, KeepAlive: 15 });
@@ -27,7 +27,7 @@ test.each([{ Password: 'wrong' }, { Account: 'somebody' }, { Password: '' }])(
   },
 );
 
-test('a connection that says anything else before its login is closed without an answer', async () => {
+test('a connection that sends anything else before its login is closed without an answer', async () => {
   const { server } = await startFixture();
   const stranger = await rawClient(server.port);
   stranger.send('ES_SL_GETGATEWAYS', '@gatepost');
@@ -35,7 +35,7 @@ test('a connection that says anything else before its login is closed without an
   expect(stranger.frames).toEqual([]);
 });
 
-test('the gateways of the asked PeerAddress are told, addressed to it, devices in text form', async () => {
+test('the answer lists the gateways of the requested PeerAddress, addressed to it, devices in text form', async () => {
   const { client } = await startFixture();
   const connector = await client();
   connector.send('ES_SL_GETGATEWAYS', '@GatePost');
@@ -83,7 +83,7 @@ async function look({ clock }: Pick<Fixture, 'clock'>): Promise<void> {
   await clock.waitForTimers(2);
 }
 
-test('a half-written file is never taken: a change counts once it has stood still for a look', async () => {
+test('a half-written file is never read: a change counts once two looks see the same file', async () => {
   const fixture = await startFixture();
   await writeFile(fixture.gatewaysFile, '');
   await look(fixture);
@@ -117,7 +117,7 @@ test('a broken gateways file at the start is one clear sentence with advice', as
   });
 });
 
-test('a taken port is one clear sentence with advice, and leaves no timer behind', async () => {
+test('a port in use is one clear sentence with advice, and leaves no timer behind', async () => {
   const { options } = await startFixture();
   const clock = manualClock();
   const squatter = createServer();

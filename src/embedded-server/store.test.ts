@@ -21,7 +21,7 @@ test('the store and its folder are made when they are missing', async () => {
   expect(store.reading.list('I', 10)).toEqual([]);
 });
 
-test('a file that is no database is told as such, with what to do, and left alone', async () => {
+test('a file that is no database is an error with advice, and is not changed', async () => {
   await expect(make(true, (path) => writeFileSync(path, 'x'.repeat(5_000)))).rejects.toMatchObject({
     code: 'embedded-server/not-a-database',
     message: expect.stringMatching(/store\.db is not an SQLite database/),
@@ -29,7 +29,7 @@ test('a file that is no database is told as such, with what to do, and left alon
   });
 });
 
-test('a damaged store is told as such', async () => {
+test('a damaged store is reported as such', async () => {
   const damaged = make(true, (path) => {
     const store = openStore(path, { create: true });
     store.write(({ events }) => {
@@ -57,7 +57,7 @@ test('a store made by a newer version is not touched', async () => {
   });
 });
 
-test('a folder that cannot be written to is told as such', async () => {
+test('a folder that cannot be written to is reported as such', async () => {
   const blocked = make(true, (path) => mkdirSync(path));
   await expect(blocked).rejects.toMatchObject({ code: 'embedded-server/unwritable' });
 });

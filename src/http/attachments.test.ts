@@ -71,7 +71,7 @@ describe('attachment links over HTTP', () => {
     expect(await answer.text()).toBe('');
   });
 
-  test('a forged or incomplete link is refused before the journal is asked', async () => {
+  test('a forged or incomplete link is rejected before the journal is asked', async () => {
     let asked = 0;
     port.platform.attachments.get = () => {
       asked += 1;
@@ -96,7 +96,7 @@ describe('attachment links over HTTP', () => {
     expect(asked).toBe(0);
   });
 
-  test('an expired link says so in one sentence', async () => {
+  test('an expired link is answered with one sentence that says so', async () => {
     port.platform.attachments.set('id1', stored(BYTES));
     const link = port.links.link({ id: 'id1', name: 'x' });
     await port.clock.advance(LIFETIME_MS);
@@ -105,7 +105,7 @@ describe('attachment links over HTTP', () => {
     expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8');
   });
 
-  test('a genuine link to what the journal does not have is 404', async () => {
+  test('a genuine link to an attachment that the journal does not have is 404', async () => {
     const answer = await port.get(port.links.link({ id: 'gone', name: 'x' }));
     expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('no such attachment')]);
   });

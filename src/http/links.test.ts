@@ -89,7 +89,7 @@ describe('links to attachments', () => {
     expect(url.pathname.endsWith('.pdf')).toBe(true);
   });
 
-  test('a base address that is not one says what to write instead', () => {
+  test('an invalid base address is an error with advice', () => {
     for (const wrong of ['files.example.com', 'ftp://h', 'javascript:alert(1)', 'https://h/?a=b'])
       expect(() => signer(wrong)).toThrow(expect.objectContaining({ code: 'http/base-url' }));
   });
@@ -111,14 +111,14 @@ describe('the signing key', () => {
     expect(await readdir(join(dir, 'new'))).toEqual(['link.key']);
   });
 
-  test('is the same for all who make it at the same moment', async () => {
+  test('is the same for all processes that create it at the same moment', async () => {
     const path = join(dir, 'link.key');
     const keys = await Promise.all(Array.from({ length: 8 }, () => loadLinkKey(path)));
     const stored = await readFile(path);
     for (const key of keys) expect(key.equals(stored)).toBe(true);
   });
 
-  test('is refused when the file is cut, instead of signing with half a key', async () => {
+  test('is rejected when the file is cut, instead of signing with half a key', async () => {
     const path = join(dir, 'link.key');
     await loadLinkKey(path);
     await truncate(path, 16);

@@ -38,7 +38,7 @@ const day = {
 };
 
 describe('/metrics', () => {
-  test('counts what the flow reports, per gateway and result', async () => {
+  test('counts the messages per gateway and result', async () => {
     const metrics: Metrics = port.metrics;
     metrics.inboundMessage('in', 'acknowledged', 0.3);
     metrics.inboundMessage('in', 'acknowledged', 70);
@@ -75,7 +75,7 @@ describe('/metrics', () => {
       expect([series, values.get(series)]).toEqual([series, value]);
   });
 
-  test('says of every old name which one replaces it', async () => {
+  test('names the replacement in the help of every old metric', async () => {
     const page = await (await port.get('/metrics')).text();
     const help = new Map([...page.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name = '', text = '']) => [name, text]));
     const deprecated = [...help].filter(([, text]) => text.startsWith('Deprecated, use gatepost_'));
@@ -135,7 +135,7 @@ describe('/metrics', () => {
     expect([...after.keys()].filter((series) => series.startsWith('gatepost_gateway_up'))).toEqual([]);
   });
 
-  test('shows what the journal holds, also for a gateway that the server no longer lists', async () => {
+  test('shows the counts of the journal also for a gateway that the server no longer lists', async () => {
     port.platform.backlog = async () => [waiting, { ...waiting, gatewayId: 'gone', quarantined: 9 }];
     const values = await scrape();
     expect(values.get('gatepost_open_arrivals{gateway="in",name="Support"}')).toBe(1);

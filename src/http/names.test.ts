@@ -35,7 +35,7 @@ describe('file names of strangers', () => {
     );
   });
 
-  test('a name outside ASCII is told in both forms of RFC 6266', () => {
+  test('a name outside ASCII is sent in both forms of RFC 6266', () => {
     expect(contentDisposition('Angebot für 5€.pdf')).toBe(
       `attachment; filename="Angebot f_r 5_.pdf"; filename*=UTF-8''Angebot%20f%C3%BCr%205%E2%82%AC.pdf`,
     );

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { recordedLog, openPort, stored } from '../../test/fixtures/http-port.js';
+import { openPort, recordedLog, stored } from '../../test/fixtures/http-port.js';
 import { listenError, startHttp } from './server.js';
 
 let port: Awaited<ReturnType<typeof openPort>>;
@@ -37,7 +37,7 @@ function start(host: string, wanted: number, log = recordedLog().log) {
 }
 
 describe('the HTTP port', () => {
-  test('listens on the address it was given and says where', async () => {
+  test('listens on the given address and returns its URL', async () => {
     expect(port.http.url).toBe(`http://127.0.0.1:${port.http.port}`);
     expect(port.lines).toEqual([`HTTP port open {"url":"${port.http.url}"}`]);
   });
@@ -54,7 +54,7 @@ describe('the HTTP port', () => {
     }
   });
 
-  test('a taken port is one sentence with advice, and nothing is left behind', async () => {
+  test('a port in use is one sentence with advice, and nothing is left behind', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const address = other.address();
@@ -69,14 +69,14 @@ describe('the HTTP port', () => {
     await (await start('127.0.0.1', taken)).close();
   });
 
-  test('an address of another machine is told as such', async () => {
+  test('an address of another machine is reported as such', async () => {
     await expect(start('192.0.2.1', 0)).rejects.toMatchObject({
       code: 'http/host-unknown',
       advice: expect.stringContaining('127.0.0.1'),
     });
   });
 
-  test('a privileged port is told as such', () => {
+  test('a privileged port is reported as such', () => {
     const refused = Object.assign(new Error('listen EACCES'), { code: 'EACCES' });
     expect(listenError(refused, '127.0.0.1', 80)).toMatchObject({
       code: 'http/port-privileged',
@@ -114,13 +114,13 @@ describe('the HTTP port', () => {
     },
   );
 
-  test('headers and bodies beyond their bounds are refused', async () => {
+  test('headers and bodies beyond their bounds are rejected', async () => {
     expect(await raw(`GET /live HTTP/1.1\r\nHost: h\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
     const body = 'a'.repeat(20_000);
     expect((await port.get('/live', { method: 'POST', body })).status).toBe(413);
   });
 
-  test('what is not HTTP at all is hung up on, and the port lives on', async () => {
+  test('a connection that is not HTTP is closed, and the port goes on', async () => {
     expect(await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03')).toMatch(/^HTTP\/1.1 400 /);
     expect((await port.get('/live')).status).toBe(200);
   });
@@ -141,7 +141,7 @@ describe('the HTTP port', () => {
     expect(line).not.toContain('signature');
   });
 
-  test('closed, it answers nobody, twice is fine, and no timer is left', async () => {
+  test('a closed port answers no request, may be closed twice, and leaves no timer', async () => {
     await fetch(`${port.http.url}/live`);
     await port.http.close();
     await port.http.close();

@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { recordedLog, openPort } from '../../test/fixtures/http-port.js';
+import { openPort, recordedLog } from '../../test/fixtures/http-port.js';
 import { startHttp } from './server.js';
 import type { WebhookRequest, WebhookSources } from './webhooks.js';
 
@@ -121,14 +121,14 @@ describe('the reply', () => {
     expect(await answer.text()).toBe('<Response/>');
   });
 
-  test('is "try again" when what came is not in the journal, and says nothing of why', async () => {
+  test('is "try again" when the message is not in the journal, without the reason', async () => {
     handle = async () => {
       throw new Error('disk full: /data/journal.db');
     };
     const answer = await push(`${ID}?key=secret`, { body: 'private words' });
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('30');
-    expect(await answer.text()).toBe('{"error":"not taken, try again"}');
+    expect(await answer.text()).toBe('{"error":"not stored, try again"}');
     const line = said.find((text) => text.includes('webhook request was not accepted'));
     expect(line).toContain('disk full');
     expect(line).not.toMatch(/secret|private/);
@@ -143,7 +143,7 @@ describe('the reply', () => {
     expect(came).toHaveLength(1);
   });
 
-  test('is waited for; a counterparty that hangs up meanwhile is told to the gateway', async () => {
+  test('waits for the gateway, which learns when the counterparty hangs up meanwhile', async () => {
     const noticed = new Promise<void>((resolve) => {
       handle = (_id, { signal }) =>
         new Promise((_resolve, reject) =>
@@ -162,7 +162,7 @@ describe('the reply', () => {
 });
 
 describe('bounds', () => {
-  test('a body of 10 MB is refused, and nobody is asked', async () => {
+  test('a body of 10 MB is rejected before a gateway is asked', async () => {
     const answer = await push(ID, { body: Buffer.alloc(10 * 1024 * 1024, 'a') }).catch(() => undefined);
     // The port answers and hangs up at once; a caller that is still writing then may only see the broken line.
     if (answer) expect(answer.status).toBe(413);
@@ -186,7 +186,7 @@ describe('bounds', () => {
     expect([came, inputRejected]).toEqual([[], [`${ID} too_large`]]);
   });
 
-  test('one of exactly 1 MB is taken, one byte more is not', async () => {
+  test('a body of exactly 1 MB is accepted, one byte more is not', async () => {
     const body = Buffer.alloc(1024 * 1024, 'a');
     expect((await push(ID, { body })).status).toBe(200);
     expect(came[0]?.request.body.equals(body)).toBe(true);

@@ -74,7 +74,7 @@ async function answer(
   } catch (error) {
     // 503 makes the counterparty try again: Gatepost replies 2xx only after the message is stored.
     log.error({ gateway_id: id, err: messageOf(error) }, 'webhook request was not accepted');
-    return reply.code(503).header('retry-after', '30').send({ error: 'not taken, try again' });
+    return reply.code(503).header('retry-after', '30').send({ error: 'not stored, try again' });
   }
 }
 

@@ -316,7 +316,7 @@ describe('reconnecting', () => {
     await fakeServer.waitForConnections(0);
   });
 
-  test('says in one sentence why nobody can be reached', async () => {
+  test('names the reason in one sentence when the server cannot be reached', async () => {
     const port = await freePort();
     const { start, untilState } = setUp(port);
     start();
@@ -378,7 +378,7 @@ describe('its states', () => {
 });
 
 describe('stopping', () => {
-  test('sends what was given to it first', async () => {
+  test('sends frames in the order they were given', async () => {
     const { fakeServer, client } = await upOn();
     const big = { Data: 'x'.repeat(3_000_000) };
     const sent = client.send('ES_MESSAGE_SENT', big);
@@ -421,7 +421,7 @@ describe('TLS', () => {
     expect(lines.join()).not.toContain('verification');
   });
 
-  test('refuses a certificate that nobody we trust has signed', async () => {
+  test('rejects a certificate that no trusted authority has signed', async () => {
     const { fakeServer, untilState } = await withFakeServer({ tls: local }, { tls: {} });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
@@ -429,7 +429,7 @@ describe('TLS', () => {
     expect(fakeServer.frames).toEqual([]);
   });
 
-  test('refuses a certificate for another name, and says for which', async () => {
+  test('rejects a certificate for another name, and names it', async () => {
     const { fakeServer, untilState } = await withFakeServer({ tls: otherHost }, { tls: { ca: otherHost.cert } });
     const down = await untilState('down');
     expect(down).toMatchObject({ code: 'server/tls' });
@@ -438,7 +438,7 @@ describe('TLS', () => {
     expect(fakeServer.frames).toEqual([]);
   });
 
-  test('verifies the name it is told to', async () => {
+  test('verifies the configured name', async () => {
     await upOn({ tls: otherHost }, { tls: { ca: otherHost.cert, servername: 'mail.example.com' } });
     const { untilState } = await withFakeServer(
       { tls: local },
@@ -447,12 +447,12 @@ describe('TLS', () => {
     expect((await untilState('down')).reason).toContain('is not for "mail.example.com"');
   });
 
-  test('can be had without verification, which is said loudly', async () => {
+  test('connects without verification when configured, with a warning', async () => {
     const { lines } = await upOn({ tls: otherHost }, { tls: { rejectUnauthorized: false } });
     expect(lines.filter((line) => line.startsWith('warn TLS verification is OFF'))).toHaveLength(1);
   });
 
-  test('shows a client certificate, and says so when the server misses one', async () => {
+  test('presents a client certificate, and reports when the server asks for one in vain', async () => {
     const tls = { ...local, ca: otherHost.cert, requestCert: true, rejectUnauthorized: true };
     await upOn({ tls }, { tls: { ca: local.cert, cert: otherHost.cert, key: otherHost.key } });
     const { untilState } = await withFakeServer({ tls }, { tls: { ca: local.cert } });

@@ -40,7 +40,7 @@ describe('a Device', () => {
     expect(message(text)).toMatch(expected);
   });
 
-  test('the type word is told even when the rest is unreadable, so that a foreign device can be named', () => {
+  test('the type word is returned even when the rest is unreadable, so that a foreign device can be named', () => {
     expect(parseDevice('Pop3Host pop3://x')).toMatchObject({ ok: false, type: 'Pop3Host' });
   });
 

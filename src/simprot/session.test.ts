@@ -218,7 +218,7 @@ describe('the connector', () => {
   });
 });
 
-test('a process that stood still hears what came meanwhile before it takes the peer for dead', async () => {
+test('a process that stood still reads what came meanwhile before it takes the peer for dead', async () => {
   const { ours, peer, base, clock } = await setUp();
   const timers: (() => void)[] = [];
   let stoodStill = 0;
@@ -271,7 +271,7 @@ describe('the server', () => {
     await expect(session.up).rejects.toThrow(reason);
   });
 
-  test('closes a connection whose first frame is anything but ES_LOGIN, without a word', async () => {
+  test('closes a connection whose first frame is anything but ES_LOGIN, without an answer', async () => {
     const { peer, session } = await server();
     peer.send('ES_PING', null);
     await peer.gone;

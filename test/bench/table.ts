@@ -1,4 +1,3 @@
-
 export interface Row {
   work: string;
   ours: string;

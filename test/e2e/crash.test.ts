@@ -165,7 +165,7 @@ describe('a send request', () => {
   const listed = async () =>
     void (await waitFor('the gateway to run', () => connector?.output().includes('gateway is running')));
 
-  it('whose connector is killed after the final dot is answered as uncertain by the next one, and the repeat carries the same Message-ID', async () => {
+  it('whose connector is killed after the final dot is answered as unknown by the next one, and the repeat carries the same Message-ID', async () => {
     smtp.script = ({ point, connection }) => (point === 'dot' && connection === 1 ? 'hang' : undefined);
     start();
     await listed();

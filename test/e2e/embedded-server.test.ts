@@ -51,7 +51,7 @@ async function arrived(subject: string): Promise<string> {
 }
 
 describe('the main job on the embedded defaults', () => {
-  it('takes a dropped mail, shows it, sends the answer into the pickup folder, and explains both', async () => {
+  it('takes a dropped mail, shows it, sends the answer into the pickup folder, and traces both', async () => {
     copyFileSync(join(config, 'welcome.eml'), join(data('drop'), 'welcome.eml'));
     const id = await arrived('My first message');
     const read = await gate('desk', 'read', id);
