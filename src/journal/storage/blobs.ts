@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { yieldToEventLoop } from '../../kit/clock.js';
+import { deferred } from '../../kit/deferred.js';
 import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
 
 export interface Blobs {
@@ -18,8 +19,11 @@ export interface Blobs {
   exists(sha256: string): Promise<boolean>;
   pathOf(sha256: string): string;
   /** Removes the files that `referred` does not name and that no `store` is writing; returns how many. */
-  sweep(referred: (sha256: readonly string[]) => Promise<ReadonlySet<string>>, goOn: () => boolean): Promise<number>;
+  sweep(referred: Referred, goOn: () => boolean): Promise<number>;
 }
+
+/** Those of the files that a row refers to. */
+type Referred = (sha256: readonly string[]) => Promise<ReadonlySet<string>>;
 
 /** Bytes hashed at a time, about 2 ms of work on a slow core; then the event loop runs. */
 const HASH_SLICE = 1024 * 1024;
@@ -27,79 +31,95 @@ const HASH = /^[0-9a-f]{64}$/;
 const TEMPORARY = /^new-/;
 
 export function blobs(directory: string): Blobs {
-  const pins = new Map<string, number>();
-  const removing = new Map<string, Promise<void>>();
-  const folderOf = (sha256: string) => join(directory, sha256.slice(0, 2));
-  const pathOf = (sha256: string) => join(folderOf(sha256), sha256);
+  return new BlobFolder(directory);
+}
 
-  const pin = async (sha256: string) => {
-    for (let busy = removing.get(sha256); busy; busy = removing.get(sha256)) await busy;
-    pins.set(sha256, (pins.get(sha256) ?? 0) + 1);
-  };
-  const unpin = (sha256: string) => {
-    const left = (pins.get(sha256) ?? 1) - 1;
-    if (left > 0) pins.set(sha256, left);
-    else pins.delete(sha256);
-  };
+class BlobFolder implements Blobs {
+  readonly #directory: string;
+  /** How many `store` need a file at this moment. */
+  readonly #pins = new Map<string, number>();
+  /** Files that a sweep looks at: `store` of the same bytes waits for its end. */
+  readonly #sweeping = new Map<string, Promise<void>>();
 
-  const sweepFolder = async (name: string, referred: Parameters<Blobs['sweep']>[0]) => {
-    const found = (await readdir(join(directory, name))).filter((file) => HASH.test(file) && !pins.has(file));
-    // From here until they are removed, `store` of the same bytes waits.
-    let release = () => {};
-    const done = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    for (const sha256 of found) removing.set(sha256, done);
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async store<T>(contents: readonly Uint8Array[], use: (sha256: readonly string[]) => Promise<T>): Promise<T> {
+    const pinned: string[] = [];
+    try {
+      for (const bytes of contents) {
+        const sha256 = await hashOf(bytes);
+        await this.#pin(sha256);
+        pinned.push(sha256);
+        await write(this.#folderOf(sha256), this.pathOf(sha256), bytes);
+      }
+      return await use(pinned);
+    } finally {
+      for (const sha256 of pinned) this.#unpin(sha256);
+    }
+  }
+
+  async read(sha256: string): Promise<Buffer | null> {
+    try {
+      return await readFile(this.pathOf(sha256));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  exists(sha256: string): Promise<boolean> {
+    return stat(this.pathOf(sha256)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  pathOf(sha256: string): string {
+    return join(this.#folderOf(sha256), sha256);
+  }
+
+  #folderOf(sha256: string): string {
+    return join(this.#directory, sha256.slice(0, 2));
+  }
+
+  async sweep(referred: Referred, goOn: () => boolean): Promise<number> {
+    let removed = 0;
+    for (const name of await folders(this.#directory)) {
+      if (!goOn()) break;
+      removed += await this.#sweepFolder(name, referred);
+      await yieldToEventLoop();
+    }
+    return removed;
+  }
+
+  async #sweepFolder(name: string, referred: Referred): Promise<number> {
+    const names = await readdir(join(this.#directory, name));
+    const found = names.filter((file) => HASH.test(file) && !this.#pins.has(file));
+    const swept = deferred<void>();
+    for (const sha256 of found) this.#sweeping.set(sha256, swept.promise);
     try {
       const wanted = await referred(found);
       const orphans = found.filter((sha256) => !wanted.has(sha256));
-      for (const sha256 of orphans) rmSync(pathOf(sha256), { force: true });
+      for (const sha256 of orphans) rmSync(this.pathOf(sha256), { force: true });
       return orphans.length;
     } finally {
-      for (const sha256 of found) removing.delete(sha256);
-      release();
+      for (const sha256 of found) this.#sweeping.delete(sha256);
+      swept.resolve();
     }
-  };
+  }
 
-  return {
-    async store(contents, use) {
-      const pinned: string[] = [];
-      try {
-        for (const bytes of contents) {
-          const sha256 = await hashOf(bytes);
-          await pin(sha256);
-          pinned.push(sha256);
-          await write(folderOf(sha256), pathOf(sha256), bytes);
-        }
-        return await use(pinned);
-      } finally {
-        for (const sha256 of pinned) unpin(sha256);
-      }
-    },
-    async read(sha256) {
-      try {
-        return await readFile(pathOf(sha256));
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT') return null;
-        throw error;
-      }
-    },
-    exists: (sha256) =>
-      stat(pathOf(sha256)).then(
-        () => true,
-        () => false,
-      ),
-    pathOf,
-    async sweep(referred, goOn) {
-      let removed = 0;
-      for (const name of await folders(directory)) {
-        if (!goOn()) break;
-        removed += await sweepFolder(name, referred);
-        await yieldToEventLoop();
-      }
-      return removed;
-    },
-  };
+  async #pin(sha256: string): Promise<void> {
+    for (let busy = this.#sweeping.get(sha256); busy; busy = this.#sweeping.get(sha256)) await busy;
+    this.#pins.set(sha256, (this.#pins.get(sha256) ?? 0) + 1);
+  }
+
+  #unpin(sha256: string): void {
+    const left = (this.#pins.get(sha256) ?? 1) - 1;
+    if (left > 0) this.#pins.set(sha256, left);
+    else this.#pins.delete(sha256);
+  }
 }
 
 /** Makes the directory and removes the temporary files of a process that died. Only the owner of the journal may call this. */
