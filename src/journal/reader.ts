@@ -43,7 +43,7 @@ export interface JournalReader extends Readings {
 
 export function readings(reads: Sql): Readings {
   return {
-    entries: (filter) => entries(reads, filter),
+    entries: entries(reads),
     traces: (id) => traces(reads, id),
     outboundMessage: (messageId) => outboundMessageOf(reads, messageId),
     unresolved: () => unresolved(reads),

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Clock } from '../../kit/clock.js';
 import type { Committer } from '../db/group-commit.js';
 import { type Sql, type Statement, statement } from '../db/sql.js';
-import type { DeliveryLog, LogEntry, LogFilter } from '../types/log.js';
+import type { DeliveryLog, LogFilter } from '../types/log.js';
 import { type EventRow, entryFrom, writeEvent } from './events.js';
 
 /** A larger `limit` is cut to this. */
@@ -31,17 +31,20 @@ export function notes(commits: Committer, clock: Clock): Pick<DeliveryLog, 'note
 type EntryQuery = Required<LogFilter>;
 
 /** Oldest first. With `after` the next ones from there, else the newest `limit` of those that match. */
-export async function entries(reads: Sql, filter: LogFilter): Promise<LogEntry[]> {
-  const rows = await reads.all(entryStatement(filter), {
-    gatewayId: filter.gatewayId ?? '',
-    event: filter.event ?? '',
-    since: filter.since ?? 0,
-    until: filter.until ?? 0,
-    after: filter.after ?? 0,
-    limit: Math.max(0, Math.min(MOST_ENTRIES, Math.floor(filter.limit))),
-  });
-  const found = rows.map(entryFrom);
-  return filter.after === undefined ? found.reverse() : found;
+export function entries(reads: Sql): DeliveryLog['entries'] {
+  const statementFor = entryStatements();
+  return async (filter) => {
+    const rows = await reads.all(statementFor(filter), {
+      gatewayId: filter.gatewayId ?? '',
+      event: filter.event ?? '',
+      since: filter.since ?? 0,
+      until: filter.until ?? 0,
+      after: filter.after ?? 0,
+      limit: Math.max(0, Math.min(MOST_ENTRIES, Math.floor(filter.limit))),
+    });
+    const found = rows.map(entryFrom);
+    return filter.after === undefined ? found.reverse() : found;
+  };
 }
 
 const newestId = statement<Record<string, never>>()((db) =>
@@ -53,18 +56,18 @@ export async function lastEntryId(reads: Sql): Promise<number> {
 }
 
 const FILTERS = ['gatewayId', 'event', 'since', 'until', 'after'] as const;
-const entryStatements = new Map<string, Statement<EntryQuery, EventRow>>();
 
-/** One statement for each set of filters. An absent filter stays out of the SQL: even a condition that is always true would make
- *  SQLite choose that column's index instead of reading in order. */
-function entryStatement(filter: LogFilter): Statement<EntryQuery, EventRow> {
-  const given = (name: keyof LogFilter) => filter[name] !== undefined;
-  const name = FILTERS.map(given).join();
-  const known = entryStatements.get(name);
-  if (known) return known;
-  const made = given('after') ? followingStatement(given) : newestStatement(given);
-  entryStatements.set(name, made);
-  return made;
+/** One statement for each set of filters, 32 at most. An absent filter stays out of the SQL: even a condition that is always true
+ *  would make SQLite choose that column's index instead of reading in order. */
+function entryStatements(): (filter: LogFilter) => Statement<EntryQuery, EventRow> {
+  const made = new Map<string, Statement<EntryQuery, EventRow>>();
+  return (filter) => {
+    const given = (name: keyof LogFilter) => filter[name] !== undefined;
+    const name = FILTERS.map(given).join();
+    const statement = made.get(name) ?? (given('after') ? followingStatement(given) : newestStatement(given));
+    made.set(name, statement);
+    return statement;
+  };
 }
 
 type Given = (name: keyof LogFilter) => boolean;
