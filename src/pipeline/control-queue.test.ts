@@ -139,7 +139,15 @@ it('a decision that comes too late changes nothing and is dropped', async () => 
   requestResolve(dataDir, { messageId: ID, verdict: 'not-sent', note: null, at: 2 });
   await run();
   expect((await journal.outboundMessage(ID))?.state).toBe('sent');
-  expect(lines.filter((line) => line.includes('outcome was known already'))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes('decision of an operator was not needed'))).toHaveLength(1);
+});
+
+it('a decision about a message that the journal does not know is dropped and keeps back no other', async () => {
+  await unknownMessage();
+  requestResolve(dataDir, { messageId: 'bbbbbbbb-0000-4000-8000-000000000009', verdict: 'sent', note: null, at: 1 });
+  requestResolve(dataDir, { messageId: ID, verdict: 'sent', note: null, at: 2 });
+  await run();
+  expect((await journal.outboundMessage(ID))?.state).toBe('sent');
 });
 
 it('a request that fails is tried again, and requests of another kind are done meanwhile', async () => {

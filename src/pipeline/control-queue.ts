@@ -125,8 +125,9 @@ async function resolve(request: ResolveRequest, { journal, log }: ControlQueueDe
     await journal.resolve(messageId, verdict, note, at);
     log.info(fields, 'operator resolved an unknown outcome');
   } catch (error) {
-    // Decided by a receipt or a lookup meanwhile, or by another operator.
-    if (codeOf(error) !== 'journal/not-unknown') throw error;
-    log.warn({ ...fields, err: messageOf(error) }, 'outcome was known already');
+    // Decided by a receipt or a lookup meanwhile, or by another operator; or removed by retention. Trying again would change nothing
+    // and would keep back the decisions behind this one.
+    if (!['journal/not-unknown', 'journal/unknown-message'].includes(codeOf(error))) throw error;
+    log.warn({ ...fields, err: messageOf(error) }, 'decision of an operator was not needed');
   }
 }
