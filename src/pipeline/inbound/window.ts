@@ -17,72 +17,93 @@ interface Applicant {
   admit(): void;
 }
 
-export function deliveryWindow(limit: { slots: number; bytes: number }): DeliveryWindow {
-  const mostRepeats = Math.max(1, Math.floor(limit.slots / 2));
-  const queues = { new: [] as Applicant[], repeat: [] as Applicant[] };
-  const idle: (() => void)[] = [];
-  let used = 0;
-  let repeats = 0;
-  let held = 0;
+type Kind = 'new' | 'repeat';
 
-  const fits = (bytes: number) => used === 0 || (used < limit.slots && held + bytes <= limit.bytes);
+export function deliveryWindow(limit: { slots: number; bytes: number }): DeliveryWindow {
+  return new Window(limit);
+}
+
+class Window implements DeliveryWindow {
+  readonly #limit: { slots: number; bytes: number };
+  readonly #mostRepeats: number;
+  /** Bounded by the askers: the driver and the loop of stored messages ask for one slot at a time, repeats are parked before. */
+  readonly #queues: Record<Kind, Applicant[]> = { new: [], repeat: [] };
+  readonly #idle: (() => void)[] = [];
+  #used = 0;
+  #repeats = 0;
+  #bytes = 0;
+
+  constructor(limit: { slots: number; bytes: number }) {
+    this.#limit = limit;
+    this.#mostRepeats = Math.max(1, Math.floor(limit.slots / 2));
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  enterNew(bytes: number, signal: AbortSignal): Promise<() => void> {
+    return this.#enter('new', bytes, signal);
+  }
+
+  enterRepeat(bytes: number, signal: AbortSignal): Promise<() => void> {
+    return this.#enter('repeat', bytes, signal);
+  }
+
+  empty(): Promise<void> {
+    return this.#used === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #enter(kind: Kind, bytes: number, signal: AbortSignal): Promise<() => void> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const queue = this.#queues[kind];
+      const leave = () => {
+        queue.splice(queue.indexOf(applicant), 1);
+        reject(signal.reason);
+        this.#admitWaiting();
+      };
+      const admit = () => {
+        signal.removeEventListener('abort', leave);
+        resolve(this.#take(kind, bytes));
+      };
+      const applicant: Applicant = { bytes, admit };
+      signal.addEventListener('abort', leave, { once: true });
+      queue.push(applicant);
+      this.#admitWaiting();
+    });
+  }
 
   /** Repeats come first as long as they may: they have waited longest, and half of the window is out of their reach. */
-  function admitWaiting(): void {
+  #admitWaiting(): void {
     for (;;) {
-      const queue = repeats < mostRepeats && queues.repeat.length > 0 ? queues.repeat : queues.new;
+      const repeatsMay = this.#repeats < this.#mostRepeats && this.#queues.repeat.length > 0;
+      const queue = repeatsMay ? this.#queues.repeat : this.#queues.new;
       const [applicant] = queue;
-      if (!applicant || !fits(applicant.bytes)) break;
+      if (!applicant || !this.#fits(applicant.bytes)) break;
       queue.shift();
       applicant.admit();
     }
-    if (used === 0) for (const wake of idle.splice(0)) wake();
+    if (this.#used === 0) for (const wake of this.#idle.splice(0)) wake();
   }
 
-  function take(kind: keyof typeof queues, bytes: number): () => void {
+  #fits(bytes: number): boolean {
+    return this.#used === 0 || (this.#used < this.#limit.slots && this.#bytes + bytes <= this.#limit.bytes);
+  }
+
+  #take(kind: Kind, bytes: number): () => void {
     const repeat = kind === 'repeat' ? 1 : 0;
-    used += 1;
-    repeats += repeat;
-    held += bytes;
+    this.#used += 1;
+    this.#repeats += repeat;
+    this.#bytes += bytes;
     let inside = true;
     return () => {
       if (!inside) return;
       inside = false;
-      used -= 1;
-      repeats -= repeat;
-      held -= bytes;
-      admitWaiting();
+      this.#used -= 1;
+      this.#repeats -= repeat;
+      this.#bytes -= bytes;
+      this.#admitWaiting();
     };
   }
-
-  function enter(kind: keyof typeof queues, bytes: number, signal: AbortSignal): Promise<() => void> {
-    if (signal.aborted) return Promise.reject(signal.reason);
-    return new Promise((resolve, reject) => {
-      const queue = queues[kind];
-      const leave = () => {
-        queue.splice(queue.indexOf(applicant), 1);
-        reject(signal.reason);
-        admitWaiting();
-      };
-      const applicant: Applicant = {
-        bytes,
-        admit() {
-          signal.removeEventListener('abort', leave);
-          resolve(take(kind, bytes));
-        },
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      queue.push(applicant);
-      admitWaiting();
-    });
-  }
-
-  return {
-    get used() {
-      return used;
-    },
-    enterNew: (bytes, signal) => enter('new', bytes, signal),
-    enterRepeat: (bytes, signal) => enter('repeat', bytes, signal),
-    empty: () => (used === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
-  };
 }
