@@ -11,7 +11,7 @@ import { createLog, silentLog } from '../kit/log.js';
 import type { Loop } from '../kit/loop.js';
 import { redactor } from '../kit/redact.js';
 import { controlQueue } from './control-queue.js';
-import { controlFolder, requestOptOut, requestResolve } from './control-requests.js';
+import { controlFolder, requestOptOut, requestRelease, requestResolve } from './control-requests.js';
 
 const ANN = '+420601234567';
 let dataDir: string;
@@ -131,6 +131,20 @@ it.each([
   await run();
   expect(pending.done()).toBe(true);
   expect((await journal.outboundMessage(ID))?.state).toBe(state);
+});
+
+it('gateways are woken for a message that was requeued, and not every second', async () => {
+  let woken = 0;
+  const requeueing = { ...journal, requeue: async () => ({ key: 'k', gatewayId: 'in' }) as never };
+  const gateways = { dispatchRequeued: () => void woken++ };
+  requestRelease(dataDir, 7);
+  running = controlQueue({ dataDir, journal: requeueing, gateways, clock, log: silentLog });
+  await waitFor('an empty folder', () => left().length === 0);
+  for (let second = 0; second < 5; second++) {
+    await clock.waitForTimers(1);
+    await clock.advance(1_000);
+  }
+  expect(woken).toBe(1);
 });
 
 it('a decision that comes too late changes nothing and is dropped', async () => {

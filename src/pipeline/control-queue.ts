@@ -49,13 +49,12 @@ const HANDLERS: Readonly<Record<'release' | 'optout' | 'resolve', Handler>> = {
 
 /** Does what the command line asks for until it is stopped. It never waits for a gateway. */
 export function controlQueue(deps: ControlQueueDeps): Loop {
-  const { dataDir, gateways, clock, log } = deps;
+  const { dataDir, clock, log } = deps;
   const folder = controlFolder(dataDir);
   mkdirSync(folder, { recursive: true });
   return loop({ clock, log, name: 'reading requests of the command line', failurePauseMs: LOOK_MS }, async () => {
     const names = readdirSync(folder).sort();
     for (const handler of Object.values(HANDLERS)) await runAll(handler, names, folder, deps);
-    gateways.dispatchRequeued();
     return LOOK_MS;
   });
 }
@@ -98,10 +97,11 @@ function read<T>(path: string, schema: z.ZodType<T>): { value: T } | { problem: 
   }
 }
 
-async function release(id: number, { journal, log }: ControlQueueDeps): Promise<void> {
+async function release(id: number, { journal, gateways, log }: ControlQueueDeps): Promise<void> {
   const record = await journal.requeue(id);
-  if (record)
-    log.info({ message_key: record.key, gateway_id: record.gatewayId }, 'message is requeued from quarantine');
+  if (!record) return;
+  log.info({ message_key: record.key, gateway_id: record.gatewayId }, 'message is requeued from quarantine');
+  gateways.dispatchRequeued();
 }
 
 async function optOutOrIn(request: OptOutRequest, { journal, log }: ControlQueueDeps): Promise<void> {
