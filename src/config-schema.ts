@@ -76,10 +76,13 @@ const sections = {
   http: z
     .strictObject({
       host: described(z.string().min(1).default('127.0.0.1'), 'Address of probes, metrics and attachment links.'),
-      port: described(port.default(18_380), 'TCP port; 0 takes any free one.'),
+      port: described(
+        port.default(18_380),
+        'TCP port; 0 takes any free one, and links in messages then work only until the next start.',
+      ),
       publicUrl: described(
         z.string().default(''),
-        'Address under which agents’ browsers reach this port, for attachment links; empty: http://host:port.',
+        'Address under which agents’ browsers reach this port, for attachment links; empty: http://host:port. A link that was sent never changes.',
       ),
     })
     .prefault({}),
@@ -150,7 +153,10 @@ const sections = {
         'Days for which the delivery log is stored; message states are stored ten times as long.',
       ),
       orderDays: described(days.default(90), 'Days for which settled outbound messages are stored.'),
-      attachmentDays: described(days.default(365), 'Days for which attachments are stored and their links work.'),
+      attachmentDays: described(
+        days.default(365),
+        'Days for which attachments are stored and their links work, counted from the confirmation of the message.',
+      ),
     })
     .prefault({}),
   log: z

@@ -96,8 +96,14 @@ describe('attachment links over HTTP', () => {
     expect(asked).toBe(0);
   });
 
-  test('an expired link is answered with one sentence that says so', async () => {
+  test('a link in a message that waited in quarantine works as long as the attachment is stored', async () => {
     port.platform.attachments.set('id1', stored(BYTES));
+    const link = port.links.link({ id: 'id1', name: 'x' });
+    await port.clock.advance(2 * LIFETIME_MS);
+    expect((await port.get(link)).status).toBe(200);
+  });
+
+  test('an expired link whose attachment was removed is answered with one sentence that says so', async () => {
     const link = port.links.link({ id: 'id1', name: 'x' });
     await port.clock.advance(LIFETIME_MS);
     const answer = await port.get(link);

@@ -48,10 +48,11 @@ export function attachmentRoutes(app: FastifyInstance, { find, links }: Attachme
       if (!asked.success) return page(reply, 'forged');
       const { params, query } = asked.data;
       const verdict = links.verify(params.id, query.expires, query.signature);
-      if (verdict !== 'ok') return page(reply, verdict);
+      if (verdict === 'forged') return page(reply, verdict);
       try {
         const stored = await find(params.id);
-        if (!stored) return page(reply, 'unknown');
+        // A link is as old as its message, which may have waited in quarantine: it works as long as the attachment is stored.
+        if (!stored) return page(reply, verdict === 'expired' ? 'expired' : 'unknown');
         return await deliver(reply, stored, request.method === 'HEAD');
       } catch (error) {
         // The row was there and the file is not: the sweep came in between.

@@ -117,7 +117,9 @@ async function openRow(sql: Sql, deps: InboundDeps, opening: Opening): Promise<I
   const values = valuesOf(message, deps);
   const row = await sql.first(insertPending, { ...values, sha256, spooled: raw ? 1 : 0 });
   if (!row) return reopenRow(sql, opening, sha256, deps.clock.now());
-  if (raw && sha256 === null) throw new Error(`no file for the message ${message.key}`);
+  // Retention removed the row after `needsFiles` saw it; opening the message again stores the files.
+  if (hashes.length < message.attachments.length + (raw ? 1 : 0))
+    throw new Error(`the files of inbound message ${message.key} are not stored`);
   await insertAttachments(sql, row.id, opening, values.at);
   await countReceived(sql, row);
   await inboundEvent(sql, row, 'received', values.at, message.notes.join(' ') || null);

@@ -79,6 +79,38 @@ test('what is open, unconfirmed, quarantined, without outcome or owed an answer 
   expect(row).toMatchObject({ received: 3, delivered: 1, waiting: 1, quarantined: 1 });
 });
 
+test('a deferred message that comes again while its old row is removed has its attachments', async () => {
+  const { open, clock } = place();
+  const journal = await open();
+  const again = inboundMessage('again', {
+    attachments: [{ id: 'link', name: 'a', type: 'b', bytes: Buffer.from('x') }],
+  });
+  await journal.deferred((await journal.open(again)).id);
+  await clock.advance((DAYS.logDays + 1) * DAY);
+  const sweeping = journal.sweep(DAYS);
+  await journal.open(again).catch(() => journal.open(again));
+  await sweeping;
+  expect(await journal.attachment('link')).not.toBeNull();
+});
+
+test('attachments of a message that waited in quarantine are stored for their whole time after the confirmation', async () => {
+  const { open, clock } = place();
+  const journal = await open();
+  const attachments = [{ id: 'link', name: 'a', type: 'b', bytes: Buffer.from('x') }];
+  const { id, requestId } = await journal.open(inboundMessage('waiting', { attachments }));
+  await journal.quarantine(id, 'no', Buffer.from('raw'));
+  await clock.advance(30 * DAY);
+  await journal.requeue(id);
+  await journal.acknowledge(requestId, { messageId: 'm', at: clock.now() });
+  await journal.confirmed([id]);
+  await clock.advance((DAYS.attachmentDays - 1) * DAY);
+  await journal.sweep(DAYS);
+  expect(await journal.attachment('link')).not.toBeNull();
+  await clock.advance(2 * DAY);
+  await journal.sweep(DAYS);
+  expect(await journal.attachment('link')).toBeNull();
+});
+
 test('thousands of rows go in slices, and the reconciliation still adds up afterwards', async () => {
   const { open, clock } = place();
   const journal = await open();

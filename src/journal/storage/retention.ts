@@ -84,6 +84,7 @@ const removeOutbound = listStatement<object, string>()((db, _slot, ids) =>
     .returning('message_id'),
 );
 
+// Counted from the confirmation: a message may have waited in quarantine, and its links must work for their whole time all the same.
 const oldAttachments = statement<{ before: number; limit: number }>()((db, slot) =>
   db
     .selectFrom('attachments')
@@ -91,6 +92,7 @@ const oldAttachments = statement<{ before: number; limit: number }>()((db, slot)
     .select('attachments.id')
     .where('attachments.stored_at', '<', slot('before'))
     .where('inbound_messages.state', '=', 'confirmed')
+    .where('inbound_messages.confirmed_at', '<', slot('before'))
     .limit(slot('limit')),
 );
 
