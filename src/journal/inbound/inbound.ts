@@ -1,7 +1,7 @@
 // Every change of state is a conditional UPDATE, so that no transition can happen twice or backwards.
 import { isoTime } from '../../kit/clock.js';
 import { GatepostError } from '../../kit/errors.js';
-import { inSlices } from '../db/group-commit.js';
+import { type Committer, inSlices } from '../db/group-commit.js';
 import { listStatement, type Sql, statement } from '../db/sql.js';
 import { unsettled } from '../db/tables.js';
 import type { InboundJournal } from '../types/inbound.js';
@@ -175,13 +175,21 @@ async function settleAbsent(
 ): Promise<number> {
   const rows = await database.reads.all(acknowledgedBefore, params);
   const absent = rows.filter(({ key }) => !except.has(key)).map(({ id }) => id);
-  if (absent.length === 0) return 0;
+  let settled = 0;
+  for (let start = 0; start < absent.length; start += SETTLE_SLICE)
+    settled += await settle(commits, clock.now(), absent.slice(start, start + SETTLE_SLICE));
+  return settled;
+}
+
+/** Rows of one transaction, so that other operations run in between. */
+const SETTLE_SLICE = 500;
+
+function settle(commits: Committer, at: number, ids: readonly number[]): Promise<number> {
   return commits.run(async (sql) => {
-    const at = clock.now();
-    const settled = await sql.allOf(toConfirmed, { at }, absent);
-    for (const row of settled) await inboundEvent(sql, row, 'note', at, ABSENT);
-    return settled.length;
-  }, absent.length);
+    const rows = await sql.allOf(toConfirmed, { at }, ids);
+    for (const row of rows) await inboundEvent(sql, row, 'note', at, ABSENT);
+    return rows.length;
+  }, ids.length);
 }
 
 const ABSENT = 'settled without a confirmation: the counterparty no longer shows the message';
