@@ -23,19 +23,27 @@ export async function confirm(entry: InFlight, record: InboundRecord, deps: Conf
   if (entry.handle.detached) confirmed = entry.handle;
   while (confirmed !== entry.handle) {
     confirmed = await confirmNewest(entry, deps);
-    await journal.confirmed([record.id]);
+    await untilDone(() => journal.confirmed([record.id]), entry, deps);
   }
   table.release(entry);
   if (!confirmed.detached) metrics.confirmed(gatewayId);
 }
 
-function confirmNewest(entry: InFlight, { clock, random, log, stopped }: Confirming): Promise<InboundHandle> {
+function confirmNewest(entry: InFlight, deps: Confirming): Promise<InboundHandle> {
   const once = async () => {
     const { handle } = entry;
-    await raceSignal(handle.confirm(), stopped, 'confirming');
+    await raceSignal(handle.confirm(), deps.stopped, 'confirming');
     return handle;
   };
-  return retry(once, {
+  return untilDone(once, entry, deps);
+}
+
+function untilDone<T>(
+  work: () => Promise<T>,
+  entry: InFlight,
+  { clock, random, log, stopped }: Confirming,
+): Promise<T> {
+  return retry(work, {
     clock,
     random,
     signal: stopped,

@@ -7,6 +7,7 @@ const onTheLine: DeliveryPolicy = { rejections: 3, canDefer: true };
 const waiting: Delivery = { is: 'waitingForLink', attempt: 2, rejections: 1 };
 const awaiting: Delivery = { is: 'awaitingAck', attempt: 2, rejections: 1 };
 const last: Delivery = { is: 'awaitingAck', attempt: 2, rejections: 2 };
+const recording: Delivery = { is: 'recordingAck', attempt: 2, rejections: 1 };
 const pausing: Delivery = { is: 'backingOff', attempt: 2, rejections: 1 };
 const no: DeliveryEvent = { is: 'rejected', detail: 'no queue' };
 const silence: DeliveryEvent = { is: 'timeout', othersAnswered: false };
@@ -42,6 +43,10 @@ const rows: Row[] = [
     { is: 'acknowledged', rejections: 1 },
     { do: 'finish' },
   ],
+  ['accepted, not recorded yet', awaiting, { is: 'recording' }, patient, recording, { do: 'waitForJournal' }],
+  ['accepted late, not recorded yet', pausing, { is: 'recording' }, patient, recording, { do: 'waitForJournal' }],
+  ['accepted late, without a link', waiting, { is: 'recording' }, patient, recording, { do: 'waitForJournal' }],
+  ['recorded', recording, { is: 'accepted' }, patient, { is: 'acknowledged', rejections: 1 }, { do: 'finish' }],
   [
     'rejected',
     awaiting,
@@ -143,17 +148,20 @@ describe('the delivery of an inbound message', () => {
   });
 
   const events: DeliveryEvent[] = [
-    ...(['linkUp', 'linkTimeout', 'accepted', 'disconnected', 'elapsed', 'stopped'] as const).map((is) => ({ is })),
+    ...(['linkUp', 'linkTimeout', 'recording', 'accepted', 'disconnected', 'elapsed', 'stopped'] as const).map(
+      (is) => ({ is }),
+    ),
     no,
     silence,
     ignored,
   ];
   const concerning: Record<string, string[]> = {
-    waitingForLink: ['linkUp', 'linkTimeout', 'accepted', 'stopped'],
-    awaitingAck: ['accepted', 'rejected', 'timeout', 'disconnected', 'stopped'],
-    backingOff: ['elapsed', 'accepted', 'stopped'],
+    waitingForLink: ['linkUp', 'linkTimeout', 'recording', 'accepted', 'stopped'],
+    awaitingAck: ['recording', 'accepted', 'rejected', 'timeout', 'disconnected', 'stopped'],
+    recordingAck: ['accepted', 'stopped'],
+    backingOff: ['elapsed', 'recording', 'accepted', 'stopped'],
   };
-  it.each([waiting, awaiting, pausing])('in $is: every other event changes nothing', (state) => {
+  it.each([waiting, awaiting, recording, pausing])('in $is: every other event changes nothing', (state) => {
     for (const event of events)
       expect([event.is, next(state, event, patient) !== null]).toEqual([
         event.is,

@@ -6,6 +6,8 @@
 //                  answers other messages. The last rejection that the limit allows ends in quarantined; before that a sender on
 //                  the line is told to come again, and everything else is tried again after a pause. A lost connection needs no
 //                  pause, because the server recognizes the RequestId.
+// recordingAck     "true" has arrived and is on its way into the journal, however long that takes. Neither a timer nor a lost connection
+//                  counts any more, and nothing is sent.
 // backingOff       the pause before the next attempt. A late "true" for an earlier attempt still ends in acknowledged.
 // acknowledged     final: the journal has the acknowledgement; the counterparty is to be confirmed.
 // quarantined      final: an operator decides.
@@ -13,17 +15,19 @@
 // stopped          final: the gateway stops; the next start goes on from the journal.
 
 export type Delivery = (
-  | { is: 'waitingForLink' | 'awaitingAck' | 'backingOff'; attempt: number }
+  | { is: 'waitingForLink' | 'awaitingAck' | 'recordingAck' | 'backingOff'; attempt: number }
   | { is: 'acknowledged' | 'quarantined' | 'deferred' | 'stopped' }
 ) & { rejections: number };
 
 export type DeliveryEvent =
-  | { is: 'linkUp' | 'linkTimeout' | 'accepted' | 'disconnected' | 'elapsed' | 'stopped' }
+  /** `recording`: the server accepted the message; `accepted`: the journal has it, too. */
+  | { is: 'linkUp' | 'linkTimeout' | 'recording' | 'accepted' | 'disconnected' | 'elapsed' | 'stopped' }
   | { is: 'rejected'; detail: string }
   | { is: 'timeout'; othersAnswered: boolean };
 
 export type DeliveryEffect =
   | { do: 'waitForLink' }
+  | { do: 'waitForJournal' }
   | { do: 'send'; attempt: number }
   /** `rejection`: what counts in the journal first; null when nothing does. */
   | { do: 'backOff'; attempt: number; rejection: string | null }
@@ -57,6 +61,8 @@ export function next(state: Delivery, event: DeliveryEvent, policy: DeliveryPoli
     if (policy.canDefer) return deferred(rejections, 'Gatepost is stopping');
     return [{ is: 'stopped', rejections }, { do: 'finish' }];
   }
+  if (state.is === 'recordingAck') return null;
+  if (event.is === 'recording') return [{ ...state, is: 'recordingAck' }, { do: 'waitForJournal' }];
   if (state.is === 'waitingForLink') return whileWaiting(state, event);
   if (state.is === 'awaitingAck') return answered(state, event, policy);
   return event.is === 'elapsed' ? again(state) : null;

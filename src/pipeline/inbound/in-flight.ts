@@ -2,6 +2,7 @@
 // be under way twice.
 import type { AnyInboundMessage, Content } from '../../driver/contract.js';
 import type { Notice } from '../../model/content.js';
+import type { Identity } from './identity.js';
 
 /** A message of a driver, a stored message of the journal, or a notice of ours. */
 export type InboundHandle = Omit<AnyInboundMessage, 'content'> & {
@@ -20,6 +21,8 @@ export interface InFlight {
   handle: InboundHandle;
   /** Of the first handle that had one. */
   content: Content | Notice | null;
+  /** As the journal has it; null until the journal was asked. */
+  identity: Identity | null;
   /** Releases the slot in the window, if the message holds one. */
   releaseSlot: () => void;
   /** When the server first left the message unanswered, ms since the epoch; null once it has answered. */
@@ -56,6 +59,7 @@ export function inFlightTable(monotonic: () => number): InFlightTable {
         since: monotonic(),
         handle,
         content,
+        identity: null,
         releaseSlot() {},
         unansweredSince: null,
       };

@@ -32,76 +32,109 @@ export interface Ingest {
   spool(pushed: Pushed): Promise<void>;
 }
 
-/** How often a reading is repeated because another opening of the same key was faster: the second time the key is known. */
+/** A message is read once more when the journal turns out to have another identity for its key. A renumbering in between may make
+ *  that happen twice. */
 const MOST_READINGS = 3;
 
 export function ingest(config: GatewayConfig, deps: InboundDeps): Ingest {
-  const gatewayId = config.info.Id;
-  const { journal, clock, reader } = deps;
-  const textRules = rulesOf(config);
-  const faxRules = faxRulesOf(config);
-  const recordOf = async (key: string) => (await journal.recordsOf(gatewayId, [key])).get(key);
-
-  async function readWith(identity: Identity, key: string, content: Content | Notice, how: Reading) {
-    const ids = stableIds(identity, deps.link);
-    const read = ids.applied(await readContent(content, { gatewayId, link: ids.link }, how));
-    const made = idFromKey(gatewayId, key, content, read);
-    return made === undefined ? read : { ...read, message: { ...read.message, DeliverySystemId: made } };
-  }
-
-  async function readContent(content: Content | Notice, context: Context, how: Reading): Promise<ReadMessage> {
-    if (content.kind === 'notice') return readNotice(content);
-    if (content.kind === 'mail') return reader.readMail(content, context);
-    if (content.kind === 'fax')
-      return how.quick ? reader.summarizeFax(content, faxRules, context) : reader.readFax(content, faxRules, context);
-    const read = await reader.readText(content, textRules, context);
-    // Once: a STOP or START that is read again, after a restart say, must not undo a later one.
-    if (how.first) await applyConsent(deps, textRules.optOutGroup ?? gatewayId, read, clock.now());
-    return read;
-  }
-
-  async function openOnce(entry: InFlight, content: Content | Notice): Promise<Ingested | null> {
-    const { key } = entry;
-    const known = await recordOf(key);
-    if (known && known.state !== 'pending') return { record: known, message: null };
-    const identity = known ?? newIdentity(clock.now());
-    const read = await readWith(identity, key, content, { first: !known, quick: false });
-    const { fingerprint, bytes } = entry.handle;
-    // The key may have changed while the content was read.
-    const opening = openingOf(gatewayId, { key: entry.key, fingerprint, bytes }, read, {
-      proposed: proposalOf(identity),
-      serverFields: serverFieldsOf(read),
-    });
-    const record = await journal.open(opening);
-    if (record.state !== 'pending') return { record, message: null };
-    if (record.requestId !== identity.requestId) return null;
-    return { record, message: messageOf(gatewayId, record, read) };
-  }
-
+  const reading: Reading = {
+    deps,
+    gatewayId: config.info.Id,
+    textRules: rulesOf(config),
+    faxRules: faxRulesOf(config),
+  };
   return {
     async open(entry, content) {
-      for (let reading = 1; reading <= MOST_READINGS; reading++) {
-        const ingested = await openOnce(entry, content);
+      for (let attempt = 1; attempt <= MOST_READINGS; attempt++) {
+        const ingested = await openOnce(entry, content, reading);
         if (ingested) return ingested;
       }
       throw new Error(`inbound message ${entry.key} changes its identity while it is read`);
     },
-    async spool({ key, fingerprint, content }) {
-      const known = await recordOf(key);
-      // A pending message is spooled all the same: before it is stored whole, its sender must not be told that it was accepted.
-      if (!content || (known && known.state !== 'pending')) return;
-      const raw = rawOf(content);
-      const identity = known ?? newIdentity(clock.now());
-      // Reading a fax takes longer than its sender waits, so the fields and attachments of a fax come with `open`.
-      const quick = content.kind === 'fax';
-      const read = await readWith(identity, key, content, { first: !known, quick });
-      const opening = openingOf(gatewayId, { key, fingerprint, bytes: raw.length }, read, {
-        proposed: proposalOf(identity),
-        serverFields: quick ? null : serverFieldsOf(read),
-      });
-      await journal.spool(opening, raw);
-    },
+    spool: (pushed) => spool(pushed, reading),
   };
+}
+
+interface Reading {
+  deps: InboundDeps;
+  gatewayId: string;
+  textRules: ReturnType<typeof rulesOf>;
+  faxRules: ReturnType<typeof faxRulesOf>;
+}
+
+/** Null when the journal has another identity for the key: from now on the entry has that one. */
+async function openOnce(entry: InFlight, content: Content | Notice, reading: Reading): Promise<Ingested | null> {
+  const { deps, gatewayId } = reading;
+  const { journal, clock } = deps;
+  const found = await recordBeforeReading(entry, content, reading);
+  if (found && found.state !== 'pending') return { record: found, message: null };
+  const known = entry.identity ?? found;
+  const identity = known ?? newIdentity(clock.now());
+  const read = await readWith(identity, entry.key, content, { first: !known, quick: false }, reading);
+  // The key may have changed while the content was read.
+  const { key, handle } = entry;
+  const opening = openingOf(gatewayId, { key, fingerprint: handle.fingerprint, bytes: handle.bytes }, read, {
+    proposed: proposalOf(identity),
+    serverFields: serverFieldsOf(read),
+  });
+  const record = await journal.open(opening);
+  // A renumbering that the journal did before it opened the message did not find its row.
+  if (entry.key !== key) await journal.rekey(gatewayId, [{ from: key, to: entry.key }]);
+  if (record.state !== 'pending') return { record, message: null };
+  entry.identity = proposalOf(record);
+  if (record.requestId !== identity.requestId) return null;
+  return { record, message: messageOf(gatewayId, record, read) };
+}
+
+/**
+ * A driver asks for the states of its keys before it downloads, so a mail with content is nearly always new, and `open` says when it
+ * is not: no need to ask again. A text is looked up, because its consent counts at the first reading only, and a fax, because
+ * reading it twice takes long.
+ */
+async function recordBeforeReading(
+  { key, identity }: InFlight,
+  content: Content | Notice,
+  { deps, gatewayId }: Reading,
+): Promise<InboundRecord | undefined> {
+  if (identity || content.kind === 'mail') return undefined;
+  return (await deps.journal.recordsOf(gatewayId, [key])).get(key);
+}
+
+async function spool({ key, fingerprint, content }: Pushed, reading: Reading): Promise<void> {
+  const { deps, gatewayId } = reading;
+  const known = (await deps.journal.recordsOf(gatewayId, [key])).get(key);
+  // A pending message is spooled all the same: before it is stored whole, its sender must not be told that it was accepted.
+  if (!content || (known && known.state !== 'pending')) return;
+  const raw = rawOf(content);
+  const identity = known ?? newIdentity(deps.clock.now());
+  // Reading a fax takes longer than its sender waits, so the fields and attachments of a fax come with `open`.
+  const quick = content.kind === 'fax';
+  const read = await readWith(identity, key, content, { first: !known, quick }, reading);
+  const opening = openingOf(gatewayId, { key, fingerprint, bytes: raw.length }, read, {
+    proposed: proposalOf(identity),
+    serverFields: quick ? null : serverFieldsOf(read),
+  });
+  await deps.journal.spool(opening, raw);
+}
+
+interface HowToRead {
+  /** The key is not in the journal yet. */
+  first: boolean;
+  quick: boolean;
+}
+
+async function readWith(
+  identity: Identity,
+  key: string,
+  content: Content | Notice,
+  how: HowToRead,
+  reading: Reading,
+): Promise<ReadMessage> {
+  const { deps, gatewayId } = reading;
+  const ids = stableIds(identity, deps.link);
+  const read = ids.applied(await readContent(content, { gatewayId, link: ids.link }, how, reading));
+  const made = idFromKey(gatewayId, key, content, read);
+  return made === undefined ? read : { ...read, message: { ...read.message, DeliverySystemId: made } };
 }
 
 interface Context {
@@ -109,10 +142,21 @@ interface Context {
   link: ReturnType<typeof stableIds>['link'];
 }
 
-interface Reading {
-  /** The key is not in the journal yet. */
-  first: boolean;
-  quick: boolean;
+async function readContent(
+  content: Content | Notice,
+  context: Context,
+  how: HowToRead,
+  { deps, gatewayId, textRules, faxRules }: Reading,
+): Promise<ReadMessage> {
+  const { reader, clock } = deps;
+  if (content.kind === 'notice') return readNotice(content);
+  if (content.kind === 'mail') return reader.readMail(content, context);
+  if (content.kind === 'fax')
+    return how.quick ? reader.summarizeFax(content, faxRules, context) : reader.readFax(content, faxRules, context);
+  const read = await reader.readText(content, textRules, context);
+  // Once: a STOP or START that is read again, after a restart say, must not undo a later one.
+  if (how.first) await applyConsent(deps, textRules.optOutGroup ?? gatewayId, read, clock.now());
+  return read;
 }
 
 function newIdentity(now: number): Identity {

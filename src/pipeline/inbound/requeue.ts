@@ -1,6 +1,8 @@
 // Requeued and spooled messages are dispatched by one loop per gateway. Wake-ups coalesce: any number of them during a round make
-// one more round. The loop pages through the rows and loads a raw message only when it holds a slot of the window.
+// one more round. The loop pages through the rows and loads a raw message only when it holds a slot of the window. A message that cannot
+// be read back is logged and tried again in a later round; those behind it are dispatched.
 import type { InboundRecord } from '../../journal/types/inbound.js';
+import { messageOf } from '../../kit/errors.js';
 import { type Loop, loop } from '../../kit/loop.js';
 import type { GatewayConfig } from '../gateways/config.js';
 import type { InboundDeps } from '../gateways/gateway.js';
@@ -28,19 +30,27 @@ export function requeueLoop({ journal, clock, log }: InboundDeps, deps: Requeuei
 
   async function dispatch(record: InboundRecord, signal: AbortSignal): Promise<void> {
     if (signal.aborted || table.has(record.key)) return;
-    const entry = table.reserve(storedHandle(record));
+    const stored = storedHandle(record);
+    const entry = table.reserve(stored);
     if (!entry) return;
+    entry.identity = record;
     try {
       entry.releaseSlot = await window.enterNew(record.bytes, signal);
-      // Null when the server accepted the message after its row was listed.
-      const raw = await journal.quarantinedRaw(record.id);
-      if (!raw) return table.release(entry);
-      entry.content ??= contentOf(config, { key: record.key, raw }, clock.now());
+      const content = await contentStored(record);
+      entry.content ??= content;
     } catch (error) {
-      table.release(entry);
-      throw error;
+      if (signal.aborted) return table.release(entry);
+      log.error({ message_key: record.key, err: messageOf(error) }, 'stored message cannot be read');
+      // The driver may have shown the message meanwhile, and waits for its end.
+      if (entry.handle === stored) return table.release(entry);
     }
     carry(entry);
+  }
+
+  /** Null when the server accepted the message after its row was listed, or its file is gone. */
+  async function contentStored({ id, key }: InboundRecord): Promise<InFlight['content']> {
+    const raw = await journal.quarantinedRaw(id);
+    return raw && contentOf(config, { key, raw }, clock.now());
   }
 
   return loop(

@@ -1,7 +1,8 @@
 // Runs the state machine of deliver.ts for one message: every effect starts something that later posts an event.
 import type { InboundRecord } from '../../journal/types/inbound.js';
 import { equalJitter } from '../../kit/backoff.js';
-import { sleep, yieldToEventLoop } from '../../kit/clock.js';
+import { sleep } from '../../kit/clock.js';
+import { readWhatHasArrived } from '../../kit/deadline.js';
 import { codeOf, messageOf } from '../../kit/errors.js';
 import { retry } from '../../kit/retry.js';
 import type { Semaphore } from '../../kit/semaphore.js';
@@ -16,9 +17,6 @@ import type { DeliveryWindow } from './window.js';
 
 /** How long a sender on the line waits for the link to come up, ms. */
 const LINK_PATIENCE_MS = 5_000;
-/** Turns of the event loop in which an answer that has already arrived is read before a timer says "timeout". A process that
- *  stood still finds both at once. */
-const ANSWER_TURNS = 2;
 
 export interface Delivering extends Pick<InboundDeps, 'clock' | 'random' | 'log' | 'limits' | 'metrics' | 'acks'> {
   serverLink: InboundDeps['serverLink'];
@@ -154,7 +152,7 @@ async function send(attempt: number, task: Task, deps: Delivering, signal: Abort
   if (signal.aborted) return;
   const sentAt = clock.monotonic();
   const cancel = clock.schedule(limits.ackMs, async () => {
-    for (let turn = 0; turn < ANSWER_TURNS; turn++) await yieldToEventLoop();
+    await readWhatHasArrived();
     if (!signal.aborted) post({ is: 'timeout', othersAnswered: answers.lastAt > sentAt });
   });
   signal.addEventListener('abort', cancel, { once: true });

@@ -6,13 +6,16 @@ import type { Log } from '../../kit/log.js';
 import { retry } from '../../kit/retry.js';
 import type { CommandInfo, MessageContentInfo } from '../../model/message.js';
 
-/** What the server said about one inbound message, or that it cannot answer any more. */
-export type AckEvent = { is: 'accepted' | 'disconnected' } | { is: 'rejected'; detail: string };
+/**
+ * What the server said about one inbound message, or that it cannot answer any more. `recording`: the server accepted it, the journal
+ * is being told; `accepted`: the journal has it.
+ */
+export type AckEvent = { is: 'recording' | 'accepted' | 'disconnected' } | { is: 'rejected'; detail: string };
 
 export interface AckTracker {
   /** `listener` gets every answer to this RequestId until the returned function is called. */
   register(requestId: string, listener: (event: AckEvent) => void): () => void;
-  /** One SE_MESSAGE_RECEIVED. A "true" is in the journal before the listener is called. */
+  /** One SE_MESSAGE_RECEIVED. The listener gets `recording` at once, before a timer can call the server silent. */
   received(command: CommandInfo): Promise<void>;
   /** The link is down: no answer comes to what was sent on it. */
   disconnected(): void;
@@ -59,6 +62,7 @@ export function ackTracker({ journal, clock, random, log, signal }: AckTrackerDe
         listeners.get(requestId)?.({ is: 'rejected', detail: command.Data ?? 'no Data' });
         return;
       }
+      listeners.get(requestId)?.({ is: 'recording' });
       const known = await record(requestId, command.Id ?? null);
       if (!known) return log.warn({ request_id: requestId }, 'SE_MESSAGE_RECEIVED for an unknown RequestId');
       listeners.get(requestId)?.({ is: 'accepted' });
