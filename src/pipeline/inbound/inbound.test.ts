@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Fixture, IN, startFixture } from '../../test/fixtures/connector.js';
-import { mail } from '../../test/fixtures/fake-driver.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import { requestRelease } from './control-requests.js';
+import { type Fixture, IN, startFixture } from '../../../test/fixtures/connector.js';
+import { mail } from '../../../test/fixtures/fake-driver.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import { requestRelease } from '../control-requests.js';
 
 let fixture: Fixture;
 beforeEach(async () => {
@@ -14,9 +14,9 @@ afterEach(async () => {
   await fixture.close();
 });
 
-const joined = (lines: string[]) => lines.join('');
+const logged = (text: string) => fixture.lines.some((line) => line.includes(text));
 
-describe('a customer’s message', () => {
+describe('an inbound message', () => {
   it('is confirmed only after the server has accepted it', async () => {
     let answer: (accepted: boolean) => void = () => {};
     fixture.fakeServer.onReceiving = () => new Promise((resolve) => (answer = resolve));
@@ -28,7 +28,7 @@ describe('a customer’s message', () => {
     expect(put.events).toEqual(['confirmed']);
   });
 
-  it('arrives with the fields that the server requires', async () => {
+  it('has the fields that the server requires', async () => {
     fixture.inbound.put('one');
     const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(content).toMatchObject({
@@ -50,7 +50,7 @@ describe('a customer’s message', () => {
     fixture.fakeServer.onReceiving = () => verdicts.shift() ?? true;
     const put = fixture.inbound.put('one');
     await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1);
-    await waitFor('the rejection in the log', () => joined(fixture.lines).includes('server rejected inbound message'));
+    await waitFor('the rejection in the log', () => logged('server rejected inbound message'));
     await fixture.clock.advance(5_000);
     const [first, second] = await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
     expect(second?.content.RequestId).toBe(first?.content.RequestId);
@@ -93,7 +93,7 @@ describe('a customer’s message', () => {
     expect(fixture.fakeServer.received.filter((message) => message.SubjectField === 'poison')).toHaveLength(8);
   });
 
-  it('that an operator lets out of quarantine is handed over from the journal’s own copy, under its old ids', async () => {
+  it('that an operator requeues is handed over from the journal’s own copy, under its old ids', async () => {
     fixture.fakeServer.onReceiving = () => false;
     const put = fixture.inbound.put('one');
     while (put.events.length === 0) await fixture.clock.advance(2_000);
@@ -156,14 +156,14 @@ describe('a customer’s message', () => {
   });
 });
 
-describe('a mailbox that was renumbered', () => {
-  it('while a message was on its way: the message goes on under its new key and is confirmed there', async () => {
+describe('a mailbox that is renumbered while a message is in flight', () => {
+  it('has the message confirmed under its new key', async () => {
     const stale = async () => {
       throw new Error('UIDVALIDITY changed');
     };
     fixture.inbound.put('old-key', mail('one'), stale);
     await fixture.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
-    await waitFor('the failed confirmation in the log', () => joined(fixture.lines).includes('confirmation failed'));
+    await waitFor('the failed confirmation in the log', () => logged('confirmation failed'));
     await fixture.inbound.driverState?.rekey([{ from: 'old-key', to: 'new-key' }]);
     const shownAgain = fixture.inbound.put('new-key', mail('one'));
     await fixture.clock.advance(120_000);
@@ -173,14 +173,14 @@ describe('a mailbox that was renumbered', () => {
   });
 });
 
-describe('the window', () => {
-  it('of unacknowledged messages stops the driver when it is full', async () => {
+describe('the window of unacknowledged messages', () => {
+  it('stops the driver when it is full', async () => {
     fixture.fakeServer.onReceiving = () => 'silent';
     for (let n = 0; n < 100; n++) fixture.inbound.put(`mail-${n}`, mail(`mail-${n}`));
     await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 64);
     await fixture.clock.advance(1_000);
     expect(fixture.fakeServer.received).toHaveLength(64);
-    // One more waits at the door.
+    // The driver has offered one more, which waits for a slot.
     expect(fixture.inbound.taken).toBe(65);
     for (const message of [...fixture.fakeServer.received]) fixture.fakeServer.acknowledge(message);
     await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 100);

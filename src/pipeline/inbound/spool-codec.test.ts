@@ -1,8 +1,7 @@
-// What waits in the journal comes out as it went in, whatever its channel.
 import { describe, expect, it } from 'vitest';
-import type { AnyDriver, Content } from '../driver/contract.js';
-import type { Notice } from '../model/content.js';
-import { contentOf, documentOf, noticeKey, rawOf } from './inbound/spool-codec.js';
+import type { AnyDriver, Content } from '../../driver/contract.js';
+import type { Notice } from '../../model/content.js';
+import { contentOf, documentOf, noticeKey, rawOf } from './spool-codec.js';
 
 const bytes = Buffer.from([0, 255, 13, 10, 128]);
 const at = { receivedAt: 7 };
@@ -39,28 +38,28 @@ const back = (channel: string, key: string, content: Content | Notice) => {
 };
 
 describe('a stored content', () => {
-  it.each(Object.entries(contents))('of %s comes out as it went in', (channel, content) => {
+  it.each(Object.entries(contents))('of %s is read back as it was stored', (channel, content) => {
     expect(back(channel, 'key', content)).toEqual(content);
   });
 
-  it.each(Object.keys(contents))('a notice comes out of a gateway for %s, too', (channel) => {
+  it.each(Object.keys(contents))('that is a notice is read back by a gateway for %s, too', (channel) => {
     expect(back(channel, noticeKey(notice), notice)).toEqual(notice);
   });
 
-  it('reads a notice that the previous version stored', () => {
+  it('that is a notice of the previous version is read back', () => {
     const { messageId, ...rest } = notice;
     const raw = Buffer.from(JSON.stringify({ ...rest, orderId: messageId }));
     expect(contentOf({ driver: { channel: 'Fax' } as AnyDriver }, { key: noticeKey(notice), raw }, 7)).toEqual(notice);
   });
 
-  it('is exported as a file that opens: a fax as its file, a mail as it is', () => {
+  it('is exported as a file that a program can open: a fax as its file, a mail as it is', () => {
     for (const content of Object.values(contents)) {
       const document = documentOf(rawOf(content));
       expect(Buffer.from(document).equals(content.kind === 'text' ? Buffer.from(rawOf(content)) : bytes)).toBe(true);
     }
   });
 
-  it('a mail that only begins like a stored fax is left as it is', () => {
+  it('that is a mail and only begins like a stored fax is left as it is', () => {
     const mail = Buffer.from('{"kind":"fax"} is no JSON of ours');
     expect(documentOf(mail)).toBe(mail);
   });

@@ -1,8 +1,8 @@
 // Faxes through the whole connector: a call that ends in time, one that does not, what comes of it later, and who is told.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { faxSamples } from '../../test/conformance/fax-samples.js';
-import { type SmsFixture, startSmsFixture } from '../../test/fixtures/sms-connector.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
+import { faxSamples } from '../../../test/conformance/fax-samples.js';
+import { type SmsFixture, startSmsFixture } from '../../../test/fixtures/sms-connector.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
 import type {
   AnyDriver,
   Attempt,
@@ -12,10 +12,10 @@ import type {
   FaxDocument,
   GatewayContext,
   Outcome,
-} from '../driver/contract.js';
-import { settingsSchema } from '../driver/settings.js';
-import { type FaxSettings, faxRulesOf, faxSettings, reportToOf } from '../driver/shared/fax-settings.js';
-import type { GatewayInfo } from '../model/message.js';
+} from '../../driver/contract.js';
+import { settingsSchema } from '../../driver/settings.js';
+import { type FaxSettings, faxRulesOf, faxSettings, reportToOf } from '../../driver/shared/fax-settings.js';
+import type { GatewayInfo } from '../../model/message.js';
 
 const FAX = '44444444-4444-4444-8444-444444444444';
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
@@ -101,11 +101,11 @@ const list = (device: string): GatewayInfo[] =>
 
 let fixture: SmsFixture;
 let faxes: ReturnType<typeof fakeFaxDriver>;
-const begin = async (settings: object = { ReportTo: FAX }) => {
+const start = async (settings: object = { ReportTo: FAX }) => {
   faxes = fakeFaxDriver();
   fixture = await startSmsFixture('', { testfax: faxes.driver }, list(`TestFax ${JSON.stringify(settings)}`));
 };
-beforeEach(() => begin());
+beforeEach(() => start());
 afterEach(async () => {
   for (const { end } of faxes.sends) end({ kind: 'rejected', detail: 'the test is over' });
   expect(fixture.fakeServer.violations).toEqual([]);
@@ -123,7 +123,7 @@ const sendRequest = (text = 'Hello') =>
   });
 const answers = async (count: number) =>
   (await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content);
-const handed = async (count: number) =>
+const receivedMessages = async (count: number) =>
   (await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', count)).map(({ content }) => content);
 const sending = () => waitFor('the first send', () => faxes.sends.length > 0);
 /** Lets the time for the answer run out. */
@@ -134,7 +134,7 @@ const overdue = async () => {
 const receipts = (state: DeliveryReceipt['state'], detail: string) =>
   faxes.report([{ id: 'job 7', state, at: fixture.clock.now(), detail }]);
 const traceOf = async () => (await fixture.journal((journal) => journal.traces(ID)))[0];
-const steps = async () => (await traceOf())?.entries.map(({ event, detail }) => `${event}: ${detail}`) ?? [];
+const events = async () => (await traceOf())?.entries.map(({ event, detail }) => `${event}: ${detail}`) ?? [];
 
 describe('an outbound message for a fax', () => {
   it('is composed as PDF and answered with the truth when the call ends in time', async () => {
@@ -151,7 +151,7 @@ describe('an outbound message for a fax', () => {
     expect(await answers(1)).toMatchObject([{ Id: ID, Reference: ID, Data: null }]);
   });
 
-  it('that nobody answers is rejected in the line’s own words', async () => {
+  it('whose call is not answered is rejected in the fax server’s own words', async () => {
     sendRequest();
     await sending();
     faxes.sends[0]?.end({ kind: 'rejected', detail: 'No answer from remote' });
@@ -164,23 +164,23 @@ describe('an outbound message for a fax', () => {
     expect(await answers(1)).toMatchObject([{ Reference: ID, Data: null }]);
     await receipts('undelivered', 'Busy signal detected');
     await receipts('undelivered', 'Busy signal detected');
-    const [notice] = await handed(1);
+    const [notice] = await receivedMessages(1);
     expect(notice).toMatchObject({ GatewayId: FAX, InReplyToId: ID, RemoteAddress: NUMBER });
     expect(notice.SubjectField).toBe(`Fax to ${NUMBER} NOT delivered`);
     expect(notice.BodyText).toContain('Busy signal detected');
     expect(notice.BodyText).toContain('Offer 12');
     expect(notice.BodyText).toContain(ID);
     await fixture.clock.advance(120_000);
-    expect(await handed(1)).toHaveLength(1);
-    expect(await steps()).toContain('receipt: undelivered: Busy signal detected');
+    expect(await receivedMessages(1)).toHaveLength(1);
+    expect(await events()).toContain('receipt: undelivered: Busy signal detected');
   });
 
-  it('whose end is heard while it is being settled is reported all the same', async () => {
+  it('whose end is reported while its outcome is being recorded has its notice all the same', async () => {
     sendRequest();
     await sending();
     await receipts('delivered', '1 of 1 page');
     faxes.sends[0]?.end(faxes.overdue);
-    expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
+    expect((await receivedMessages(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
   });
 
   it('whose end was in the answer is not reported again', async () => {
@@ -193,24 +193,24 @@ describe('an outbound message for a fax', () => {
     expect(fixture.fakeServer.received.length).toBe(0);
   });
 
-  it('shows its dials and pages in the delivery log while it is being sent', async () => {
+  it('shows its calls and pages in the delivery log while it is being sent', async () => {
     sendRequest();
     await sending();
     faxes.sends[0]?.attempt.note('dial 1 of 3: busy');
-    await waitFor('the dial to be in the log', async () => (await steps()).includes('receipt: dial 1 of 3: busy'));
+    await waitFor('the dial to be in the log', async () => (await events()).includes('receipt: dial 1 of 3: busy'));
     await overdue();
     await answers(1);
     await faxes.report([{ id: 'job 7', state: 'accepted', at: 1, detail: 'page 1 of 2', progress: true }]);
-    expect(await steps()).toContain('receipt: page 1 of 2');
+    expect(await events()).toContain('receipt: page 1 of 2');
   });
 
-  it('keeps its notice over a restart until the contact center takes it', async () => {
+  it('has its notice stored over a restart until the contact center accepts it', async () => {
     fixture.fakeServer.onReceiving = () => 'silent';
     sendRequest();
     await overdue();
     await answers(1);
     await receipts('delivered', '1 of 1 page');
-    await handed(1);
+    await receivedMessages(1);
     fixture.fakeServer.onReceiving = () => true;
     await fixture.restart();
     while (fixture.fakeServer.received.length < 2) await fixture.clock.advance(500);
@@ -218,7 +218,7 @@ describe('an outbound message for a fax', () => {
     expect(notices[1]?.RequestId).toBe(notices[0]?.RequestId);
   });
 
-  it('with an empty body or a number that is none costs nothing', async () => {
+  it('with an empty body or an invalid number costs nothing', async () => {
     sendRequest('  ');
     expect((await answers(1))[0]?.Data).toMatch(/no text/);
     fixture.fakeServer.sendRequest({
@@ -236,7 +236,7 @@ describe('an outbound message for a fax', () => {
 describe('an outbound message that is answered only when it is done', () => {
   const underWay: Outcome = { kind: 'unknown', detail: 'the call is still under way', ids: ['job 7'] };
 
-  it('is uncertain when its time is over, and its repeat is answered with the end', async () => {
+  it('is unknown when its time is over, and its repeat is answered with the final outcome', async () => {
     faxes.overdue = underWay;
     sendRequest();
     await overdue();
@@ -245,10 +245,10 @@ describe('an outbound message that is answered only when it is done', () => {
     sendRequest();
     expect((await answers(2))[1]).toMatchObject({ Id: ID, Data: null });
     expect(faxes.sends).toHaveLength(1);
-    expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
+    expect((await receivedMessages(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
   });
 
-  it('is looked up by its repeat, which hears the end of the first call', async () => {
+  it('is looked up by its repeat, which is answered with the outcome of the first call', async () => {
     faxes.overdue = underWay;
     sendRequest();
     await overdue();
@@ -270,14 +270,14 @@ describe('an outbound message whose process was killed while it was sending', ()
        values ('${ID}', 1, '${FAX}', '${ID}', 'sending', '[]', 0, 'a process that is gone')`,
     );
 
-  it('is not sent again while nobody can tell', async () => {
+  it('is not sent again while its outcome is unknown', async () => {
     leftBehind();
     sendRequest();
     expect((await answers(1))[0]?.Data).toContain('held until an operator');
     expect([faxes.lookups, faxes.sends.length]).toEqual([1, 0]);
   });
 
-  it('is sent when the lookup says that it surely never went', async () => {
+  it('is sent when the lookup says that it was never submitted', async () => {
     leftBehind();
     faxes.onLookup = async () => ({ kind: 'deferred', detail: 'no such job was ever submitted' });
     sendRequest();
@@ -292,7 +292,7 @@ describe('an outbound message whose process was killed while it was sending', ()
     sendRequest();
     expect((await answers(1))[0]?.Data).toContain('still dialling');
     await receipts('delivered', '1 of 1 page');
-    expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
+    expect((await receivedMessages(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
     sendRequest();
     expect((await answers(2))[1]?.Data).toBeNull();
     expect(faxes.sends).toEqual([]);
@@ -311,7 +311,7 @@ describe('an outbound message that is looked up', () => {
     };
     sendRequest();
     await answers(2);
-    expect((await handed(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
+    expect((await receivedMessages(1))[0]?.SubjectField).toBe(`Fax to ${NUMBER} delivered`);
   });
 });
 
@@ -320,12 +320,12 @@ describe('a gateway that reports to nobody', () => {
     'has its results in the delivery log: %j',
     async (settings) => {
       await fixture.close();
-      await begin(settings);
+      await start(settings);
       sendRequest();
       await overdue();
       await answers(1);
       await receipts('delivered', '1 of 1 page');
-      expect(await steps()).toContain('receipt: delivered: 1 of 1 page');
+      expect(await events()).toContain('receipt: delivered: 1 of 1 page');
       expect(fixture.fakeServer.received.length).toBe(0);
       const warned = fixture.lines.some((line) => line.includes('ReportTo names no inbound gateway'));
       expect(warned).toBe('ReportTo' in settings);
@@ -334,11 +334,11 @@ describe('a gateway that reports to nobody', () => {
 });
 
 describe('a received fax', () => {
-  it('is handed over with its pages, and confirmed after the ack only', async () => {
+  it('is handed over with its pages, and confirmed only after the acknowledgement', async () => {
     fixture.fakeServer.onReceiving = () => 'silent';
     faxes.received.push(received(faxSamples.offered('one').raw, 'fax 1'));
     faxes.wake();
-    const [message] = await handed(1);
+    const [message] = await receivedMessages(1);
     expect(message).toMatchObject({ GatewayId: FAX, RemoteAddress: NUMBER });
     expect(message.BodyHtml).toContain('<img');
     expect(faxes.confirmed).toBe(0);
@@ -347,11 +347,11 @@ describe('a received fax', () => {
     await waitFor('the fax to be confirmed', () => faxes.confirmed === 1);
   });
 
-  it('that is pushed is taken before its pages are looked at, and comes with all of them', async () => {
+  it('that is pushed is stored before its pages are read, and handed over with all of them', async () => {
     fixture.fakeServer.onReceiving = () => 'silent';
     const pushed = await fetch(`${fixture.service.http.url}/webhooks/${FAX}`, { method: 'POST', body: 'x' });
     expect(pushed.status).toBe(200);
-    const [message] = await handed(1);
+    const [message] = await receivedMessages(1);
     const known = (await fixture.journal((journal) => journal.recordsOf(FAX, ['pushed 1']))).get('pushed 1');
     expect(message).toMatchObject({ RequestId: known?.requestId, DeliverySystemId: known?.deliverySystemId });
     const links = [...String(message.BodyHtml).matchAll(/<a href="(http[^"]+)"/g)].map(([, link = '']) => link);

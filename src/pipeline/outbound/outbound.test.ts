@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Fixture, OUT, sendRequest, startFixture } from '../../test/fixtures/connector.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import type { Outcome } from '../driver/contract.js';
+import { type Fixture, OUT, sendRequest, startFixture } from '../../../test/fixtures/connector.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import type { Outcome } from '../../driver/contract.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 let fixture: Fixture;
@@ -84,7 +84,7 @@ describe('an outbound message', () => {
     expect(content.Data).toContain('RemoteAddress');
   });
 
-  it('without an Id is counted and disturbs nobody', async () => {
+  it('without an Id is counted and not answered', async () => {
     fixture.fakeServer.send('SE_MESSAGE_SENDING', { GatewayId: OUT });
     fixture.fakeServer.send('SE_MESSAGE_SENDING', 'nonsense');
     fixture.fakeServer.sendRequest(sendRequest(ID));
@@ -92,14 +92,14 @@ describe('an outbound message', () => {
     expect(fixture.fakeServer.sent).toHaveLength(1);
   });
 
-  it('with an address that is none is answered with an error and nothing leaves', async () => {
+  it('with an invalid address is answered with an error and nothing is sent', async () => {
     fixture.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'not an address' }));
     const { content } = await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
     expect(content.Data).toContain('not an address');
     expect(fixture.outbound.sends).toHaveLength(0);
   });
 
-  it('that is put off is tried again inside its window', async () => {
+  it('that is deferred is tried again inside its 85 s', async () => {
     const outcomes: Outcome[] = [{ kind: 'deferred', detail: '451 greylisted' }];
     fixture.outbound.onSend = async () => outcomes.shift() ?? { kind: 'sent', deliverySystemId: 'x' };
     fixture.fakeServer.sendRequest(sendRequest(ID));
@@ -110,7 +110,7 @@ describe('an outbound message', () => {
     expect(fixture.outbound.sends).toHaveLength(2);
   });
 
-  it('that is put off all the time is answered inside 85 s with the counterparty’s own words', async () => {
+  it('that is deferred all the time is answered inside 85 s with the counterparty’s own words', async () => {
     fixture.outbound.onSend = async () => ({ kind: 'deferred', detail: '451 4.7.1 come back later' });
     fixture.fakeServer.sendRequest(sendRequest(ID));
     await waitFor('the first send', () => fixture.outbound.sends.length === 1);
@@ -121,7 +121,7 @@ describe('an outbound message', () => {
     expect(fixture.outbound.sends.length).toBeGreaterThan(2);
   });
 
-  it('whose counterparty hangs is answered before 90 s as uncertain, exactly once', async () => {
+  it('whose counterparty hangs is answered before 90 s as unknown, exactly once', async () => {
     fixture.outbound.onSend = never;
     fixture.fakeServer.sendRequest(sendRequest(ID));
     await waitFor('the first send', () => fixture.outbound.sends.length === 1);
@@ -193,14 +193,14 @@ describe('an outbound message', () => {
   });
 });
 
-describe('an outbound message for several', () => {
+describe('an outbound message for several recipients', () => {
   const three = {
     ExtendedFields: JSON.stringify({
       To: ['a', 'b', 'c'].map((name) => ({ Name: name, Address: `${name}@example.com` })),
     }),
   };
 
-  it('that some refused is answered with who and why, and a repeat goes only to the others', async () => {
+  it('that some of them reject is answered with their addresses and reasons, and a repeat goes only to the others', async () => {
     const outcomes: Outcome[] = [
       {
         kind: 'partial',
@@ -219,7 +219,7 @@ describe('an outbound message for several', () => {
     expect(fixture.outbound.sends[1]?.mail.recipients).toEqual(['b@example.com']);
   });
 
-  it('that some put off is finished inside the window, for those only', async () => {
+  it('that is deferred for some of them is tried again for those only', async () => {
     const outcomes: Outcome[] = [
       {
         kind: 'partial',

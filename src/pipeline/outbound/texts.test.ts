@@ -1,8 +1,8 @@
-// Text messages through the whole connector: what is pushed, what is ordered, who wants none, how far they came.
+// Text messages through the whole connector: pushed messages, send requests, opt-outs and delivery receipts.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ANN, SMS, type SmsFixture, startSmsFixture } from '../../test/fixtures/sms-connector.js';
-import { waitFor } from '../../test/fixtures/wait-for.js';
-import type { OptOut } from '../journal/types/opt-outs.js';
+import { ANN, SMS, type SmsFixture, startSmsFixture } from '../../../test/fixtures/sms-connector.js';
+import { waitFor } from '../../../test/fixtures/wait-for.js';
+import type { OptOut } from '../../journal/types/opt-outs.js';
 
 const ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 const ID2 = 'aaaaaaaa-0000-4000-8000-000000000002';
@@ -56,7 +56,7 @@ describe('an outbound message for a text', () => {
     expect(new Set(references).size).toBe(1);
   });
 
-  it('to what is no number is rejected with its name and costs nothing', async () => {
+  it('to an invalid number is rejected with that number and costs nothing', async () => {
     fixture.sendRequest(ID, 'Hello', 'ann@example.com');
     const [answer] = await answered(1);
     expect(answer.Data).toContain('ann@example.com');
@@ -97,7 +97,7 @@ describe('a pushed message', () => {
     expect(fixture.fakeServer.received).toHaveLength(1);
   });
 
-  it('is handed over by the next process when this one ended before the server took it, pictures and all', async () => {
+  it('is handed over by the next process when this one ended before the server accepted it, pictures included', async () => {
     fixture.fakeServer.onReceiving = () => 'silent';
     const media = [{ name: 'a.png', type: 'image/png', bytes: Buffer.from('PNG') }];
     fixture.texts.onPush = async () => ({
@@ -153,8 +153,8 @@ describe('a pushed message', () => {
   });
 });
 
-describe('who wants no messages', () => {
-  it('is not sent any after STOP: the outbound message is rejected with that reason, before it costs anything', async () => {
+describe('a recipient who opts out', () => {
+  it('with STOP is sent nothing more: the outbound message is rejected with that reason, before it costs anything', async () => {
     await fixture.push({ providerId: 'a', text: ' Stop. ' });
     await fixture.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toMatchObject([{ group: SMS, address: ANN, source: 'keyword' }]);
@@ -164,7 +164,7 @@ describe('who wants no messages', () => {
     expect(fixture.texts.sends).toEqual([]);
   });
 
-  it('is sent them again after START', async () => {
+  it('is sent messages again after START', async () => {
     await fixture.push({ providerId: 'a', text: 'STOP' });
     await fixture.push({ providerId: 'b', text: 'start' });
     await fixture.fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 2);
@@ -175,7 +175,7 @@ describe('who wants no messages', () => {
     expect(fixture.texts.sends).toHaveLength(1);
   });
 
-  it('is not signed up again by an old START that is read once more after a restart', async () => {
+  it('is not opted in again by an old START that is read once more after a restart', async () => {
     fixture.fakeServer.onReceiving = (message) => (message.BodyText === 'start' ? 'silent' : true);
     await fixture.push({ providerId: 'a', text: 'STOP' });
     await fixture.push({ providerId: 'b', text: 'start' });
@@ -186,13 +186,13 @@ describe('who wants no messages', () => {
     expect(await optOuts()).toMatchObject([{ address: ANN }]);
   });
 
-  it('did not say so by a word among others', async () => {
+  it('does not do so by a word among others', async () => {
     await fixture.push({ providerId: 'a', text: 'Please do not stop here' });
     await fixture.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toEqual([]);
   });
 
-  it('is learned from the carrier, too, and still known after a restart', async () => {
+  it('at the carrier is opted out here, too, also after a restart', async () => {
     fixture.texts.onSend = async () => ({ kind: 'rejected', detail: '21610: unsubscribed', optedOut: true });
     fixture.sendRequest(ID, 'Buy now');
     expect((await answered(1))[0].Data).toBe('21610: unsubscribed');
@@ -205,13 +205,13 @@ describe('who wants no messages', () => {
     expect(fixture.texts.sends).toHaveLength(1);
   });
 
-  it('is told by the carrier’s own reading of a message, whatever the words', async () => {
+  it('by the carrier’s own reading of a message is opted out, whatever the words', async () => {
     await fixture.push({ providerId: 'a', text: 'leave me alone', consent: 'stop' });
     await fixture.fakeServer.waitForFrame('ES_MESSAGE_RECEIVING');
     expect(await optOuts()).toMatchObject([{ address: ANN }]);
   });
 
-  it('has opted out although the message itself could not be stored: the repeat of the push changes nothing', async () => {
+  it('is opted out although the message itself could not be stored: the repeat of the push changes nothing', async () => {
     fixture.tamper(`CREATE TRIGGER full BEFORE INSERT ON inbound_messages BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
     expect((await fixture.push({ providerId: 'a', text: 'STOP' })).status).toBe(503);
     fixture.tamper('DROP TRIGGER full');
@@ -221,7 +221,7 @@ describe('who wants no messages', () => {
   });
 });
 
-describe('how far a text has come', () => {
+describe('the delivery state of a text', () => {
   const receipts = (state: 'sent' | 'delivered' | 'undelivered', id: string, detail: string | null = null) => [
     { id, state, at: fixture.clock.now(), detail },
   ];
