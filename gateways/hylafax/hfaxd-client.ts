@@ -3,6 +3,7 @@
 // stores uploaded documents until the connection ends. A lasting connection would see stale faxes and fill the server's disk.
 import { Client } from 'basic-ftp';
 import { type Clock, deadline, GatepostError } from '../../src/driver/contract.js';
+import { connectionFault } from '../../src/driver/shared/connection-faults.js';
 import { reasonOf, refusal } from './protocol-text.js';
 import type { Settings } from './settings.js';
 import { receiveFile, receiveListing, sendDocument } from './transfer.js';
@@ -63,8 +64,9 @@ export async function connectClient({ settings, clock }: ClientContext, signal: 
   } catch (error) {
     client.close();
     if (refusal(error)) throw refused({ settings, clock }, error);
-    throw new GatepostError('hylafax/unreachable', `cannot reach HylaFAX at ${Host}:${Port}: ${reasonOf(error)}`, {
-      advice: 'check Host and Port, whether hfaxd runs there, and whether a firewall is in between',
+    const reason = connectionFault(error)?.text ?? reasonOf(error);
+    throw new GatepostError('hylafax/unreachable', `cannot use HylaFAX at ${Host}:${Port}: ${reason}`, {
+      advice: 'check Host and Port, whether hfaxd runs there, and the firewalls in between',
       cause: error,
     });
   }

@@ -1,5 +1,6 @@
 import { FTPError } from 'basic-ftp';
-import { messageOf } from '../../src/driver/contract.js';
+import { GatepostError, messageOf } from '../../src/driver/contract.js';
+import { connectionFault, describeConnectionError } from '../../src/driver/shared/connection-faults.js';
 
 /** Code units of a text field of a job: hfaxd reads lines of 1,024 bytes. */
 const MAX_TEXT = 200;
@@ -31,7 +32,8 @@ export function isTemporary(error: unknown): boolean {
 
 /** One sentence about a failed connection or a negative reply. */
 export function reasonOf(error: unknown): string {
-  return messageOf(error)
+  const isFault = !(error instanceof GatepostError) && connectionFault(error) !== undefined;
+  return (isFault ? describeConnectionError(error, 'HylaFAX') : messageOf(error))
     .replace(/\s+/g, ' ')
     .replace(/ \((control|data) socket\)/, '')
     .replace(/\.$/, '');

@@ -8,8 +8,8 @@ import { settledBy } from './session/settled.js';
 import { openConnection } from './session/socket-connection.js';
 import type { SmppSettings } from './settings.js';
 
-/** The SMSC keeps a text that it delivers during the check. */
-const keepTexts: ConnectionEvents = {
+/** The SMSC delivers texts of the time of the check again later. */
+const deferTexts: ConnectionEvents = {
   onRequest: (pdu, connection) => void connection.respond(pdu, STATUS.temporaryAppError),
   onMalformed: () => {},
 };
@@ -43,7 +43,7 @@ async function* tryRole(
   try {
     const connected = `${settings.Tls ? 'TLS' : 'TCP'} connection to ${settings.Host}:${settings.Port}`;
     try {
-      connection = await openConnection(settings, clock, keepTexts, due.signal);
+      connection = await openConnection(settings, clock, deferTexts, due.signal);
     } catch (error) {
       yield { name: connected, ok: false, detail: `${messageOf(error)}; check Host, Port and Tls` };
       return 'done';

@@ -1,5 +1,5 @@
 // Which gateway of an account gets a PDU of the SMSC: texts go to an I gateway, receipts to the O gateway that sent the
-// message. While that gateway is not open, the SMSC is told "not now" (ESME_RX_T_APPN) and keeps the PDU.
+// message. While that gateway is not open, the SMSC gets ESME_RX_T_APPN (not now) and keeps the PDU.
 import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
 import type { Pdu } from '../pdu/pdu.js';
 import { STATUS } from '../pdu/status.js';

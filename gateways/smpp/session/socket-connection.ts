@@ -3,7 +3,8 @@
 // processed, whatever becomes of the connection afterwards.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Clock, deadline, messageOf, raceSignal, sleep } from '../../../src/driver/contract.js';
+import { type Clock, deadline, GatepostError, messageOf, raceSignal, sleep } from '../../../src/driver/contract.js';
+import { connectionFault, describeConnectionError } from '../../../src/driver/shared/connection-faults.js';
 import { encode, type Fields, type Malformed, type Pdu } from '../pdu/pdu.js';
 import { PduDecoder } from '../pdu/pdu-decoder.js';
 import { STATUS } from '../pdu/status.js';
@@ -41,9 +42,16 @@ export async function openConnection(
   } catch (error) {
     socket.on('error', () => {});
     socket.destroy();
-    throw error;
+    throw connectError(target, error);
   }
   return new SocketConnection(socket, clock, events);
+}
+
+function connectError({ Host, Port }: Target, cause: unknown): unknown {
+  const fault = connectionFault(cause);
+  if (!fault || cause instanceof GatepostError) return cause;
+  const { advice } = fault;
+  return new GatepostError('smpp/unreachable', describeConnectionError(cause, `${Host}:${Port}`), { advice, cause });
 }
 
 function socketTo({ Host: host, Port: port, Tls, AllowUntrustedCertificate }: Target): Socket {
@@ -86,7 +94,7 @@ class SocketConnection implements Connection {
     });
     socket.on('data', (chunk) => decoder.push(chunk));
     socket.on('error', (error) => {
-      this.#why = messageOf(error);
+      this.#why = describeConnectionError(error, 'the SMSC');
     });
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {

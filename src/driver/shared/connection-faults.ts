@@ -1,5 +1,5 @@
-// The one sentence that every driver says about a cause of a failed connection, by the code of the system, TLS or HTTP
-// library. The address is said by the caller, before it.
+// One text for each cause of a failed connection, by the code of the system, TLS or HTTP library. The caller puts the address
+// in front.
 import { codeOf, GatepostError, messageOf } from '../../kit/errors.js';
 
 export type FaultKind =
