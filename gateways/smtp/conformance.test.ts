@@ -40,14 +40,14 @@ const BEFORE = ['MAIL', 'RCPT', 'DATA', 'content'] as const;
 conform(smtpHost, {
   outbound,
   cuts: [
-    ...BEFORE.map((point) => cut(`the line breaks at ${point}`, point, 'close', ['deferred'])),
+    ...BEFORE.map((point) => cut(`the connection breaks at ${point}`, point, 'close', ['deferred'])),
     ...BEFORE.map((point) => cut(`silence at ${point}`, point, 'hang', ['deferred'])),
-    cut('the line breaks after the final dot', 'dot', 'close', ['unknown']),
+    cut('the connection breaks after the final dot', 'dot', 'close', ['unknown']),
     cut('silence after the final dot', 'dot', 'hang', ['unknown']),
-    cut('the line breaks with the positive reply', 'dot', { reply: '250 2.0.0 ok', close: true }, ['sent']),
-    cut('the line breaks with the negative reply', 'dot', { reply: '554 5.6.0 no', close: true }, ['rejected']),
-    cut('refused for now', 'RCPT', '451 4.7.1 greylisted', ['deferred']),
-    cut('refused for good', 'RCPT', '550 5.1.1 nobody', ['rejected']),
+    cut('the connection breaks with the positive reply', 'dot', { reply: '250 2.0.0 ok', close: true }, ['sent']),
+    cut('the connection breaks with the negative reply', 'dot', { reply: '554 5.6.0 no', close: true }, ['rejected']),
+    cut('a temporary rejection', 'RCPT', '451 4.7.1 greylisted', ['deferred']),
+    cut('a permanent rejection', 'RCPT', '550 5.1.1 no such mailbox', ['rejected']),
     cut('shutting down', 'MAIL', '421 4.3.2 shutting down', ['deferred']),
   ],
 });

@@ -18,7 +18,7 @@ const SILENCE_MS = 5 * 60_000;
 export interface Dialogue {
   /**
    * The point of no return: the last byte of the mail was written, so that the final dot follows at once (RFC 5321
-   * 4.1.1.4). Before it the server cannot have accepted the mail; after it only the server's reply tells.
+   * 4.1.1.4). Before it the server cannot have accepted the mail; after it the server's reply decides.
    */
   readonly committed: boolean;
   readonly end:

@@ -4,6 +4,7 @@ import type { Outcome } from '../../src/driver/contract.js';
 import type { Clock } from '../../src/kit/clock.js';
 import { attemptOf, certificate, contextOf, outboundMail, tempDir } from '../../test/conformance/context.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type SmtpOptions, type SmtpServer, startSmtp } from '../../test/servers/smtp.js';
 import { smtpHost } from './driver.js';
 
@@ -81,7 +82,7 @@ describe('the point of no return', () => {
     });
   });
 
-  it('a negative reply that comes while the line breaks still counts', async () => {
+  it('a negative reply counts when the connection breaks behind it', async () => {
     const server = await serve({
       script: ({ point }) => (point === 'dot' ? { reply: '554 5.7.1 spam', close: true } : undefined),
     });
@@ -89,7 +90,7 @@ describe('the point of no return', () => {
     expect(await send()).toEqual({ kind: 'rejected', detail: 'DATA: 554 5.7.1 spam' });
   });
 
-  it('a server silent after the final dot is unknown as soon as the time is over', async () => {
+  it('a server silent after the final dot is unknown at the deadline', async () => {
     const server = await serve({ script: ({ point }) => (point === 'dot' ? 'hang' : undefined) });
     const { send } = await gateway(server);
     const attempt = attemptOf();
@@ -97,11 +98,11 @@ describe('the point of no return', () => {
     await server.reached('dot');
     attempt.abort();
     expect((await sending).kind).toBe('unknown');
-    await server.until(() => server.connections.every(({ open }) => !open));
+    await waitFor('the end of all connections', () => server.connections.every(({ open }) => !open));
   });
 
   for (const point of BEFORE_THE_DOT) {
-    it(`a server silent at ${point} is surely not sent when the time is over`, async () => {
+    it(`a server silent at ${point} is surely not sent at the deadline`, async () => {
       const server = await serve({ script: (step) => (step.point === point ? 'hang' : undefined) });
       const { send } = await gateway(server);
       const attempt = attemptOf();
@@ -120,7 +121,7 @@ describe("outcomes from the reply code, with the server's reply", () => {
     ['MAIL', '552 5.3.4 too big', { kind: 'rejected', detail: 'MAIL FROM: 552 5.3.4 too big' }],
     ['MAIL', '530 5.7.0 log in first', { kind: 'deferred', detail: 'MAIL FROM: 530 5.7.0 log in first' }],
     ['RCPT', '451 4.7.1 greylisted', { kind: 'deferred', detail: 'anna@example.net: 451 4.7.1 greylisted' }],
-    ['RCPT', '550 5.1.1 nobody', { kind: 'rejected', detail: 'anna@example.net: 550 5.1.1 nobody' }],
+    ['RCPT', '550 5.1.1 no such mailbox', { kind: 'rejected', detail: 'anna@example.net: 550 5.1.1 no such mailbox' }],
     ['DATA', '451 4.3.0 busy', { kind: 'deferred', detail: 'DATA: 451 4.3.0 busy' }],
     ['DATA', '554 5.5.1 no', { kind: 'rejected', detail: 'DATA: 554 5.5.1 no' }],
     ['dot', '452 4.3.1 disk full', { kind: 'deferred', detail: 'DATA: 452 4.3.1 disk full' }],
@@ -136,6 +137,14 @@ describe("outcomes from the reply code, with the server's reply", () => {
     });
   }
 
+  it('a server that accepts DATA without an accepted recipient gets no byte of the mail, and the outcome stays rejected', async () => {
+    const replies: Record<string, string> = { RCPT: '550 5.1.1 no such mailbox', DATA: '354 go on' };
+    const server = await serve({ script: ({ point }) => replies[point] });
+    const { send } = await gateway(server);
+    expect(await send()).toEqual({ kind: 'rejected', detail: 'anna@example.net: 550 5.1.1 no such mailbox' });
+    expect(server.mails.map(({ recipients, raw }) => [recipients, raw.toString()])).toEqual([[[], '\r\n']]);
+  });
+
   it('greylisted the first time, the same mail goes out the second time on the same connection', async () => {
     const server = await serve({
       script: ({ point, count }) => (point === 'RCPT' && count === 1 ? '451 4.7.1 greylisted' : undefined),
@@ -147,7 +156,7 @@ describe("outcomes from the reply code, with the server's reply", () => {
     expect(server.mails).toHaveLength(1);
   });
 
-  it('one of three recipients refused is partial, with who and why', async () => {
+  it('one of three rejected recipients is partial, with the recipient and the reason', async () => {
     const server = await serve({
       script: ({ point, argument }) =>
         point === 'RCPT' && argument.startsWith('b@') ? '550 5.1.1 no b here' : undefined,
@@ -162,7 +171,7 @@ describe("outcomes from the reply code, with the server's reply", () => {
     expect(server.mails[0]?.recipients).toEqual(['a@x.test', 'c@x.test']);
   });
 
-  it('all recipients refused, one of them for now only, is worth another try', async () => {
+  it('all recipients rejected, one of them temporarily: deferred', async () => {
     const server = await serve({
       script: ({ point, argument }) => {
         if (point !== 'RCPT') return undefined;
@@ -182,7 +191,7 @@ describe("outcomes from the reply code, with the server's reply", () => {
     expect(server.connections[0]?.commands.some((line) => line.startsWith('MAIL'))).toBe(false);
   });
 
-  it('an address that would break out of its command is rejected and nothing is said', async () => {
+  it('an address that would break out of its command is rejected without a command', async () => {
     const server = await serve();
     const { send } = await gateway(server);
     const outcome = await send(outboundMail('inject', ['a@x.test>\r\nRCPT TO:<evil@x.test']));
@@ -190,7 +199,7 @@ describe("outcomes from the reply code, with the server's reply", () => {
     expect(server.connections[0]?.commands.some((line) => line.startsWith('RCPT'))).toBe(false);
   });
 
-  it('421 is for another time, whenever it is said', async () => {
+  it('421 defers, at every point of the dialogue', async () => {
     const server = await serve({ script: ({ point }) => (point === 'RCPT' ? '421 4.3.2 shutting down' : undefined) });
     const { send } = await gateway(server);
     expect(await send()).toMatchObject({
@@ -254,35 +263,35 @@ describe('connections', () => {
     expect(server.mails).toHaveLength(2);
   });
 
-  it('a server that says 421 between two mails costs nothing', async () => {
+  it('a server that closes with 421 between two mails costs no mail', async () => {
     const server = await serve();
     const { send } = await gateway(server);
     await send(outboundMail('first'));
-    server.connections[0]?.say('421 4.3.2 going down');
-    await server.until(() => server.connections[0]?.open === false);
+    server.connections[0]?.send('421 4.3.2 going down');
+    await waitFor('the end of the connection', () => server.connections[0]?.open === false);
     expect((await send(outboundMail('second'))).kind).toBe('sent');
   });
 
-  it('an unused connection is given up after a while, with QUIT', async () => {
+  it('an unused connection is closed with QUIT after 20 seconds', async () => {
     const clock = manualClock();
     const server = await serve();
     await gateway(server, {}, clock);
     await clock.advance(20_000);
-    await server.until(() => server.connections[0]?.open === false);
+    await waitFor('the end of the connection', () => server.connections[0]?.open === false);
     expect(server.connections[0]?.commands).toContain('QUIT');
     expect(clock.armed).toBe(0);
   });
 
-  it('MaxPerSecond spaces the beginnings evenly', async () => {
+  it('MaxPerSecond spaces the sends evenly', async () => {
     const clock = manualClock();
     const server = await serve();
     const { send } = await gateway(server, { MaxPerSecond: 2 }, clock);
     const all = ['one', 'two', 'three'].map((name) => send(outboundMail(name)));
-    await server.until(() => server.mails.length === 1);
+    await waitFor('the first mail', () => server.mails.length === 1);
     await clock.advance(499);
     expect(server.mails).toHaveLength(1);
     await clock.advance(1);
-    await server.until(() => server.mails.length === 2);
+    await waitFor('the second mail', () => server.mails.length === 2);
     await clock.advance(500);
     expect((await Promise.all(all)).every(({ kind }) => kind === 'sent')).toBe(true);
   });
@@ -295,7 +304,7 @@ describe('connections', () => {
     expect(server.mails).toHaveLength(1);
   });
 
-  it('a server that is gone defers, and when it is back the mail goes out', async () => {
+  it('a server that is away defers, and the mail is sent when the server is back', async () => {
     const server = await serve();
     const { send } = await gateway(server);
     await server.close();
@@ -315,7 +324,7 @@ describe('connections', () => {
 });
 
 describe('login and encryption', () => {
-  it('a refused login is for another time: the mail is not at fault', async () => {
+  it('a rejected login defers, because the mail is not at fault', async () => {
     const login = { user: 'desk', password: 'right-password' };
     const server = await serve({ login });
     const { send, session } = await gateway(server, { User: 'desk', Password: 'right-password' });
@@ -327,7 +336,7 @@ describe('login and encryption', () => {
     await smtpHost.close(session);
   });
 
-  it('StartTls says nothing about the mail before the line is encrypted', async () => {
+  it('StartTls sends nothing about the mail before the connection is encrypted', async () => {
     const { dir, remove } = tempDir();
     undo.push(remove);
     const { key, cert, certFile } = await certificate(dir);
@@ -340,7 +349,7 @@ describe('login and encryption', () => {
     expect(first?.commands.slice(0, 2).map((line) => line.split(' ')[0])).toEqual(['EHLO', 'STARTTLS']);
   });
 
-  it('StartTls with a server that cannot is no connection at all', async () => {
+  it('StartTls with a server that cannot do it opens no connection', async () => {
     const server = await serve({ script: ({ point }) => (point === 'STARTTLS' ? '502 5.5.1 no' : undefined) });
     await expect(gateway(server, { Security: 'StartTls' })).rejects.toThrow(
       /cannot use the mail server .*502 5\.5\.1 no/,
@@ -348,7 +357,7 @@ describe('login and encryption', () => {
     expect(server.connections[0]?.commands.some((line) => line.startsWith('MAIL'))).toBe(false);
   });
 
-  it('Tls takes only a certificate for the right name from a trusted authority', async () => {
+  it('Tls accepts only a certificate for the right name from a trusted authority', async () => {
     const { dir, remove } = tempDir();
     undo.push(remove);
     const { key, cert, certFile } = await certificate(dir);
@@ -378,7 +387,7 @@ describe('test connection', () => {
     expect(server.connections[0]?.commands.some((line) => line.startsWith('MAIL'))).toBe(false);
   });
 
-  it('ends with the login that is refused and says what to look at', async () => {
+  it('ends with the rejected login and its advice', async () => {
     const server = await serve({ login: { user: 'desk', password: 'secret-1' } });
     const all = await steps(server, { User: 'desk', Password: 'secret-2' });
     expect(all.at(-1)).toMatchObject({
@@ -388,7 +397,7 @@ describe('test connection', () => {
     });
   });
 
-  it('ends when the greeting is a refusal', async () => {
+  it('ends with a negative greeting', async () => {
     const server = await serve({ script: ({ point }) => (point === 'connect' ? '554 5.3.2 not you' : undefined) });
     const all = await steps(server);
     expect(all.at(-1)).toMatchObject({ ok: false, detail: expect.stringContaining('554 5.3.2 not you') });

@@ -1,6 +1,6 @@
 // SmtpHost: sends mail through a mail server.
 // Point of no return: the final dot (RFC 5321 4.1.1.4). Until the last byte of the mail has been written, the server cannot
-// have accepted it; from then on only its reply tells, and without a reply the outcome is unknown.
+// have accepted it; from then on its reply decides, and without a reply the outcome is unknown.
 import {
   type Attempt,
   type ComposedMail,

@@ -88,7 +88,7 @@ describe('a call that ends in time', () => {
     });
   }
 
-  it('every step on the way is noted once and reported nowhere else', async () => {
+  it('every progress is noted once and reported nowhere else', async () => {
     const session = await fixture.open('O');
     fixture.server.fate = () => ['media.processed'];
     const notes: string[] = [];
@@ -107,20 +107,16 @@ describe('a call that ends in time', () => {
   it('is answered in time, however long Telnyx takes to delete the document', async () => {
     const session = await fixture.open('O');
     const isDelete = ({ method }: ApiRequest) => method === 'DELETE';
-    fixture.server.trouble = (request) => (isDelete(request) ? { is: 'hang', taken: false } : undefined);
+    fixture.server.trouble = (request) => (isDelete(request) ? { is: 'hang', accepted: false } : undefined);
     const controller = new AbortController();
     const sending = send(session, outboundFax('one'), { ...fixture.attempt(A), signal: controller.signal });
-    await fixture.waitFor('a delivered fax', () =>
-      fixture.server.account.faxes.some(({ status }) => status === 'delivered'),
-    );
-    const asked = fixture.server.until(isDelete);
-    await fixture.jump(1_000);
-    await asked;
+    await fixture.turn(fixture.server.until(isDelete));
+    expect(only().status).toBe('delivered');
     controller.abort(new Error('over'));
     expect(await sending).toMatchObject({ kind: 'sent', state: 'delivered' });
   });
 
-  it('said to be delivered with 0 pages: not sent', async () => {
+  it('reported as delivered with 0 pages: not sent', async () => {
     const session = await fixture.open('O', { Webhook: true });
     fixture.server.fate = () => ['sending'];
     const sending = send(session, outboundFax('one'), fixture.attempt());
@@ -204,10 +200,10 @@ describe('a call that takes longer than the answer', () => {
       waitFor('no tracked fax', async () => (await records()).length === 0),
       10 * 60_000,
     );
-    expect(JSON.stringify(fixture.said.lines)).toContain('delivery state never became final');
+    expect(JSON.stringify(fixture.recorded.lines)).toContain('delivery state never became final');
   });
 
-  it('the end of the time ends the wait at once', async () => {
+  it('the deadline ends the wait at once', async () => {
     const session = await fixture.open('O');
     const controller = new AbortController();
     const sending = send(session, outboundFax('one'), { ...fixture.attempt(A), signal: controller.signal });
@@ -269,7 +265,7 @@ describe('a send request whose outcome is unknown', () => {
     expect(await fixture.turn(lookup(session, outboundFax('one'), again))).toMatchObject({ kind: 'deferred' });
   });
 
-  it('a fax to the number that lost its mark: no telling, ever', async () => {
+  it('a fax to the number that lost its mark: unknown, for ever', async () => {
     const session = await fixture.open('O');
     const attempt = fixture.attempt(A);
     const { number: from, connectionId, account } = fixture.server;
@@ -279,7 +275,7 @@ describe('a send request whose outcome is unknown', () => {
     expect(await fixture.turn(lookup(session, outboundFax('one'), attempt))).toBe('not found');
   });
 
-  it('the failure of an earlier try says nothing about a later one', async () => {
+  it('the failure of an earlier attempt does not decide a later one', async () => {
     const session = await fixture.open('O');
     fixture.server.fate = () => [{ status: 'failed', reason: 'user_channel_limit_exceeded' }];
     const attempt = fixture.attempt(A);
@@ -322,14 +318,14 @@ describe('a send request whose outcome is unknown', () => {
   });
 });
 
-describe('what Telnyx would refuse anyway', () => {
+describe('what Telnyx would reject anyway', () => {
   const refusals: [name: string, fax: object, words: RegExp][] = [
     ['a number without country code', { to: '222333444' }, /"222333444" is not a number with country code.*Region/],
     ['a document of more than 20 MB', { pdf: Buffer.alloc(20_500_000) }, /20\.5 MB; up to 20 MB/],
     ['a document of more than 350 pages', { pages: 351 }, /351 pages; up to 350/],
   ];
   for (const [name, fax, words] of refusals) {
-    it(`${name} is refused without asking`, async () => {
+    it(`${name} is rejected without a request`, async () => {
       const session = await fixture.open('O');
       const asked = fixture.server.requests.length;
       const outcome = await send(session, { ...outboundFax('one'), ...fax }, fixture.attempt());
@@ -338,7 +334,7 @@ describe('what Telnyx would refuse anyway', () => {
     });
   }
 
-  it('a refusal is reported with code, title and detail, and the document does not stay behind', async () => {
+  it('a rejection is reported with code, title and detail, and the document does not stay behind', async () => {
     const session = await fixture.open('O');
     const refusal = { is: 'refuse', status: 422, code: '10015', title: 'Bad Request', detail: "'to' is odd" } as const;
     fixture.server.trouble = (request) => (isSendRequest(request) ? refusal : undefined);
@@ -347,7 +343,7 @@ describe('what Telnyx would refuse anyway', () => {
     expect(fixture.server.account.media.size).toBe(0);
   });
 
-  it('whoever sends us elsewhere gets neither fax nor key', async () => {
+  it('a redirect gets neither fax nor key', async () => {
     const session = await fixture.open('O');
     const other = await startTelnyx();
     const away = { is: 'babble', status: 307, body: '', headers: { location: `${other.url}/faxes` } } as const;
@@ -358,7 +354,7 @@ describe('what Telnyx would refuse anyway', () => {
     await other.close();
   });
 
-  it('too many requests: put off for as long as Retry-After asks for', async () => {
+  it('too many requests: deferred for as long as Retry-After asks for', async () => {
     const session = await fixture.open('O');
     const refusal = { is: 'refuse', status: 429, code: '10011', headers: { 'retry-after': '7' } } as const;
     fixture.server.trouble = (request) => (isSendRequest(request) ? refusal : undefined);
@@ -380,7 +376,7 @@ describe('a host that', () => {
     expect(outcome).toMatchObject({ kind: 'deferred', detail: expect.stringContaining('ECONNREFUSED') });
   });
 
-  it('speaks no TLS has surely not accepted one either', async () => {
+  it('speaks no TLS has surely not accepted a fax either', async () => {
     const outcome = await toward(fixture.server.url.replace('http:', 'https:'));
     expect(outcome).toMatchObject({ kind: 'deferred' });
   });

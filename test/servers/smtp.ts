@@ -1,10 +1,14 @@
-// Owns the scriptable mail server for tests: raw sockets and its own few lines of SMTP, so that it can answer anything,
-// hang, or cut the line at every point of the dialogue.
+// A scriptable mail server with an SMTP of its own over raw sockets, so that it can answer anything, hang, or cut the
+// connection at every point of the dialogue. A connection is
+//   reading     commands and mails are answered one after the other, as the script says
+//   silent      the script said "hang" or cut the connection: whatever the client sends is not processed
+//   closed      by the script or by the client
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
+import { waitFor } from '../fixtures/wait-for.js';
 
-/** Where in the dialogue we are. `content`: mail data came, not yet the final dot; `dot`: the final dot came. */
+/** A point of the dialogue. `content`: a part of the mail was received without the final dot; `dot`: the final dot was received. */
 export type SmtpPoint =
   | 'connect'
   | 'EHLO'
@@ -31,9 +35,9 @@ export interface SmtpStep {
 }
 
 /**
- * What happens at a point: undefined goes the usual way; a text is the reply (a 4xx or 5xx at the dot: the mail is not
- * taken); 'close' cuts the connection without a reply, 'hang' never replies; `{ reply, close: true }` replies and cuts;
- * a promise takes its time.
+ * What happens at a point. undefined: the usual reply. A text: this reply (with 4xx or 5xx at the dot the mail is not
+ * accepted). 'close': the connection is cut without a reply. 'hang': this command and all later ones get no reply.
+ * `{ reply, close: true }`: this reply, then the connection is cut. A promise delays the action.
  */
 export type SmtpAction = string | { reply: string; close: true } | undefined;
 export type SmtpScript = (step: SmtpStep) => SmtpAction | Promise<SmtpAction>;
@@ -52,8 +56,8 @@ export interface SmtpConnection {
   readonly commands: string[];
   open: boolean;
   secure: boolean;
-  /** Says something unasked. */
-  say(line: string): void;
+  /** Sends a line that is no reply to a command. */
+  send(line: string): void;
   cut(): void;
 }
 
@@ -61,7 +65,7 @@ export interface SmtpOptions {
   script?: SmtpScript;
   /** Serves TLS with this certificate: from the first byte, or after STARTTLS. */
   tls?: { key: string; cert: string; from: 'start' | 'STARTTLS' };
-  /** The only login that is let in; offered only when given. */
+  /** The only login that is accepted; AUTH is offered only when this is given. */
   login?: { user: string; password: string };
   /** EHLO keywords; PIPELINING, 8BITMIME, SMTPUTF8 and SIZE 100000000 when absent. */
   extensions?: readonly string[];
@@ -72,11 +76,9 @@ export interface SmtpServer {
   readonly host: '127.0.0.1';
   readonly port: number;
   script: SmtpScript;
-  /** Every mail that was taken, whether the reply got through or not. */
+  /** Every accepted mail, also when the client did not get the reply. */
   readonly mails: readonly SmtpMail[];
   readonly connections: readonly SmtpConnection[];
-  /** Resolves once the fact holds, looking now and after everything that happens. */
-  until(fact: () => boolean): Promise<void>;
   /** Resolves once `point` has been reached `count` times in all. */
   reached(point: SmtpPoint, count?: number): Promise<void>;
   close(): Promise<void>;
@@ -86,70 +88,56 @@ const EXTENSIONS = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'SIZE 100000000'];
 const END = Buffer.from('\r\n.\r\n');
 
 /** What all connections share. */
-interface World {
+interface Shared {
   readonly options: SmtpOptions;
   readonly mails: SmtpMail[];
   readonly connections: SmtpConnection[];
   readonly counts: Map<SmtpPoint, number>;
   script: SmtpScript;
-  /** Lets everybody who waits for a fact look again. */
-  look(): void;
 }
 
-/** One connection's half of the dialogue. */
-interface Talk {
+interface Session {
   readonly plain: Socket;
   readonly connection: SmtpConnection;
-  /** The socket in use: the TLS one once the line is encrypted. */
+  /** The socket in use: the TLS one once the connection is encrypted. */
   socket: Socket;
-  /** Bytes that came and have not been worked on. */
-  held: Buffer;
+  /** Bytes that were received and not yet processed. */
+  unread: Buffer;
   inData: boolean;
-  busy: boolean;
+  isProcessing: boolean;
+  /** True after 'hang' and 'close': later commands, also pipelined ones, are not processed. */
+  isSilent: boolean;
   /** Null outside a transaction. */
   from: string | null;
   recipients: string[];
 }
 
 export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpServer> {
-  const watchers = new Set<() => void>();
-  const look = () => {
-    for (const watcher of [...watchers]) watcher();
-  };
   const script = options.script ?? (() => undefined);
-  const platform: World = { options, mails: [], connections: [], counts: new Map(), script, look };
+  const shared: Shared = { options, mails: [], connections: [], counts: new Map(), script };
   const sockets = new Set<Socket>();
   const tcp = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serve(platform, socket);
+    serve(shared, socket);
   });
   tcp.listen(options.port ?? 0, '127.0.0.1');
   await once(tcp, 'listening');
   const address = tcp.address();
-  const until = (fact: () => boolean): Promise<void> =>
-    new Promise((resolve) => {
-      const watcher = () => {
-        if (!fact()) return;
-        watchers.delete(watcher);
-        resolve();
-      };
-      watchers.add(watcher);
-      watcher();
-    });
   return {
     host: '127.0.0.1',
     port: address !== null && typeof address === 'object' ? address.port : 0,
     get script() {
-      return platform.script;
+      return shared.script;
     },
     set script(next) {
-      platform.script = next;
+      shared.script = next;
     },
-    mails: platform.mails,
-    connections: platform.connections,
-    until,
-    reached: (point, count = 1) => until(() => (platform.counts.get(point) ?? 0) >= count),
+    mails: shared.mails,
+    connections: shared.connections,
+    async reached(point, count = 1) {
+      await waitFor(`${point} at the mail server`, () => (shared.counts.get(point) ?? 0) >= count);
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       if (!tcp.listening) return;
@@ -160,129 +148,133 @@ export async function startSmtp(options: SmtpOptions = {}): Promise<SmtpServer> 
   };
 }
 
-function serve(platform: World, plain: Socket): void {
+function serve(shared: Shared, plain: Socket): void {
   const connection: SmtpConnection = {
-    number: platform.connections.length + 1,
+    number: shared.connections.length + 1,
     commands: [],
     open: true,
     secure: false,
-    say: (text) => say(talk, text),
+    send: (text) => reply(session, text),
     cut: () => void plain.destroy(),
   };
-  const fresh = { held: Buffer.alloc(0), inData: false, busy: false, from: null, recipients: [] };
-  const talk: Talk = { plain, connection, socket: plain, ...fresh };
-  platform.connections.push(connection);
+  const fresh = { unread: Buffer.alloc(0), inData: false, isProcessing: false, isSilent: false };
+  const session: Session = { plain, connection, socket: plain, ...fresh, from: null, recipients: [] };
+  shared.connections.push(connection);
   plain.on('error', () => {});
   plain.on('close', () => {
     connection.open = false;
-    platform.look();
   });
-  if (platform.options.tls?.from === 'start') encrypt(platform, talk);
-  else listen(platform, talk);
-  void act(platform, talk, 'connect', '', '220 mail.test ESMTP');
+  if (shared.options.tls?.from === 'start') encrypt(shared, session);
+  else listen(shared, session);
+  void act(shared, session, 'connect', '', '220 mail.test ESMTP');
 }
 
-function say({ socket }: Talk, text: string): void {
+function reply({ socket }: Session, text: string): void {
   if (socket.writable) socket.write(`${text}\r\n`);
 }
 
-/** Asks the script and does as it says. Gives the reply that was in fact sent, undefined when there was none. */
+/** Runs the script's action at a point. Returns the reply that was sent, undefined when there was none. */
 async function act(
-  platform: World,
-  talk: Talk,
+  shared: Shared,
+  session: Session,
   point: SmtpPoint,
   argument: string,
   usual: string | undefined,
 ): Promise<string | undefined> {
-  const count = (platform.counts.get(point) ?? 0) + 1;
-  platform.counts.set(point, count);
-  platform.look();
-  const action = await platform.script({ point, argument, connection: talk.connection.number, count });
-  if (action === 'close') talk.plain.destroy();
-  // In the middle of the content: reads no more, so that the rest of a large mail stays with the sender.
-  if (action === 'hang' && point === 'content') talk.plain.pause();
+  const count = (shared.counts.get(point) ?? 0) + 1;
+  shared.counts.set(point, count);
+  const action = await shared.script({ point, argument, connection: session.connection.number, count });
+  if (action === 'close') session.plain.destroy();
+  if (action === 'close' || action === 'hang' || typeof action === 'object') session.isSilent = true;
+  // Without reading, the rest of a large mail stays with the client.
+  if (action === 'hang' && point === 'content') session.plain.pause();
   if (action === 'close' || action === 'hang') return undefined;
-  const reply = typeof action === 'object' ? action.reply : (action ?? usual);
-  if (reply !== undefined) say(talk, reply);
-  if (typeof action === 'object') talk.socket.end(() => talk.plain.destroySoon());
-  return reply;
+  const text = typeof action === 'object' ? action.reply : (action ?? usual);
+  if (text !== undefined) reply(session, text);
+  if (typeof action === 'object') session.socket.end(() => session.plain.destroySoon());
+  return text;
 }
 
-const good = (reply: string | undefined) => reply !== undefined && /^[23]/.test(reply);
+const isPositive = (text: string | undefined) => text !== undefined && /^[23]/.test(text);
 
-function listen(platform: World, talk: Talk): void {
-  talk.socket.on('error', () => {}); // a client that vanishes is part of the game
-  talk.socket.on('data', (chunk: Buffer) => {
-    talk.held = Buffer.concat([talk.held, chunk]);
-    void work(platform, talk);
+function listen(shared: Shared, session: Session): void {
+  session.socket.on('error', () => {}); // clients that cut the connection are part of the tests
+  session.socket.on('data', (chunk: Buffer) => {
+    session.unread = Buffer.concat([session.unread, chunk]);
+    void processReceived(shared, session);
   });
 }
 
-function encrypt(platform: World, talk: Talk): void {
-  if (!platform.options.tls) return;
-  talk.held = Buffer.alloc(0);
-  talk.plain.removeAllListeners('data');
-  talk.socket = new TLSSocket(talk.plain, { isServer: true, secureContext: createSecureContext(platform.options.tls) });
-  talk.connection.secure = true;
-  listen(platform, talk);
+function encrypt(shared: Shared, session: Session): void {
+  if (!shared.options.tls) return;
+  session.unread = Buffer.alloc(0);
+  session.plain.removeAllListeners('data');
+  session.socket = new TLSSocket(session.plain, {
+    isServer: true,
+    secureContext: createSecureContext(shared.options.tls),
+  });
+  session.connection.secure = true;
+  listen(shared, session);
 }
 
-/** Works on what came, one command or mail after the other. */
-async function work(platform: World, talk: Talk): Promise<void> {
-  if (talk.busy) return;
-  talk.busy = true;
-  for (let more = true; more; ) more = talk.inData ? await content(platform, talk) : await line(platform, talk);
-  talk.busy = false;
+/** Processes what was received, one command or mail after the other. */
+async function processReceived(shared: Shared, session: Session): Promise<void> {
+  if (session.isProcessing) return;
+  session.isProcessing = true;
+  for (let more = true; more && !session.isSilent; )
+    more = session.inData ? await readContent(shared, session) : await readCommand(shared, session);
+  session.isProcessing = false;
 }
 
-async function line(platform: World, talk: Talk): Promise<boolean> {
-  const at = talk.held.indexOf('\n');
+async function readCommand(shared: Shared, session: Session): Promise<boolean> {
+  const at = session.unread.indexOf('\n');
   if (at < 0) return false;
-  const text = talk.held.subarray(0, at).toString().trimEnd();
-  talk.held = talk.held.subarray(at + 1);
-  talk.connection.commands.push(text);
-  await command(platform, talk, text);
-  platform.look();
+  const text = session.unread.subarray(0, at).toString().trimEnd();
+  session.unread = session.unread.subarray(at + 1);
+  session.connection.commands.push(text);
+  await command(shared, session, text);
   return true;
 }
 
-async function command(platform: World, talk: Talk, text: string): Promise<void> {
+async function command(shared: Shared, session: Session, text: string): Promise<void> {
   const verb = text.split(/[ :]/, 1)[0]?.toUpperCase() ?? '';
   const argument = /<([^>]*)>/.exec(text)?.[1] ?? text.slice(verb.length).trim();
-  const answer = (point: SmtpPoint, usual: string) => act(platform, talk, point, argument, usual);
-  if (verb === 'EHLO' || verb === 'HELO') await answer(verb, ehlo(platform, talk, verb));
+  const answer = (point: SmtpPoint, usual: string) => act(shared, session, point, argument, usual);
+  if (verb === 'EHLO' || verb === 'HELO') await answer(verb, ehlo(shared, session, verb));
   else if (verb === 'STARTTLS') {
-    if (good(await answer('STARTTLS', '220 go ahead'))) encrypt(platform, talk);
-  } else if (verb === 'AUTH') await answer('AUTH', authReply(platform, argument));
+    if (isPositive(await answer('STARTTLS', '220 go ahead'))) encrypt(shared, session);
+  } else if (verb === 'AUTH') await answer('AUTH', authReply(shared, argument));
   else if (verb === 'MAIL') {
-    const nested = talk.from !== null;
-    if (good(await answer('MAIL', nested ? '503 5.5.1 nested MAIL' : '250 2.1.0 sender ok'))) talk.from = argument;
+    const nested = session.from !== null;
+    if (isPositive(await answer('MAIL', nested ? '503 5.5.1 nested MAIL' : '250 2.1.0 sender ok')))
+      session.from = argument;
   } else if (verb === 'RCPT') {
-    if (good(await answer('RCPT', '250 2.1.5 recipient ok'))) talk.recipients.push(argument);
+    const usual = session.from === null ? '503 5.5.1 RCPT before MAIL' : '250 2.1.5 recipient ok';
+    if (isPositive(await answer('RCPT', usual))) session.recipients.push(argument);
   } else if (verb === 'DATA') {
     // A pipelining client sends DATA before it knows that every recipient was rejected (RFC 2920, 3.1).
-    talk.inData = good(
-      await answer('DATA', talk.recipients.length > 0 ? '354 go on' : '554 5.5.1 no valid recipients'),
+    session.inData = isPositive(
+      await answer('DATA', session.recipients.length > 0 ? '354 go on' : '554 5.5.1 no valid recipients'),
     );
   } else if (verb === 'RSET') {
-    endTransaction(talk);
+    endTransaction(session);
     await answer('RSET', '250 2.0.0 ok');
   } else if (verb === 'NOOP') await answer('NOOP', '250 2.0.0 ok');
   else if (verb === 'QUIT') {
     await answer('QUIT', '221 2.0.0 bye');
-    talk.socket.end();
-  } else say(talk, '500 5.5.1 what?');
+    session.socket.end();
+  } else reply(session, '500 5.5.1 unknown command');
 }
 
-function ehlo({ options }: World, { connection }: Talk, verb: string): string {
-  const words = verb === 'HELO' ? [] : [...(options.extensions ?? EXTENSIONS)];
-  if (options.login) words.push('AUTH PLAIN');
-  if (options.tls?.from === 'STARTTLS' && !connection.secure) words.push('STARTTLS');
-  const all = ['mail.test', ...words];
-  return all.map((word, i) => `250${i < all.length - 1 ? '-' : ' '}${word}`).join('\r\n');
+function ehlo({ options }: Shared, { connection }: Session, verb: string): string {
+  const keywords = verb === 'HELO' ? [] : [...(options.extensions ?? EXTENSIONS)];
+  if (options.login) keywords.push('AUTH PLAIN');
+  if (options.tls?.from === 'STARTTLS' && !connection.secure) keywords.push('STARTTLS');
+  const all = ['mail.test', ...keywords];
+  return all.map((line, i) => `250${i < all.length - 1 ? '-' : ' '}${line}`).join('\r\n');
 }
 
-function authReply({ options }: World, argument: string): string {
+function authReply({ options }: Shared, argument: string): string {
   const [, user, password] = Buffer.from(argument.split(' ')[1] ?? '', 'base64')
     .toString()
     .split('\0');
@@ -290,30 +282,29 @@ function authReply({ options }: World, argument: string): string {
   return right ? '235 2.7.0 welcome' : '535 5.7.8 authentication credentials invalid';
 }
 
-/** False when more has to come. */
-async function content(platform: World, talk: Talk): Promise<boolean> {
-  const { held } = talk;
-  const whole = held.subarray(0, 3).toString() === '.\r\n' ? Buffer.concat([Buffer.from('\r\n'), held]) : held;
+/** False when the mail is not complete. */
+async function readContent(shared: Shared, session: Session): Promise<boolean> {
+  const { unread } = session;
+  const whole = unread.subarray(0, 3).toString() === '.\r\n' ? Buffer.concat([Buffer.from('\r\n'), unread]) : unread;
   const end = whole.indexOf(END);
   if (end < 0) {
-    await act(platform, talk, 'content', '', undefined);
-    return talk.held.length > held.length;
+    await act(shared, session, 'content', '', undefined);
+    return session.unread.length > unread.length;
   }
-  talk.held = whole.subarray(end + END.length);
+  session.unread = whole.subarray(end + END.length);
   const raw = unstuffed(whole.subarray(0, end + 2));
-  const mail = { from: talk.from ?? '', recipients: talk.recipients, raw, connection: talk.connection.number };
-  endTransaction(talk);
-  const number = platform.mails.push(mail);
-  const reply = await act(platform, talk, 'dot', '', `250 2.0.0 queued as ${number}`);
-  if (reply !== undefined && !good(reply)) platform.mails.splice(platform.mails.indexOf(mail), 1);
-  platform.look();
+  const mail = { from: session.from ?? '', recipients: session.recipients, raw, connection: session.connection.number };
+  endTransaction(session);
+  const number = shared.mails.push(mail);
+  const text = await act(shared, session, 'dot', '', `250 2.0.0 queued as ${number}`);
+  if (text !== undefined && !isPositive(text)) shared.mails.splice(shared.mails.indexOf(mail), 1);
   return true;
 }
 
-function endTransaction(talk: Talk): void {
-  talk.inData = false;
-  talk.from = null;
-  talk.recipients = [];
+function endTransaction(session: Session): void {
+  session.inData = false;
+  session.from = null;
+  session.recipients = [];
 }
 
 function unstuffed(raw: Buffer): Buffer {

@@ -28,7 +28,7 @@ export interface TelnyxFixture {
   readonly driverState: TestDriverState;
   readonly receipts: DeliveryReceipt[];
   readonly inputRejected: string[];
-  readonly said: Recorder;
+  readonly recorded: Recorder;
   /** Opens a gateway with these settings besides the usual ones; closed with the fixture. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
   close(session: Session): Promise<void>;
@@ -69,7 +69,7 @@ export async function startTelnyxFixture(offMs = 0): Promise<TelnyxFixture> {
   const driverState = createDriverState();
   const receipts: DeliveryReceipt[] = [];
   const inputRejected: string[] = [];
-  const said = recorder();
+  const recorded = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
   const usual = {
     ApiKey: server.apiKey,
@@ -86,17 +86,17 @@ export async function startTelnyxFixture(offMs = 0): Promise<TelnyxFixture> {
     });
     watched.catch(() => {});
     while (!done) {
-      await quiet(server);
-      // Files and refused connections do not live by the clock, and nothing tells when they are done: they get real time.
+      await quiet(server, () => done);
+      // Files and refused connections do not depend on the clock and have no event at their end: they get real time.
       await pause(STEP_MS);
       if (!done) await clock.advance(ms);
     }
     return watched;
   };
   return {
-    ...{ server, clock, driverState, receipts, inputRejected, said, turn },
+    ...{ server, clock, driverState, receipts, inputRejected, recorded, turn },
     async open(direction, written = {}) {
-      const sight = { direction, clock, driverState, receipts, inputRejected, log: said.log, webhookUrl: PUBLIC };
+      const sight = { direction, clock, driverState, receipts, inputRejected, log: recorded.log, webhookUrl: PUBLIC };
       const session = await telnyxFax.open(contextOf(telnyxFax, { ...usual, ...written }, sight));
       undo.push(() => turn(telnyxFax.close(session)));
       return session;
@@ -161,9 +161,12 @@ function receivingOf(session: Session, driverState: TestDriverState): Receiving 
 /** Turns of the event loop without anything happening after which nothing is under way. */
 const STILL = 20;
 
-/** Resolves when no request is under way: a clock turned meanwhile would make a slow one of it. */
-async function quiet(server: TelnyxServer): Promise<void> {
-  for (let still = 0; still < STILL; still++) {
+/**
+ * Resolves when no request is under way, because a clock turned meanwhile would make a slow one of it, or when `isOver`: a
+ * request that the fake never answers stays under way.
+ */
+async function quiet(server: TelnyxServer, isOver = () => false): Promise<void> {
+  for (let still = 0; still < STILL && !isOver(); still++) {
     await new Promise((resolve) => setImmediate(resolve));
     if (server.busy > 0 || process.getActiveResourcesInfo().some((name) => /GetAddrInfo|Connect|FSReq/.test(name)))
       still = 0;

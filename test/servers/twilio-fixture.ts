@@ -25,7 +25,7 @@ export interface TwilioFixture {
   readonly receipts: DeliveryReceipt[];
   /** Reasons of rejected input. */
   readonly inputRejected: string[];
-  readonly said: Recorder;
+  readonly recorded: Recorder;
   /** Opens a gateway with these settings besides the usual ones; closed with the fixture. */
   open(direction: 'I' | 'O', written?: Record<string, unknown>): Promise<Session>;
   /** Begins to receive on a session. */
@@ -59,7 +59,7 @@ export async function startFixture(options: TwilioOptions & { clock?: Clock } = 
   const driverState = createDriverState();
   const receipts: DeliveryReceipt[] = [];
   const inputRejected: string[] = [];
-  const said = recorder();
+  const recorded = recorder();
   const undo: (() => Promise<void>)[] = [() => server.close()];
   const usual = {
     AccountSid: server.accountSid,
@@ -73,7 +73,7 @@ export async function startFixture(options: TwilioOptions & { clock?: Clock } = 
     driverState,
     receipts,
     inputRejected,
-    said,
+    recorded,
     async open(direction, written = {}) {
       const { clock } = options;
       const sight = {
@@ -81,7 +81,7 @@ export async function startFixture(options: TwilioOptions & { clock?: Clock } = 
         driverState,
         receipts,
         inputRejected,
-        log: said.log,
+        log: recorded.log,
         webhookUrl: PUBLIC,
         ...(clock && { clock }),
       };
@@ -122,15 +122,15 @@ function receivingOf(session: Session, driverState: TestDriverState): Receiving 
   return {
     next,
     async take(count) {
-      const taken: InboundMessage<TextMessage>[] = [];
-      while (taken.length < count) {
+      const received: InboundMessage<TextMessage>[] = [];
+      while (received.length < count) {
         const inboundMessage = await next();
         driverState.acknowledge(inboundMessage);
         await inboundMessage.confirm();
         driverState.confirmed(inboundMessage);
-        taken.push(inboundMessage);
+        received.push(inboundMessage);
       }
-      return taken;
+      return received;
     },
     async stop() {
       stopping.abort();
@@ -151,7 +151,7 @@ export async function startTimedFixture(offMs = 0): Promise<TimedFixture> {
     });
     watched.catch(() => {});
     while (!done) {
-      await quiet(fixture.server);
+      await quiet(fixture.server, () => done);
       if (!done) await clock.advance(ms);
     }
     return watched;
@@ -171,9 +171,12 @@ export async function startTimedFixture(offMs = 0): Promise<TimedFixture> {
 /** Turns of the event loop without anything happening after which nothing is under way. */
 const STILL = 20;
 
-/** Resolves when no request is under way: a clock turned meanwhile would make a slow one of it. */
-async function quiet(server: TwilioServer): Promise<void> {
-  for (let still = 0; still < STILL; still++) {
+/**
+ * Resolves when no request is under way, because a clock turned meanwhile would make a slow one of it, or when `isOver`: a
+ * request that the fake never answers stays under way.
+ */
+async function quiet(server: TwilioServer, isOver = () => false): Promise<void> {
+  for (let still = 0; still < STILL && !isOver(); still++) {
     await new Promise((resolve) => setImmediate(resolve));
     if (server.busy > 0 || process.getActiveResourcesInfo().some((name) => /GetAddrInfo|Connect/.test(name))) still = 0;
   }
