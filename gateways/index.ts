@@ -1,4 +1,4 @@
-// Owns the list of drivers: one line each, loaded when a gateway of its kind first appears. Removing a driver is removing
+// The drivers, one line each, loaded when a gateway of the kind first appears. Removing a driver is removing
 // its folder and its line.
 import type { AnyDriver } from '../src/driver/contract.js';
 

@@ -1,4 +1,4 @@
-// "Test connection" for a folder: what can be told without creating or changing anything.
+// "Test connection" for a folder: what can be checked without creating or changing anything.
 import { constants } from 'node:fs';
 import { access, readdir } from 'node:fs/promises';
 import { dirname } from 'node:path';

@@ -219,7 +219,7 @@ describe('identity', () => {
     expect(after.list('done')).toEqual(['a.eml']);
   });
 
-  it('after a crash between the move and its record the journal is still told', async () => {
+  it('after a crash between the move and its record the journal still gets the record', async () => {
     const before = await inbox();
     before.drop('a.eml');
     const first = await before.next();

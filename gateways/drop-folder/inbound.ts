@@ -72,7 +72,7 @@ async function* resumeClaimed(inbox: Inbox, where: Scan, signal: AbortSignal): A
     if (signal.aborted) return;
     const key = claims.keyOf(name);
     const state = states.get(key);
-    // An acknowledged file that is gone was moved before the journal was told: confirming it tells the journal.
+    // An acknowledged file that is gone was moved, but the journal has no record of it: its confirmation makes the record.
     if (!existing.has(name) && state !== 'acknowledged') {
       claims.settle(name);
       continue;
@@ -97,7 +97,7 @@ async function* claimAll(
       try {
         await rename(path, path + CLAIMED);
       } catch (err) {
-        // Gone again, or held open by the program that writes it: the next scan tells.
+        // Gone again, or in use by the program that writes it: the next scan decides.
         if (codeOf(err) !== 'ENOENT') context.log.warn({ file: path, err }, 'file cannot be claimed yet');
         continue;
       }

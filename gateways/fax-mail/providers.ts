@@ -1,5 +1,4 @@
-// Owns what is known of providers: the address under which they take faxes, and how the mails look in which they bring
-// them. Data only; each entry says where the knowledge comes from. What is not here is said by settings.
+// Addresses and mail templates of fax providers. Data only; each entry names its source. Settings describe other providers.
 
 /** Where a mail says what about its fax; templates as in template.ts. Of several the first that gives a value counts. */
 export interface Rules {
@@ -40,7 +39,7 @@ const table = {
       ],
     },
   },
-  // The same house as eFax, the same subject under another name.
+  // The company of eFax, and the same subject under another name.
   MetroFax: {
     sends: { address: '{number}@metrofax.com', number: 'Digits' },
     rules: {

@@ -1,5 +1,5 @@
 // Both halves of a fax service in the running connector: a send request becomes a mail to the provider, the provider's mail about
-// it becomes the end of its trace, and the provider's mails with faxes become faxes as from any line.
+// it becomes its receipt, and the provider's mails with faxes become inbound messages.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { drivers } from '../index.js';
 
 const ID = '44444444-1111-4111-8111-444444444444';
 const SEND_REQUEST = 'aaaaaaaa-0000-4000-8000-00000000000f';
-const user = { name: 'fax@example.test', password: 'house-box-password' };
+const user = { name: 'fax@example.test', password: 'fax-box-password' };
 const missing = drivers.imaphost && drivers.smtphost ? whyNoDovecot() : 'a mail driver has been removed';
 
 const undo: (() => Promise<void> | void)[] = [];
@@ -34,7 +34,7 @@ function closing<T extends { close(): Promise<unknown> }>(part: T): T {
   return part;
 }
 
-async function connectorWith(written: Record<string, unknown>) {
+async function startHarness(written: Record<string, unknown>) {
   const dovecot = closing(await startDovecot({ users: [user] }));
   const smtp = closing(await startSmtp());
   const Mailbox = { Host: '127.0.0.1', Port: dovecot.port, Security: 'None', User: user.name, Password: user.password };
@@ -61,18 +61,18 @@ async function connectorWith(written: Record<string, unknown>) {
     const views = service.views();
     return views.length === 2 && views.every(({ state }) => state === 'running');
   });
-  const traceOf = async () => {
+  const traces = async () => {
     await service.stop();
-    const journal = await openJournal(config.journal, { ...platform, directory: join(folder, 'look') });
+    const journal = await openJournal(config.journal, { ...platform, directory: join(folder, 'reader') });
     undo.push(() => journal.close());
     return journal.traces(SEND_REQUEST);
   };
-  return { dovecot, smtp, fakeServer, traceOf };
+  return { dovecot, smtp, fakeServer, traces };
 }
 
-it.runIf(!missing)('a send request goes to the provider, and what the provider says of it ends its trace', async () => {
+it.runIf(!missing)("a send request goes to the provider, and the provider's result is in its trace", async () => {
   const Results = { Delivered: ['was sent'], Failed: ['could not be sent'] };
-  const { dovecot, smtp, fakeServer, traceOf } = await connectorWith({ Results, ReportTo: ID });
+  const { dovecot, smtp, fakeServer, traces } = await startHarness({ Results, ReportTo: ID });
   fakeServer.sendRequest({
     MessageId: SEND_REQUEST,
     GatewayId: ID,
@@ -93,15 +93,15 @@ it.runIf(!missing)('a send request goes to the provider, and what the provider s
   await waitFor('the result to be read', async () => (await read()).trim() !== '');
   const [notice] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('line busy');
-  const [told] = await traceOf();
-  const steps = told?.entries.map(({ event, detail }) => `${event} ${detail}`).join('\n');
-  expect(steps).toContain('It could not be sent: line busy.');
+  const [trace] = await traces();
+  const details = trace?.entries.map(({ event, detail }) => `${event} ${detail}`).join('\n');
+  expect(details).toContain('It could not be sent: line busy.');
 });
 
 it.runIf(!missing)(
-  'what the provider brings is read as a fax: the pages of a TIFF, the page of a mail without one',
+  'mails of the provider become faxes: the pages of a TIFF, and a page with the text of a mail without one',
   async () => {
-    const { dovecot, fakeServer } = await connectorWith({
+    const { dovecot, fakeServer } = await startHarness({
       Rules: { Subject: ['Fax from {from}'], Text: ['Pages: {pages} of {expected}'] },
     });
     const { raw } = faxSamples.offered('a page');

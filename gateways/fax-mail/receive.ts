@@ -28,7 +28,7 @@ async function* faxesOf(mail: InboundMail, context: Context): AsyncGenerator<Inb
   else yield { ...mail, content: describe(first?.bytes ?? (await pageOf(opened, mail.content.receivedAt)), 1) };
 }
 
-/** True when the mail told the final result of a sent fax. The result is in the journal then, and the mail is confirmed. */
+/** True when the mail contained the final result of a sent fax. The result is in the journal then, and the mail is confirmed. */
 async function wasResult(mail: InboundMail, opened: OpenedMail, context: Context): Promise<boolean> {
   const { Results } = context.settings;
   const words = { delivered: Results?.Delivered ?? [], failed: Results?.Failed ?? [] };

@@ -4,7 +4,7 @@ import { findToken } from './token.js';
 
 export interface SendResult {
   readonly receipt: DeliveryReceipt;
-  /** True when the mail tells how the fax ended; such a mail is not handed to the server. */
+  /** True when the mail contains the final result of the fax. Such a mail is not delivered to the server. */
   readonly final: boolean;
 }
 

@@ -99,7 +99,7 @@ describe.runIf(relay)('the mail to the provider', () => {
   });
 });
 
-describe.runIf(relay)('a subject without end', () => {
+describe.runIf(relay)('a subject that is too long', () => {
   it('is cut, and what the provider needs in it is not', async () => {
     const server = await serve();
     const send = await gateway(server, { Subject: '{subject} [{reference}]' });
@@ -110,7 +110,7 @@ describe.runIf(relay)('a subject without end', () => {
   });
 });
 
-describe.runIf(relay)('nothing breaks out of its place', () => {
+describe.runIf(relay)('values cannot break out of their place', () => {
   const attacks = [
     '+420777@evil.test',
     '1234,evil@evil.test',
@@ -121,7 +121,7 @@ describe.runIf(relay)('nothing breaks out of its place', () => {
     '1,,2',
     '１２３４',
   ];
-  it.each(attacks)('the number %j is refused, and no mail is begun', async (to) => {
+  it.each(attacks)('the number %j is rejected, and no mail is sent', async (to) => {
     const server = await serve();
     const send = await gateway(server);
     const before = server.connections.flatMap(({ commands }) => commands).length;
@@ -132,7 +132,7 @@ describe.runIf(relay)('nothing breaks out of its place', () => {
     expect(server.connections.flatMap(({ commands }) => commands)).toHaveLength(before);
   });
 
-  it('a number longer than any is refused', () => {
+  it('a number that is too long is rejected', () => {
     expect(writeNumber('1'.repeat(33), 'E164')).toMatchObject({
       ok: false,
       problem: expect.stringContaining('longer than'),
@@ -159,8 +159,8 @@ describe.runIf(relay)('nothing breaks out of its place', () => {
   });
 });
 
-describe.runIf(relay && mailbox)('what the end of the mail means for the fax', () => {
-  it('with AnswerWhen Done it is uncertain until the result comes, under the id that the result will name', async () => {
+describe.runIf(relay && mailbox)('the outcome of the mail and of the fax', () => {
+  it('with AnswerWhen Done the outcome is unknown until the result comes, under the id that the result will name', async () => {
     const server = await serve();
     const send = await gateway(server, { AnswerWhen: 'Done', ...box });
     const outcome = await send();
@@ -168,7 +168,7 @@ describe.runIf(relay && mailbox)('what the end of the mail means for the fax', (
     expect(outcome).toMatchObject({ kind: 'unknown', ids: [messageId.slice(1).split('@')[0]] });
   });
 
-  it('a line that breaks after the final dot is settled by the result, too, and never resent by itself', async () => {
+  it('the result also resolves a mail whose connection broke after the final dot, and the mail is never sent again by itself', async () => {
     const server = await serve();
     server.script = ({ point }) => (point === 'dot' ? 'close' : undefined);
     const send = await gateway(server);

@@ -1,4 +1,4 @@
-// What an administrator hears of wrong settings, those of the held devices included, and that no secret is ever shown.
+// Problems of wrong settings, those of Mailbox and Relay included; no secret is ever shown.
 import { describe, expect, it } from 'vitest';
 import { secretsAmong } from '../../src/driver/settings.js';
 import { redactor } from '../../src/kit/redact.js';
@@ -44,7 +44,7 @@ describe.runIf(mailbox && relay)('settings that are wrong', () => {
     [
       'a policy for unknown outcomes in the wrong place',
       { Relay: { ...Relay, whenuncertain: 'Hold' }, AddressTemplate },
-      /^Relay\.whenuncertain has no place here/,
+      /^Relay\.whenuncertain is not allowed in Relay/,
     ],
     ['no address', { Relay }, /^AddressTemplate is missing \(or Provider\)/],
     [
@@ -73,7 +73,7 @@ describe.runIf(mailbox && relay)('settings that are wrong', () => {
       /^Password is missing: Subject or Body/,
     ],
     [
-      'results that nobody reads',
+      'results without a mailbox',
       { Relay, AddressTemplate, AnswerWhen: 'Done' },
       /^AnswerWhen cannot be "Done" without Mailbox/,
     ],
@@ -110,7 +110,7 @@ describe.runIf(mailbox && relay)('settings that are wrong', () => {
 });
 
 describe('without its mail drivers', () => {
-  it('it still explains itself, and says what is not there', () => {
+  it('it still has its settings, and names the missing driver', () => {
     const bare = faxMail({});
     expect([bare.receive, bare.send]).toEqual([undefined, undefined]);
     const parsed = bare.settings.parse({ Mailbox });
@@ -133,7 +133,7 @@ describe.runIf(mailbox && relay)('secrets inside', () => {
   });
   const deps = () => ({ drivers, secrets: secretsFrom({ env, folder: '/nowhere' }), redactor: redactor() });
 
-  it('are resolved from references and hidden in whatever is written from then on', async () => {
+  it('are resolved from references and redacted in all output', async () => {
     const using = deps();
     const result = await resolveGateway(info(`FaxMail ${JSON.stringify(await written())}`), using);
     expect(result).toMatchObject({
@@ -153,18 +153,21 @@ describe.runIf(mailbox && relay)('secrets inside', () => {
     ]);
   });
 
-  it.each(['I', 'O'] as const)('are never said by a gateway of direction %s that cannot connect', async (direction) => {
-    const { Mailbox: box, Relay: gate, ...others } = await written();
-    const secret = {
-      Mailbox: { ...box, Password: env.GATEPOST_SECRET_BOX },
-      Relay: { ...gate, password: env.GATEPOST_SECRET_RELAY },
-    };
-    const said = recorder();
-    const context = contextOf(driver, { ...others, ...secret }, { direction, log: said.log });
-    const words: unknown[] = [said.lines];
-    await driver.open(context).catch((error: unknown) => words.push(String(error), error));
-    for await (const step of driver.check(context, new AbortController().signal)) words.push(step);
-    expect(JSON.stringify(words)).not.toMatch(/resolved-(box|relay)-word/);
-    expect(words.length).toBeGreaterThan(2);
-  });
+  it.each(['I', 'O'] as const)(
+    'are in no error and no log of a gateway of direction %s that cannot connect',
+    async (direction) => {
+      const { Mailbox: box, Relay: gate, ...others } = await written();
+      const secret = {
+        Mailbox: { ...box, Password: env.GATEPOST_SECRET_BOX },
+        Relay: { ...gate, password: env.GATEPOST_SECRET_RELAY },
+      };
+      const recorded = recorder();
+      const context = contextOf(driver, { ...others, ...secret }, { direction, log: recorded.log });
+      const words: unknown[] = [recorded.lines];
+      await driver.open(context).catch((error: unknown) => words.push(String(error), error));
+      for await (const step of driver.check(context, new AbortController().signal)) words.push(step);
+      expect(JSON.stringify(words)).not.toMatch(/resolved-(box|relay)-word/);
+      expect(words.length).toBeGreaterThan(2);
+    },
+  );
 });

@@ -1,5 +1,3 @@
-// Owns the settings of FaxMail, which hold those of a mailbox and of a mail server, and what they come to together with
-// what is known of the provider.
 import type { Driver } from '../../src/driver/contract.js';
 import {
   isRecord,
@@ -17,7 +15,7 @@ import { headerTemplate } from './extract.js';
 import { NUMBER_FORMATS, type NumberFormat, PROVIDER_NAMES, providers, type Rules } from './providers.js';
 import { parseTemplate } from './template.js';
 
-/** The mail drivers it is built on; absent ones are not installed, and then their direction cannot be used. */
+/** The mail drivers that FaxMail is built on. Without one of them its direction cannot be used. */
 export interface MailDrivers {
   readonly mailbox?: Driver | undefined;
   readonly relay?: Driver | undefined;
@@ -50,7 +48,7 @@ const ruleSet = z.strictObject({
 const shape = {
   Provider: setting(z.enum(PROVIDER_NAMES, `must be one of ${PROVIDER_NAMES.join(', ')}`).optional(), {
     description:
-      'Fax service whose address and mails are known here; the settings below win over what is known. When absent, AddressTemplate and Rules say it all.',
+      'Fax service whose address and mails Gatepost knows. The settings below override this knowledge. When absent, AddressTemplate and Rules describe the service.',
     example: 'eFax',
   }),
   AddressTemplate: setting(
@@ -63,55 +61,55 @@ const shape = {
       })
       .optional(),
     {
-      description: 'Address to which a fax is sent, {number} standing for the number. When absent: that of Provider.',
+      description: 'Address to which a fax is sent, with {number} for the fax number. When absent: that of Provider.',
       example: '{number}@fax.example.com',
       only: 'out',
     },
   ),
   NumberFormat: setting(z.enum(NUMBER_FORMATS, `must be one of ${NUMBER_FORMATS.join(', ')}`).optional(), {
     description:
-      'How the provider wants an international number: E164 +420777123456, Digits 420777123456, 00 00420777123456, 011 011420777123456. When absent: as Provider wants it, else E164.',
+      'Form of an international number: E164 +420777123456, Digits 420777123456, 00 00420777123456, 011 011420777123456. When absent: the form of Provider, else E164.',
     example: 'Digits',
     only: 'out',
   }),
   Subject: setting(z.string().max(200).optional(), {
     description:
-      'Subject of the mails: {subject} is that of the message, {number}, {station}, {pages}, {reference} and {password} are possible. When absent: as Provider wants it, else {subject}.',
+      'Subject of the mails. {subject} is the subject of the message; {number}, {station}, {pages}, {reference} and {password} are possible, too. When absent: the subject of Provider, else {subject}.',
     example: '{subject} [{reference}]',
     only: 'out',
   }),
   Body: setting(z.string().max(4_000).optional(), {
     description:
-      'Text of the mails, where a provider takes commands or a password in it; placeholders as in Subject but {subject}, other words in braces stay. When absent: as Provider wants it, else none.',
+      'Text of the mails, for providers that read commands or a password from it. Placeholders as in Subject except {subject}; other words in braces stay as they are. When absent: the text of Provider, else none.',
     example: 'PASSWORD:{password}',
     only: 'out',
   }),
   Password: setting(z.string().min(1).optional(), {
-    description: 'What {password} stands for in Subject and Body, for providers that want one in the mail.',
+    description: 'Value of {password} in Subject and Body, for providers that require a password in the mail.',
     example: '${env:GATEPOST_SECRET_FAX_PIN}',
     secret: true,
     only: 'out',
   }),
   Document: setting(z.enum(['Pdf', 'Tiff']).default('Pdf'), {
-    description: 'How the pages are attached: Pdf, or Tiff (G4) where this machine can make one.',
+    description: 'Format of the attached pages: Pdf, or Tiff (G4) where this machine can make a TIFF.',
     example: 'Tiff',
     only: 'out',
   }),
   WhenUncertain: setting(z.enum(['Hold', 'Resend', 'AssumeSent']).default('Hold'), {
     description:
-      "What to do when the connection broke after the whole mail was handed over. Hold: a person decides, or the provider's result does. Resend: again, and a provider may fax it twice. AssumeSent: count it as sent.",
+      "What happens when the connection broke after the whole mail was transferred. Hold: an operator decides, or the provider's result. Resend: it is sent again, and the provider may fax it twice. AssumeSent: it counts as sent.",
     example: 'AssumeSent',
     only: 'out',
   }),
   Results: setting(z.strictObject({ Delivered: words.default([]), Failed: words.default([]) }).optional(), {
     description:
-      "Words in the subject or text of the provider's mails about sent faxes that say that the fax arrived, or that it did not; the longest one found decides.",
+      "Words in the subject or text of the provider's mails about sent faxes that mean success (Delivered) or failure (Failed). The longest matching word decides.",
     example: { Delivered: ['was sent successfully'], Failed: ['could not be sent'] },
     only: 'in',
   }),
   Rules: setting(ruleSet.optional(), {
     description:
-      'Where the mails of received faxes hold what: templates for Subject, for lines of the Text and by header, with {from}, {to}, {station}, {name}, {pages}, {expected}, {id}, {*} and {Word} for a fact to show; Problem holds words that say that pages are missing. They go before those of Provider.',
+      'Templates that extract values from the mails of received faxes: for Subject, for lines of the Text, and for Headers. Placeholders: {from}, {to}, {station}, {name}, {pages}, {expected}, {id}, {*} and {Word} for a value to show. Problem holds words that mean missing pages. These rules are tried before those of Provider.',
     example: { Subject: ['New fax from {from}'], Text: ['Pages: {pages}'], Headers: { 'X-Fax-Id': '{id}' } },
     only: 'in',
   }),
@@ -124,7 +122,7 @@ const shape = {
       .optional(),
     {
       description:
-        'Addresses and domains (@fax.example.com) whose mails are believed what they say of number and station. When absent: everybody.',
+        'Addresses and domains (@fax.example.com) whose mails are trusted for number and station. When absent: all senders.',
       example: ['@inbound.efax.com'],
       only: 'in',
     },
@@ -134,16 +132,16 @@ const shape = {
 
 /** Settings that mean something else here than in the devices they belong to. */
 const NOT_IN_MAILBOX = {};
-const NOT_IN_RELAY = { WhenUncertain: 'has no place here: write WhenUncertain outside, beside Relay' };
+const NOT_IN_RELAY = { WhenUncertain: 'is not allowed in Relay: set WhenUncertain of FaxMail instead' };
 
 export function settingsFor(drivers: MailDrivers) {
   const Mailbox = part(drivers.mailbox, 'ImapHost', NOT_IN_MAILBOX, {
-    description: 'Mailbox into which the provider puts received faxes and results. Mandatory for direction I.',
+    description: 'Mailbox to which the provider sends received faxes and results. Mandatory for direction I.',
     example: { Host: 'imap.example.com', User: 'fax@example.com', Password: '${env:GATEPOST_SECRET_FAX}' },
   });
   const Relay = part(drivers.relay, 'SmtpHost', NOT_IN_RELAY, {
     description:
-      'Mail server through which faxes go to the provider; its From is the address that the provider knows. Mandatory for direction O.',
+      'Mail server for the mails to the provider. Its From is the address that is registered with the provider. Mandatory for direction O.',
     example: {
       Host: 'smtp.example.com',
       User: 'fax@example.com',
@@ -171,35 +169,41 @@ export type FaxMailSettings = z.output<z.ZodObject<typeof shape>> & { Mailbox?: 
 function rules(given: FaxMailSettings, { relay }: MailDrivers): SettingProblem[] {
   const { Mailbox, Relay, AnswerWhen, WhenUncertain } = given;
   const problems = Relay === undefined ? [] : sendingProblems(given, relay?.sender?.(Relay).address);
-  const say = (name: string, message: string) => void problems.push({ setting: name, message });
+  const addProblem = (name: string, message: string) => void problems.push({ setting: name, message });
   if (Mailbox === undefined && Relay === undefined)
-    say('Mailbox', 'is missing, and so is Relay: a gateway needs the one to receive and the other to send');
-  // Whatever a mail holds beside its fax is still in the mailbox, as long as the mail is.
+    addProblem('Mailbox', 'is missing, and so is Relay: a gateway needs Mailbox to receive and Relay to send');
+  // A mail may hold more than its fax, and the mailbox has the only copy.
   if (isRecord(Mailbox) && Mailbox.AfterReceive === 'Delete')
-    say('Mailbox.AfterReceive', 'cannot be "Delete": a mail may hold more than its fax; use "Move" with MoveTo');
+    addProblem('Mailbox.AfterReceive', 'cannot be "Delete": a mail may hold more than its fax; use "Move" with MoveTo');
   if (AnswerWhen === 'Done' && Mailbox === undefined)
-    say('AnswerWhen', 'cannot be "Done" without Mailbox: the results come in there');
+    addProblem('AnswerWhen', 'cannot be "Done" without Mailbox: the results are received there');
   if (AnswerWhen === 'Done' && WhenUncertain !== 'Hold')
-    say('WhenUncertain', 'must be "Hold" with AnswerWhen "Done": until the result comes, every fax is uncertain');
+    addProblem(
+      'WhenUncertain',
+      'must be "Hold" with AnswerWhen "Done": the outcome of every fax is unknown until the result comes',
+    );
   return problems;
 }
 
 function sendingProblems(given: FaxMailSettings, from: string | undefined): SettingProblem[] {
   const problems: SettingProblem[] = [];
-  const say = (name: string, message: string) => void problems.push({ setting: name, message });
+  const addProblem = (name: string, message: string) => void problems.push({ setting: name, message });
   const { address, subject, body, password } = outgoingOf(given);
   const unknown = given.Provider ? `: no address is known of ${given.Provider}` : ' (or Provider)';
-  if (!from) say('Relay.From', 'is missing: the provider knows its customers by their address');
-  if (address === '') say('AddressTemplate', `is missing${unknown}, for example "{number}@fax.example.com"`);
+  if (!from) addProblem('Relay.From', 'is missing: the provider recognizes its customers by their address');
+  if (address === '') addProblem('AddressTemplate', `is missing${unknown}, for example "{number}@fax.example.com"`);
   else if (!`${address} ${subject}`.includes('{number}'))
-    say('AddressTemplate', 'holds no {number}, and neither does Subject: the provider could not know whom to call');
+    addProblem(
+      'AddressTemplate',
+      'contains no {number}, and neither does Subject: the provider would not know the fax number',
+    );
   if (`${subject} ${body}`.includes('{password}') && password === undefined)
-    say('Password', 'is missing: Subject or Body holds {password}');
+    addProblem('Password', 'is missing: Subject or Body holds {password}');
   return problems;
 }
 
 export interface Outgoing {
-  /** With {number} in it; '' when it is not known. */
+  /** Contains {number}; '' when it is not known. */
   readonly address: string;
   readonly numberFormat: NumberFormat;
   readonly subject: string;
@@ -222,7 +226,7 @@ export function outgoingOf(given: FaxMailSettings): Outgoing {
   };
 }
 
-/** In the send request in which they are asked. */
+/** In the order in which they are tried. */
 export function rulesOf({ Rules: own, Provider }: FaxMailSettings): Rules[] {
   const known = Provider && providers[Provider].rules;
   const written = own && [{ subject: own.Subject, text: own.Text, headers: own.Headers, problem: own.Problem }];

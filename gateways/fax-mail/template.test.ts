@@ -10,7 +10,7 @@ function found(written: string, line: string): Record<string, string> | null {
 }
 
 describe('a template', () => {
-  it('gives what its placeholders stand for, wherever in the line it begins', () => {
+  it('gives the values of its placeholders, wherever in the line it begins', () => {
     expect(found('fax from {from} on {*}', 'FW: Fax from +420 777 123 456 on Sunday')).toEqual({
       from: '+420 777 123 456',
     });
@@ -20,15 +20,15 @@ describe('a template', () => {
     });
   });
 
-  it('does not mind capitals and the number of blanks', () => {
+  it('ignores capital letters and the number of blanks', () => {
     expect(found('Signal Rate: {Speed}', '   signal  RATE:  14400 bit/s ')).toEqual({ Speed: '14400 bit/s' });
   });
 
-  it('takes of a number at its end only the number', () => {
+  it('ends a number where the text behind it begins', () => {
     expect(found('Fax from {from}', 'Fax from (469) 555-0100 received today')).toEqual({ from: '(469) 555-0100' });
   });
 
-  it('looks further when what stands there cannot be a number', () => {
+  it('goes on after a match that cannot be a number', () => {
     expect(found('Fax von {name} ({from})', 'Fax von Muster (privat) (03012345)')).toEqual({
       name: 'Muster (privat)',
       from: '03012345',
@@ -36,9 +36,9 @@ describe('a template', () => {
     expect(found('Fax von {from}', 'Fax von Max Muster')).toBeNull();
   });
 
-  it('leaves out what the provider does not know, and fits all the same', () => {
-    for (const nobody of ['unknown', 'UNAVAILABLE', '<NONE>', '""', 'Anonymous'])
-      expect(found('by {station} - {pages} page', `by ${nobody} - 2 pages`)).toEqual({ pages: '2' });
+  it('matches without the values that the provider does not know', () => {
+    for (const absent of ['unknown', 'UNAVAILABLE', '<NONE>', '""', 'Anonymous'])
+      expect(found('by {station} - {pages} page', `by ${absent} - 2 pages`)).toEqual({ pages: '2' });
   });
 
   it('takes quotes off a whole value', () => {
@@ -58,7 +58,7 @@ describe('a template', () => {
     expect(parseTemplate(written)).toEqual({ ok: false, problem: expect.stringContaining(sentence) });
   });
 
-  it('cannot be made slow by a line', () => {
+  it('takes no time with any line', () => {
     const template = 'aa{name}aa{station}aa{id}aa{problem}aa{from}!';
     const line = 'a'.repeat(1_000);
     const before = process.cpuUsage();

@@ -10,7 +10,10 @@ interface Service extends TextOutboundCounterparty {
 
 async function outbound(): Promise<Service> {
   const gateway = await startSmsGateway();
-  gateway.answer = () => ({ status: 202, body: JSON.stringify({ id: `m-${gateway.taken.length}`, status: 'queued' }) });
+  gateway.answer = () => ({
+    status: 202,
+    body: JSON.stringify({ id: `m-${gateway.accepted.length}`, status: 'queued' }),
+  });
   const settings = {
     SendUrl: `${gateway.url}/send`,
     BodyTemplate: { to: '{to}', from: '{from}', text: '{text}' },
@@ -22,7 +25,7 @@ async function outbound(): Promise<Service> {
     gateway,
     settings,
     unreachable: { ...settings, SendUrl: `http://127.0.0.1:${await freePort()}/send` },
-    delivered: () => gateway.taken.map(({ body }) => JSON.parse(body)),
+    delivered: () => gateway.accepted.map(({ body }) => JSON.parse(body)),
     close: () => gateway.close(),
   };
 }
@@ -44,17 +47,17 @@ conformText(sendingSide, {
   outbound,
   cuts: [
     { name: 'the gateway is gone', arm: ({ gateway }) => gateway.close(), outcomes: ['deferred'] },
-    cut('the line breaks after the request', 'close', ['unknown']),
+    cut('the connection breaks after the request', 'close', ['unknown']),
     cut('silence after the request', 'hang', ['unknown']),
     cut('the answer breaks off', { status: 202, body: '{"id":"1","sta', broken: true }, ['unknown']),
     cut('the answer never ends', { status: 200, body: 'x'.repeat(65_536), endless: true }, ['unknown']),
-    cut('a page in place of the answer', { status: 200, body: '<html>Welcome</html>' }, ['unknown']),
-    cut('something in front gave up waiting', { status: 504 }, ['unknown']),
-    cut('an answer that says no', { status: 200, body: '{"status":"blocked"}' }, ['rejected']),
-    cut('refused for good', { status: 400, body: 'bad number' }, ['rejected']),
+    cut('a page instead of the answer', { status: 200, body: '<html>Welcome</html>' }, ['unknown']),
+    cut('a proxy in front gave up waiting', { status: 504 }, ['unknown']),
+    cut('a negative answer', { status: 200, body: '{"status":"blocked"}' }, ['rejected']),
+    cut('a permanent rejection', { status: 400, body: 'bad number' }, ['rejected']),
     cut('a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }, ['rejected']),
     cut('too many requests', { status: 429, headers: { 'retry-after': '7' } }, ['deferred']),
     cut('a broken gateway', { status: 500, body: 'oops' }, ['deferred']),
-    cut('a broken gateway whose words break off', { status: 503, body: 'oo', broken: true }, ['deferred']),
+    cut('a broken gateway whose answer breaks off', { status: 503, body: 'oo', broken: true }, ['deferred']),
   ],
 });

@@ -1,4 +1,4 @@
-// Sending: how a request is made, where nothing can have left, and what wrong settings are told.
+// Sending: how a request is made, when surely nothing was sent, and the problems of wrong settings.
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ComposedText } from '../../src/driver/contract.js';
@@ -36,7 +36,7 @@ async function sent(written: Record<string, unknown>, message: ComposedText = ou
 const json = { BodyTemplate: { to: '{to}', text: '{text}' } };
 
 describe('a request', () => {
-  it('has every value escaped for where it stands in the address', async () => {
+  it('has every value escaped for its place in the address', async () => {
     const gateway = await gatewayOf();
     await sent({ SendUrl: `${gateway.url}/a/{to}/b?text={text}&x=%31` }, outboundText('a/b?c=d&e#f{to}'));
     expect(gateway.requests[0]).toMatchObject({ path: '/a/%2B420777123456/b', method: 'POST', body: '' });
@@ -70,7 +70,7 @@ describe('a request', () => {
     expect(headers).not.toHaveProperty('x-from');
   });
 
-  it('has basic authentication, unless a template says user and password itself', async () => {
+  it('has basic authentication, unless a template contains user and password', async () => {
     const gateway = await gatewayOf();
     const login = { User: 'me', Password: 'pass:wörd' };
     await sent({ SendUrl: gateway.url, ...json, ...login });
@@ -81,7 +81,7 @@ describe('a request', () => {
     expect(spelled?.query.get('p')).toBe('pass:wörd');
   });
 
-  it('names where receipts go only when they are described', async () => {
+  it('contains the address for receipts only with ReceiptFrom', async () => {
     const gateway = await gatewayOf();
     const own = { SendUrl: gateway.url, BodyTemplate: { to: '{to}', text: '{text}', hook: '{dlr-url}' } };
     await sent(own);
@@ -123,7 +123,7 @@ describe('what an answer means', () => {
     });
   });
 
-  it('is unknown when it breaks off before it has said what SuccessWhen asks for', async () => {
+  it('is unknown when it breaks off before the values of SuccessWhen', async () => {
     const gateway = await gatewayOf();
     gateway.script = () => ({ status: 200, body: 'OK: acc', broken: true });
     const written = { SendUrl: gateway.url, ...json, SuccessWhen: { Text: 'OK: accepted' } };
@@ -141,7 +141,7 @@ describe('what an answer means', () => {
     expect(await sent(written)).toMatchObject({ kind: 'sent', deliverySystemId: 'ref hello', ids: ['ref hello'] });
   });
 
-  it('is only what it says itself, not what every object has', async () => {
+  it('has only its own members, not those of every object', async () => {
     const gateway = await gatewayOf();
     gateway.answer = () => ({ body: '{}' });
     const written = { SendUrl: gateway.url, ...json, SuccessWhen: { Json: { 'constructor.name': 'Object' } } };
@@ -172,7 +172,7 @@ describe('what an answer means', () => {
 });
 
 describe('surely not sent', () => {
-  it('is a message for a gateway whose certificate is not to be trusted; with its CaFile it goes', async () => {
+  it('is a message for a gateway whose certificate is not trusted; with its CaFile the message is sent', async () => {
     const { dir, remove } = tempDir();
     undo.push(remove);
     const { key, cert } = await certificate(dir);
@@ -292,7 +292,7 @@ describe('wrong settings', () => {
       },
       'reads "query:f", which the signature of Authenticate does not cover',
     ],
-    ['HelpWords', { ...receive, ...basic, StopWords: ['STOP'], StartWords: ['START'] }, 'is missing: own keywords'],
+    ['HelpWords', { ...receive, ...basic, StopWords: ['STOP'], StartWords: ['START'] }, 'is missing: set StopWords'],
     ['Region', { ...receive, ...basic, Region: 'Czechia' }, 'is not a country code of two letters'],
   ])('%s is reported for %j', (setting, written, words) => {
     const parsed = settings.parse(written);
@@ -313,7 +313,7 @@ describe('wrong settings', () => {
     expect(steps).toEqual([expect.objectContaining({ ok: false, detail: expect.stringContaining(words) })]);
   });
 
-  it('that are right name the address for pushes', async () => {
+  it('that are valid name the address for pushes', async () => {
     const context = contextOf(
       httpSms,
       { ...receive, ...basic },

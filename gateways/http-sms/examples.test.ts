@@ -49,7 +49,7 @@ describe('a REST service that speaks JSON', () => {
     'content-type': 'application/json',
   });
 
-  it('is sent what it asks for, every character of it, and its id is ours from then on', async () => {
+  it('gets the request that it requires, with every character, and its id becomes the delivery id', async () => {
     gateway.answer = () => ({ status: 202, body: '{"messages":[{"id":12345678901234567890,"status":"queued"}]}' });
     const { send } = await opened('JSON', own);
     expect(await send(outboundText(TEXT))).toMatchObject({
@@ -68,7 +68,7 @@ describe('a REST service that speaks JSON', () => {
     });
   });
 
-  it('says who has opted out, and why else it refuses', async () => {
+  it('reports an opt-out, and the reason of any other rejection', async () => {
     const { send } = await opened('JSON', own);
     gateway.script = () => ({
       status: 403,
@@ -113,7 +113,7 @@ describe('a REST service that speaks JSON', () => {
     expect(result.receipts?.[0]?.at).toBe(Date.UTC(2026, 10, 22, 10, 0, 1));
   });
 
-  it('is refused when the signature is over something else', async () => {
+  it('is rejected when the signature covers something else', async () => {
     const { push } = await opened('JSON', own);
     const body = '{"events":[{"id":"e1","from":"1","to":"2","text":"pay me"}]}';
     for (const headers of [signed(`${body} `), { 'x-signature': '' }, {}]) {
@@ -127,7 +127,7 @@ describe('a form gateway that answers in plain text', () => {
   const own = { Password: 'p&ss=w%rd', Secret: 'push password' };
   const basic = { authorization: `Basic ${Buffer.from(`bulk:${own.Secret}`).toString('base64')}` };
 
-  it('is sent a form, and its id is found in its words', async () => {
+  it('gets a form, and its id is found in its text', async () => {
     gateway.answer = () => ({ body: 'OK ID: 4711\n' });
     const { send } = await opened('form gateway', own);
     expect(await send(outboundText(TEXT))).toMatchObject({ kind: 'sent', deliverySystemId: '4711' });

@@ -1,6 +1,6 @@
 // One send and its answer.
 // Point of no return: the first byte of the request. Nothing leaves before the connection stands, TLS included; after it the
-// gateway may have accepted the message, and only its answer tells.
+// gateway may have accepted the message, and only its answer decides.
 import { type HttpClient, HttpFailure } from '../../src/driver/shared/http-client.js';
 import type { SendRequest } from './request.js';
 

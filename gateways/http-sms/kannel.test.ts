@@ -44,8 +44,8 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
     'a text comes out at the operator to the last character: %j',
     async (text) => {
       expect(await send(text)).toMatchObject({ kind: 'sent', detail: 'HTTP 202: 0: Accepted for delivery' });
-      await waitFor('it to come out', () => kannel.taken().length > 0);
-      expect(kannel.taken()).toEqual([{ from: '12345', to: RECIPIENT, text }]);
+      await waitFor('the text at the operator', () => kannel.outgoing().length > 0);
+      expect(kannel.outgoing()).toEqual([{ from: '12345', to: RECIPIENT, text }]);
     },
   );
 
@@ -60,7 +60,7 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
     expect(endpoint.results.map(({ reply }) => reply.status)).toEqual([200, 200]);
   });
 
-  it('a message that Kannel only queues is sent, too: it is Kannel’s from then on', async () => {
+  it('a message that Kannel only queues is sent, too: Kannel is responsible from then on', async () => {
     await kannel.hangUp();
     expect(await send('queued')).toMatchObject({ kind: 'sent', detail: 'HTTP 202: 3: Queued for later delivery' });
   });
@@ -74,7 +74,7 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
     expect(inboundMessage?.content?.sentAt).toBeGreaterThan(Date.UTC(2024, 0));
   });
 
-  it('a wrong password is put off, not held against the message', async () => {
+  it('a wrong password defers the message', async () => {
     const settings = { ...outbound.context.settings, Password: 'wrong' };
     const wrong = { ...outbound, context: { ...outbound.context, settings } };
     expect(await httpSms.send?.(wrong, outboundText('never'), attemptOf())).toEqual({
@@ -83,11 +83,11 @@ describe.runIf(!missing)(`with a real Kannel${missing ? ` (skipped: ${missing})`
     });
   });
 
-  it('a number that is none is rejected in Kannel’s own words', async () => {
+  it('an invalid number is rejected in Kannel’s own words', async () => {
     expect(await send('nowhere', 'abc')).toMatchObject({
       kind: 'rejected',
       detail: expect.stringMatching(/^HTTP 400: \S/),
     });
-    expect(kannel.taken()).toEqual([]);
+    expect(kannel.outgoing()).toEqual([]);
   });
 });

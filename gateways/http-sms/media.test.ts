@@ -20,7 +20,7 @@ describe('pictures of a pushed message', () => {
     return gateway;
   };
 
-  it('are fetched from hosts that are named', async () => {
+  it('are fetched from the hosts in MediaHosts', async () => {
     const gateway = await media();
     gateway.answer = () => ({ headers: { 'content-type': 'image/png' }, body: 'PNG' });
     const body = message({ media: [`${gateway.url}/a.png`], text: undefined });
@@ -61,7 +61,7 @@ describe('pictures of a pushed message', () => {
     );
   });
 
-  it('that do not come are waited for 8 seconds together, then mentioned', async () => {
+  it('are fetched for 8 seconds in all; the missing ones are mentioned', async () => {
     const gateway = await media();
     gateway.script = () => 'hang';
     const own = manualClock();
@@ -77,7 +77,7 @@ describe('pictures of a pushed message', () => {
     expect(own.armed).toBe(0);
   });
 
-  it('that are being fetched as the gateway closes: nothing is taken, and the push comes again', async () => {
+  it('that are being fetched as the gateway closes: nothing is accepted, and the push comes again', async () => {
     const gateway = await media();
     gateway.script = () => 'hang';
     let session: HttpSmsSession | undefined;

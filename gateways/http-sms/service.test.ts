@@ -1,4 +1,4 @@
-// The whole connector with HttpSms in it: the README's Kannel example, both directions and receipts through the real door.
+// The whole connector with HttpSms in it: the README's Kannel example, both directions and receipts through the HTTP port.
 import { afterEach, expect, it } from 'vitest';
 import { formatDevice } from '../../src/simprot/device.js';
 import { ANN, SMS, type SmsFixture, startSmsFixture } from '../../test/fixtures/sms-connector.js';
@@ -31,7 +31,7 @@ it('a customer is answered, the answer is known to be delivered, and pushes of o
     Id: SEND_REQUEST,
     Data: null,
   });
-  const sent = gateway.taken[0]?.query;
+  const sent = gateway.accepted[0]?.query;
   expect(sent?.get('to')).toBe(ANN);
   expect(sent?.get('text')).toBe('Zítra v 9 – těšíme se');
   expect(sent?.get('coding')).toBe('2');

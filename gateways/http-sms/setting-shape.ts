@@ -40,18 +40,18 @@ export const shape = {
   ),
   FormTemplate: setting(strings('field names and their values').optional(), {
     description:
-      'Fields of a send, in place of BodyTemplate: in the address with Method GET, as a form in the body otherwise.',
+      'Fields of a send, instead of BodyTemplate: in the address with Method GET, else as a form in the body.',
     example: { to: '{to}', text: '{text}' },
     only: 'out',
   }),
   EncodingWords: setting(z.strictObject({ 'GSM-7': z.string(), 'UCS-2': z.string() }).optional(), {
-    description: 'What the placeholder {encoding} becomes. When absent: GSM-7 and UCS-2.',
+    description: 'Values of the placeholder {encoding}. When absent: GSM-7 and UCS-2.',
     example: { 'GSM-7': '0', 'UCS-2': '2' },
     only: 'out',
   }),
   From: setting(z.string().min(1).max(20).optional(), {
     description:
-      'Number, short code or name that messages come from. When absent: the sender in the send request. Also the recipient of messages pushed without one.',
+      'Sender of outgoing messages: number, short code or name. When absent: the sender in the send request. Also the recipient of pushed messages that name none.',
     example: '+420777123456',
   }),
   SuccessWhen: setting(match.optional(), {
@@ -67,7 +67,8 @@ export const shape = {
     only: 'out',
   }),
   OptedOutWhen: setting(match.optional(), {
-    description: 'When a refusal means that the recipient has opted out: any of Status, Text and Json that are given.',
+    description:
+      'When a negative answer means that the recipient has opted out: any of Status, Text and Json that are given.',
     example: { Json: { 'error.code': 'recipient_opted_out' } },
     only: 'out',
   }),
@@ -78,23 +79,23 @@ export const shape = {
     only: 'out',
   }),
   ErrorFrom: setting(answerPath.optional(), {
-    description: 'Where a refusing answer says why, as in IdFrom. When absent: its beginning.',
+    description: 'Where a negative answer holds its reason, as in IdFrom. When absent: the beginning of the answer.',
     example: 'json:error.message',
     only: 'out',
   }),
   User: setting(z.string().min(1).optional(), {
-    description: 'Account for sends: HTTP basic authentication, or where a template says {user}.',
+    description: 'Account for sends: for HTTP basic authentication, or for {user} in a template.',
     example: 'gatepost',
     only: 'out',
   }),
   Password: setting(z.string().min(1).optional(), {
-    description: 'Its password: HTTP basic authentication, or where a template says {password}.',
+    description: 'Password of the account: for HTTP basic authentication, or for {password} in a template.',
     example: '${env:GATEPOST_SECRET_SMS}',
     secret: true,
     only: 'out',
   }),
   Token: setting(z.string().min(1).optional(), {
-    description: 'Key for sends: as a bearer token, or where a template says {token}.',
+    description: 'Key for sends: as a bearer token, or for {token} in a template.',
     example: '${env:GATEPOST_SECRET_SMS_TOKEN}',
     secret: true,
     only: 'out',

@@ -39,7 +39,7 @@ export async function inboundMessageOf(
   return { key, fingerprint: '', content };
 }
 
-/** Without an id a repeat looks like a customer who says the same twice, and losing a message is worse than doubling it. */
+/** Without an id a repeat cannot be distinguished from a customer who writes the same twice, and a lost message is worse than a double one. */
 function keyOf({ clock, random }: Context, providerId: string | null): string {
   return providerId === null ? `push ${clock.now()} ${random()}` : `id ${shortened(providerId)}`;
 }

@@ -1,4 +1,4 @@
-// Pushes: what is taken, what is refused and in which words.
+// Pushes: what is accepted, what is rejected, and the text of the reply.
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { clock, HOOK, json, message, type Push, push, receipts } from '../../test/servers/http-sms-push.js';
@@ -28,7 +28,7 @@ describe('a pushed message', () => {
     expect(first.reply).toEqual({ status: 200, body: '', headers: { 'content-type': 'text/plain; charset=utf-8' } });
   });
 
-  it('of a gateway that gives no ids is a message each time: a customer may say the same twice', async () => {
+  it('of a gateway that gives no ids is a message each time: a customer may write the same twice', async () => {
     const written = { ...json, ReceiveFrom: { ...json.ReceiveFrom, Id: undefined } };
     const keys = [await push(written, { body: message() }), await push(written, { body: message() })].map(
       ({ messages }) => messages?.[0]?.key,
@@ -36,7 +36,7 @@ describe('a pushed message', () => {
     expect(new Set(keys).size).toBe(2);
   });
 
-  it('without a recipient came to the number in From', async () => {
+  it('without a recipient counts as sent to the number in From', async () => {
     const { messages } = await push(json, { body: message({ to: undefined }) });
     expect(messages?.[0]?.content?.to).toBe('+420777000111');
   });
@@ -82,7 +82,7 @@ describe('a pushed message', () => {
   });
 });
 
-describe('a push is refused in clear words, and counted', () => {
+describe('a push is rejected with the reason, and counted', () => {
   it.each<[string, Record<string, unknown>, Push, number, string, string?]>([
     ['without proof', json, { body: message(), headers: {} }, 403, 'not authenticated', 'forged'],
     [
@@ -113,7 +113,7 @@ describe('a push is refused in clear words, and counted', () => {
     ],
     ['below the address', json, { body: message(), path: '/other?x=1' }, 400, 'there is nothing at /other', 'unwanted'],
     [
-      'that is a receipt nobody described',
+      'that is a receipt without ReceiptFrom',
       json,
       { path: '/receipt' },
       400,
@@ -156,7 +156,7 @@ describe('a push is refused in clear words, and counted', () => {
     expect({ messages, receipts, inputRejected }).toEqual({ messages: [], receipts: [], inputRejected: [reason] });
   });
 
-  it('within moments, however it is made', async () => {
+  it('within moments, whatever it contains', async () => {
     for (const body of [
       '['.repeat(1_000_000),
       `"${'\\'.repeat(999_998)}"`,
@@ -176,7 +176,7 @@ describe('one bad item among others', () => {
   const good = { id: 'a', from: '+420777123456', text: 'good' };
   const body = JSON.stringify({ events: [good, { ...good, id: 'b', from: '' }, { ...good, id: 'c' }, 7] });
 
-  it('does not hold them up: they are taken, and the push is refused for its sake', async () => {
+  it('does not stop the others: they are accepted, and the push is rejected because of it', async () => {
     const inputRejected: string[] = [];
     const { reply, messages } = await push(listed, { body, inputRejected });
     expect(messages?.map(({ key }) => key)).toEqual(['id a', 'id c']);
@@ -187,7 +187,7 @@ describe('one bad item among others', () => {
     expect(inputRejected).toEqual(['malformed', 'malformed']);
   });
 
-  it('without ids means all of them: taken now they would arrive again with every repeat', async () => {
+  it('without ids rejects all of them: otherwise they would arrive again with every repeat', async () => {
     const written = { ...listed, ReceiveFrom: { ...listed.ReceiveFrom, Id: undefined } };
     const { reply, messages } = await push(written, { body });
     expect([reply.status, reply.body, messages]).toEqual([400, 'there is no sender at json:from', []]);
@@ -213,7 +213,7 @@ describe('one bad item among others', () => {
 describe('receipts', () => {
   const both = { ...json, SendUrl: 'http://127.0.0.1/{to}/{text}', ReceiptFrom: { ...receipts, Detail: 'query:why' } };
 
-  it('come to the address for them, with what the gateway said', async () => {
+  it('come to the address for them, with the detail of the gateway', async () => {
     const path = '/receipt?ref=m1&state=ok&why=at+last';
     const result = await push(both, { method: 'GET', path, direction: 'O' });
     expect(result.receipts).toEqual([{ id: 'm1', state: 'delivered', at: clock.now(), detail: 'ok: at last' }]);
@@ -225,7 +225,7 @@ describe('receipts', () => {
     expect(await push(both, { body: message() })).toMatchObject({ messages: [{ key: 'id a' }], receipts: [] });
   });
 
-  it('with a state that nobody named are taken and passed over', async () => {
+  it('with a state that States does not name are accepted without effect', async () => {
     const inputRejected: string[] = [];
     const result = await push(both, { method: 'GET', path: '/receipt?ref=m1&state=constructor', inputRejected });
     expect(result).toMatchObject({ reply: { status: 200 }, receipts: [] });

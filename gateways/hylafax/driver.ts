@@ -1,4 +1,3 @@
-// Owns the HylaFax driver: faxes out through the queue of a HylaFAX server, and in from the faxes that its modems received.
 import type { ComposedFax, Driver, FaxDocument } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { check } from './check.js';

@@ -93,7 +93,7 @@ function outcomeOf(job: string, status: JobStatus, answerWhen: 'Accepted' | 'Don
   };
 }
 
-/** Looks for the job by its tag in the queues, then in xferfaxlog. */
+/** Searches for the job by its tag in the queues, then in xferfaxlog. */
 export async function lookup(session: Session, fax: ComposedFax, attempt: Attempt): Promise<Outcome | 'not found'> {
   const prepared = await session.store.preparedFor(attempt.messageId);
   const found = await jobsOf(session, attempt);

@@ -1,4 +1,4 @@
-// Tells the mailbox what became of its mails: actions that are asked for within a moment become one command.
+// Confirms and rejects mails in the mailbox. Actions that are requested within a moment become one command.
 // Never a plain EXPUNGE, which would also remove what other users have marked as deleted (RFC 4315, 2.1).
 import { type Cancel, GatepostError, type GatewayContext } from '../../src/driver/contract.js';
 import type { Connection } from './connection.js';
@@ -42,7 +42,7 @@ export function ackBatcher({ clock, settings }: GatewayContext<Settings>, connec
   const work = async () => {
     while (pending.length > 0)
       for (const batch of batchesOf(pending.splice(0, MAX_UIDS))) await runBatch(connection, batch);
-    // In the same turn as the last look at `pending`: an action that came in between would wait for ever.
+    // In the same turn as the last check of `pending`: an action that came in between would wait for ever.
     running = undefined;
   };
   const start = () => {

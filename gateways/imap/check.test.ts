@@ -103,7 +103,7 @@ describe.runIf(!missing)(`test connection${missing ? ` (skipped: ${missing})` : 
     });
   });
 
-  test('says which right is missing where the server tells', async () => {
+  test('names the missing right where the server shows the rights', async () => {
     await dovecot.doveadm('acl', 'set', '-u', user, 'Archive', 'owner', 'lookup', 'read');
     const found = await steps({ Folder: 'Archive', AfterReceive: 'Delete' });
     expect(found.at(-1)).toMatchObject({
@@ -113,7 +113,7 @@ describe.runIf(!missing)(`test connection${missing ? ` (skipped: ${missing})` : 
     });
   });
 
-  test('ends when told to, also in front of a silent server', async () => {
+  test('ends with its signal, also with a silent server', async () => {
     const proxy = await startProxy({ port: dovecot.port });
     proxy.hold();
     const stop = new AbortController();

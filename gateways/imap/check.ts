@@ -160,10 +160,10 @@ function describeCertificate(certificate: PeerCertificate, settings: Settings, n
   return `certificate for ${name} by ${issuer}, valid until ${new Date(end).toISOString().slice(0, 10)} (${days} days)`;
 }
 
-/** EXAMINE does not tell whether the folder may be changed; only a server with access lists (RFC 4314) can be asked. */
+/** EXAMINE does not show whether the folder may be changed; only a server with access lists (RFC 4314) can be asked. */
 async function rightsEvidence(connection: Connection, settings: Settings, folder: string): Promise<string> {
   const rights = connection.has('ACL') ? await myRights(connection, folder) : undefined;
-  if (rights === undefined) return 'the server does not tell; they are checked when the gateway starts';
+  if (rights === undefined) return 'the server does not show the rights; they are checked when the gateway starts';
   const missing = lacking(rights, settings.AfterReceive);
   if (!missing) return `${rights}: enough for AfterReceive "${settings.AfterReceive}"`;
   throw new GatepostError(

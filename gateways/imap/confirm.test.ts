@@ -78,7 +78,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await harness.close();
   });
 
-  test('Delete never deletes the original of a mail that was not taken whole, not even after a restart', async () => {
+  test('Delete never deletes the original of a mail that was not received whole, not even after a restart', async () => {
     const user = freshUser();
     const body = 'x'.repeat(998).concat('\r\n').repeat(600);
     for (const subject of ['one', 'two']) await dovecot.deliver(user, mailOf(subject, { body }));
@@ -106,7 +106,7 @@ describe.runIf(!missing)(`confirming to a real Dovecot${title}`, () => {
     await proxy.close();
   });
 
-  test('nothing is told to the mailbox before it was asked for', async () => {
+  test('nothing changes in the mailbox before it is requested', async () => {
     const user = await mailbox(3);
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const harness = await open(user, { settings: { ...all, Port: proxy.port, AfterReceive: 'Delete' } });

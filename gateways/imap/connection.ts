@@ -1,6 +1,6 @@
 // The connection to the IMAP server: opened under one deadline, watched for silence. Its states:
 //   open     commands run
-//   leaving  the goodbye is being said; the end of the connection is then no loss
+//   leaving  LOGOUT is under way; the end of the connection is then no loss
 //   down     for good, with the reason; every command and listener gets that reason
 // Every command goes through `ask`, so that nothing waits for ever on a connection that is open but silent.
 import type { PeerCertificate } from 'node:tls';
@@ -225,7 +225,7 @@ function tooSlow(settings: Settings): GatepostError {
 
 function lost(settings: Settings, bye: string | undefined): GatepostError {
   const message = `${address(settings)} closed the connection${bye ? `: ${bye}` : ''}`;
-  const advice = 'Gatepost opens it again; if this repeats, look into the log of the mail server.';
+  const advice = 'Gatepost opens it again; if this repeats, check the log of the mail server.';
   return new GatepostError('gateway/connection-lost', message, { advice });
 }
 

@@ -42,7 +42,7 @@ export async function requireFolder(
   const path = settings[name];
   if (path === undefined) return;
   try {
-    await connection.demand(`looking at "${path}"`, () => connection.client.status(path, { messages: true }));
+    await connection.demand(`the status of "${path}"`, () => connection.client.status(path, { messages: true }));
   } catch (error) {
     if (connection.down) throw error;
     throw await folderMissing(connection, settings, name, error);

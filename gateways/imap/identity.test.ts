@@ -27,7 +27,7 @@ test.each([
   expect(messageIdOf(Buffer.from(mail))).toBe(id);
 });
 
-test('a fingerprint tells apart by Message-ID, size and date; by content only without a Message-ID', () => {
+test('a fingerprint depends on Message-ID, size and date, and on the content only without a Message-ID', () => {
   const mail = { messageId: '<a@b>', size: 100, at: 1000, start: Buffer.from('one') };
   const print = fingerprintOf(mail);
   expect(fingerprintOf({ ...mail, start: Buffer.from('two') })).toBe(print);

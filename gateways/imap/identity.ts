@@ -38,7 +38,7 @@ export interface Features {
   size: number;
   /** INTERNALDATE, ms. */
   at: number;
-  /** The first HASHED_BYTES of the mail; only looked at without a Message-ID. */
+  /** The first HASHED_BYTES of the mail; used only without a Message-ID. */
   start: Uint8Array;
 }
 

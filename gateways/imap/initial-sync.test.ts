@@ -119,7 +119,7 @@ describe.skipIf(missing)(`the first start on a real Dovecot${missing ? ` (skippe
     await third.close();
   });
 
-  test('a checkpoint that cannot be read makes no mail look old', async () => {
+  test('a checkpoint that cannot be read makes no mail count as old', async () => {
     const user = await mailbox(2);
     const first = await open(user);
     const stopped = first.next().catch(() => {});

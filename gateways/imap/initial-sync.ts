@@ -40,7 +40,7 @@ export async function initialSync(session: Session, signal: AbortSignal): Promis
   }
 }
 
-/** The boundary is stored before anything else, so that a crash in between cannot make newer mail look old. */
+/** The boundary is stored before anything else, so that a crash in between cannot make newer mail count as old. */
 async function firstStart(session: Session, signal: AbortSignal): Promise<Checkpoint> {
   const everything = sinceOf(session.context.settings) === Number.NEGATIVE_INFINITY;
   const checkpoint = newCheckpoint(session, everything ? 0 : session.uidNext - 1);

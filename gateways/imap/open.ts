@@ -38,7 +38,7 @@ export async function closeSession({ connection, acks }: Session): Promise<void>
   await connection.close(() => acks.close());
 }
 
-/** Without it old and new mail cannot be told apart at the first start. Every IMAP4rev1 server sends it (RFC 3501, 6.3.1). */
+/** Without it old and new mail cannot be distinguished at the first start. Every IMAP4rev1 server sends it (RFC 3501, 6.3.1). */
 function uidNextOf(settings: Settings, { path, uidNext }: MailboxObject): number {
   if (uidNext > 0) return uidNext;
   throw new GatepostError('gateway/failed', `${address(settings)} gives "${path}" no UIDNEXT`, {

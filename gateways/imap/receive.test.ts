@@ -67,7 +67,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await proxy.close();
   });
 
-  test('nothing is downloaded ahead of a flow that does not ask, beyond one chunk', async () => {
+  test('at most one chunk is downloaded ahead of a pipeline that does not ask', async () => {
     const user = freshUser();
     await dovecot.fill(user, 200, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
     const proxy = await startProxy({ port: dovecot.port, record: true });
@@ -121,7 +121,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await second.close();
   });
 
-  test('a first start that was interrupted does not make newer mail look old', async () => {
+  test('a first start that was interrupted does not make newer mail count as old', async () => {
     const user = freshUser();
     await dovecot.fill(user, 3, (at) => ({ raw: mailOf(`old${at}`), at: Date.UTC(2020, 1, 1) }));
     const driverState = createDriverState();
@@ -154,7 +154,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await proxy.close();
   });
 
-  test('an open key is downloaded again, a confirmed one is not looked at', async () => {
+  test('an open key is downloaded again, a confirmed one is not fetched', async () => {
     const user = freshUser();
     for (const subject of ['a', 'b']) await dovecot.deliver(user, mailOf(subject));
     const first = await open(user, { settings: all });
@@ -259,9 +259,9 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await idles(1);
     for (const sub of ['new', 'cur'])
       for (const file of await readdir(folder(sub))) await chmod(join(folder(sub), file), 0o600);
-    for (let look = 1; look < 60; look++) {
+    for (let poll = 1; poll < 60; poll++) {
       await clock.advance(60_000);
-      await idles(look + 1);
+      await idles(poll + 1);
     }
     await clock.advance(60_000);
     expect(subjectOf(await next)).toBe('m1');
@@ -293,7 +293,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     const clock = manualClock();
     const harness = await open(user, { settings: { Port: proxy.port, Idle: false, PollSeconds: 30 }, clock });
     const next = harness.next();
-    await waitFor('the pause between two looks', () => proxy.sent().includes('UID SEARCH UID 1:*'));
+    await waitFor('the pause between two polls', () => proxy.sent().includes('UID SEARCH UID 1:*'));
     await dovecot.deliver(user, mailOf('polled'));
     await clock.advance(29_000);
     expect(proxy.sent()).not.toContain('NOOP');
@@ -305,7 +305,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
     await proxy.close();
   });
 
-  test('ends at once when told to stop, whether it waits or offers', async () => {
+  test('ends at once with its signal, while it waits and while it offers', async () => {
     const user = freshUser();
     const harness = await open(user);
     const next = harness.next();

@@ -35,14 +35,14 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
   const open = (user: string, options: ImapHarnessOptions = {}) => openImapHarness(imapHost, dovecot, user, options);
   /** Everything that is offered until the mailbox is quiet. */
   const drain = async (harness: ImapHarness) => {
-    const taken: string[] = [];
+    const received: string[] = [];
     const rest = (async () => {
-      for (;;) taken.push(subjectOf(await harness.next()) || 'no content');
+      for (;;) received.push(subjectOf(await harness.next()) || 'no content');
     })().catch(() => {});
     await waitFor('the rematch', () =>
       JSON.stringify([...harness.driverState.checkpoints.values()]).includes('"watermark":'),
     );
-    return { taken, rest };
+    return { received, rest };
   };
 
   beforeAll(async () => {
@@ -73,12 +73,12 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     const third = await open(user, { driverState: first.driverState, log });
     const offered = await third.take(3);
     expect(offered.map(subjectOf).sort()).toEqual(['', 'fresh', 'open']);
-    const { taken, rest } = await drain(third);
+    const { received, rest } = await drain(third);
     expect(lines).toMatchObject([{ matched: 9, new: 1 }]);
     await third.settle(...offered);
     await third.close();
     await rest;
-    expect(taken).toEqual([]);
+    expect(received).toEqual([]);
     expect(third.driverState.keys('skipped').every((key) => !key.includes(acked?.key.split(';')[1] ?? ''))).toBe(true);
   });
 
@@ -96,10 +96,10 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     expect(second.driverState.state(again.key)).toBe('pending');
     await second.settle(again);
     expect([...second.driverState.records.values()].map(({ state }) => state)).toEqual(['confirmed', 'confirmed']);
-    const { taken, rest } = await drain(second);
+    const { received, rest } = await drain(second);
     await second.close();
     await rest;
-    expect(taken).toEqual([]);
+    expect(received).toEqual([]);
   });
 
   test('of three alike where the journal knows two, the third is new', async () => {
@@ -133,7 +133,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await second.close();
   });
 
-  test('where one of two alike was deleted after it was taken, the one that is left is received', async () => {
+  test('where one of two alike was deleted after its confirmation, the one that is left is received', async () => {
     const user = freshUser();
     await dovecot.fill(user, 2, () => ({ raw: mailOf('twin'), at: Date.UTC(2026, 10, 1) }));
     const settings = { ...all, AfterReceive: 'Delete' };
@@ -147,7 +147,7 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await second.close();
   });
 
-  test('mails without a Message-ID are told apart by their content', async () => {
+  test('mails without a Message-ID are distinguished by their content', async () => {
     const user = freshUser();
     const at = Date.UTC(2026, 10, 1);
     await dovecot.fill(user, 2, (index) => ({ raw: mailOf('no id', { id: '', body: `Hello ${index}.` }), at }));
@@ -201,11 +201,11 @@ describe.runIf(!missing)(`a mailbox that was recreated${missing ? ` (skipped: ${
     await second.close();
     const { log, lines } = listening();
     const third = await open(user, { settings: all, driverState, log });
-    const { taken, rest } = await drain(third);
+    const { received, rest } = await drain(third);
     await waitFor('the numbers', () => lines.length > 0);
     expect(lines).toMatchObject([{ matched: 600, new: 0, gone: 0 }]);
     await third.close();
     await rest;
-    expect(taken).toEqual([]);
+    expect(received).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@
 import type { Connection } from './connection.js';
 import type { Settings } from './settings.js';
 
-/** The rights of the user on a folder, as letters; undefined when the server does not say. */
+/** The rights of the user on a folder, as letters; undefined when the server does not show them. */
 export async function myRights(connection: Connection, folder: string): Promise<string | undefined> {
   const exec: unknown = Reflect.get(connection.client, 'exec');
   if (typeof exec !== 'function') return undefined;

@@ -1,7 +1,7 @@
 // Mails that the server may be unable to hand out. Some servers end the connection over a damaged mail; every session
 // would then break at the same mail. The states of such a mail:
 //   suspect   the connection broke while it was being fetched with others -> it is fetched alone from now on
-//   damaged   the connection broke twice while it was fetched alone, or the server said that it cannot read it -> it is
+//   damaged   the connection broke twice while it was fetched alone, or the server answered that it cannot read it -> it is
 //             left for an hour, then fetched alone again
 //   cleared   it was fetched, or it is gone from the folder -> forgotten
 import { z } from '../../src/driver/settings.js';
@@ -49,7 +49,7 @@ export async function suspect(session: Session, uids: readonly number[]): Promis
   await save(session);
 }
 
-/** The server said that it cannot hand out this mail. */
+/** The server answered that it cannot deliver this mail. */
 export async function isolate(session: Session, uid: number): Promise<void> {
   session.suspects.set(uid, { breaks: DAMAGED_BREAKS, at: session.context.clock.now() });
   await save(session);

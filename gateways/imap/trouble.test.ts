@@ -58,13 +58,13 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     });
   });
 
-  test('a refused login names the user, never the password', async () => {
+  test('a rejected login names the user, never the password', async () => {
     const found = await failure({ Password: 'wrong-secret' });
     expect(found).toEqual(sentence('gateway/login-refused', 'u0@example.test'));
     expect(JSON.stringify([String(found), found])).not.toContain('wrong-secret');
   });
 
-  test('a certificate for another name is refused and says so', async () => {
+  test('a certificate for another name is rejected with the reason', async () => {
     const tls = { Port: dovecot.tlsPort, Security: 'Tls', CaFile: dovecot.cert };
     expect(await failure({ ...tls, TlsName: 'mail.example.com' })).toEqual(
       sentence('gateway/tls-name', 'mail.example.com'),
@@ -104,7 +104,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     expect(move).toEqual(sentence('gateway/folder-missing', '"Archive" \\(MoveTo\\)'));
   });
 
-  test('a password changed while running: refused at the next login, and well again by itself', async () => {
+  test('a password changed while running: rejected at the next login, and the gateway recovers by itself', async () => {
     const user = freshUser();
     const harness = await open(user);
     const waiting = expect(harness.next()).rejects.toMatchObject({ code: 'gateway/connection-lost' });
@@ -123,7 +123,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     await again.close();
   });
 
-  test('a connection that is alive but silent is found out by the next look, and given up', async () => {
+  test('a connection that is alive but silent is found by the next poll and closed', async () => {
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
@@ -142,7 +142,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     await proxy.close();
   });
 
-  test('IDLE is begun anew at every look, and the folder is selected anew every 10 minutes', async () => {
+  test('IDLE starts again at every poll, and the folder is selected again every 10 minutes', async () => {
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
@@ -162,7 +162,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     await proxy.close();
   });
 
-  test('a line that is cut ends the session with one sentence; nothing of it is left', async () => {
+  test('a connection that is cut ends the session with one sentence and leaves nothing open', async () => {
     const user = freshUser();
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const clock = manualClock();
@@ -177,7 +177,7 @@ describe.runIf(!missing)(`trouble with a real Dovecot${missing ? ` (skipped: ${m
     await proxy.close();
   });
 
-  test('a server that never gets done with the login is given up after 30 s', async () => {
+  test('a server that never finishes the login is given up after 30 s', async () => {
     const proxy = await startProxy({ port: dovecot.port });
     proxy.hold();
     const clock = manualClock();

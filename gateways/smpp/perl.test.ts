@@ -130,7 +130,7 @@ describe.runIf(!missing)(`an SMSC on Net::SMPP${missing ? ` (skipped: ${missing}
     expect(await statuses(smsc, 'answered', 1)).toEqual([0]);
   });
 
-  it('is told "not now" when the text is deferred, and delivers it again', async () => {
+  it('gets ESME_RX_T_APPN when the text is deferred, and delivers it again', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open('I');
     await smsc.offer({ from: '420777123456', to: '12345', bytes: ucs2('žluťoučký 🐎'), coding: 8 });

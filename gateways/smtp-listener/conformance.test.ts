@@ -20,8 +20,8 @@ async function inbound(): Promise<InboundCounterparty> {
     const client = await smtpClient(port).catch(() => undefined);
     if (!client) return false;
     try {
-      await client.say('EHLO client.test');
-      await client.say(`AUTH PLAIN ${Buffer.from('\0shop\0conformance-password').toString('base64')}`);
+      await client.command('EHLO client.test');
+      await client.command(`AUTH PLAIN ${Buffer.from('\0shop\0conformance-password').toString('base64')}`);
       const reply = await client.deliver(raw);
       if (/^250/.test(reply)) counts.unconfirmed -= 1;
       if (/^5/.test(reply)) counts.rejected += 1;

@@ -56,7 +56,7 @@ describe('the answer to a mail', () => {
       answered = true;
     });
     // A whole exchange on another connection, after which an early answer would have come.
-    await (await client()).say('NOOP');
+    await (await client()).command('NOOP');
     expect(answered).toBe(false);
     await message.confirm();
     expect(await answer).toMatch(/^250 /);
@@ -73,7 +73,7 @@ describe('the answer to a mail', () => {
     expect(await deferred).toBe('451 try again later: window full');
   });
 
-  it('is 451 when the ack does not come in AckSeconds, and the late ack is found at the retry', async () => {
+  it('is 451 when the acknowledgement does not come within AckSeconds, and the retry finds the late acknowledgement', async () => {
     const clock = manualClock();
     const { next, client, driverState } = await gateway({ AckSeconds: 30 }, { clock });
     const anna = await client();
@@ -199,7 +199,7 @@ describe('the inbound message', () => {
   it('does not name the recipients in the Received line when there are several, nor let a HELO write headers', async () => {
     const { next, client } = await gateway();
     const anna = await client();
-    await anna.say('EHLO evil(x);y');
+    await anna.command('EHLO evil(x);y');
     const answer = anna.deliver(mailBytes('two'), { from: '', to: ['a@x.test', 'b@x.test'] });
     const message = await next();
     const head = rawOf(message).split('From:')[0];
@@ -212,7 +212,7 @@ describe('the inbound message', () => {
   it('never includes a mail whose connection broke before the final dot', async () => {
     const { next, client } = await gateway();
     const broken = await client();
-    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA']) await broken.say(line);
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA']) await broken.command(line);
     broken.write('Subject: half\r\n\r\nhalf a mail\r\n');
     broken.cut();
     const anna = await client();
@@ -226,20 +226,20 @@ describe('the inbound message', () => {
   it('is only for the configured recipients', async () => {
     const { client } = await gateway({ Recipients: ['Desk@Example.test', 'example.org'] });
     const anna = await client();
-    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>']) await anna.say(line);
-    expect(await anna.say('RCPT TO:<desk@example.test>')).toMatch(/^250/);
-    expect(await anna.say('RCPT TO:<anyone@EXAMPLE.ORG>')).toMatch(/^250/);
-    expect(await anna.say('RCPT TO:<other@example.test>')).toMatch(/^550/);
-    expect(await anna.say('RCPT TO:<desk@sub.example.org>')).toMatch(/^550/);
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>']) await anna.command(line);
+    expect(await anna.command('RCPT TO:<desk@example.test>')).toMatch(/^250/);
+    expect(await anna.command('RCPT TO:<anyone@EXAMPLE.ORG>')).toMatch(/^250/);
+    expect(await anna.command('RCPT TO:<other@example.test>')).toMatch(/^550/);
+    expect(await anna.command('RCPT TO:<desk@sub.example.org>')).toMatch(/^550/);
   });
 });
 
 describe('bounds', () => {
-  it('SIZE is announced, and a larger mail is refused before it is sent', async () => {
+  it('SIZE is announced, and a larger mail is rejected before it is sent', async () => {
     const { client } = await gateway({ MaxMessageBytes: 2000 });
     const anna = await client();
-    expect(await anna.say('EHLO c')).toMatch(/SIZE 2000/);
-    expect(await anna.say('MAIL FROM:<a@x.test> SIZE=2001')).toMatch(/^552/);
+    expect(await anna.command('EHLO c')).toMatch(/SIZE 2000/);
+    expect(await anna.command('MAIL FROM:<a@x.test> SIZE=2001')).toMatch(/^552/);
   });
 
   it('a mail that grows over the limit is 552 and stored nowhere', async () => {
@@ -252,7 +252,7 @@ describe('bounds', () => {
   it('a client that does not stop sending is cut off', async () => {
     const { client } = await gateway({ MaxMessageBytes: 2000 });
     const endless = await client();
-    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA']) await endless.say(line);
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>', 'RCPT TO:<b@x.test>', 'DATA']) await endless.command(line);
     endless.write('x'.repeat(5000));
     expect(await endless.reply()).toMatch(/^552 /);
     await endless.closed;
@@ -267,9 +267,9 @@ describe('bounds', () => {
   it('the 101st recipient is for another mail', async () => {
     const { client } = await gateway();
     const anna = await client();
-    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>']) await anna.say(line);
-    for (let i = 0; i < 100; i++) expect(await anna.say(`RCPT TO:<r${i}@x.test>`)).toMatch(/^250/);
-    expect(await anna.say('RCPT TO:<one-more@x.test>')).toMatch(/^452/);
+    for (const line of ['EHLO c', 'MAIL FROM:<a@x.test>']) await anna.command(line);
+    for (let i = 0; i < 100; i++) expect(await anna.command(`RCPT TO:<r${i}@x.test>`)).toMatch(/^250/);
+    expect(await anna.command('RCPT TO:<one-more@x.test>')).toMatch(/^452/);
   });
 
   it('mails beyond the memory bound are 451 and come again when there is room', async () => {
@@ -288,16 +288,16 @@ describe('login and encryption', () => {
   it('with User no MAIL is accepted without the right password, and guessing is cut off', async () => {
     const { client } = await gateway({ User: 'shop', Password: 'right-one' });
     const anna = await client();
-    await anna.say('EHLO c');
-    expect(await anna.say('MAIL FROM:<a@x.test>')).toMatch(/^530/);
+    await anna.command('EHLO c');
+    expect(await anna.command('MAIL FROM:<a@x.test>')).toMatch(/^530/);
     const plain = (password: string) => `AUTH PLAIN ${Buffer.from(`\0shop\0${password}`).toString('base64')}`;
-    expect(await anna.say(plain('wrong'))).toMatch(/^535/);
-    expect(await anna.say(plain('right-one'))).toMatch(/^235/);
-    expect(await anna.say('MAIL FROM:<a@x.test>')).toMatch(/^250/);
+    expect(await anna.command(plain('wrong'))).toMatch(/^535/);
+    expect(await anna.command(plain('right-one'))).toMatch(/^235/);
+    expect(await anna.command('MAIL FROM:<a@x.test>')).toMatch(/^250/);
     const guesser = await client();
-    await guesser.say('EHLO c');
-    for (let i = 0; i < 2; i++) expect(await guesser.say(plain(`guess ${i}`))).toMatch(/^535/);
-    expect(await guesser.say(plain('guess 3'))).toMatch(/^421/);
+    await guesser.command('EHLO c');
+    for (let i = 0; i < 2; i++) expect(await guesser.command(plain(`guess ${i}`))).toMatch(/^535/);
+    expect(await guesser.command(plain('guess 3'))).toMatch(/^421/);
   });
 
   it('StartTls and Tls accept mail over the encrypted connection', async () => {
@@ -308,7 +308,7 @@ describe('login and encryption', () => {
     for (const Security of ['StartTls', 'Tls']) {
       const { client, next } = await gateway({ Security, CertFile: certFile, KeyFile: keyFile });
       const anna = await client(Security === 'Tls' ? trust : undefined);
-      expect(await anna.say('EHLO c')).toMatch(Security === 'Tls' ? /SIZE/ : /STARTTLS/);
+      expect(await anna.command('EHLO c')).toMatch(Security === 'Tls' ? /SIZE/ : /STARTTLS/);
       if (Security === 'StartTls') await anna.secure(trust);
       const answer = anna.deliver(mailBytes('secret'));
       const message = await next();
@@ -323,7 +323,7 @@ describe('login and encryption', () => {
     await expect(gateway(written)).rejects.toThrow(/^CertFile: cannot read \/nonexistent\/a\.pem: ENOENT/);
   });
 
-  it('a password over an open network is refused as a setting', () => {
+  it('a password over an unencrypted connection is a wrong setting', () => {
     const parsed = smtpListener.settings.parse({ Host: '0.0.0.0', User: 'shop', Password: 'secret-1' });
     expect(parsed).toMatchObject({ ok: false, problems: [{ setting: 'Security' }] });
   });

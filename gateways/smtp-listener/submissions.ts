@@ -2,7 +2,7 @@
 //   queued    the pipeline has not asked for it yet. Dropped when its last client has left
 //   offered   the pipeline has it -> accepted, rejected or deferred
 // Clients of a submission come and go: one that disconnects or waits longer than AckSeconds leaves, one that sends the same
-// mail again joins. "Accepted" is said only by the pipeline's confirm, or when the journal has this very mail as confirmed.
+// mail again joins. Only the pipeline's confirm gives 250, or a journal that has this very mail as confirmed.
 import {
   type Clock,
   type DriverState,

@@ -56,29 +56,31 @@ function cut(name: string, trouble: Trouble, outcomes: FaxCut<Server>['outcomes'
 }
 
 const isUpload = ({ method, path }: ApiRequest) => method === 'POST' && path === '/media';
-const refused = (status: number, code: string, taken = false): Trouble => ({ is: 'refuse', status, code, taken });
+const refused = (status: number, code: string, accepted = false): Trouble => ({ is: 'refuse', status, code, accepted });
 
 conformFax(telnyxFax, {
   inbound,
   outbound,
   cuts: [
-    cut('the line breaks in the upload', { is: 'cut', when: 'before' }, ['deferred'], isUpload),
-    cut('silence in the upload', { is: 'hang', taken: false }, ['deferred'], isUpload),
+    cut('the connection breaks in the upload', { is: 'cut', when: 'before' }, ['deferred'], isUpload),
+    cut('silence in the upload', { is: 'hang', accepted: false }, ['deferred'], isUpload),
     cut('a server error in the upload', refused(500, '10007'), ['deferred'], isUpload),
     cut('a document that is too large for the store', refused(413, '10027'), ['rejected'], isUpload),
     cut('the connection breaks before Telnyx has accepted it', { is: 'cut', when: 'before' }, ['unknown']),
     cut('the connection breaks after Telnyx has accepted it', { is: 'cut', when: 'after' }, ['unknown']),
-    cut('the line breaks in the middle of the answer', { is: 'cut', when: 'answering' }, ['unknown']),
-    cut('silence, not accepted', { is: 'hang', taken: false }, ['unknown']),
-    cut('silence, accepted', { is: 'hang', taken: true }, ['unknown']),
-    cut('an answer that is not from Telnyx', { is: 'babble', status: 202, body: '<html>', taken: true }, ['unknown']),
-    cut('an answer without an id', { is: 'babble', status: 202, body: '{"data":{}}', taken: true }, ['unknown']),
+    cut('the connection breaks in the middle of the answer', { is: 'cut', when: 'answering' }, ['unknown']),
+    cut('silence, not accepted', { is: 'hang', accepted: false }, ['unknown']),
+    cut('silence, accepted', { is: 'hang', accepted: true }, ['unknown']),
+    cut('an answer that is not from Telnyx', { is: 'babble', status: 202, body: '<html>', accepted: true }, [
+      'unknown',
+    ]),
+    cut('an answer without an id', { is: 'babble', status: 202, body: '{"data":{}}', accepted: true }, ['unknown']),
     cut('a server error, not accepted', refused(500, '10007'), ['unknown']),
     cut('a server error, accepted all the same', refused(500, '10007', true), ['sent']),
     cut('no service', refused(503, '10007'), ['deferred']),
     cut('too many requests', refused(429, '10011'), ['deferred']),
-    cut('a key that is refused', refused(401, '10009'), ['deferred']),
-    cut('a number that is none', refused(422, '10016'), ['rejected']),
+    cut('a rejected key', refused(401, '10009'), ['deferred']),
+    cut('an invalid number', refused(422, '10016'), ['rejected']),
     cut(
       'a redirect to elsewhere',
       { is: 'babble', status: 302, body: '', headers: { location: 'http://example.com' } },

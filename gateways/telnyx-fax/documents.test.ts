@@ -67,7 +67,7 @@ describe('with a folder of your own', () => {
     expect(await publish('one')).not.toBe(await publish('two'));
   });
 
-  it('one that Telnyx cannot fetch is a failure in its words', async () => {
+  it("a document that Telnyx cannot fetch is a failure in Telnyx's words", async () => {
     const session = await fixture.open('O', { DocumentFolder: folder, DocumentUrl: 'http://127.0.0.1:9/fax' });
     expect(await fixture.turn(send(session, outboundFax('one'), fixture.attempt()))).toMatchObject({
       kind: 'rejected',

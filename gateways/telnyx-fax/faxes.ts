@@ -141,7 +141,7 @@ export async function* pages(api: Api, filter: ListFilter, signal: AbortSignal):
       signal,
     );
     const { data, meta } = extract(listed, body);
-    // A filter that was not understood must not make one direction look like the other.
+    // A filter that Telnyx ignores must not mix the two directions.
     yield data.flatMap((one) => faxOf(one) ?? []).filter((fax) => fax.direction === direction);
     const total = meta?.total_pages;
     if (total === undefined ? data.length < size : number >= total) return;

@@ -192,7 +192,7 @@ function isReceiving({ status }: Fax): boolean {
   return status !== null && RECEIVING.has(status);
 }
 
-/** A fax that does not say when it was created counts as from now. */
+/** A fax without a creation time counts as created now. */
 function createdAt(fax: Fax, now: number): number {
   return fax.createdAt ?? now;
 }

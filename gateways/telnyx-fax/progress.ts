@@ -69,7 +69,7 @@ const NO_FREE_LINE = new Set([
 
 type FaxStatus = Pick<Fax, 'status' | 'failureReason' | 'internalReason' | 'pages' | 'seconds'>;
 
-/** How far a sent fax has come; undefined for statuses that say nothing about that. */
+/** How far a sent fax has come; undefined for statuses without that information. */
 export function progressOf(fax: FaxStatus): Progress | undefined {
   const status = fax.status?.toLowerCase() ?? '';
   if (status === 'delivered') return delivered(fax);

@@ -67,7 +67,7 @@ describe('genuine or not', () => {
     ],
   ];
   for (const [name, reason, forge] of forgeries) {
-    it(`one ${name} is refused, counted, and changes nothing`, async () => {
+    it(`one ${name} is rejected, counted, and changes nothing`, async () => {
       const session = await inbound();
       const result = await fixture.push(session, await forge(fixture.server.receive({ document: PDF })));
       expect(result.reply.status).toBe(reason === 'malformed' ? 400 : 403);
@@ -94,7 +94,7 @@ describe('genuine or not', () => {
 });
 
 describe('received faxes', () => {
-  it('one arrives with all that the push says of it', async () => {
+  it('a fax arrives with all values of the push', async () => {
     const session = await inbound();
     const fax = fixture.server.receive({ document: PDF, pages: 3, partial: true, callerId: '+16132484872' });
     const { reply, messages = [] } = await fixture.push(session, about(fax));
@@ -145,17 +145,17 @@ describe('received faxes', () => {
   it('in any order: events before and after the fax itself are accepted and have no effect', async () => {
     const session = await inbound();
     const fax = fixture.server.receive({ document: PDF });
-    const said = [];
+    const counts = [];
     for (const type of ['fax.media.processing.started', 'fax.received', 'fax.receiving.started'])
-      said.push(keys(await fixture.push(session, about(fax, type))).length);
-    expect(said).toEqual([0, 1, 0]);
+      counts.push(keys(await fixture.push(session, about(fax, type))).length);
+    expect(counts).toEqual([0, 1, 0]);
   });
 
   it('a failed call is a line of the log and no inbound message', async () => {
     const session = await inbound();
     const fax = fixture.server.receive({ document: PDF, status: 'failed', reason: 'sender_call_dropped' });
     expect(await fixture.push(session, about(fax))).toEqual({ reply: { status: 200 } });
-    expect(JSON.stringify(fixture.said.lines)).toContain('a fax from +16132484850 failed: sender_call_dropped');
+    expect(JSON.stringify(fixture.recorded.lines)).toContain('a fax from +16132484850 failed: sender_call_dropped');
   });
 
   it('an address that has passed by then is asked for afresh', async () => {
@@ -209,7 +209,7 @@ describe('progress of sent faxes', () => {
     return receipts.map(({ state, detail, progress = false }) => [state, detail, progress]);
   };
 
-  it('each step is reported once, late ones are not, and the end is reported with pages and time', async () => {
+  it('each progress is reported once, late ones are not, and the end is reported with pages and time', async () => {
     const session = await fixture.open('O', { Webhook: true });
     const fax = await sent(session);
     const sending = ['accepted', 'sending: the pages are on the line', true];

@@ -62,7 +62,7 @@ function whyForged({ publicKey, api }: Session, { headers, body }: RawRequest) {
 interface Event {
   readonly type: string;
   readonly fax: Fax;
-  /** Ms since the epoch; null when it does not say. */
+  /** Ms since the epoch; null when the event has no time. */
   readonly at: number | null;
 }
 

@@ -1,4 +1,4 @@
-// Receiving by looking: nothing missed, nothing twice, documents whose addresses have passed, and documents that are gone.
+// Receiving by polling: nothing missed, nothing twice, documents whose addresses have expired, and documents that are gone.
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ async function started(written: Record<string, unknown> = {}) {
 }
 
 describe('polling', () => {
-  it('a fax arrives with its facts, whole, and the store never sees the key', async () => {
+  it('a fax arrives whole, with its values, and the store never sees the key', async () => {
     const { first } = await started();
     await fixture.jump(5_000);
     const fax = fixture.server.receive({ document: PDF });
@@ -47,7 +47,7 @@ describe('polling', () => {
     expect(fetches().map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
 
-  it('what was there before the first start is left alone, by a clock that is wrong as well', async () => {
+  it('what was there before the first start is not received, by a clock that is wrong as well', async () => {
     await fixture.end();
     fixture = await startTelnyxFixture(-HOUR);
     fixture.server.receive({ document: PDF });
@@ -124,7 +124,7 @@ describe('polling', () => {
     expect((await fixture.turn(first)).key).toBe(`fax:${fax.id}`);
   });
 
-  it('a failed look is made again in its time; a key that is refused ends the session with one sentence', async () => {
+  it('a failed poll is repeated; a rejected key ends the session with one sentence', async () => {
     const { first } = await started();
     fixture.server.trouble = ({ path }) => (path === '/faxes' ? { is: 'refuse', status: 500 } : undefined);
     const before = polls().length;
@@ -147,7 +147,7 @@ describe('documents', () => {
     return { fax, first };
   };
 
-  it('an address that has passed is asked for afresh by the id of the fax', async () => {
+  it('an expired address is requested again by the id of the fax', async () => {
     const { first } = await arriving((fax) => fixture.server.expire(fax));
     expect(Buffer.from((await fixture.turn(first)).content?.raw ?? []).equals(PDF)).toBe(true);
     expect(refreshes()).toHaveLength(1);
@@ -175,7 +175,7 @@ describe('documents', () => {
     expect(refreshes()).toHaveLength(5);
   });
 
-  it('a store that is out of order is waited for: the fax arrives with its document hours later', async () => {
+  it('a store that fails is waited for: the fax arrives with its document hours later', async () => {
     const { first } = await arriving(() => {
       fixture.server.trouble = ({ path }) => (path.startsWith('/store/') ? { is: 'refuse', status: 503 } : undefined);
     });
@@ -193,7 +193,7 @@ describe('documents', () => {
         : undefined;
     const { content } = await fixture.turn(first);
     expect(content?.problem).toBe('it is not at the address that Telnyx names');
-    expect(JSON.stringify(fixture.said.lines)).toContain('169.254.169.254 is not https');
+    expect(JSON.stringify(fixture.recorded.lines)).toContain('169.254.169.254 is not https');
   });
 });
 

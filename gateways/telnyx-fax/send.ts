@@ -1,5 +1,5 @@
 // Sending. Point of no return: the first byte of the POST /faxes. The upload of the document before it sends nothing. After
-// it only Telnyx's answer tells, or the list of faxes, where the mark of the send request identifies the fax.
+// it only Telnyx's answer decides, or the list of faxes, where the mark of the send request identifies the fax.
 import { type Attempt, type ComposedFax, messageOf, type Outcome } from '../../src/driver/contract.js';
 import { surelyNotSent } from '../../src/driver/shared/http-client.js';
 import { ANSWER_MS, acceptedOutcome } from './accepted.js';

@@ -52,7 +52,7 @@ it('a fax that is pushed twice and stands in the list as well reaches the contac
   expect(fakeServer.received[0]).toMatchObject({ RemoteAddress: '+420777123456', GatewayId: FAX });
 });
 
-it('a call that outlasts its answer: accepted, its events and its end in the trace, and a notice about the end', async () => {
+it('a call that outlasts its answer: accepted, its progress and its end in the trace, and a notice about the end', async () => {
   const { fakeServer, clock, journal } = await start();
   telnyx.fate = () => ['media.processed'];
   const sendRequest = {
@@ -62,7 +62,7 @@ it('a call that outlasts its answer: accepted, its events and its end in the tra
     Direction: 'O' as const,
   };
   fakeServer.sendRequest({ ...sendRequest, SubjectField: 'Offer 12', BodyText: 'Our offer' });
-  await waitFor('the fax at the provider', () => telnyx.account.faxes.length === 1);
+  await waitFor('a fax at Telnyx', () => telnyx.account.faxes.length === 1);
   const [fax] = telnyx.account.faxes;
   expect(fax).toMatchObject({ to: '+420222333444', quality: 'high' });
   expect(fax?.document?.subarray(0, 5).toString()).toBe('%PDF-');
@@ -75,7 +75,7 @@ it('a call that outlasts its answer: accepted, its events and its end in the tra
   const [notice] = (await fakeServer.waitForFrames('ES_MESSAGE_RECEIVING', 1)).map(({ content }) => content);
   expect(JSON.stringify(notice)).toContain('the other side hung up');
   const [trace] = await journal((reader) => reader.traces(SEND_REQUEST));
-  const steps = trace?.entries.map(({ detail }) => detail) ?? [];
-  expect(steps).toContainEqual('sending: the pages are on the line');
-  expect(steps.join('\n')).toContain('undelivered: receiver_call_dropped: the other side hung up');
+  const details = trace?.entries.map(({ detail }) => detail) ?? [];
+  expect(details).toContainEqual('sending: the pages are on the line');
+  expect(details.join('\n')).toContain('undelivered: receiver_call_dropped: the other side hung up');
 });

@@ -48,13 +48,13 @@ describe('the test of the connection', () => {
     const { apiKey: ApiKey, connectionId: ConnectionId, number, publicKey: PublicKey, url: BaseUrl } = server;
     const usual = { ApiKey, ConnectionId, Number: number, PublicKey, BaseUrl };
     const context = contextOf(telnyxFax, { ...usual, ...written }, { direction, webhookUrl });
-    const said: string[] = [];
+    const shown: string[] = [];
     for await (const { ok, detail } of telnyxFax.check(context, new AbortController().signal))
-      said.push(`${ok ? 'ok' : 'failed'}: ${detail}`);
-    return said;
+      shown.push(`${ok ? 'ok' : 'failed'}: ${detail}`);
+    return shown;
   }
 
-  it('says that faxes will be found by looking when the application pushes elsewhere', async () => {
+  it('reports that faxes are found by polling when the application pushes to another address', async () => {
     server.appUrl = 'https://elsewhere.example.com';
     const [, application] = await steps({ Webhook: true }, 'I');
     expect(application).toMatch(/^ok: "fax-router".*pushes to https:\/\/elsewhere.*found every 60 s$/);
@@ -63,11 +63,11 @@ describe('the test of the connection', () => {
   const failures: [name: string, written: Record<string, unknown>, says: RegExp][] = [
     ['a key that is refused', { ApiKey: 'KEY-wrong' }, /^failed: Telnyx answered 401 10009 Authentication failed;/],
     ['an application that is none', { ConnectionId: '1' }, /^failed: Telnyx answered 404 .*check ConnectionId/],
-    ['a number of somebody else', { Number: '+13125790099' }, /^failed: the account has no such number;/],
+    ['a number of another account', { Number: '+13125790099' }, /^failed: the account has no such number;/],
     ['a folder that is not there', { DocumentFolder: '/nowhere', DocumentUrl: 'https://x.example.com' }, /\/nowhere/],
   ];
   for (const [name, written, says] of failures) {
-    it(`${name} is the last step, with what to do`, async () => {
+    it(`${name} is the last step, with advice`, async () => {
       expect((await steps(written)).at(-1)).toMatch(says);
     });
   }

@@ -50,7 +50,7 @@ export function faxStatusPoller({ context, api, documents, closed, pushed }: Dep
   });
 }
 
-/** Somebody deleted the fax at Telnyx, so its end stays unknown. */
+/** The fax was deleted at Telnyx, so its end stays unknown. */
 const GONE: Progress = {
   state: 'accepted',
   final: true,

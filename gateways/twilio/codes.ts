@@ -76,7 +76,7 @@ const STATES: Readonly<Record<string, DeliveryState>> = {
   canceled: 'undelivered',
 };
 
-/** How far a message of ours has come; undefined for statuses that say nothing about that. */
+/** How far a message of ours has come; undefined for statuses without that information. */
 export function progressOf(status: string, code: number | null, text: string | null): Progress | undefined {
   const word = status.toLowerCase();
   const state = STATES[word];

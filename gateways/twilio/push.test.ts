@@ -7,7 +7,7 @@ afterEach(async () => {
   for (let fixture = fixtures.pop(); fixture; fixture = fixtures.pop()) await fixture.close();
 });
 
-/** A gateway that only listens to what is pushed, unless told otherwise. */
+/** A gateway that does not poll, unless `settings` changes that. */
 async function set(direction: 'I' | 'O' = 'I', written: Record<string, unknown> = {}) {
   const fixture = await startFixture();
   fixtures.push(fixture);
@@ -33,7 +33,7 @@ describe('a pushed message', () => {
     expect(reply.body).toMatch(/<Response\s*\/>/);
   });
 
-  it('is taken by GET as well, its parameters being part of the signed address', async () => {
+  it('is accepted by GET, too, where its parameters are part of the signed address', async () => {
     const { server, session, push } = await set();
     const query = new URLSearchParams(server.pushed(server.receive({ text: 'by GET' })));
     const url = `${PUBLIC}?${query}`;
@@ -41,7 +41,7 @@ describe('a pushed message', () => {
     expect(messages).toMatchObject([{ content: { text: 'by GET' } }]);
   });
 
-  it('that is known already, whichever way it came, is "taken" and not fetched again', async () => {
+  it('that the journal has, from a push or a poll, is accepted and not fetched again', async () => {
     const { server, session, push, driverState } = await set();
     const message = server.receive({ media: [png] });
     driverState.set(`sms:${message.sid}`, 'pending');
@@ -51,7 +51,7 @@ describe('a pushed message', () => {
     expect(server.requests.length).toBe(before);
   });
 
-  it('carries what Twilio made of STOP, START and HELP', async () => {
+  it("contains Twilio's reading of STOP, START and HELP", async () => {
     const { server, session, push } = await set();
     for (const [word, consent] of [
       ['STOP', 'stop'],
@@ -70,21 +70,21 @@ describe('a pushed message', () => {
     expect(messages?.[0]?.content).toMatchObject({ notes: [], media: [{ bytes: png.bytes }, { bytes: png.bytes }] });
   });
 
-  it('whose media cannot be had now is refused when looking will bring it, and else arrives with a note', async () => {
+  it('whose media cannot be fetched is rejected when a poll will find it, and else arrives with a note', async () => {
     for (const PollSeconds of [30, 0]) {
       const { server, session, push } = await set('I', { PollSeconds });
       server.trouble = ({ path }) => (path.includes('/Media') ? { is: 'refuse', status: 500 } : undefined);
-      const pushed = push(session, server.pushed(server.receive({ text: 'look', media: [png] })));
+      const pushed = push(session, server.pushed(server.receive({ text: 'picture', media: [png] })));
       if (PollSeconds > 0) await expect(pushed).rejects.toThrow();
       else
         expect((await pushed).messages).toMatchObject([
-          { content: { text: 'look', media: [], notes: [expect.stringContaining('could not be fetched')] } },
+          { content: { text: 'picture', media: [], notes: [expect.stringContaining('could not be fetched')] } },
         ]);
     }
   });
 });
 
-describe('what is not genuine is refused with 403, and counted', () => {
+describe('what is not genuine is rejected with 403, and counted', () => {
   const forgeries: [
     name: string,
     forge: (fixture: Awaited<ReturnType<typeof set>>) => ReturnType<TwilioFixture['push']>,
@@ -97,7 +97,7 @@ describe('what is not genuine is refused with 403, and counted', () => {
         }),
     ],
     [
-      'a signature of somebody else',
+      'a signature of another account',
       ({ server, session, push }) => {
         const form = server.pushed(server.receive());
         const { headers } = server.signed(PUBLIC, { ...form, Body: 'other words' });
@@ -145,11 +145,11 @@ describe('what is not genuine is refused with 403, and counted', () => {
       const { reply, messages, receipts } = await forge(fixture);
       expect([reply.status, messages, receipts]).toEqual([403, undefined, undefined]);
       expect(fixture.inputRejected).toEqual([name === 'another account' ? 'unknown_account' : 'forged']);
-      expect(JSON.stringify(fixture.said.lines)).not.toContain(fixture.server.authToken);
+      expect(JSON.stringify(fixture.recorded.lines)).not.toContain(fixture.server.authToken);
     });
   }
 
-  it('and what is no form of Twilio at all with 400, quickly even when it is large', async () => {
+  it('what is no form of Twilio is rejected with 400, quickly even when it is large', async () => {
     const { server, session, push, inputRejected } = await set();
     const json = await push(session, {}, { headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') });
     expect(json.reply.status).toBe(400);
@@ -164,7 +164,7 @@ describe('what is not genuine is refused with 403, and counted', () => {
     expect(inputRejected).toEqual(['malformed', 'malformed', 'forged', 'malformed', 'malformed']);
   });
 
-  it('while what is genuine is not counted', async () => {
+  it('what is genuine is not counted', async () => {
     const { server, session, push, inputRejected } = await set();
     const state = { AccountSid: server.accountSid, MessageSid: 'SM1', MessageStatus: 'delivered' };
     expect((await push(session, server.pushed(server.receive()))).reply.status).toBe(200);
@@ -209,18 +209,18 @@ describe('delivery states', () => {
 });
 
 describe('a gateway with Webhook switched off', () => {
-  it('takes nothing that is pushed', async () => {
+  it('accepts no push', async () => {
     const { server, session, push, inputRejected } = await set('I', { Webhook: false, PollSeconds: 30 });
     const { reply, messages } = await push(session, server.pushed(server.receive()));
     expect([reply.status, messages, inputRejected]).toEqual([404, undefined, ['unwanted']]);
   });
 });
 
-describe('pushed and looked for at once', () => {
-  it('a message in the journal is not brought in a second time', async () => {
+describe('pushing and polling at the same time', () => {
+  it('a message in the journal is not received a second time', async () => {
     const { server, session, push, driverState, receiving } = await set('I', { PollSeconds: 1 });
-    const looking = receiving(session);
-    const asked = looking.next();
+    const polling = receiving(session);
+    const asked = polling.next();
     await server.until(({ query }) => query.get('PageSize') === '100');
     const both = server.receive({ text: 'pushed', at: Date.now() + 5_000 });
     const { messages = [] } = await push(session, server.pushed(both));
@@ -230,10 +230,10 @@ describe('pushed and looked for at once', () => {
     expect(messages).toHaveLength(1);
   });
 
-  it('one that the journal could not take is found by looking', async () => {
+  it('a message that the journal could not store is found by polling', async () => {
     const { server, session, push, receiving } = await set('I', { PollSeconds: 1 });
-    const looking = receiving(session);
-    const asked = looking.next();
+    const polling = receiving(session);
+    const asked = polling.next();
     await server.until(({ query }) => query.get('PageSize') === '100');
     await push(session, server.pushed(server.receive({ text: 'not journaled', at: Date.now() + 5_000 })));
     expect((await asked).content?.text).toBe('not journaled');

@@ -21,8 +21,8 @@ const texts = (count: number) => Array.from({ length: count }, (_, index) => tex
 
 /** Receives `count` while the clock is turned, confirms each, and gives their texts. */
 async function takeOn(fixture: TimedFixture, receiving: Receiving, count: number) {
-  const taken = await fixture.turn(receiving.take(count));
-  return taken.map(({ content }) => content?.text);
+  const received = await fixture.turn(receiving.take(count));
+  return received.map(({ content }) => content?.text);
 }
 
 /** A gateway that is past its very first start and has asked for its first inbound message. */
@@ -45,7 +45,7 @@ function settledUpTo({ driverState }: TimedFixture): unknown {
 }
 
 describe('the very first start', () => {
-  it('leaves alone what was there, and brings what comes from then on', async () => {
+  it('receives nothing that was there, and everything that comes from then on', async () => {
     const fixture = await timed();
     for (const age of [400 * 24 * HOUR, 30 * 60_000, 5_000])
       fixture.server.receive({ text: 'old', at: fixture.clock.now() - age });
@@ -62,7 +62,7 @@ describe('the very first start', () => {
     expect(await takeOn(fixture, receiving, 1)).toEqual(['newer']);
   });
 
-  it('cut short, counts from the moment it began first', async () => {
+  it('that was interrupted counts from its first moment', async () => {
     const fixture = await timed();
     fixture.server.trouble = ({ query }) =>
       query.get('PageSize') === '1000' ? { is: 'refuse', status: 500 } : undefined;
@@ -78,7 +78,7 @@ describe('the very first start', () => {
 });
 
 describe('nothing is missed and nothing comes twice', () => {
-  it('with many in one second, over several pages, in the send request in which they came', async () => {
+  it('with many in one second, over several pages, in the order in which they came', async () => {
     const fixture = await timed();
     const { receiving, first } = await startReceiving(fixture);
     const at = fixture.clock.now();
@@ -135,7 +135,7 @@ describe('nothing is missed and nothing comes twice', () => {
     }
   });
 
-  it('when what was handed over is not settled for days: it comes again after a restart', async () => {
+  it('when a message stays unconfirmed for days: it comes again after a restart', async () => {
     const fixture = await timed();
     const { receiving, first, end } = await startReceiving(fixture);
     fixture.server.receive({ text: 'never settled' });
@@ -150,7 +150,7 @@ describe('nothing is missed and nothing comes twice', () => {
     expect(await takeOn(fixture, again, 1)).toEqual(['never settled']);
   });
 
-  it('with a backlog larger than is held at once: the oldest come first, then the others, also after another restart', async () => {
+  it('with a backlog larger than the memory bound: the oldest come first, then the others, also after another restart', async () => {
     const fixture = await timed();
     await (await startReceiving(fixture)).end();
     for (let day = 0; day < 2; day++) {
@@ -189,7 +189,7 @@ describe('nothing is missed and nothing comes twice', () => {
     expect(await takeOn(fixture, receiving, 1)).toEqual(['half']);
   });
 
-  /** More than a page of messages, taken and read past; then everything is quiet for so long, looked at every minute. */
+  /** More than a page of messages, received and confirmed; then nothing comes for so long, with a poll every minute. */
   async function readPast(quietMs: number, before?: (fixture: TimedFixture) => void) {
     const fixture = await timed();
     const { receiving, first } = await startReceiving(fixture, { PollSeconds: 60 });
@@ -213,25 +213,25 @@ describe('nothing is missed and nothing comes twice', () => {
     return { fixture, at, arrives };
   }
 
-  it('when one shows in the list minutes after newer ones were read: with the next look', async () => {
+  it('when one shows in the list minutes after newer ones were read: with the next poll', async () => {
     const { fixture, at, arrives } = await readPast(5 * 60_000);
     fixture.server.receive({ text: 'late', at: at - 1_000 });
-    expect(await arrives()).toEqual({ text: 'late', minutes: expect.toSatisfy((taken) => taken <= 2) });
+    expect(await arrives()).toEqual({ text: 'late', minutes: expect.toSatisfy((received) => received <= 2) });
   });
 
   it('when one shows even later: within the hour', async () => {
     const { fixture, at, arrives } = await readPast(30 * 60_000);
     fixture.server.receive({ text: 'very late', at: at - 1_000 });
-    expect(await arrives()).toEqual({ text: 'very late', minutes: expect.toSatisfy((taken) => taken <= 61) });
+    expect(await arrives()).toEqual({ text: 'very late', minutes: expect.toSatisfy((received) => received <= 61) });
   });
 
-  it('when one was on its way for long: it is not read past', async () => {
+  it('when one was on its way for long: the cursor does not pass it', async () => {
     let half: { status: string } | undefined;
     const { arrives } = await readPast(30 * 60_000, ({ server }) => {
       half = server.receive({ text: 'half', status: 'receiving' });
     });
     if (half) half.status = 'received';
-    expect(await arrives()).toEqual({ text: 'half', minutes: expect.toSatisfy((taken) => taken <= 2) });
+    expect(await arrives()).toEqual({ text: 'half', minutes: expect.toSatisfy((received) => received <= 2) });
   });
 });
 
@@ -263,7 +263,7 @@ describe('whose messages', () => {
 });
 
 describe('trouble', () => {
-  it('one or two failed polls in a row are waited out', async () => {
+  it('one or two failed polls in a row do not end the session', async () => {
     const fixture = await timed();
     const { first } = await startReceiving(fixture);
     let left = 2;
@@ -272,7 +272,7 @@ describe('trouble', () => {
     expect((await fixture.turn(first)).content?.text).toBe('at last');
   });
 
-  it('three end the session with one sentence, refused credentials at once', async () => {
+  it('three end the session with one sentence, rejected credentials at once', async () => {
     for (const [status, code, polls] of [
       [503, 0, 3],
       [401, 20003, 1],
@@ -289,7 +289,7 @@ describe('trouble', () => {
     }
   });
 
-  it('a list that is no list is a failed look, not a lost message', async () => {
+  it('a list that cannot be read is a failed poll, not a lost message', async () => {
     const fixture = await timed();
     const { first } = await startReceiving(fixture);
     const babble = ['<html>502</html>', '{"messages": [{}]}'];
@@ -307,7 +307,7 @@ describe('media', () => {
 
   async function mms(fixture: TimedFixture, bytes = png, written: Record<string, unknown> = {}) {
     const { receiving, first, end } = await startReceiving(fixture, written);
-    const message = fixture.server.receive({ text: 'look', media: [{ type: 'image/png', bytes }] });
+    const message = fixture.server.receive({ text: 'picture', media: [{ type: 'image/png', bytes }] });
     return { receiving, first, end, message };
   }
 
@@ -315,7 +315,7 @@ describe('media', () => {
     const fixture = await timed();
     const { first, message } = await mms(fixture);
     const { content } = await fixture.turn(first);
-    expect(content).toMatchObject({ text: 'look', notes: [] });
+    expect(content).toMatchObject({ text: 'picture', notes: [] });
     expect(content?.media).toEqual([{ name: `${message.media[0]?.sid}.png`, type: 'image/png', bytes: png }]);
     expect((await first).bytes).toBeGreaterThan(png.length);
   });
@@ -329,7 +329,7 @@ describe('media', () => {
     fixture.server.receive({ text: 'no media' });
     expect((await fixture.turn(first)).content?.text).toBe('no media');
     const second = receiving.next();
-    expect((await fixture.turn(second)).content).toMatchObject({ text: 'look', media: [{ bytes: png }], notes: [] });
+    expect((await fixture.turn(second)).content).toMatchObject({ text: 'picture', media: [{ bytes: png }], notes: [] });
     expect(refusals).toBe(3);
   });
 
@@ -347,7 +347,7 @@ describe('media', () => {
     fixture.server.trouble = () => undefined;
     await fixture.jump(72 * HOUR);
     const again = fixture.receiving(await fixture.open('I'));
-    expect(await takeOn(fixture, again, 1)).toEqual(['look']);
+    expect(await takeOn(fixture, again, 1)).toEqual(['picture']);
   });
 
   it('that never come are a note in the message', async () => {
@@ -355,7 +355,7 @@ describe('media', () => {
     const { first } = await mms(fixture);
     fixture.server.trouble = ({ path }) => (path.startsWith('/store/') ? { is: 'refuse', status: 503 } : undefined);
     expect((await fixture.turn(first)).content).toMatchObject({
-      text: 'look',
+      text: 'picture',
       media: [],
       notes: [expect.stringContaining('503')],
     });
@@ -398,7 +398,7 @@ describe('media', () => {
   });
 });
 
-describe('looking switched off', () => {
+describe('with polling switched off', () => {
   it('asks for nothing and ends with its signal', async () => {
     const fixture = await timed();
     const receiving = fixture.receiving(await fixture.open('I', { PollSeconds: 0, Webhook: true }));

@@ -56,7 +56,7 @@ describe('the wait for the carrier', () => {
     ['undelivered', 39999, { kind: 'rejected', detail: 'undelivered 39999: something new' }],
   ];
   for (const [status, code, outcome] of fates) {
-    it(`ends with "${status}${code ? ` ${code}` : ''}", and the answer says so`, async () => {
+    it(`ends with "${status}${code ? ` ${code}` : ''}", and the answer contains it`, async () => {
       const fixture = await set();
       fixture.server.fate = () => [
         'sent',
@@ -159,7 +159,7 @@ describe('the wait for the carrier', () => {
     expect(await fixture.turn(outcome)).toMatchObject({ kind: 'sent', state: 'accepted' });
   });
 
-  it('does not mind that asking fails', async () => {
+  it('goes on when a poll fails', async () => {
     const fixture = await set();
     fixture.server.fate = () => ['delivered'];
     const session = await fixture.open('O');
@@ -173,7 +173,7 @@ describe('the wait for the carrier', () => {
   });
 });
 
-describe('what Twilio refuses', () => {
+describe('what Twilio rejects', () => {
   const refusals: [status: number, code: number, message: string, outcome: object][] = [
     [
       400,
@@ -227,7 +227,7 @@ describe('what Twilio refuses', () => {
     }
   });
 
-  it('by its own magic numbers, without a message coming into being', async () => {
+  it('by its own magic numbers, without creating a message', async () => {
     const fixture = await set();
     const session = await fixture.open('O');
     expect(await fixture.turn(sending(session, outboundText('x', '+15005550004'), attempt(fixture)))).toMatchObject({
@@ -237,19 +237,19 @@ describe('what Twilio refuses', () => {
     expect(fixture.server.account.messages).toHaveLength(0);
   });
 
-  it('"server error" about a message that it took all the same is no error', async () => {
+  it('"server error" for a message that it accepted all the same is no error', async () => {
     const fixture = await set();
     fixture.server.fate = () => ['delivered'];
     const session = await fixture.open('O');
     fixture.server.trouble = (request) =>
-      created(request) ? { is: 'babble', status: 500, body: 'oops', taken: true } : undefined;
+      created(request) ? { is: 'babble', status: 500, body: 'oops', accepted: true } : undefined;
     const end = await fixture.turn(sending(session, hello, attempt(fixture)));
     expect(end).toMatchObject({ kind: 'sent', deliverySystemId: fixture.server.account.messages[0]?.sid });
   });
 });
 
 describe('the point of no return', () => {
-  it('before the connection stands nothing can have gone out', async () => {
+  it('before the connection is open, surely nothing was sent', async () => {
     const fixture = await set();
     const session = await fixture.open('O');
     await fixture.server.close();
@@ -269,22 +269,22 @@ describe('the point of no return', () => {
   });
 });
 
-describe('"did that one go out?"', () => {
-  /** A send whose answer was lost after Twilio had taken it, or before. */
+describe('the lookup of an unknown outcome', () => {
+  /** A send whose answer was lost after Twilio had accepted it, or before. */
   async function leaveUnknown(
     fixture: TimedFixture,
     session: Session,
-    taken: boolean,
+    accepted: boolean,
     given: Attempt,
     message = hello,
   ) {
     fixture.server.trouble = (request) =>
-      created(request) ? { is: 'cut', when: taken ? 'after' : 'before' } : undefined;
+      created(request) ? { is: 'cut', when: accepted ? 'after' : 'before' } : undefined;
     expect((await fixture.turn(sending(session, message, given))).kind).toBe('unknown');
     fixture.server.trouble = () => undefined;
   }
 
-  it('is answered by recipient, text and time', async () => {
+  it('finds the message by recipient, text and time', async () => {
     const fixture = await set();
     fixture.server.fate = () => ['delivered'];
     const session = await fixture.open('O');
@@ -298,7 +298,7 @@ describe('"did that one go out?"', () => {
     });
   });
 
-  it('also while it is still queued, and after a restart', async () => {
+  it('finds it also while it is queued, and after a restart', async () => {
     const fixture = await set();
     const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
     const given = attempt(fixture);
@@ -309,10 +309,10 @@ describe('"did that one go out?"', () => {
     expect(await fixture.turn(lookingUp(second, hello, given))).toMatchObject({ kind: 'sent', state: 'accepted' });
   });
 
-  it('with "not found" when Twilio has no such message', async () => {
+  it('is "not found" when Twilio has no such message', async () => {
     const fixture = await set();
     const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
-    // The same words long before; then the same words to somebody else, other words to the same one, and the same words
+    // The same words long before; then the same words to another recipient, other words to the same one, and the same words
     // coming in from a number of our own.
     await fixture.turn(sending(session, hello, attempt(fixture, 'a')));
     await fixture.jump(MINUTE);
@@ -328,7 +328,7 @@ describe('"did that one go out?"', () => {
     expect(await fixture.turn(lookingUp(afresh, hello, given))).toBe('not found');
   });
 
-  it('never with the message of another send request, also after a restart', async () => {
+  it('never finds the message of another send request, also after a restart', async () => {
     const fixture = await set();
     const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
     expect(await fixture.turn(sending(first, hello, attempt(fixture, 'one')))).toMatchObject({ kind: 'sent' });
@@ -340,7 +340,7 @@ describe('"did that one go out?"', () => {
     expect(await fixture.turn(lookingUp(second, hello, given))).toBe('not found');
   });
 
-  it('never with the message of a send request that version 0.1 recorded', async () => {
+  it('never finds the message of a send request that version 0.1 recorded', async () => {
     const fixture = await set();
     const first = await fixture.open('O', { AwaitDeliverySeconds: 0 });
     const outcome = await fixture.turn(sending(first, hello, attempt(fixture, 'one')));
@@ -354,7 +354,7 @@ describe('"did that one go out?"', () => {
     expect(await fixture.turn(lookingUp(second, hello, attempt(fixture, 'one')))).toMatchObject({ kind: 'sent' });
   });
 
-  it('knows the words that a trial account puts in front', async () => {
+  it('recognizes the text that a trial account puts in front', async () => {
     const fixture = await set();
     const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
     const given = attempt(fixture);
@@ -389,7 +389,7 @@ describe('later states', () => {
   it('that are pushed are polled only as a safety net, after ten minutes', async () => {
     const fixture = await set();
     const session = await fixture.open('O', { Webhook: true, AwaitDeliverySeconds: 0 });
-    fixture.server.reach = () => 'http://127.0.0.1:9/nobody';
+    fixture.server.reach = () => 'http://127.0.0.1:9/closed';
     const outcome = await fixture.turn(sending(session, hello, attempt(fixture)));
     const asked = fixture.server.requests.length;
     await fixture.jump(9 * MINUTE);
@@ -410,7 +410,7 @@ describe('later states', () => {
     expect(report(fixture)).toEqual([['delivered', null]]);
   });
 
-  it('are not polled any more when Twilio says nothing for hours, and their records are deleted', async () => {
+  it('are not polled any more after hours without a report, and their records are deleted', async () => {
     const fixture = await set();
     const session = await fixture.open('O', { AwaitDeliverySeconds: 0 });
     await fixture.turn(sending(session, hello, attempt(fixture)));
@@ -436,7 +436,7 @@ describe('senders', () => {
     expect(fixture.server.account.messages[0]).toMatchObject({ from: null, serviceSid });
   });
 
-  it('an API key does instead of the auth token', async () => {
+  it('an API key replaces the auth token', async () => {
     const fixture = await set();
     const { apiKey, apiSecret } = fixture.server;
     const written = { AuthToken: undefined, ApiKey: apiKey, ApiSecret: apiSecret, AwaitDeliverySeconds: 0 };

@@ -1,5 +1,5 @@
 // Sending. Point of no return: the first byte of the POST that creates the message (Call.written). Before it nothing can have
-// gone out; after it only Twilio's answer tells, or the message list.
+// gone out; after it only Twilio's answer decides, or the message list.
 import { type Attempt, type ComposedText, messageOf, type Outcome } from '../../src/driver/contract.js';
 import { awaitFinal } from '../../src/driver/shared/pending-sends.js';
 import type { Call } from './api.js';
@@ -40,7 +40,7 @@ export async function send(session: Session, message: ComposedText, attempt: Att
   return accepted(session, sms, attempt);
 }
 
-/** Looks for a message with this recipient, text and time that no other send request owns. */
+/** Searches for a message with this recipient, text and time that no other send request owns. */
 export async function lookup(
   session: Session,
   message: ComposedText,

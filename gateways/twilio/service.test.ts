@@ -58,7 +58,7 @@ async function startHarness(written: Record<string, unknown>) {
     return service;
   };
   const journal = async () => {
-    const open = await openJournal(config.journal, { ...platform, directory: join(folder, 'look') });
+    const open = await openJournal(config.journal, { ...platform, directory: join(folder, 'reader') });
     undo.push(() => open.close());
     return open;
   };
@@ -94,7 +94,7 @@ it('a push that is forged on its way is rejected with 403 and is not delivered',
   expect(fakeServer.received.map(({ BodyText }) => BodyText)).toEqual(['genuine']);
 });
 
-it('the answer is the word of the carrier when it comes in time, and a later state is in the trace', async () => {
+it('the answer is the delivery state of the carrier when it comes in time, and a later state is in the trace', async () => {
   const { server, fakeServer, service, journal } = await startHarness({
     Webhook: true,
     PollSeconds: 1,

@@ -27,7 +27,7 @@ describe('settings', () => {
       'AuthToken',
       /signs/,
     ],
-    ['nobody to send as', { Number: undefined }, 'Number', /is missing/],
+    ['no sender', { Number: undefined }, 'Number', /is missing/],
     ['two to send as', { MessagingServiceSid: 'MG1' }, 'MessagingServiceSid', /keep one/],
     ['no way to receive', { PollSeconds: 0 }, 'PollSeconds', /nothing would ever be received/],
     ['a national number', { Number: '601 123 456 789' }, 'Number', /country code/],
@@ -53,7 +53,7 @@ describe('settings', () => {
     }
   });
 
-  it('that are right, with numbers, short codes, sender names and API keys', () => {
+  it('that are valid, with numbers, short codes, sender names and API keys', () => {
     for (const sender of ['+420601123456', '12345', 'GATEPOST', 'My Shop 24'])
       expect(problemsOf({ Number: sender })).toEqual([]);
     expect(problemsOf({ AuthToken: undefined, ApiKey: 'SK1', ApiSecret: 'x' })).toEqual([]);
@@ -85,7 +85,7 @@ describe('an account', () => {
     return { server, context, steps };
   }
 
-  it('is shown step by step, with where Twilio pushes messages to', async () => {
+  it('is shown step by step, with the address that Twilio pushes to', async () => {
     const { server, steps } = await account({ Webhook: true });
     server.receive();
     server.smsUrl = 'https://elsewhere.example.com/sms';
@@ -101,7 +101,7 @@ describe('an account', () => {
     expect((await steps())[1]).toMatchObject({ ok: true, detail: 'belongs to the account' });
   });
 
-  it('without the number, or the messaging service, says so', async () => {
+  it('without the number or the messaging service fails with that reason', async () => {
     const other = await account({ Number: '+420601777777' });
     expect((await other.steps()).at(-1)).toMatchObject({
       ok: false,
@@ -120,7 +120,7 @@ describe('an account', () => {
     expect((await right.steps()).at(-1)).toMatchObject({ ok: true, detail: 'is there: Support' });
   });
 
-  it('with wrong credentials is refused in words, when tested and when opened', async () => {
+  it('with wrong credentials is rejected with the reason, when tested and when opened', async () => {
     const { steps, context } = await account({ AuthToken: 'wrong' });
     expect(await steps()).toEqual([
       { name: expect.any(String), ok: false, detail: expect.stringMatching(/^20003: Permission denied/) },
@@ -137,7 +137,7 @@ describe('an account', () => {
     await twilio.close(await twilio.open(sending.context));
   });
 
-  it('that is to push but has nowhere to push to is polled, or refused when it may not be', async () => {
+  it('without a public address is polled, or rejected when polling is off', async () => {
     const polled = await account({ Webhook: true }, 'I', null);
     const session = await twilio.open(polled.context);
     expect(session.statusUrl).toBeNull();

@@ -1,4 +1,3 @@
-// Owns what an administrator may write in `Twilio { ... }`.
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
 
@@ -12,7 +11,7 @@ const shape = {
   }),
   AuthToken: setting(z.string().min(1, 'is empty').optional(), {
     description:
-      'Auth token of the account. Used for the API when there is no ApiKey, and always needed for Webhook, because Twilio signs with it.',
+      'Auth token of the account. Used for the API when ApiKey is absent, and always needed for Webhook, because Twilio signs its requests with it.',
     example: '${env:GATEPOST_SECRET_TWILIO}',
     secret: true,
   }),
@@ -22,7 +21,7 @@ const shape = {
       .regex(/^SK\w{1,60}$/, 'is not the SID of an API key, which begins with SK')
       .optional(),
     {
-      description: 'SID of an API key to use for the API instead of the auth token; goes with ApiSecret.',
+      description: 'SID of an API key to use instead of the auth token. Needs ApiSecret.',
       example: 'SK2a0747eba6abf96b7e3c3ff0b4530f6e',
     },
   ),
@@ -35,7 +34,7 @@ const shape = {
     z.string().trim().regex(SENDER, 'is not a number with country code, short code or sender name').optional(),
     {
       description:
-        'Number or short code of the account that messages come to and from; for a gateway that only sends also a sender name (up to 11 letters and digits). Either this or MessagingServiceSid.',
+        'Number or short code of the account that receives and sends the messages. A gateway that only sends may have a sender name instead (up to 11 letters and digits). Set this or MessagingServiceSid.',
       example: '+420601123456',
     },
   ),
@@ -46,30 +45,30 @@ const shape = {
       .optional(),
     {
       description:
-        'SID of a messaging service: its senders are used, and messages to any of its numbers are received. Either this or Number.',
+        'SID of a messaging service. Twilio chooses one of its senders, and messages to any of its numbers are received. Set this or Number.',
       example: 'MG9752274e9e519418a7406176694466fa',
     },
   ),
   PollSeconds: setting(z.int().min(0).max(3_600).default(30), {
     description:
-      'Seconds between two looks for new messages, up to 3600: how they are found without Webhook, and the safety net with it. 0 switches the looking off and needs Webhook.',
+      'Seconds between two polls for new messages, up to 3600. With Webhook the polls are only a safety net. 0 switches polling off and needs Webhook.',
     example: 60,
     only: 'in',
   }),
   Webhook: setting(z.boolean().default(false), {
     description:
-      "True takes what Twilio pushes to this gateway's public address: new messages (enter the address in the Twilio console) and delivery states (asked for with every message sent).",
+      "True accepts the requests of Twilio at this gateway's public address: new messages (enter the address in the Twilio console) and delivery states (Twilio gets the address with every message).",
     example: true,
   }),
   AwaitDeliverySeconds: setting(z.int().min(0).max(60).default(20), {
     description:
-      'Longest wait for the carrier\'s word after a message was handed over, in seconds, up to 60. "Undelivered" in that time is reported as an error of the order; later states go to the delivery log. 0 does not wait.',
+      'How long a send waits for the delivery state of its message, seconds, 0 to 60. A message that is undelivered within this time is answered with an error; later states are in the delivery log.',
     example: 10,
     only: 'out',
   }),
   BaseUrl: setting(z.url({ protocol: /^https?$/, error: 'is not an http or https address' }).optional(), {
     description:
-      'Address to use in place of https://api.twilio.com and all other hosts of Twilio, for a proxy or a test server. The credentials go there.',
+      'Address that replaces https://api.twilio.com and all other hosts of Twilio, for a proxy or a test server. It gets the credentials.',
     example: 'https://twilio-proxy.example.com',
   }),
   ...textSettings,
@@ -78,7 +77,7 @@ const shape = {
 export const settings = settingsSchema(shape, rules);
 export type Settings = z.output<z.ZodObject<typeof shape>>;
 
-/** Whether what `Number` holds is a word: such a sender cannot be answered. */
+/** True for a sender name, which customers cannot answer. */
 export function isWord(sender: string): boolean {
   return !/^\+?\d+$/.test(sender);
 }
@@ -89,13 +88,13 @@ function rules(given: Settings): SettingProblem[] {
 
 function credentials({ AuthToken, ApiKey, ApiSecret, Webhook }: Settings): SettingProblem[] {
   const problems: SettingProblem[] = [];
-  const say = (setting: string, message: string) => void problems.push({ setting, message });
-  if (ApiKey && !ApiSecret) say('ApiSecret', 'is missing: an ApiKey goes with its ApiSecret');
-  if (ApiSecret && !ApiKey) say('ApiKey', 'is missing: an ApiSecret goes with its ApiKey');
+  const addProblem = (setting: string, message: string) => void problems.push({ setting, message });
+  if (ApiKey && !ApiSecret) addProblem('ApiSecret', 'is missing: an ApiKey goes with its ApiSecret');
+  if (ApiSecret && !ApiKey) addProblem('ApiKey', 'is missing: an ApiSecret goes with its ApiKey');
   if (!AuthToken && !ApiKey && !ApiSecret)
-    say('AuthToken', 'is missing: give the AuthToken of the account, or an ApiKey with its ApiSecret');
+    addProblem('AuthToken', 'is missing: give the AuthToken of the account, or an ApiKey with its ApiSecret');
   else if (Webhook && !AuthToken)
-    say('AuthToken', 'is missing: Webhook needs it, because Twilio signs what it pushes with the auth token');
+    addProblem('AuthToken', 'is missing: Webhook needs it, because Twilio signs what it pushes with the auth token');
   return problems;
 }
 

@@ -11,11 +11,11 @@ import type { Settings } from './settings.js';
 const MAX_TRACKED = 10_000;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-/** Ages at which a state is asked for. A carrier that has said nothing after hours mostly never will. */
+/** Ages at which a state is asked for. A carrier without a report after hours mostly never sends one. */
 const POLL_AGES = [10 * SECOND, 30 * SECOND, ...[1, 2, 5, 10, 30, 60, 120, 240].map((minutes) => minutes * MINUTE)];
 /** With states being pushed, polling is only the safety net. */
 const POLL_AGES_WHEN_PUSHED = POLL_AGES.filter((age) => age >= 10 * MINUTE);
-/** A lookup for another send request must not take this one's message; it looks back this far at most. */
+/** A lookup for another send request must not take this one's message; the search goes back this far at most. */
 const RETAIN_MS = 15 * MINUTE;
 
 /** Shared by the gateways of one account: a two-way gateway has one address, so the states of what its outbound half sent are

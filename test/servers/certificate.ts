@@ -1,4 +1,3 @@
-// Owns throw-away certificates for TLS tests, made by openssl.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Owns a throw-away Dovecot: IMAP with and without TLS, LMTP for delivery, on free ports of 127.0.0.1 and in a temp
+// A throw-away Dovecot: IMAP with and without TLS, LMTP for delivery, on free ports of 127.0.0.1 and in a temp
 // folder of its own. Needs root, because Dovecot gives every mailbox to another user.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ export interface Dovecot {
   /** PEM file: self-signed, for localhost and 127.0.0.1. */
   readonly cert: string;
   readonly users: readonly DovecotUser[];
-  /** Delivers one mail by LMTP; resolves when Dovecot has taken it. */
+  /** Delivers one mail by LMTP; resolves when Dovecot has accepted it. */
   deliver(user: string, raw: string | Uint8Array): Promise<void>;
   /** Writes mails straight into the Maildir: for many at once. `at` gives the internal date, ms. */
   fill(user: string, count: number, make: (index: number) => { raw: string | Uint8Array; at: number }): Promise<void>;
@@ -114,7 +114,7 @@ export async function startDovecot(options: DovecotOptions = {}): Promise<Doveco
       const at = users.findIndex((user) => user.name === name);
       users.splice(at, 1, { name, password });
       writeUsers(dir, users);
-      // Dovecot looks at its file of users once a second at most.
+      // Dovecot reads its file of users once a second at most.
       const accepted = () =>
         doveadm('auth', 'test', name, password).then(
           () => true,
@@ -200,7 +200,7 @@ async function fill(
   }
 }
 
-/** In the file name, as a delivery writes them: else Dovecot reads every mail once to learn its size on the wire. */
+/** In the file name, as a delivery writes them: else Dovecot reads every mail once to learn its size over IMAP. */
 function sizes(raw: string | Uint8Array): string {
   const bytes = Buffer.from(raw);
   let bare = 0;
@@ -208,7 +208,7 @@ function sizes(raw: string | Uint8Array): string {
   return `,S=${bytes.length},W=${bytes.length + bare}`;
 }
 
-/** Fails when there is nobody to end, which is fine: nobody is left afterwards. */
+/** Fails when there is no process to end, which is fine. */
 async function kick(user: string, doveadm: (...args: string[]) => Promise<string>): Promise<void> {
   await doveadm('kick', user).catch(() => {});
   await waitFor(`the end of the sessions of ${user}`, async () => !(await doveadm('who', '-1', user)).includes(user));

@@ -10,7 +10,7 @@ import type { Login } from '../../src/simprot/messages.js';
 export interface FakeServerFrame {
   readonly code: string;
   readonly peer: string | null;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the client sent; tests look into it freely.
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the client sent; tests read any member.
   readonly content: any;
   /** 1 for frames of the first connection, 2 for the second, ... */
   readonly connection: number;
@@ -81,7 +81,7 @@ export interface FakeServer {
   drop(): void;
   /** Cuts every connection after half a frame. */
   dropMidFrame(): void;
-  /** Reads and says nothing more on the connections that are open now, without closing them. */
+  /** Stops reading and sending on the connections that are open now, without closing them. */
   stall(): void;
   close(): Promise<void>;
 }
@@ -115,9 +115,9 @@ interface State {
   readonly stalled: Set<FakeServerConnection>;
   readonly encoding: 'json' | 'msgpack';
   readonly keepAlive: number;
-  /** Looks again at everything that a test waits for. */
+  /** Runs every check that a test waits for. */
   readonly recheck: () => void;
-  /** Resolves with the first result that is not undefined, looking now and after every event. */
+  /** Resolves with the first result that is not undefined, checked now and after every event. */
   readonly firstResult: <T>(find: () => T | undefined) => Promise<T>;
   nextNumber: number;
 }

@@ -1,4 +1,4 @@
-// Owns reading the ready-made definitions out of the README of HttpSms, so that tests run what people copy.
+// Reads the examples out of the README of HttpSms, so that tests run what administrators copy.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDevice } from '../../src/simprot/device.js';

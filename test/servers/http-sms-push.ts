@@ -33,12 +33,12 @@ export interface Push {
 }
 
 export async function push(written: Record<string, unknown>, what: Push): Promise<WebhookResult> {
-  const said = recorder();
+  const recorded = recorder();
   const direction = what.direction ?? 'I';
   // Without a connection at opening: pushes need none.
   const context = contextOf(httpSms, written, {
     clock: what.clock ?? clock,
-    log: said.log,
+    log: recorded.log,
     webhookUrl: HOOK,
     ...(what.driverState && { driverState: what.driverState }),
     ...(what.inputRejected && { inputRejected: what.inputRejected }),
@@ -56,7 +56,7 @@ export async function push(written: Record<string, unknown>, what: Push): Promis
     signal: new AbortController().signal,
   };
   const result = await httpSms.webhook?.(session, request);
-  expect(JSON.stringify(said.lines)).not.toContain('right secret');
+  expect(JSON.stringify(recorded.lines)).not.toContain('right secret');
   if (!result) throw new Error('it has no webhook');
   return result;
 }

@@ -182,7 +182,7 @@ async function startModems(
     const line = [`server 127.0.0.1:${other}`, `peername iax${modem.tty}`, 'secret pw', 'codec slinear'];
     const caller = [`cidname Modem ${modem.tty}`, `cidnumber ${modem.number}`];
     writeFileSync(`${modem.device}.iax`, lines([...about, ...line, ...caller]));
-    // It looks for its file below /etc/iaxmodem and nowhere else.
+    // It reads its file below /etc/iaxmodem and nowhere else.
     start('iaxmodem', [`../..${modem.device}.iax`]);
     await waitFor(`modem device ${modem.device}`, () => existsSync(modem.device));
   }

@@ -1,5 +1,5 @@
-// What tests of a receiving mailbox share: a gateway on a throw-away Dovecot, and a hand that takes its inbound messages the
-// way the flow does, with a memory in place of the journal.
+// A gateway on a throw-away Dovecot for tests of receiving mailboxes. The tests take its inbound messages as the pipeline does,
+// with driver state in memory instead of the journal.
 import { tmpdir } from 'node:os';
 import type { Clock, Driver, GatewayContext, InboundMessage, Log } from '../../src/driver/contract.js';
 import { sharedByDevice } from '../../src/driver/shared-state.js';
@@ -21,7 +21,7 @@ export interface ImapHarness {
   /** The next inbound message, recorded as open. One caller at a time. */
   next(): Promise<InboundMessage>;
   take(count: number): Promise<InboundMessage[]>;
-  /** As the flow after the server's ack: acknowledged, told to the mailbox, confirmed. */
+  /** As the pipeline after the server's acknowledgement: acknowledged in the journal, then confirmed in the mailbox. */
   settle(...inboundMessages: InboundMessage[]): Promise<void>;
   /** Stops receiving; the session stays open for confirms. */
   stop(): Promise<void>;
@@ -81,14 +81,14 @@ export async function openImapHarness<Settings, Session>(
     driverState,
     next,
     async take(count) {
-      const taken: InboundMessage[] = [];
-      while (taken.length < count) taken.push(await next());
-      return taken;
+      const received: InboundMessage[] = [];
+      while (received.length < count) received.push(await next());
+      return received;
     },
-    async settle(...taken) {
-      for (const inboundMessage of taken) driverState.acknowledge(inboundMessage);
-      await Promise.all(taken.map((inboundMessage) => inboundMessage.confirm()));
-      for (const inboundMessage of taken) driverState.confirmed(inboundMessage);
+    async settle(...received) {
+      for (const inboundMessage of received) driverState.acknowledge(inboundMessage);
+      await Promise.all(received.map((inboundMessage) => inboundMessage.confirm()));
+      for (const inboundMessage of received) driverState.confirmed(inboundMessage);
     },
     stop: end,
     async close() {

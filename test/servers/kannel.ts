@@ -28,7 +28,7 @@ export interface Kannel {
   readonly user: string;
   readonly password: string;
   /** Texts that came out at the operator's side, in order. */
-  taken(): KannelText[];
+  outgoing(): KannelText[];
   /** The operator's side sends this text once, and stays connected. */
   offer(text: KannelText): Promise<void>;
   /** Disconnects the operator's side: Kannel queues texts. */
@@ -82,7 +82,7 @@ class RunningKannel implements Kannel {
   }
 
   // Tests take these methods off the object, so each is a property.
-  readonly taken = () => this.#operators.flatMap((one) => textsIn(one.output()));
+  readonly outgoing = () => this.#operators.flatMap((one) => textsIn(one.output()));
 
   readonly log = () => this.#boxes.map((box) => box.output()).join('\n');
 

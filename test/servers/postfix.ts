@@ -1,4 +1,4 @@
-// Owns a throw-away Postfix: takes mail on a free port of 127.0.0.1 and relays it to another one. Needs root, because
+// A throw-away Postfix: accepts mail on a free port of 127.0.0.1 and relays it to another one. Needs root, because
 // Postfix gives its parts to other users.
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Owns programs run by tests: started, their output captured, ended by their own pid, and free ports for them.
+// Programs that tests start: their output is captured, and they are ended by their own pid. Also free ports for them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -107,7 +107,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on right now. */
+/** A port of 127.0.0.1 that is free right now. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

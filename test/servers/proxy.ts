@@ -1,4 +1,4 @@
-// Owns the bad line: a TCP proxy that delays, cuts, or keeps the sockets open and forwards nothing any more.
+// A TCP proxy as a bad connection: it delays, cuts, or keeps the sockets open without forwarding.
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface ProxyOptions {

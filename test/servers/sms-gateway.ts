@@ -34,7 +34,7 @@ export interface SmsGateway {
   /** The response to an accepted request. */
   answer: (request: GatewayRequest) => GatewayReply;
   /** Accepted requests: those answered with `answer`, and those without a response. */
-  readonly taken: readonly GatewayRequest[];
+  readonly accepted: readonly GatewayRequest[];
   /** Resolves when this many requests have come in whole. */
   reached(count: number): Promise<void>;
   close(): Promise<void>;
@@ -42,7 +42,7 @@ export interface SmsGateway {
 
 export async function startSmsGateway(tls?: { key: string; cert: string }): Promise<SmsGateway> {
   const requests: GatewayRequest[] = [];
-  const taken: GatewayRequest[] = [];
+  const accepted: GatewayRequest[] = [];
   const sockets = new Set<Socket>();
   const gateway: Pick<SmsGateway, 'script' | 'answer'> = { script: () => undefined, answer: () => ({}) };
   const listener = async (incoming: IncomingMessage, response: ServerResponse) => {
@@ -50,7 +50,7 @@ export async function startSmsGateway(tls?: { key: string; cert: string }): Prom
     if (!request) return;
     requests.push(request);
     const action = gateway.script(request, requests.length);
-    if (action === undefined || action === 'close' || action === 'hang') taken.push(request);
+    if (action === undefined || action === 'close' || action === 'hang') accepted.push(request);
     act(action ?? gateway.answer(request), response);
   };
   const server = tls ? createTlsServer(tls, listener) : createServer(listener);
@@ -68,7 +68,7 @@ export async function startSmsGateway(tls?: { key: string; cert: string }): Prom
     port,
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     requests,
-    taken,
+    accepted,
     async reached(count: number) {
       await waitFor(`${count} requests to come`, () => requests.length >= count);
     },

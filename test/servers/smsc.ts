@@ -1,4 +1,4 @@
-// An SMSC in this process, on the server of npm `smpp`, that can be told to misbehave at every submit_sm. A text that it
+// An SMSC in this process, on the server of npm `smpp`, with faults on demand at every submit_sm. A text that it
 // offers stays there until it is accepted or rejected for good, as at real SMSCs.
 import smpp, { type PDU, type Session } from 'smpp';
 import { joinedTexts, type Submitted, submittedOf } from './smsc-texts.js';

@@ -1,10 +1,10 @@
-// Owns the other end of a mail server for tests: a client over a raw socket that says exactly what it is told to.
+// An SMTP client over a raw socket that sends exactly the lines of the test.
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 
 export interface SmtpClient {
   /** Sends a line and resolves with the whole reply; lines of a long one joined by \n. Rejects when the line breaks. */
-  say(line: string): Promise<string>;
+  command(line: string): Promise<string>;
   /** Sends bytes as they are. */
   write(bytes: string | Uint8Array): void;
   /** The next reply. */
@@ -38,12 +38,12 @@ export async function smtpClient(
   };
   listen();
   const write = (bytes: string | Uint8Array) => void socket.write(bytes);
-  const say = (line: string) => {
+  const command = (line: string) => {
     write(`${line}\r\n`);
     return reader.next();
   };
   const secure = async (tls: ConnectionOptions) => {
-    await say('STARTTLS');
+    await command('STARTTLS');
     const plain = socket.removeAllListeners('data');
     await new Promise<void>((resolve, reject) => {
       socket = connectTls({ socket: plain, ...tls }, resolve);
@@ -53,20 +53,20 @@ export async function smtpClient(
   };
   const greeting = await reader.next();
   const cut = () => void socket.destroy();
-  return { greeting, say, write, reply: reader.next, deliver: deliverer(say, write), secure, closed, cut };
+  return { greeting, command, write, reply: reader.next, deliver: deliverer(command, write), secure, closed, cut };
 }
 
-function deliverer(say: SmtpClient['say'], write: SmtpClient['write']): SmtpClient['deliver'] {
+function deliverer(command: SmtpClient['command'], write: SmtpClient['write']): SmtpClient['deliver'] {
   return async (raw, { from = 'anna@example.net', to = ['desk@example.test'] } = {}) => {
     const recipients = to.map((address) => `RCPT TO:<${address}>`);
     for (const line of ['EHLO client.test', `MAIL FROM:<${from}>`, ...recipients, 'DATA']) {
-      const answer = await say(line);
+      const answer = await command(line);
       if (!/^[23]/.test(answer)) return answer;
     }
     const bytes = typeof raw === 'string' ? raw : Buffer.from(raw).toString('latin1');
     const end = bytes.endsWith('\r\n') ? '' : '\r\n';
     write(Buffer.from(`${bytes.replace(/^\./gm, '..')}${end}`, 'latin1'));
-    return say('.');
+    return command('.');
   };
 }
 

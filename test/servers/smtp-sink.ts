@@ -1,5 +1,5 @@
-// Owns Postfix's smtp-sink: a mail server that takes everything as fast as it can. For measurements, and as a second
-// opinion on our dialogue.
+// Postfix's smtp-sink: a mail server that accepts everything as fast as it can. For measurements, and as an independent check
+// of our SMTP.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { chown } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { findProgram, freePort, run, untilPort } from './process.js';
 export interface SmtpSink {
   readonly host: '127.0.0.1';
   readonly port: number;
-  /** The mails taken so far, each with the X-lines that smtp-sink puts in front; only with `keep`. */
+  /** The mails accepted so far, each with the X-lines that smtp-sink puts in front; only with `keep`. */
   mails(): string[];
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
-// Owns the state of the Telnyx stand-in: the faxes of one account, as the API shows them, the list with its filters and
-// pages, and the media that were uploaded.
+// The state of the fake Telnyx: the faxes of one account, as the API shows them, the list with its filters and pages, and
+// uploaded media.
 import { randomBytes, randomUUID } from 'node:crypto';
 
 export interface Fax {

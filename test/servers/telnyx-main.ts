@@ -1,19 +1,19 @@
-// Owns the Telnyx stand-in for a person: starts it, says how to reach it, and takes send requests on standard input.
+// Runs the fake Telnyx on its own: prints its address and reads commands from standard input.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { startTelnyx } from './telnyx.js';
 
 const server = await startTelnyx({ port: Number(process.argv[2]) || 0 });
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 const { apiKey: ApiKey, publicKey: PublicKey, connectionId: ConnectionId, number: Number_, url: BaseUrl } = server;
-say(`A Telnyx of your own listens at ${BaseUrl}. A gateway for it:`);
-say(`  TelnyxFax ${JSON.stringify({ ApiKey, ConnectionId, Number: Number_, PublicKey, BaseUrl, PollSeconds: 5 })}`);
-say('Everything it is sent is delivered. Commands:');
-say('  in +16132484850 FILE    somebody faxes this PDF or TIFF to the number');
-say('  push URL                the address of the fax application, that events are pushed to as well');
-say('  list                    all faxes');
-say('  save ID FILE            the document of a fax');
+print(`The fake Telnyx listens at ${BaseUrl}. A gateway for it:`);
+print(`  TelnyxFax ${JSON.stringify({ ApiKey, ConnectionId, Number: Number_, PublicKey, BaseUrl, PollSeconds: 5 })}`);
+print('Everything that is sent to it is delivered. Commands:');
+print('  in +16132484850 FILE    receives this PDF or TIFF as a fax');
+print('  push URL                the address of the fax application, that events are pushed to as well');
+print('  list                    all faxes');
+print('  save ID FILE            the document of a fax');
 
 async function obey(command: string, first: string, second: string): Promise<string> {
   if (command === 'in') {
@@ -39,6 +39,6 @@ async function obey(command: string, first: string, second: string): Promise<str
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [command = '', first = '', ...rest] = line.trim().split(/\s+/);
-  if (command) say(await obey(command, first, rest.join(' ')).catch(String));
+  if (command) print(await obey(command, first, rest.join(' ')).catch(String));
 }
 await server.close();

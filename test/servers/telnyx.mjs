@@ -1,4 +1,4 @@
-// Owns the start of the Telnyx stand-in by a person: `node test/servers/telnyx.mjs [PORT]`. Compiles it into dist-bench/.
+// `node test/servers/telnyx.mjs [PORT]` compiles the fake Telnyx into dist-bench/ and runs it.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

@@ -1,6 +1,6 @@
-// Owns the Telnyx stand-in: a stateful local server that speaks the part of Telnyx's API that faxes need (send, list, view,
-// refresh, media storage, application, number), keeps received documents behind addresses that expire, refuses with
-// Telnyx's codes, pushes signed events, and misbehaves on command. `node test/servers/telnyx.mjs` runs it for a person.
+// A fake Telnyx with state: the part of Telnyx's API that faxes need (send, list, view, refresh, media storage, application,
+// number), received documents at addresses that expire, Telnyx's error codes, signed events, and faults on demand.
+// `node test/servers/telnyx.mjs` runs it on its own.
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -17,7 +17,7 @@ export interface ApiRequest {
   readonly body: Buffer;
 }
 
-/** What happens instead of, or after, the right answer. */
+/** The fault instead of the right answer. */
 export type Trouble =
   | {
       is: 'refuse';
@@ -26,16 +26,16 @@ export type Trouble =
       title?: string;
       detail?: string;
       headers?: Record<string, string>;
-      taken?: boolean;
+      accepted?: boolean;
     }
-  /** Answered with this text, taken or not. */
-  | { is: 'babble'; status: number; body: string; taken?: boolean; headers?: Record<string, string> }
+  /** Answered with this text, accepted or not. */
+  | { is: 'babble'; status: number; body: string; accepted?: boolean; headers?: Record<string, string> }
   /** The connection is cut: before the request has an effect, after it, or in the middle of the answer. */
   | { is: 'cut'; when: 'before' | 'after' | 'answering' }
-  /** Taken, or not, and never answered. */
-  | { is: 'hang'; taken: boolean };
+  /** Accepted, or not, and never answered. */
+  | { is: 'hang'; accepted: boolean };
 
-/** What becomes of a fax that was ordered: states one after the other, at once. */
+/** The states of a sent fax, one after the other, at once. */
 export type Fate = readonly (string | { status: string; reason?: string; pages?: number; seconds?: number })[];
 
 export interface TelnyxOptions {
@@ -74,28 +74,28 @@ export interface TelnyxServer {
   readonly requests: readonly ApiRequest[];
   /** Requests that are being read or answered right now. */
   readonly busy: number;
-  /** Asked about every request. */
+  /** Called for every request. */
   trouble: (request: ApiRequest) => Trouble | undefined;
-  /** Asked about every ordered fax; delivered at once by default. */
+  /** Called for every sent fax; delivered at once by default. */
   fate: (fax: Fax) => Fate;
   /** The address that the fax application pushes to when a fax names none. */
   appUrl: string;
   outboundProfile: string;
-  /** Somebody faxes to the number. Not pushed. */
+  /** A fax comes to the number. Not pushed. */
   receive(incoming: Incoming): Fax;
   /** The event about the fax, by the state it is in. */
   event(fax: Fax, type?: string): object;
   /** Headers and body of a push, signed at `at` (ms). */
   signed(event: object, at?: number): Signed;
-  /** Where an address outside leads to: what names and proxies do in the world. */
+  /** Maps a public address to a local one. */
   reach: (url: string) => string;
   /** Posts a signed event. */
   post(url: string, event: object): Promise<{ status: number; text: string }>;
   /** Moves a sent fax on and pushes the event when it has an address for that. */
   advance(id: string, status: string, more?: { reason?: string; pages?: number; seconds?: number }): Promise<void>;
-  /** The document's present address is not good any more; `gone`: nor will another one be. */
+  /** Lets the document's address expire; `gone`: the document has no new address. */
   expire(fax: Fax, gone?: boolean): void;
-  /** Resolves when a request like this has come in. */
+  /** Resolves when such a request was received. */
   until(like: (request: ApiRequest) => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -240,8 +240,9 @@ export async function startTelnyx(options: TelnyxOptions = {}): Promise<TelnyxSe
   }
 
   async function misbehave(trouble: Trouble, request: ApiRequest, reply: ServerResponse): Promise<void> {
-    const taken = trouble.is === 'cut' ? trouble.when !== 'before' : trouble.taken;
-    if (taken && request.method === 'POST' && request.path === '/faxes') await create(JSON.parse(String(request.body)));
+    const accepted = trouble.is === 'cut' ? trouble.when !== 'before' : trouble.accepted;
+    if (accepted && request.method === 'POST' && request.path === '/faxes')
+      await create(JSON.parse(String(request.body)));
     if (trouble.is === 'hang') return;
     if (trouble.is === 'cut' && trouble.when !== 'answering') return void reply.destroy();
     if (trouble.is === 'cut') {
@@ -308,7 +309,7 @@ export async function startTelnyx(options: TelnyxOptions = {}): Promise<TelnyxSe
   const numbers = (wanted: string | null) =>
     wanted === me.number ? [{ phone_number: me.number, status: 'active', connection_id: me.connectionId }] : [];
 
-  /** 403 and "expired" in XML is what a store of this kind says. */
+  /** Such a store answers 403 with "expired" in XML. */
   function store({ path, headers }: ApiRequest, reply: ServerResponse): void {
     const fax = account.faxes.find(({ token }) => path === `/store/${token}.pdf`);
     if (headers.authorization !== undefined)

@@ -1,5 +1,4 @@
-// Owns the state of the Twilio stand-in: the messages of one account, as the API shows them, and the list with its
-// filters and pages.
+// The state of the fake Twilio: the messages of one account, as the API shows them, and the list with its filters and pages.
 import { randomBytes } from 'node:crypto';
 
 export interface Medium {

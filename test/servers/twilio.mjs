@@ -1,4 +1,4 @@
-// Owns the start of the Twilio stand-in by a person: `node test/servers/twilio.mjs [PORT]`. Compiles it into dist-bench/.
+// `node test/servers/twilio.mjs [PORT]` compiles the fake Twilio into dist-bench/ and runs it.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

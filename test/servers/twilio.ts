@@ -1,6 +1,6 @@
-// Owns the Twilio stand-in: a stateful local server that speaks the part of Twilio's REST API that text messages need
-// (list, create, fetch, media, numbers, services), refuses with Twilio's codes, pushes signed webhooks and delivery
-// states, and misbehaves on command. `node test/servers/twilio.mjs` runs it for a person.
+// A fake Twilio with state: the part of Twilio's REST API that text messages need (list, create, fetch, media, numbers,
+// services), Twilio's error codes, signed webhooks with messages and delivery states, and faults on demand.
+// `node test/servers/twilio.mjs` runs it on its own.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -15,17 +15,17 @@ export interface ApiRequest {
   readonly form: URLSearchParams;
 }
 
-/** What happens instead of, or after, the right answer. */
+/** The fault instead of the right answer. */
 export type Trouble =
   | { is: 'refuse'; status: number; code?: number; message?: string; headers?: Record<string, string> }
-  /** Answered with this text, taken or not. */
-  | { is: 'babble'; status: number; body: string; taken?: boolean }
+  /** Answered with this text, accepted or not. */
+  | { is: 'babble'; status: number; body: string; accepted?: boolean }
   /** The connection is cut: before the request has an effect, after it, or in the middle of the answer. */
   | { is: 'cut'; when: 'before' | 'after' | 'answering' }
-  /** Taken, or not, and never answered. */
-  | { is: 'hang'; taken: boolean };
+  /** Accepted, or not, and never answered. */
+  | { is: 'hang'; accepted: boolean };
 
-/** What becomes of a message that was created: statuses one after the other, at once. */
+/** The statuses of a created message, one after the other, at once. */
 export type Fate = readonly (string | { status: string; code: number; text?: string })[];
 
 export interface TwilioOptions {
@@ -58,25 +58,25 @@ export interface TwilioServer {
   readonly requests: readonly ApiRequest[];
   /** Requests that are being read or answered right now. */
   readonly busy: number;
-  /** Asked about every request. */
+  /** Called for every request. */
   trouble: (request: ApiRequest) => Trouble | undefined;
-  /** Asked about every created message; delivered at once by default. */
+  /** Called for every created message; delivered at once by default. */
   fate: (message: Message) => Fate;
   /** The address that new messages are pushed to, as it is set for the number at Twilio. */
   smsUrl: string;
-  /** Somebody writes to the number. Not pushed. */
+  /** A message comes to the number. Not pushed. */
   receive(incoming?: Incoming): Message;
   /** The parameters of the webhook for a message. */
   pushed(message: Message, more?: Record<string, string>): Record<string, string>;
-  /** Where an address outside leads to: what names and proxies do in the world. */
+  /** Maps a public address to a local one. */
   reach: (url: string) => string;
   /** Posts a signed form to `url`; resolves with status and text of the reply. */
   post(url: string, form: Record<string, string>): Promise<{ status: number; text: string }>;
-  /** Headers and body of such a request, for those who have no port. */
+  /** Headers and body of such a request, for tests without an HTTP port. */
   signed(url: string, form: Record<string, string>): { headers: Record<string, string>; body: Buffer };
   /** Moves a sent message on and posts its status callback when it has one. */
   advance(sid: string, status: string, code?: number, text?: string): Promise<void>;
-  /** Resolves when a request like this has come in. */
+  /** Resolves when such a request was received. */
   until(like: (request: ApiRequest) => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -221,8 +221,8 @@ export async function startTwilio(options: TwilioOptions = {}): Promise<TwilioSe
       for (const [name, value] of Object.entries(trouble.headers ?? {})) reply.setHeader(name, value);
       return refuse(reply, trouble.status, trouble.code ?? 0, trouble.message ?? 'An error occurred');
     }
-    const taken = trouble.is === 'cut' ? trouble.when !== 'before' : trouble.taken;
-    if (taken && request.method === 'POST') create(request.form);
+    const accepted = trouble.is === 'cut' ? trouble.when !== 'before' : trouble.accepted;
+    if (accepted && request.method === 'POST') create(request.form);
     if (trouble.is === 'babble') return reply.writeHead(trouble.status).end(trouble.body);
     if (trouble.is === 'hang') return undefined;
     if (trouble.when !== 'answering') return reply.destroy();

@@ -19,7 +19,7 @@ import { type Segment, segmentOf } from './segment.js';
 import { type JournalRecord, SinglePartMessages } from './single-part.js';
 import { textMessage } from './text-message.js';
 
-/** Deliveries that no round has taken yet. An SMSC that sends more without waiting for responses is told "not now". */
+/** Deliveries that no round has processed yet. An SMSC that sends more without waiting for responses gets ESME_RX_T_APPN (not now). */
 const MOST_WAITING = 1_000;
 /** Deliveries of one round, so that the journal is asked once for all of them. */
 const BATCH = 64;

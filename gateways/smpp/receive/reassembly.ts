@@ -24,7 +24,7 @@ const storedPart: z.ZodType<StoredPart> = z.object({
 export const PAGE = 50;
 /** 255 parts, and as many of an older message that had the same reference. */
 const MOST_PARTS = 600;
-/** Completed groups remembered, so that a part that comes again does not look like a message that lost its other parts. */
+/** Completed groups remembered, so that a part that comes again does not count as a message that lost its other parts. */
 const MOST_COMPLETED = 5_000;
 const TIME_DIGITS = 9;
 
@@ -47,7 +47,7 @@ export class Reassembly {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Stores a part. Resolves when the SMSC may be told that the part was accepted, with the group if it is complete now. */
+  /** Stores a part. Resolves when the part may be acknowledged to the SMSC, with the group if it is complete now. */
   async add({ from, to, coding, bytes }: Segment, { base, number, total }: Place, now: number) {
     const encoded = bytes.toString('base64');
     const open = await this.#openGroup(base, now);

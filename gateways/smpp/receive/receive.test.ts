@@ -220,7 +220,7 @@ describe('a message that cannot be accepted now', () => {
   it('stays at the SMSC while only an O gateway runs', async () => {
     const { smsc, open } = await smscWith();
     await open({}, { direction: 'O' });
-    expect(await smsc.deliver(text('for nobody'))).toBe(0x64);
+    expect(await smsc.deliver(text('for no gateway'))).toBe(0x64);
   });
 
   it('stays at the SMSC while the journal cannot be read', async () => {

@@ -1,5 +1,5 @@
 // Finds out what became of an attempt whose outcome is unknown. SMPP 3.4 finds a message by its id only, so a lookup needs
-// the ids of all parts: from late responses, or from receipts that match the message. Then query_sm tells the rest.
+// the ids of all parts: from late responses, or from receipts that match the message. Then query_sm gives the rest.
 import { type ComposedText, type DeliveryState, messageOf, type Outcome } from '../../../src/driver/contract.js';
 import { describeStatus, STATUS } from '../pdu/status.js';
 import { stateOf } from '../receipts/receipt.js';

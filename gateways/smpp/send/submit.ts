@@ -1,5 +1,5 @@
 // Carries one message to its outcome: each part is one submit_sm. Point of no return: a submit_sm that was handed to the
-// socket. From then on only its response tells; without one the SMSC may have the part.
+// socket. From then on only its response decides; without one the SMSC may have the part.
 // A part: waiting for its slot -> written -> accepted | rejected | unanswered; a throttling status leads back to waiting.
 // Once a part is rejected or unanswered, no further part is written.
 import { type Attempt, type ComposedText, messageOf, type Outcome } from '../../../src/driver/contract.js';

@@ -108,7 +108,7 @@ describe('a receipt with an unknown id', () => {
     expect(await gateway.lookup(other, attempt('message-2'))).toMatchObject({ kind: 'unknown' });
   });
 
-  it('settles one of two messages when its text tells which', async () => {
+  it('settles one of two messages when the text of the receipt fits only one', async () => {
     const { smsc, open, attempt, lose, receipt } = await set();
     const gateway = await open();
     const other = outboundText('Your order has left', ANNA);

@@ -13,19 +13,19 @@ export const faxSettings = {
       .optional(),
     {
       description:
-        'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, numbers are dialled and shown as they are written.',
+        'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, numbers are called and shown as they are written.',
       example: 'CZ',
     },
   ),
   StationId: setting(z.string().trim().min(1).max(20).optional(), {
     description:
-      'Own fax number as the other machine and the header line of every page show it, at most 20 characters (T.30).',
+      'Own fax number for the display of the other machine and the header line of every page, at most 20 characters (T.30).',
     example: '+420 222 333 444',
     only: 'out',
   }),
   Header: setting(z.string().trim().min(1).max(60).optional(), {
     description:
-      'Name printed on top of every page, beside time, own number and page numbers. When absent and StationId is absent too, there is no such line.',
+      'Name in the header line of every page, beside time, own number and page numbers. Without Header and StationId there is no header line.',
     example: 'Example Ltd.',
     only: 'out',
   }),
@@ -36,24 +36,24 @@ export const faxSettings = {
   }),
   Resolution: setting(z.enum(['Standard', 'Fine', 'Superfine']).default('Fine'), {
     description:
-      'Dots per inch of the pages that are sent: Standard 204x98, Fine 204x196, Superfine 204x391. Finer takes longer on the line.',
+      'Dots per inch of the pages that are sent: Standard 204x98, Fine 204x196, Superfine 204x391. A finer resolution takes longer to transmit.',
     example: 'Standard',
     only: 'out',
   }),
   CoverPage: setting(z.boolean().default(false), {
-    description: 'True puts a first page before the message: from whom, to whom, subject, date, number of pages.',
+    description: 'True adds a first page with sender, recipient, subject, date and number of pages.',
     example: true,
     only: 'out',
   }),
   AnswerWhen: setting(z.enum(['Accepted', 'Done']).default('Accepted'), {
     description:
-      'The answer to the contact center when a call takes longer than it waits: Accepted answers sent, because the fax is accepted for transmission; Done answers unknown, because it has not arrived. A call that ends in time is always answered with its result; later results are in the delivery log.',
+      'The answer to the contact center when the call does not end before the answer is due. Accepted: sent, because the fax is accepted for transmission. Done: unknown, because the fax may not arrive. A call that ends in time is answered with its result; a later result is in the delivery log.',
     example: 'Done',
     only: 'out',
   }),
   ReportTo: setting(z.string().regex(GUID, 'is not the Id of a gateway (a GUID)').toLowerCase().optional(), {
     description:
-      'Id of an inbound gateway that is handed a notice when the result of a fax is known only after the send request was answered. When absent, such results are in the delivery log only.',
+      'Id of an inbound gateway that delivers a notice when the result of a fax becomes known after the answer to the send request. When absent, such results are in the delivery log only.',
     example: '0f8e4c3a-2b1d-4e5f-8a9b-0c1d2e3f4a5b',
     only: 'out',
   }),

@@ -2,7 +2,7 @@
 import type { TextRules } from '../contract.js';
 import { type SettingProblem, setting, z } from '../settings.js';
 
-/** A word is a whole message; a list this long is no list of keywords any more. */
+/** A word is a whole message. */
 const words = z.array(z.string().trim().min(1).max(40)).min(1).max(100);
 
 /** Spread into the shape of a driver's settings. */
@@ -15,34 +15,34 @@ export const textSettings = {
       .optional(),
     {
       description:
-        'Country in which numbers without a country code are read, as two letters (ISO 3166-1). When absent, orders to such numbers are refused.',
+        'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, messages to such numbers are rejected.',
       example: 'CZ',
     },
   ),
   Transliterate: setting(z.boolean().default(false), {
     description:
-      'True replaces characters that alone force the costlier 16-bit encoding by near ones of the 7-bit alphabet (typographic quotes, dashes), where the whole text then fits it.',
+      'True replaces typographic quotes, dashes and similar characters by plain ones when the whole text can then be sent in the 7-bit alphabet, which needs fewer parts.',
     example: true,
     only: 'out',
   }),
   OptOutGroup: setting(z.string().min(1).max(100).optional(), {
     description:
-      'Gateways with the same word here share one registry of opted-out recipients; give it to both directions of a number. When absent: this gateway has its own.',
+      'Gateways with the same word here share one opt-out registry. Set it for both directions of a number. When absent, this gateway has a registry of its own.',
     example: 'support',
   }),
   StopWords: setting(words.optional(), {
     description:
-      'Messages that opt their sender out, in any capitals. When absent: the usual ones of several languages. Given together with StartWords and HelpWords.',
+      'Messages that opt their sender out; capital letters do not matter. When absent: the usual words of several languages. Needs StartWords and HelpWords, too.',
     example: ['STOP', 'ODHLASIT'],
     only: 'in',
   }),
   StartWords: setting(words.optional(), {
-    description: 'Messages that opt their sender in again. When absent: the usual ones of several languages.',
+    description: 'Messages that opt their sender in again. When absent: the usual words of several languages.',
     example: ['START', 'PRIHLASIT'],
     only: 'in',
   }),
   HelpWords: setting(words.optional(), {
-    description: 'Messages that ask for help. When absent: the usual ones of several languages.',
+    description: 'Messages that ask for help. When absent: the usual words of several languages.',
     example: ['HELP', 'POMOC'],
     only: 'in',
   }),
@@ -50,18 +50,18 @@ export const textSettings = {
 
 export type TextSettings = z.output<z.ZodObject<typeof textSettings>>;
 
-/** For the `rules` of settingsSchema: own keywords are all three lists, or one would silently switch the others off. */
+/** For the `rules` of settingsSchema. One list of keywords alone would silently switch the usual words of the others off. */
 export function textProblems({ StopWords, StartWords, HelpWords }: TextSettings): SettingProblem[] {
   const lists = { StopWords, StartWords, HelpWords };
   const missing = Object.entries(lists).flatMap(([name, list]) => (list ? [] : [name]));
   if (missing.length === 3) return [];
   return missing.map((setting) => ({
     setting,
-    message: 'is missing: own keywords are given as all three lists, StopWords, StartWords and HelpWords',
+    message: 'is missing: set StopWords, StartWords and HelpWords together, or none of them',
   }));
 }
 
-/** `sender`: whom messages come from; undefined: what the send request says. */
+/** `sender`: the sender of outgoing messages; undefined: the one in the send request. */
 export function textRulesOf(settings: TextSettings, sender: string | undefined): TextRules {
   const { Region, Transliterate, OptOutGroup, StopWords, StartWords, HelpWords } = settings;
   const rules = { region: Region, sender, transliterate: Transliterate, optOutGroup: OptOutGroup };
