@@ -44,7 +44,7 @@ export function logCommands(context: CliContext): void {
   program
     .command('trace')
     .alias('explain')
-    .description('show everything that happened to one message, by any of its ids')
+    .description('show everything that happened to one message, by any of its ids, and the related messages')
     .argument('<id>', 'MessageId, RequestId, DeliverySystemId, Message-ID or key')
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .addOption(configOption())
@@ -60,4 +60,4 @@ export function logCommands(context: CliContext): void {
 }
 
 const EVENTS =
-  'received, dispatched, acknowledged, confirmed, deferred, quarantined, requeued, requested, attempt_started, sent, partial, rejected, unknown, answered, receipt, note';
+  'received, dispatched, acknowledged, confirmed, deferred, quarantined, requeued, rekeyed, requested, attempt_started, sent, partial, rejected, unknown, answered, receipt, note';

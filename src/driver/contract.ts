@@ -30,7 +30,6 @@ export { sleep, yieldToEventLoop } from '../kit/clock.js';
 export { type Deadline, deadline, raceSignal, readWhatHasArrived } from '../kit/deadline.js';
 export { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 export type { Log } from '../kit/log.js';
-export type { Semaphore } from '../kit/semaphore.js';
 export { semaphore } from '../kit/semaphore.js';
 export type * from '../model/content.js';
 export type * from '../model/outcome.js';

@@ -28,7 +28,6 @@ import { outboundCases } from './outbound-cases.js';
 import { mailSamples, type Samples, textSamples } from './samples.js';
 
 export type {
-  Counterparty,
   Cut,
   FaxCut,
   FaxInboundCounterparty,
@@ -40,8 +39,6 @@ export type {
   TextInboundCounterparty,
   TextOutboundCounterparty,
 } from './counterparty.js';
-export type { DeliveredFax, OfferedFax } from './fax-samples.js';
-export type { DeliveredText, OfferedText } from './samples.js';
 
 export function conform<Settings, Session, I extends InboundCounterparty, O extends OutboundCounterparty>(
   driver: Driver<Settings, Session>,
