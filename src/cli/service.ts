@@ -40,8 +40,8 @@ export function serviceCommands(context: CliContext): void {
     .action((options: CommonOptions) =>
       run(context, async () => {
         const config = configOf(context, options);
-        const { frontdeskCommand } = await import('../commands/start.js');
-        return frontdeskCommand(config, await platformOf(context, config), output, stopSignal());
+        const { embeddedServerCommand } = await import('../commands/start.js');
+        return embeddedServerCommand(config, await platformOf(context, config), output, stopSignal());
       }).finally(exit),
     );
 }

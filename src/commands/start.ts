@@ -24,7 +24,7 @@ export async function startCommand(
   return 0;
 }
 
-export async function frontdeskCommand(
+export async function embeddedServerCommand(
   config: Config,
   platform: Platform,
   output: Output,
@@ -33,11 +33,11 @@ export async function frontdeskCommand(
   const { host, port, account, password } = config.server;
   if (!password) {
     throw new GatepostError('config/invalid', 'server.password is missing: connectors need one to log in with', {
-      advice: 'set GATEPOST_SERVER_PASSWORD for the front desk and for its connectors',
+      advice: 'set GATEPOST_SERVER_PASSWORD for the embedded server and for its connectors',
     });
   }
   const { startEmbeddedServer } = await import('../embedded-server/server.js');
-  const desk = await startEmbeddedServer({
+  const server = await startEmbeddedServer({
     host,
     port,
     account,
@@ -49,9 +49,9 @@ export async function frontdeskCommand(
     log: platform.log,
   });
   if (output.isTerminal)
-    output.say(`\nThe front desk listens on ${host}:${desk.port} and serves ${config.frontdesk.gateways}.\n\n`);
+    output.say(`\nThe embedded server listens on ${host}:${server.port} and serves ${config.frontdesk.gateways}.\n\n`);
   await aborted(stop);
-  await desk.close();
+  await server.close();
   return 0;
 }
 

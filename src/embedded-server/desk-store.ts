@@ -73,7 +73,7 @@ export function standstill({ reading }: Store, clock: Clock): string | null {
   return null;
 }
 
-/** As much of an id as people need to see and to type. */
+/** As much of an id as operators need to see and to type. */
 export function shortId(id: string): string {
   return id.slice(0, 8);
 }

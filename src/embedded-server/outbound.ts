@@ -35,7 +35,7 @@ const LOOK_MS = 250;
 const BEAT_MS = 2_000;
 /** Ms until a send request that cannot be handed to anybody is looked at again. */
 const WAIT_MS = 1_000;
-/** Send requests taken up at one look: with bodies, so not thousands. */
+/** Send requests started in one round: with bodies, so not thousands. */
 const AT_ONCE = 50;
 
 /** The members of SE_MESSAGE_SENDING, as published. */

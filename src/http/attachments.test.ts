@@ -59,7 +59,7 @@ describe('attachment links over HTTP', () => {
     expect(answer.headers.get('content-type')).toBe('application/octet-stream');
   });
 
-  test('HEAD tells the size and opens nothing', async () => {
+  test('HEAD answers with the size and opens nothing', async () => {
     let opened = 0;
     const open = () => {
       opened += 1;

@@ -207,7 +207,7 @@ describe('/metrics', () => {
     expect((await scrape()).get('gatepost_parked{gateway="in",name="A \\"B\\"\\n\\\\C"}')).toBe(0);
   });
 
-  test('tells about the process and its event loop under our prefix', async () => {
+  test('shows the process and its event loop under our prefix', async () => {
     const series = [...(await scrape()).keys()];
     for (const name of [
       'process_resident_memory_bytes',

@@ -141,7 +141,7 @@ describe('/ready', () => {
     expect(body).toContain('AUTH [hidden] failed');
   });
 
-  test('as text is aligned lines for people, one per gateway, whatever its name holds', async () => {
+  test('as text is aligned lines for operators, one per gateway, whatever its name holds', async () => {
     port.platform.gateways.push(
       gateway({ id: 'b', displayName: 'Bill\ning', state: 'failing', problem: 'no\r\nentry' }),
     );

@@ -12,7 +12,7 @@ export interface RetryOptions {
   retries?: number;
   /** False ends the retrying: the failure is final. */
   worthIt?: (error: unknown) => boolean;
-  /** Told of every failure and how long the pause before the next try is. */
+  /** Called for every failure, with the pause before the next try. */
   onFailure?: (error: Error, waitMs: number) => void;
 }
 

@@ -44,7 +44,7 @@ describe('a Device', () => {
     expect(parseDevice('Pop3Host pop3://x')).toMatchObject({ ok: false, type: 'Pop3Host' });
   });
 
-  test('what JSON.parse takes as an object is taken, and what it refuses is refused with a place', () => {
+  test('an object that JSON.parse accepts is accepted, and one that it rejects is rejected with the position', () => {
     const texts = fc.oneof(
       fc.json(),
       fc.json().chain((text) => fc.nat(text.length).map((at) => `${text.slice(0, at)}${text.slice(at + 1)}`)),

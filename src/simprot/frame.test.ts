@@ -55,7 +55,7 @@ describe('a stream of frames', () => {
     expect(bodies[0]?.equals(body)).toBe(true);
   });
 
-  test('tells how far an unfinished frame has come', () => {
+  test('describes how much of an unfinished frame has arrived', () => {
     const { decoder } = collect();
     decoder.push(Buffer.of(0, 0));
     expect(decoder.unfinished).toBe('2 of 4 bytes of its length had arrived');

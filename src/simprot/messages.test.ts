@@ -83,7 +83,7 @@ describe('a gateway', () => {
     ['Channel', 99, 'Channel: is "99"'],
     ['Direction', 'X', 'Direction: is "X", not I or O'],
     ['Id', 'none', 'Id: is not a GUID'],
-  ])('with a bad %s (%j) is told so', (member, value, problem) => {
+  ])('with a bad %s (%j) is rejected with the reason', (member, value, problem) => {
     const { error } = gatewayInfo().safeParse({ ...gateway, [member]: value });
     expect(error && problemsOf(error)).toContain(problem);
   });

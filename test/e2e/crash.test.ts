@@ -80,7 +80,7 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
   }
 
   it('whose connector is killed between ack and confirm is not sent twice, and is confirmed after the restart', async () => {
-    // The mailbox hears nothing more from the moment the server answers, so the confirm cannot have happened.
+    // The mailbox gets no command any more from the moment the server answers, so the confirm cannot have happened.
     fakeServer.onReceiving = async () => {
       proxy.hold();
       return true;
@@ -110,7 +110,7 @@ describe.runIf(whyNoDovecot() === undefined)('a mail in a real mailbox', () => {
     expect(fakeServer.received).toHaveLength(2);
   });
 
-  it('survives being killed again and again: every mail taken, each under one RequestId, all confirmed', async () => {
+  it('survives being killed again and again: every mail accepted, each under one RequestId, all confirmed', async () => {
     for (let n = 0; n < 60; n++) await dovecot.deliver(user.name, mail(`mail-${n}`));
     for (const some of [5, 20, 40]) {
       start();
