@@ -37,7 +37,7 @@ const ALLOWED: readonly (readonly [where: RegExp, what: RegExp, why: string])[] 
   [/./, /^orderBy$/, 'kysely: the order of rows'],
   [/./, /^orderDays$/, "a key of operators' configuration files"],
   [/^src\/content\/mail\/parse\/charset\.ts$/, /^byteOrderMark$/, 'the term of Unicode'],
-  [/^src\/(content\/notice|pipeline\/stored\.test)\.ts$/, /^orderId$/, 'stored key of a notice'],
+  [/^src\/(content\/notice|pipeline\/inbound\/spool-codec\.test)\.ts$/, /^orderId$/, 'stored key of a notice'],
   [/^src\/driver\/shared\/status-poller/, /^order$/, 'stored key of a record of version 0.1'],
   [
     /^gateways\/hylafax\/(job-store|send-once\.test)\.ts$/,

@@ -53,7 +53,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
 }
 
 function clientPool(context: GatewayContext<Settings>, closed: AbortSignal) {
-  const slots = semaphore({ places: MAX_CLIENTS, weight: Number.POSITIVE_INFINITY });
+  const slots = semaphore({ slots: MAX_CLIENTS, weight: Number.POSITIVE_INFINITY });
   const withClient: WithClient = async (signal, work, admin) => {
     const either = eitherOf(signal, closed);
     try {

@@ -36,7 +36,7 @@ interface PoolState {
 }
 
 export function openPool(clock: Clock, connections: number, connect: Connect): Pool {
-  const slots = semaphore({ places: connections, weight: Number.POSITIVE_INFINITY });
+  const slots = semaphore({ slots: connections, weight: Number.POSITIVE_INFINITY });
   const state: PoolState = { clock, idle: [], open: new Set(), closing: new AbortController() };
   return {
     add: (connection) => putIdle(state, track(state, connection)),

@@ -38,7 +38,7 @@ export interface MailWorkers {
 }
 
 export function createMailWorkers({ clock, file, limits, closing, reduce }: MailWorkersOptions): MailWorkers {
-  const slots = semaphore({ places: limits.workers, weight: Number.POSITIVE_INFINITY });
+  const slots = semaphore({ slots: limits.workers, weight: Number.POSITIVE_INFINITY });
   let pool: Pool | undefined;
 
   const drop = async (gone: Pool | undefined) => {

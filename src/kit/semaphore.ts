@@ -4,19 +4,19 @@ export interface Semaphore {
   readonly weight: number;
   /** Resolves with the release function once there is room; one entry always fits, however heavy. Rejects when `signal` aborts. */
   enter(weight: number, signal?: AbortSignal): Promise<() => void>;
-  /** Takes a place only when there is room now. */
+  /** Takes a slot only when there is room now. */
   tryEnter(weight: number): (() => void) | undefined;
   /** Resolves when no slot is taken. */
   empty(): Promise<void>;
 }
 
-export function semaphore(limit: { places: number; weight: number }): Semaphore {
+export function semaphore(limit: { slots: number; weight: number }): Semaphore {
   let used = 0;
   let held = 0;
   const queue: { weight: number; admit: () => void }[] = [];
   const idle: (() => void)[] = [];
 
-  const fits = (weight: number) => used === 0 || (used < limit.places && held + weight <= limit.weight);
+  const fits = (weight: number) => used === 0 || (used < limit.slots && held + weight <= limit.weight);
   const take = (weight: number) => {
     used += 1;
     held += weight;

@@ -26,7 +26,7 @@ export class Throttle {
   constructor(limits: ThrottleLimits, clock: Clock, random: Random) {
     this.#clock = clock;
     this.#random = random;
-    this.#window = semaphore({ places: limits.WindowSize, weight: Number.POSITIVE_INFINITY });
+    this.#window = semaphore({ slots: limits.WindowSize, weight: Number.POSITIVE_INFINITY });
     this.#gapMs = limits.MaxPerSecond === undefined ? 0 : 1000 / limits.MaxPerSecond;
   }
 

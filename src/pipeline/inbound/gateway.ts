@@ -23,7 +23,7 @@ import { type DeliveryWindow, deliveryWindow } from './window.js';
 
 /** Messages in back-off that may leave the window to others, at most this many windows of them; their bytes are bounded by
  *  windowBytes as well. */
-const PARKING_FACTOR = 16;
+const BACKING_OFF_FACTOR = 16;
 /** Acknowledged messages whose confirmation is under way, at most this many windows of them. */
 const UNCONFIRMED_FACTOR = 8;
 /** After the grace everything that still runs gets this long to end, ms; then the gateway counts as stopped. */
@@ -59,7 +59,7 @@ export function startInbound(config: GatewayConfig, deps: InboundDeps): InboundG
 interface Parts {
   table: InFlightTable;
   window: DeliveryWindow;
-  parking: Semaphore;
+  backingOff: Semaphore;
   unconfirmed: Semaphore;
   ingest: Ingest;
   /** Aborts when nothing new is received any more. */
@@ -75,8 +75,8 @@ function createParts(config: GatewayConfig, deps: InboundDeps): Parts {
   const shared = {
     table: inFlightTable(() => clock.monotonic()),
     window: deliveryWindow({ slots: limits.window, bytes: limits.windowBytes }),
-    parking: semaphore({ places: limits.window * PARKING_FACTOR, weight: limits.windowBytes }),
-    unconfirmed: semaphore({ places: limits.window * UNCONFIRMED_FACTOR, weight: 0 }),
+    backingOff: semaphore({ slots: limits.window * BACKING_OFF_FACTOR, weight: limits.windowBytes }),
+    unconfirmed: semaphore({ slots: limits.window * UNCONFIRMED_FACTOR, weight: 0 }),
     ingest: ingest(config, deps),
   };
   const carrying: Carrying = {
@@ -172,12 +172,12 @@ function quietTime(clock: Clock) {
   };
 }
 
-function viewOf(state: SupervisorView, { table, window, parking }: Parts, limit: number): GatewayView {
+function viewOf(state: SupervisorView, { table, window, backingOff }: Parts, limit: number): GatewayView {
   return {
     ...degraded(state, table),
     inFlight: window.used,
     window: limit,
-    backingOff: parking.used,
+    backingOff: backingOff.used,
     oldestMs: table.oldestMs(),
   };
 }

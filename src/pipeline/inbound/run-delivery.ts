@@ -24,7 +24,7 @@ export interface Delivering extends Pick<InboundDeps, 'clock' | 'random' | 'log'
   gatewayId: string;
   window: DeliveryWindow;
   /** Room for messages in back-off, which leave the window to others. Without room a message keeps its slot. */
-  parking: Semaphore;
+  backingOff: Semaphore;
   /** Aborts when the gateway stops. */
   stopped: AbortSignal;
   answers: AnswerTimes;
@@ -176,17 +176,17 @@ async function backOff(
   signal: AbortSignal,
 ): Promise<void> {
   const { entry, record, post } = task;
-  const { clock, random, limits, parking, window, journal } = deps;
+  const { clock, random, limits, backingOff, window, journal } = deps;
   if (rejection !== null) await retry(() => journal.rejected(record.id, rejection), untilWritten(task, deps, signal));
-  const leaveParking = parking.tryEnter(entry.handle.bytes);
-  if (leaveParking) entry.releaseSlot();
+  const leaveBackOff = backingOff.tryEnter(entry.handle.bytes);
+  if (leaveBackOff) entry.releaseSlot();
   try {
     await sleep(clock, equalJitter(limits.backoff, attempt, random), signal);
-    if (leaveParking) entry.releaseSlot = await window.enterRepeat(entry.handle.bytes, signal);
+    if (leaveBackOff) entry.releaseSlot = await window.enterRepeat(entry.handle.bytes, signal);
     // The delivery may have ended in the very moment in which the slot was granted.
     if (signal.aborted) entry.releaseSlot();
   } finally {
-    leaveParking?.();
+    leaveBackOff?.();
   }
   post({ is: 'elapsed' });
 }

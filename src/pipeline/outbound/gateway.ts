@@ -48,8 +48,8 @@ class Gateway implements OutboundGateway {
     this.#concurrency = driver.concurrency?.(settings) ?? DEFAULT_CONCURRENCY;
     const policy = driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel);
     const ahead = policy === 'Resend' ? AHEAD_FACTOR : 1;
-    this.#slots = slots(this.#concurrency);
-    this.#underWay = slots(this.#concurrency * ahead);
+    this.#slots = semaphoreOf(this.#concurrency);
+    this.#underWay = semaphoreOf(this.#concurrency * ahead);
     this.#lateResults = createLateResults(config, deps);
     this.#supervisor = superviseSession(config, deps, this.#stopping.signal, (_session, signal) => aborted(signal), {
       reportReceipts: this.#lateResults.applyReceipts,
@@ -130,8 +130,8 @@ function stopping({ reason }: AbortSignal): Stopping {
   return new Stopping(ownDeadline ? 'the gateway is being restarted or removed' : 'Gatepost is stopping');
 }
 
-function slots(places: number): Semaphore {
-  return semaphore({ places, weight: Number.POSITIVE_INFINITY });
+function semaphoreOf(slots: number): Semaphore {
+  return semaphore({ slots, weight: Number.POSITIVE_INFINITY });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

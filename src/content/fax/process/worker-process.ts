@@ -51,7 +51,7 @@ interface Process {
 
 export function createWorkerProcess<Reply>(options: WorkerProcessOptions<Reply>): WorkerProcess<Reply> {
   const { clock, idleMs, work } = options;
-  const turn = semaphore({ places: 1, weight: Number.POSITIVE_INFINITY });
+  const turn = semaphore({ slots: 1, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   let running: Process | undefined;
   let cancelIdle: Cancel = () => {};

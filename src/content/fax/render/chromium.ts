@@ -44,7 +44,7 @@ const ARGUMENTS = [
 
 export function createChromium(options: ChromiumOptions): Chromium {
   const { clock, log, idleMs } = options;
-  const turn = semaphore({ places: 1, weight: 1 });
+  const turn = semaphore({ slots: 1, weight: 1 });
   const browser = browserHolder(options);
   let cancelIdle: Cancel = () => {};
 

@@ -59,7 +59,7 @@ export function createFaxMaker(options: FaxMakerOptions): FaxMaker {
     ? createChromium({ executable: options.chromium, clock, log, idleMs, env })
     : undefined;
   const deps: Deps = { clock, log, env, chromium, ghostscript: ghostscript ?? undefined, composeMs };
-  const slots = semaphore({ places: MAX_AT_ONCE, weight: Number.POSITIVE_INFINITY });
+  const slots = semaphore({ slots: MAX_AT_ONCE, weight: Number.POSITIVE_INFINITY });
   const closing = new AbortController();
   return {
     async compose(sendRequest, rules, signal, pictures = true) {
