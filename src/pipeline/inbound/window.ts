@@ -26,7 +26,7 @@ export function deliveryWindow(limit: { slots: number; bytes: number }): Deliver
 class Window implements DeliveryWindow {
   readonly #limit: { slots: number; bytes: number };
   readonly #mostRepeats: number;
-  /** Bounded by the askers: the driver and the loop of stored messages ask for one slot at a time, repeats are parked before. */
+  /** Bounded by the askers: the driver and the loop of stored messages ask for one slot at a time, repeats back off before. */
   readonly #queues: Record<Kind, Applicant[]> = { new: [], repeat: [] };
   readonly #idle: (() => void)[] = [];
   #used = 0;
