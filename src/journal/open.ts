@@ -122,7 +122,7 @@ async function assemble(
     ...attachments(database.reads, store, log),
     ...retentionSweep({ ...deps, goOn: () => closing === undefined }),
     reclaimAbandoned: (askedSince) => reclaimAbandoned(deps, askedSince),
-    threadFor: (address, subject) => threadFor(database.reads, address, subject, clock.now()),
+    threadFor: (address, subject, until) => threadFor(database.reads, address, subject, until),
     healthy: () => commits.run((sql) => writeMeta(sql, 'proven', isoTime(clock.now()))),
     close() {
       // When the owner cannot be cleared, the next start only checks the file for damage.

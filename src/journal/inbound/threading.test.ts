@@ -40,7 +40,8 @@ describe('an answer', () => {
     await mail('invoice', 'Invoice');
     await clock.advance(DAY);
     await mail('newest', 'Hello');
-    const answer = (subject: string, address = 'carla@customers.EXAMPLE') => journal.threadFor(address, subject);
+    const answer = (subject: string, address = 'carla@customers.EXAMPLE') =>
+      journal.threadFor(address, subject, clock.now());
     expect(await answer('RE: Delivery')).toEqual({
       messageId: '<old@customers.example>',
       references: '<root-old@x> <old@customers.example>',
@@ -54,17 +55,37 @@ describe('an answer', () => {
   });
 
   test('never goes to a message without Message-ID, nor to an ignored one', async () => {
-    const journal = await place().open();
+    const { open, clock } = place();
+    const journal = await open();
     await journal.open(inboundMessage('1', { rfcMessageId: null, references: null }));
     await journal.skip('in', [{ key: '2', fingerprint: '' }]);
-    expect(await journal.threadFor('carla@customers.example', 'Where is my delivery?')).toBeNull();
-    expect(await journal.threadFor('', '')).toBeNull();
+    expect(await journal.threadFor('carla@customers.example', 'Where is my delivery?', clock.now())).toBeNull();
+    expect(await journal.threadFor('', '', clock.now())).toBeNull();
   });
 
   test('to a message without references refers to it alone', async () => {
-    const journal = await place().open();
+    const { open, clock } = place();
+    const journal = await open();
     await journal.open(inboundMessage('1', { references: null }));
     const only = '<1@customers.example>';
-    expect(await journal.threadFor('carla@customers.example', 'x')).toEqual({ messageId: only, references: only });
+    expect(await journal.threadFor('carla@customers.example', 'x', clock.now())).toEqual({
+      messageId: only,
+      references: only,
+    });
+  });
+
+  test('never goes to a message that came after the first attempt at it', async () => {
+    const { open, clock } = place();
+    const journal = await open();
+    await journal.open(inboundMessage('first', { subject: 'Delivery' }));
+    const composedAt = clock.now();
+    await clock.advance(60_000);
+    await journal.open(inboundMessage('second', { subject: 'Delivery' }));
+    await journal.open(inboundMessage('third', { subject: 'Hello' }));
+    const first = { messageId: '<first@customers.example>' };
+    for (const subject of ['Re: Delivery', 'Something else'])
+      expect(await journal.threadFor('carla@customers.example', subject, composedAt)).toMatchObject(first);
+    const second = { messageId: '<second@customers.example>' };
+    expect(await journal.threadFor('carla@customers.example', 'Re: Delivery', clock.now())).toMatchObject(second);
   });
 });

@@ -25,6 +25,7 @@ interface Asked {
   sender: string;
   thread: string;
   since: number;
+  until: number;
 }
 
 const bySubject = statement<Asked>()((db, slot) =>
@@ -33,6 +34,7 @@ const bySubject = statement<Asked>()((db, slot) =>
     .select(['rfc_message_id', 'reply_references'])
     .where('sender', '=', slot('sender'))
     .where('thread', '=', slot('thread'))
+    .where('received_at', '<=', slot('until'))
     .where('rfc_message_id', 'is not', null)
     .orderBy('id', 'desc')
     .limit(1),
@@ -44,6 +46,7 @@ const byTime = statement<Asked>()((db, slot) =>
     .select(['rfc_message_id', 'reply_references'])
     .where('sender', '=', slot('sender'))
     .where('received_at', '>=', slot('since'))
+    .where('received_at', '<=', slot('until'))
     .where('rfc_message_id', 'is not', null)
     .orderBy('received_at', 'desc')
     .orderBy('id', 'desc')
@@ -55,12 +58,13 @@ export async function threadFor(
   reads: Sql,
   address: string,
   subject: string,
-  now: number,
+  until: number,
 ): Promise<{ messageId: string; references: string } | null> {
   const asked: Asked = {
     sender: senderOf(address),
     thread: threadOf(subject),
-    since: now - ANOTHER_SUBJECT_WITHIN_MS,
+    since: until - ANOTHER_SUBJECT_WITHIN_MS,
+    until,
   };
   const row = (await reads.first(bySubject, asked)) ?? (await reads.first(byTime, asked));
   if (!row?.rfc_message_id) return null;

@@ -111,10 +111,10 @@ export interface InboundJournal {
   /** Requeued and spooled messages that the server has not accepted yet, by id, from the one after `after` on. Also after a
    *  restart. */
   requeued(gatewayId: GatewayId, after?: number, limit?: number): Promise<readonly InboundRecord[]>;
-  /** The newest message received from this address that an answer with this subject belongs to: the same subject (without
-   *  Re:, Fwd: and the like) first, else the newest of the last 30 days. Both results carry angle brackets; `references` has
+  /** The newest message received from this address until `until` (ms since the epoch) that an answer with this subject belongs
+   *  to: the same subject (without Re:, Fwd: and the like) first, else the newest of the 30 days before. Both results carry angle brackets; `references` has
    *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */
-  threadFor(address: string, subject: string): Promise<{ messageId: string; references: string } | null>;
+  threadFor(address: string, subject: string, until: number): Promise<{ messageId: string; references: string } | null>;
   /** Null when there is none (any more). `path`: the file with its bytes. */
   attachment(id: string): Promise<{ name: string; type: string; size: number; path: string } | null>;
   /** Per gateway that has any: pending and not deferred, acknowledged but not confirmed, quarantined, and when the oldest

@@ -7,7 +7,8 @@ export async function composeMail(
   { config, journal }: ComposeDeps,
 ): Promise<Composed | ComposeFailure> {
   const { driver, settings, info } = config;
-  const thread = await journal.threadFor(request.RemoteAddress ?? '', request.SubjectField ?? '');
+  // Until the first attempt: a customer's message that came after it must not change the headers of a repeat.
+  const thread = await journal.threadFor(request.RemoteAddress ?? '', request.SubjectField ?? '', composedAt);
   const sender = driver.sender?.(settings) ?? {};
   const gatewayName = info.DisplayName ?? null;
   const result = await composeMailContent(request, { sender, gatewayName, thread, now: composedAt });
