@@ -286,6 +286,25 @@ describe('the outcome', () => {
     expect(await next.recordOutcome('A', 1, SENT)).toMatchObject({ state: 'sent' });
   });
 
+  test('"nothing was sent" ends an attempt whose start was committed although this process was told otherwise', async () => {
+    const { journal } = await started();
+    const record = await journal.recordNotSent('A', 'out', {
+      kind: 'deferred',
+      detail: 'connection lost in the commit',
+    });
+    expect(record).toMatchObject({ state: 'failed', attempts: [{ number: 1, state: 'deferred' }] });
+    expect((await journal.accept(outboundMessage('A'))).kind).toBe('retry');
+    expect(await journal.beginAttempt('A', 'try-2@shop.example')).toBe(2);
+  });
+
+  test('"nothing was sent" does not end the attempt of another process', async () => {
+    const { journal, open } = await started({ instance: 'one' });
+    await journal.close();
+    const other = await open({ instance: 'two' });
+    const record = await other.recordNotSent('A', 'out', { kind: 'deferred', detail: 'too late' });
+    expect(record).toMatchObject({ state: 'sending', attempts: [{ number: 1, state: 'sending' }] });
+  });
+
   test('"nothing was sent" is not recorded for a message that was sent', async () => {
     const { journal } = await started();
     await journal.recordOutcome('A', 1, SENT);

@@ -7,7 +7,7 @@ import { type Sql, statement } from '../db/sql.js';
 import { oneLine } from '../log/events.js';
 import type { AttemptStart, NotSentOutcome, OutboundJournal, OutboundRecord } from '../types/outbound.js';
 import { accept, requestedAgain } from './accept.js';
-import { type Attempt, insertAttempt } from './attempts.js';
+import { type Attempt, insertAttempt, updateAttempt } from './attempts.js';
 import { recordLookup, recordOutcome } from './outcomes.js';
 import { loadedOrThrow, messageIdOf, OUTBOUND, outboundEvent, outboundRecordFrom, writeFold } from './rows.js';
 
@@ -32,7 +32,10 @@ export function outbound({ commits, clock, instance }: OutboundDeps): Omit<Outbo
     recordOutcome: (messageId, attempt, outcome) =>
       commits.run((sql) => recordOutcome(sql, messageIdOf(messageId), attempt, outcome, clock.now())),
     recordNotSent: (messageId, gatewayId, outcome) =>
-      commits.run((sql) => recordNotSent(sql, messageIdOf(messageId), gatewayId, outcome, clock.now())),
+      commits.run((sql) => {
+        const ended = { gatewayId, instance, at: clock.now() };
+        return recordNotSent(sql, messageIdOf(messageId), outcome, ended);
+      }),
     recordLookup: (messageId, gatewayId, outcome) =>
       commits.run((sql) => recordLookup(sql, messageIdOf(messageId), gatewayId, outcome, clock.now())),
     answered: (messageId, error, owed = 1) =>
@@ -95,27 +98,30 @@ async function beginAttempt(
 async function recordNotSent(
   sql: Sql,
   messageId: string,
-  gatewayId: string,
   outcome: NotSentOutcome,
-  at: number,
+  { gatewayId, instance, at }: { gatewayId: string; instance: string; at: number },
 ): Promise<OutboundRecord> {
   const message = await loadedOrThrow(sql, messageId);
   const { state, attempts: last } = message.row;
-  if (state === 'sending' || state === 'sent') return outboundRecordFrom(message);
+  const running = message.attempts.find((one) => one.state === 'sending');
+  if (state === 'sent' || (running && running.owner !== instance)) return outboundRecordFrom(message);
   const attempt: Attempt = {
-    number: last + 1,
+    number: running?.number ?? last + 1,
     gatewayId,
     deliverySystemId: null,
     state: outcome.kind,
     acceptedRecipients: [],
     detail: oneLine(outcome.detail),
     outline: null,
-    startedAt: at,
+    startedAt: running?.startedAt ?? at,
     endedAt: at,
     owner: null,
   };
-  await insertAttempt(sql, messageId, attempt);
-  const folded = await writeFold(sql, message, [...message.attempts, attempt], at);
+  // The start of `running` was committed although its caller was told that it was not; the caller has sent nothing.
+  if (running) await updateAttempt(sql, messageId, attempt);
+  else await insertAttempt(sql, messageId, attempt);
+  const others = message.attempts.filter((one) => one !== running);
+  const folded = await writeFold(sql, message, [...others, attempt], at);
   await outboundEvent(sql, folded.row, outcome.kind, at, attempt.detail, attempt);
   return outboundRecordFrom(folded);
 }

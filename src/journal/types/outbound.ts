@@ -100,7 +100,8 @@ export interface OutboundJournal {
    *  that receipts will name. */
   recordOutcome(messageId: string, attempt: number, outcome: Outcome): Promise<OutboundRecord>;
   /** An end before anything was sent, as an attempt that is known not to have gone out: it hides no unknown one. Without effect
-   *  when the message was sent or is being sent. */
+   *  when the message was sent or another process is sending it. The caller guarantees that this process is not sending it: an
+   *  attempt that this process has recorded as running, because `beginAttempt` rejected after its commit, ends so too. */
   recordNotSent(messageId: string, gatewayId: GatewayId, outcome: NotSentOutcome): Promise<OutboundRecord>;
   /** What a gateway's lookup found. `deferred` settles all unknown attempts of the gateway, everything else its newest one. */
   recordLookup(messageId: string, gatewayId: GatewayId, outcome: Outcome): Promise<OutboundRecord>;
