@@ -53,6 +53,16 @@ export const statesOfAttempt = statement<{ messageId: string; attempt: number }>
     .where('attempt', '=', slot('attempt')),
 );
 
+/** Parts of an attempt that receipts have moved. */
+export const movedParts = statement<{ messageId: string; attempt: number }>()((db, slot) =>
+  db
+    .selectFrom('delivery_parts')
+    .select(['provider_id', 'state', 'at', 'detail'])
+    .where('message_id', '=', slot('messageId'))
+    .where('attempt', '=', slot('attempt'))
+    .where('state', '<>', 'accepted'),
+);
+
 /** When an attempt learns its ids anew, the old ones stand for nothing. */
 export const removeAttemptParts = statement<{ messageId: string; attempt: number }>()((db, slot) =>
   db.deleteFrom('delivery_parts').where('message_id', '=', slot('messageId')).where('attempt', '=', slot('attempt')),

@@ -149,6 +149,17 @@ describe('an outbound message whose outcome is unknown, but which the counterpar
     expect(await state(journal)).toBe('sent');
   });
 
+  test('keeps what receipts said about a part when a lookup names the ids anew', async () => {
+    const journal = await place().open();
+    await settle(journal, 'a', { kind: 'unknown', detail: 'the connection was lost', ids: ['1', 'unanswered:2'] });
+    await journal.applyReceipts('out', [receipts('1', 'delivered', 'stat:DELIVRD')]);
+    expect(await state(journal)).toBe('unknown');
+    const found = { kind: 'sent', deliverySystemId: '1', ids: ['1', '2'] } as const;
+    expect(await journal.recordLookup('a', 'out', found)).toMatchObject({ state: 'sent' });
+    await journal.applyReceipts('out', [receipts('2', 'delivered', 'stat:DELIVRD')]);
+    expect(await delivery(journal, 'a')).toBe('delivered (2 of 2 parts): stat:DELIVRD');
+  });
+
   test('sent again after it failed, is not failed a second time by the first try', async () => {
     const journal = await place().open();
     await settle(journal, 'a', underWay);

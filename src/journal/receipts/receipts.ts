@@ -12,7 +12,7 @@ import { decidingAttempt } from '../outbound/fold.js';
 import { type Loaded, loaded, messageIdOf, outboundById, outboundEvent, writeFold } from '../outbound/rows.js';
 import type { Delivery, ReceiptJournal } from '../types/receipts.js';
 import { fold, isFurther, worded } from './delivery-state.js';
-import { insertPart, movePart, newestPart, removeAttemptParts, statesOfAttempt } from './parts.js';
+import { insertPart, movedParts, movePart, newestPart, removeAttemptParts, statesOfAttempt } from './parts.js';
 import { storeUnmatched, takeUnmatched, writeUnmatched } from './unmatched.js';
 
 /** No id is longer than the keys of inbound messages; a longer one was never given to us and is not stored. */
@@ -54,14 +54,18 @@ export async function registerParts(sql: Sql, registration: Registration): Promi
   const { message, attempt, outcome, again, at } = registration;
   const messageId = message.row.message_id;
   const { gatewayId, number } = attempt;
-  if (again) await sql.run(removeAttemptParts, { messageId, attempt: number });
   const state = outcome.kind === 'sent' ? firstState(outcome) : 'accepted';
   const ids = providerIds(outcome);
+  const known = again ? await sql.all(movedParts, { messageId, attempt: number }) : [];
+  if (again) await sql.run(removeAttemptParts, { messageId, attempt: number });
   const shared = { gatewayId, messageId, attempt: number, parts: ids.length, state, at };
   for (const [index, providerId] of ids.entries())
     await sql.run(insertPart, { ...shared, providerId, part: index + 1 });
   if (state !== 'accepted') await outboundEvent(sql, message.row, 'receipt', at, state, attempt);
-  const early = await takeUnmatched(sql, gatewayId, ids);
+  // A receipt comes once: what it said about an id stands, also when the attempt learns its ids anew.
+  const same = known.filter(({ provider_id }) => ids.includes(provider_id));
+  const applied = same.map(({ provider_id: id, ...receipt }) => ({ id, ...receipt }));
+  const early = [...applied, ...(await takeUnmatched(sql, gatewayId, ids))];
   for (const receipt of early) await applyReceipt(sql, gatewayId, receipt, at);
   return early.length > 0 ? loaded(sql, messageId) : undefined;
 }
