@@ -37,6 +37,12 @@ test('operations asked for in one turn are each answered with their own result',
   expect(records.map(({ key }) => key)).toEqual(Array.from({ length: 200 }, (_, at) => String(at)));
 });
 
+test('after the end of the thread an operation rejects instead of waiting for ever', async () => {
+  const journal = await opened(place().url);
+  await journal.close();
+  await expect(journal.outboundMessage('a')).rejects.toMatchObject({ code: 'journal/closed' });
+});
+
 test('a fault keeps its code, its sentence and its advice', async () => {
   const here = place();
   const journal = await opened(here.url);

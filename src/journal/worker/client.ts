@@ -115,11 +115,12 @@ export async function openJournalThread(
     throw error;
   });
   const call = caller(thread, waiting);
+  thread.once('exit', () => call.end());
   let closing: Promise<void> | undefined;
   const all: Complete = OPERATIONS;
-  const operations = Object.fromEntries(all.map((name) => [name, (...args: unknown[]) => call(name, args)]));
+  const operations = Object.fromEntries(all.map((name) => [name, (...args: unknown[]) => call.post(name, args)]));
   const close = async () => {
-    await call('close', []);
+    await call.post('close', []);
     await thread.terminate();
   };
   return {
@@ -132,25 +133,42 @@ export async function openJournalThread(
   };
 }
 
-/** Calls of one turn of the event loop are posted together. */
-function caller(
-  thread: Worker,
-  waiting: Map<number, Waiting>,
-): (operation: Call['operation'], args: readonly unknown[]) => Promise<unknown> {
+interface Caller {
+  /** Rejects with `journal/closed` when the thread ends, or has ended, before it answers. */
+  post(operation: Call['operation'], args: readonly unknown[]): Promise<unknown>;
+  end(): void;
+}
+
+/** Calls of one turn of the event loop are posted together. `waiting` is bounded by the callers, as the journal's queue is. */
+function caller(thread: Worker, waiting: Map<number, Waiting>): Caller {
   let next = 0;
+  let ended = false;
   let calls: Call[] = [];
   let transfer: Transferable[] = [];
   const post = () => {
     thread.postMessage(calls, transfer);
     [calls, transfer] = [[], []];
   };
-  return (operation, args) =>
-    new Promise((resolve, reject) => {
-      const id = next++;
-      waiting.set(id, { resolve, reject });
-      if (calls.length === 0) setImmediate(post);
-      calls.push({ id, operation, args: copied(args, transfer) });
-    });
+  return {
+    post(operation, args) {
+      if (ended) return Promise.reject(closed());
+      return new Promise((resolve, reject) => {
+        const id = next++;
+        waiting.set(id, { resolve, reject });
+        if (calls.length === 0) setImmediate(post);
+        calls.push({ id, operation, args: copied(args, transfer) });
+      });
+    },
+    end() {
+      ended = true;
+      for (const { reject } of waiting.values()) reject(closed());
+      waiting.clear();
+    },
+  };
+}
+
+function closed(): GatepostError {
+  return new GatepostError('journal/closed', 'the journal is closed');
 }
 
 /**
