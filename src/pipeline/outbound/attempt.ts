@@ -22,9 +22,10 @@ const RECORD_BACKOFF = { first: 100, longest: 2_000 };
 
 export type AttemptResult =
   | { is: 'outcome'; outcome: Outcome; record: OutboundRecord }
-  | { is: 'not-sent'; kind: 'deferred'; detail: string; recorded: boolean };
+  /** `record`: null while the journal does not have it. */
+  | { is: 'not-sent'; kind: 'deferred'; detail: string; record: OutboundRecord | null };
 
-const notStarted = (detail: string): AttemptResult => ({ is: 'not-sent', kind: 'deferred', detail, recorded: false });
+const notStarted = (detail: string): AttemptResult => ({ is: 'not-sent', kind: 'deferred', detail, record: null });
 
 export async function makeAttempt(context: DeliveryContext, composed: Composed): Promise<AttemptResult> {
   const { clock, due, message } = context;
@@ -70,8 +71,12 @@ async function begin(context: DeliveryContext, composed: Composed): Promise<numb
 
 async function gaveUp(context: DeliveryContext, number: number): Promise<AttemptResult> {
   const detail = stopReason(context.due) ?? behind(context.slots.used);
-  await record(context, number, { kind: 'deferred', detail });
-  return { is: 'not-sent', kind: 'deferred', detail, recorded: true };
+  return {
+    is: 'not-sent',
+    kind: 'deferred',
+    detail,
+    record: await record(context, number, { kind: 'deferred', detail }),
+  };
 }
 
 async function send(
@@ -144,14 +149,29 @@ export function recordPersistently<T>(context: DeliveryContext, event: string, w
   });
 }
 
-/** Opt-outs that the counterparty knows of are learned; ends that receipts told while the outcome was recorded are reported. */
+/** Opt-outs that the counterparty knows of are learned; ends that receipts told while the outcome was recorded are reported.
+ *  The outcome is in the journal and stands, whatever fails here. */
 export async function afterOutcome(context: DeliveryContext, outcome: Outcome): Promise<void> {
-  const { journal, clock, config, lateResults } = context;
-  const to = context.recipient();
-  if (outcome.kind === 'rejected' && outcome.optedOut && config.driver.channel === 'SMS' && to) {
-    const entry = { group: optOutGroupOf(config), address: to, at: clock.now(), source: 'carrier' as const };
-    await journal.optOut({ ...entry, detail: outcome.detail });
-  }
+  const { log, messageId } = context;
+  await learnOptOut(context, outcome).catch((error) =>
+    log.error({ message_id: messageId, err: messageOf(error) }, 'opt-out could not be recorded'),
+  );
+  await reportEnds(context, outcome).catch((error) =>
+    log.error({ message_id: messageId, err: messageOf(error) }, 'late result could not be reported'),
+  );
+}
+
+async function learnOptOut(context: DeliveryContext, outcome: Outcome): Promise<void> {
+  const { journal, clock, config } = context;
+  const address = context.recipient();
+  if (outcome.kind !== 'rejected' || !outcome.optedOut || config.driver.channel !== 'SMS' || !address) return;
+  const entry = { group: optOutGroupOf(config), address, at: clock.now(), source: 'carrier' as const };
+  await recordPersistently(context, 'opt-out could not be recorded yet', () =>
+    journal.optOut({ ...entry, detail: outcome.detail }),
+  );
+}
+
+async function reportEnds({ lateResults }: DeliveryContext, outcome: Outcome): Promise<void> {
   if (outcome.kind === 'unknown') return lateResults.afterOutcome(outcome.ids ?? []);
   const open = outcome.kind === 'sent' && outcome.state !== 'delivered' && outcome.state !== 'undelivered';
   if (open) await lateResults.afterOutcome(outcome.ids ?? [outcome.deliverySystemId]);

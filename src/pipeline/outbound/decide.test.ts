@@ -39,6 +39,7 @@ const situation = (states: AttemptState[], last: Last, more: Partial<Situation> 
   policy: 'Resend',
   remaining: 60_000,
   resends: 0,
+  lookedAgain: false,
   pause: 2_000,
   canSend: true,
   canLookUp: false,
@@ -48,6 +49,7 @@ const situation = (states: AttemptState[], last: Last, more: Partial<Situation> 
 const shown = (decision: Decision): string => {
   if (decision.do === 'send') return decision.resend ? 'send again' : 'send';
   if (decision.do === 'wait') return `wait ${decision.ms}`;
+  if (decision.do === 'look up') return decision.after > 0 ? `look up after ${decision.after}` : 'look up';
   if (decision.do !== 'finish') return decision.do;
   const { result, error, deliverySystemId } = decision.end;
   return error === null ? `success ${deliverySystemId}` : `${result}: ${error}`;
@@ -108,6 +110,7 @@ const KNOWN: [string, Situation, string][] = [
     'rejected: opted out',
   ],
   ['unknown, but a receipt says undelivered', situation(['rejected'], outcome(UNKNOWN)), 'rejected: rejected 1'],
+  ['sent, but a receipt says undelivered', situation(['rejected'], outcome(SENT)), 'rejected: rejected 1'],
   ['the lookup says surely not sent', situation(['deferred'], lookup(DEFERRED)), 'send again'],
   ['the same once too often', situation(['deferred'], lookup(DEFERRED), NO_MORE), 'deferred: not sent: 451 later'],
   [
@@ -130,13 +133,32 @@ const UNCERTAIN: [string, Situation, string][] = [
   ['the lookup found nothing: Resend', situation(['unknown'], lookup(null), LOOKUP), 'send again'],
   [
     'the lookup found nothing: Hold',
-    situation(['unknown'], lookup(null), { ...LOOKUP, ...HOLD }),
+    situation(['unknown'], lookup(null), { ...LOOKUP, ...HOLD, lookedAgain: true }),
     'unknown: delivery uncertain, held until an operator resolves it: unknown 1',
   ],
   [
     'the lookup knows more, but no end: Hold',
-    situation(['unknown'], lookup({ kind: 'unknown', detail: 'still dialling' }), { ...LOOKUP, ...HOLD }),
+    situation(['unknown'], lookup({ kind: 'unknown', detail: 'still dialling' }), {
+      ...LOOKUP,
+      ...HOLD,
+      lookedAgain: true,
+    }),
     'unknown: delivery uncertain, held until an operator resolves it: still dialling',
+  ],
+  [
+    'the first lookup found nothing: Hold',
+    situation(['unknown'], lookup(null), { ...LOOKUP, ...HOLD }),
+    'look up after 15000',
+  ],
+  [
+    'the same after a restart, with less time',
+    situation(['unknown'], lookup(null), { ...LOOKUP, ...HOLD, ...AFTER_RESTART, remaining: 10_000 }),
+    'look up after 7000',
+  ],
+  [
+    'the same with too little time',
+    situation(['unknown'], lookup(null), { ...LOOKUP, ...HOLD, remaining: 2 * LEAST_MS - 1 }),
+    'unknown: delivery uncertain, held until an operator resolves it: unknown 1',
   ],
   ['AssumeSent', situation(['unknown'], START, { policy: 'AssumeSent' }), 'assume sent'],
   ['the lookup settled the newer of two', situation(['unknown', 'rejected'], lookup(REJECTED), LOOKUP), 'look up'],

@@ -4,7 +4,8 @@
 //             │ ───► deferred, or partial with temporary ones  wait while the time allows, then send again; else finish
 //             │ ───► rejected, or partial with final ones      finish
 //             └────► unknown ──► look up ──► known             as above; "surely not sent" is sent again
-//                                  └──► still unknown          policy: hold, assume sent, or send again (RESENDS times)
+//                                  └──► still unknown          policy: hold, assume sent, or send again (RESENDS times);
+//                                                              before it holds, one more look up when a receipt had its time
 // A message that was unknown at the start begins with the lookup. As long as one attempt is unknown, no end is "not sent".
 import type { Outcome, WhenUncertain } from '../../driver/contract.js';
 import { decidingAttempt, foldAttempts } from '../../journal/outbound/fold.js';
@@ -24,6 +25,10 @@ import {
 export const LEAST_MS = 3_000;
 /** Blind repeats inside one window after an unknown outcome. More would not tell us more. */
 export const RESENDS = 2;
+
+/** Under Hold, a second lookup follows the first after this time, ms: receipts often come seconds after a lost connection or a
+ *  restart, and spare an operator the decision. The delivery stays in its place among those under way for so long. */
+export const LOOK_AGAIN_MS = 15_000;
 
 /** What happened last in this delivery. */
 export type Last =
@@ -46,6 +51,8 @@ export interface Situation {
   remaining: number;
   /** Repeats after an unknown outcome so far. */
   resends: number;
+  /** The second lookup was made. */
+  lookedAgain: boolean;
   /** The pause before another attempt, unless the counterparty asks for one, ms. */
   pause: number;
   /** False after a restart: the journal has no contents. */
@@ -56,7 +63,8 @@ export interface Situation {
 
 export type Decision =
   | { do: 'send'; resend: boolean }
-  | { do: 'look up' }
+  /** `after`: ms to wait before. */
+  | { do: 'look up'; after: number }
   | { do: 'wait'; ms: number; detail: string }
   | { do: 'assume sent'; attempt: number; detail: string }
   | { do: 'finish'; end: End };
@@ -79,7 +87,7 @@ function whileUnknown(situation: Situation, unknown: AttemptRecord): Decision {
   // A lookup that settled one attempt says nothing about an older one yet.
   const settledOne = last.is === 'lookup' && last.outcome !== null && last.outcome.kind !== 'unknown';
   if (situation.canLookUp && situation.remaining >= LEAST_MS && (last.is !== 'lookup' || settledOne))
-    return { do: 'look up' };
+    return { do: 'look up', after: 0 };
   return byPolicy(situation, unknown, detailAfter(last, unknown));
 }
 
@@ -89,8 +97,17 @@ function detailAfter(last: Last, unknown: AttemptRecord): string {
 
 function byPolicy(situation: Situation, unknown: AttemptRecord, detail: string): Decision {
   if (situation.policy === 'AssumeSent') return { do: 'assume sent', attempt: unknown.number, detail };
-  if (situation.policy === 'Hold') return finish(heldForOperator(detail));
+  if (situation.policy === 'Hold')
+    return mayLookAgain(situation) ? lookAgain(situation) : finish(heldForOperator(detail));
   return mayResend(situation) ? resend() : finish(uncertain(detail));
+}
+
+function mayLookAgain({ canLookUp, lookedAgain, last, remaining }: Situation): boolean {
+  return canLookUp && !lookedAgain && last.is === 'lookup' && remaining >= 2 * LEAST_MS;
+}
+
+function lookAgain({ remaining }: Situation): Decision {
+  return { do: 'look up', after: Math.min(LOOK_AGAIN_MS, remaining - LEAST_MS) };
 }
 
 /** A repeat came to a known end, but an earlier attempt may still have gone out. */
@@ -145,8 +162,6 @@ function afterLookup(situation: Situation, outcome: Outcome | null): Decision {
 function afterOutcome(situation: Situation, outcome: Outcome): Decision {
   const { attempts } = situation;
   switch (outcome.kind) {
-    case 'sent':
-      return finish(done(outcome.deliverySystemId));
     case 'deferred':
       return waitOr(situation, outcome, outcome.detail, notSent(attempts, 'deferred', outcome.detail));
     case 'rejected':
@@ -156,10 +171,20 @@ function afterOutcome(situation: Situation, outcome: Outcome): Decision {
       const temporary = outcome.refused.every((refusal) => refusal.temporary);
       return temporary ? waitOr(situation, outcome, 'some recipients deferred the message', end) : finish(end);
     }
-    // A receipt has settled the attempt between its end and now.
+    case 'sent':
     case 'unknown':
-      return finish(notSent(attempts, 'rejected', attempts.at(-1)?.detail ?? outcome.detail));
+      return finish(afterReceipt(attempts, outcome));
   }
+}
+
+/** The attempt is neither sent nor unknown in the journal: a receipt has settled it before this outcome was recorded. */
+function afterReceipt(
+  attempts: readonly AttemptRecord[],
+  outcome: Extract<Outcome, { kind: 'sent' | 'unknown' }>,
+): End {
+  const last = attempts.at(-1);
+  if (outcome.kind === 'sent' && last?.state !== 'rejected') return done(outcome.deliverySystemId);
+  return notSent(attempts, 'rejected', last?.detail ?? outcome.detail ?? 'a receipt says that it was not delivered');
 }
 
 function waitOr(situation: Situation, outcome: Outcome, detail: string, otherwise: End): Decision {

@@ -1,4 +1,5 @@
 // Carries one message to its end: `decide` says what to do, this loop does it, and each result is the next decision's input.
+import type { Outcome } from '../../driver/contract.js';
 import type { OutboundRecord } from '../../journal/types/outbound.js';
 import { equalJitter } from '../../kit/backoff.js';
 import { sleep } from '../../kit/clock.js';
@@ -9,7 +10,7 @@ import { compose } from './compose/compose.js';
 import { messageFrom } from './compose/outline.js';
 import type { Composed, ComposeFailure, SendRequest } from './compose/types.js';
 import { type Decision, decide, type Last } from './decide.js';
-import type { DeliveryContext } from './delivery-context.js';
+import { type DeliveryContext, latest } from './delivery-context.js';
 import { defaultPolicy } from './outcome.js';
 import { lookUp } from './resolve-unknown.js';
 
@@ -21,6 +22,7 @@ interface State {
   message: OutboundRecord;
   last: Last;
   resends: number;
+  lookedAgain: boolean;
   /** Pauses so far. */
   waits: number;
   composed?: Composed | ComposeFailure;
@@ -30,7 +32,7 @@ type Deps = Omit<DeliveryContext, 'messageId' | 'composedAt' | 'message' | 'reci
 
 /** `request` is null after a restart: then nothing can be sent, but what became of it can be found out. */
 export async function deliver(message: OutboundRecord, request: SendRequest | null, deps: Deps): Promise<End> {
-  const state: State = { message, last: { is: 'start' }, resends: 0, waits: 0 };
+  const state: State = { message, last: { is: 'start' }, resends: 0, lookedAgain: false, waits: 0 };
   const context: DeliveryContext = {
     ...deps,
     messageId: message.messageId,
@@ -56,6 +58,7 @@ function situation(state: State, request: SendRequest | null, context: DeliveryC
     policy: driver.whenUncertain?.(settings) ?? defaultPolicy(driver.channel),
     remaining: due.signal.aborted ? 0 : due.remaining(),
     resends: state.resends,
+    lookedAgain: state.lookedAgain,
     pause: equalJitter(AGAIN, state.waits + 1, random),
     canSend: request !== null,
     canLookUp: Boolean(driver.lookup && known && unknown?.gatewayId === info.Id),
@@ -73,7 +76,7 @@ function act(
       if (decision.resend) state.resends += 1;
       return send(state, request, context);
     case 'look up':
-      return find(state, request, context);
+      return find(state, decision.after, request, context);
     case 'wait':
       return pause(state, decision, context);
     case 'assume sent':
@@ -90,8 +93,8 @@ async function send(state: State, request: SendRequest | null, context: Delivery
     state.message = result.record;
     return { is: 'outcome', outcome: result.outcome };
   }
-  if (result.recorded) state.message = await latest(state, context);
-  else return refuse(state, result.kind, result.detail, context);
+  if (!result.record) return refuse(state, result.kind, result.detail, context);
+  state.message = result.record;
   return { is: 'not-sent', kind: result.kind, detail: result.detail };
 }
 
@@ -106,10 +109,6 @@ async function refuse(
   return { is: 'not-sent', kind, detail };
 }
 
-async function latest(state: State, { journal, messageId }: DeliveryContext): Promise<OutboundRecord> {
-  return (await journal.outboundMessage(messageId)) ?? state.message;
-}
-
 /** Composed once: all attempts of a delivery send the same bytes. */
 async function composedOnce(
   state: State,
@@ -122,15 +121,32 @@ async function composedOnce(
   return state.composed;
 }
 
-async function find(state: State, request: SendRequest | null, context: DeliveryContext): Promise<Last> {
+async function find(state: State, after: number, request: SendRequest | null, context: DeliveryContext): Promise<Last> {
   const unknown = newestUnknown(state.message.attempts);
   if (!unknown) return { is: 'lookup', outcome: null };
+  if (after > 0) {
+    state.lookedAgain = true;
+    await sleep(context.clock, after, context.due.signal).catch(() => undefined);
+    state.message = await latest(context);
+    const settled = recordedOutcome(state.message, unknown.number);
+    if (settled || context.due.signal.aborted) return { is: 'lookup', outcome: settled };
+  }
   const composed = request ? await composedOnce(state, request, context) : undefined;
   const sent = composed && 'message' in composed ? composed.message : messageFrom(unknown.outline);
   if (!sent) return { is: 'lookup', outcome: null };
   const { outcome, record } = await lookUp(context, unknown, sent);
   state.message = record;
-  return { is: 'lookup', outcome };
+  const recorded = recordedOutcome(record, unknown.number);
+  return { is: 'lookup', outcome: recorded && recorded.kind !== outcome?.kind ? recorded : outcome };
+}
+
+/** A receipt, or an operator, may have settled the attempt while the counterparty was asked. Null: it is unknown still. */
+function recordedOutcome({ attempts, messageId }: OutboundRecord, attempt: number): Outcome | null {
+  const found = attempts.find(({ number }) => number === attempt);
+  const detail = found?.detail ?? 'the journal has its end';
+  if (found?.state === 'deferred' || found?.state === 'rejected') return { kind: found.state, detail };
+  if (found?.state === 'sent') return { kind: 'sent', deliverySystemId: found.deliverySystemId ?? messageId };
+  return null;
 }
 
 async function pause(

@@ -23,6 +23,11 @@ export interface DeliveryContext extends OutboundDeps {
   recipient(): string | undefined;
 }
 
+/** What receipts and operators have made of the message meanwhile; when the journal cannot be read, as it was. */
+export async function latest({ journal, messageId, message }: DeliveryContext): Promise<OutboundRecord> {
+  return (await journal.outboundMessage(messageId).catch(() => null)) ?? message();
+}
+
 /** The reason of a signal that ends deliveries because their gateway ends. */
 export class Stopping extends Error {
   override readonly name = 'Stopping';

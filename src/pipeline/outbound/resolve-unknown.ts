@@ -6,7 +6,7 @@ import { deadline, raceSignal } from '../../kit/deadline.js';
 import { messageOf } from '../../kit/errors.js';
 import { afterOutcome, attemptInfo, recordPersistently } from './attempt.js';
 import { LEAST_MS } from './decide.js';
-import type { DeliveryContext } from './delivery-context.js';
+import { type DeliveryContext, latest } from './delivery-context.js';
 import { redacted, withOurId } from './outcome.js';
 
 export interface LookupResult {
@@ -21,10 +21,10 @@ export async function lookUp(
   sent: ComposedMessage,
 ): Promise<LookupResult> {
   const answer = await ask(context, attempt, sent);
-  if (!answer) return { outcome: null, record: context.message() };
+  if (!answer) return { outcome: null, record: await latest(context) };
   const id = attempt.deliverySystemId ?? context.messageId;
   const outcome = withOurId(redacted(answer, context.redactor.redact), sent.kind, id);
-  if (outcome.kind === 'unknown' && !outcome.ids) return { outcome, record: context.message() };
+  if (outcome.kind === 'unknown' && !outcome.ids) return { outcome, record: await latest(context) };
   const record = await recordPersistently(context, 'lookup could not be recorded yet', () =>
     context.journal.recordLookup(context.messageId, attempt.gatewayId, outcome),
   );
