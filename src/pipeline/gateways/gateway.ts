@@ -59,6 +59,8 @@ export interface Delivery {
 }
 
 export interface OutboundGateway extends RunningGateway {
+  /** False from the drain on. Checked in the same turn as `deliver` is called: a drain may begin in every await. */
+  readonly accepts: boolean;
   /** Never rejects, and ends a moment after `due` at the latest. The caller sees to it that a message is delivered once at a time. */
   deliver(delivery: Delivery): Promise<SendResult>;
 }

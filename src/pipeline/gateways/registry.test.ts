@@ -10,11 +10,13 @@ import { waitFor } from '../../../test/fixtures/wait-for.js';
 import type { AnyDriver } from '../../driver/contract.js';
 import { openJournal } from '../../journal/open.js';
 import type { Journal } from '../../journal/types/journal.js';
+import type { OutboundRecord } from '../../journal/types/outbound.js';
 import { deadline } from '../../kit/deadline.js';
 import { type Deferred, deferred } from '../../kit/deferred.js';
 import { silentLog } from '../../kit/log.js';
 import { redactor } from '../../kit/redact.js';
 import { noMetrics } from '../metrics.js';
+import type { OutboundGateway, SendResult } from './gateway.js';
 import { type GatewayRegistry, type GatewayRegistryDeps, gatewayRegistry, type OutboundLookup } from './registry.js';
 import { secretsFrom } from './secrets.js';
 
@@ -88,19 +90,26 @@ async function sendHangs(): Promise<() => void> {
     await hanging.promise;
     return { kind: 'sent', deliverySystemId: mail.messageId };
   };
-  const found = await ask();
-  if (found.is !== 'running') throw new Error('the gateway does not run');
-  const request = {
-    MessageId: '99999999-0000-4000-8000-000000000001',
-    GatewayId: OUT,
-    RemoteAddress: 'ann@example.com',
-  };
-  const accepted = { messageId: request.MessageId, gatewayId: OUT, remoteAddress: '', subject: '', bytes: 1, at: 0 };
-  const { outboundMessage: message } = await journal.accept(accepted);
-  const due = deadline(clock, 85_000);
-  void found.gateway.deliver({ message, request: { ...request, BodyText: 'x' }, due });
+  void deliverOn(await running(), await accepted(1));
   await waitFor('the send', () => driver.sends.length === 1);
   return () => hanging.resolve();
+}
+
+async function running(): Promise<OutboundGateway> {
+  const found = await ask();
+  if (found.is !== 'running') throw new Error('the gateway does not run');
+  return found.gateway;
+}
+
+async function accepted(number: number): Promise<OutboundRecord> {
+  const messageId = `99999999-0000-4000-8000-00000000000${number}`;
+  const request = { messageId, gatewayId: OUT, remoteAddress: '', subject: '', bytes: 1, at: 0 };
+  return (await journal.accept(request)).outboundMessage;
+}
+
+function deliverOn(to: OutboundGateway, message: OutboundRecord): Promise<SendResult> {
+  const request = { MessageId: message.messageId, GatewayId: OUT, RemoteAddress: 'ann@example.com', BodyText: 'x' };
+  return to.deliver({ message, request, due: deadline(clock, 85_000) });
 }
 
 describe('a send request asks for its gateway', () => {
@@ -137,6 +146,30 @@ describe('a send request asks for its gateway', () => {
   it('of a gateway with bad settings: absent, with the reason', async () => {
     await registry.apply([listed('{ "Nmae": "a" }')]);
     expect(await ask()).toMatchObject({ is: 'absent', reason: expect.stringContaining('did you mean "Name"') });
+  });
+
+  it('before a drain that begins until it delivers: the drain waits for the delivery, and the gateway says that it drains', async () => {
+    await registry.apply([listed(A)]);
+    const found = await running();
+    const message = await accepted(2);
+    const finish = await sendHangs();
+    const second = deferred<void>();
+    driver.onSend = async (mail) => {
+      await second.promise;
+      return { kind: 'sent', deliverySystemId: mail.messageId };
+    };
+    expect(found.accepts).toBe(true);
+    const applied = registry.apply([listed(B)]);
+    await waitFor('the drain', () => registry.views()[0]?.state === 'draining');
+    expect(found.accepts).toBe(false);
+    const late = deliverOn(found, message);
+    await waitFor('the second send', () => driver.sends.length === 2);
+    finish();
+    await clock.advance(5_000);
+    second.resolve();
+    await turning(applied);
+    expect(await late).toMatchObject({ error: null });
+    expect(await deliverOn(found, await accepted(3))).toMatchObject({ error: expect.stringMatching(/^not sent: /) });
   });
 
   it('while the gateway restarts with other settings: all that wait get the new one', async () => {

@@ -56,6 +56,11 @@ class Gateway implements OutboundGateway {
     });
   }
 
+  get accepts(): boolean {
+    const { state } = this.#supervisor.view();
+    return state !== 'draining' && state !== 'stopped';
+  }
+
   deliver(delivery: Delivery): Promise<SendResult> {
     const since = this.#deps.clock.monotonic();
     const result = this.#deliver(delivery, since).finally(() => this.#running.delete(result));
@@ -87,7 +92,8 @@ class Gateway implements OutboundGateway {
     }
     const detail = stopReason(due) ?? behind(this.#underWay.used);
     const outcome = { kind: 'deferred', detail } as const;
-    const record = await journal.recordNotSent(message.messageId, this.config.info.Id, outcome);
+    // Nothing was sent, whether the journal can record that or not.
+    const record = await journal.recordNotSent(message.messageId, this.config.info.Id, outcome).catch(() => message);
     return notSent(record.attempts, 'deferred', detail);
   }
 
@@ -115,12 +121,16 @@ class Gateway implements OutboundGateway {
 
   async drain(cut: AbortSignal): Promise<void> {
     this.#supervisor.draining();
-    const all = Promise.allSettled([...this.#running.keys()]);
-    await raceSignal(all, cut, 'draining').catch(() => undefined);
+    await raceSignal(this.#idle(), cut, 'draining').catch(() => undefined);
     this.#cut.abort(stopping(cut));
-    await Promise.allSettled([...this.#running.keys()]);
+    await this.#idle();
     this.#stopping.abort(new Error('stopped'));
     await this.#supervisor.close();
+  }
+
+  /** Also for deliveries that begin meanwhile. */
+  async #idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled([...this.#running.keys()]);
   }
 }
 

@@ -34,6 +34,11 @@ export interface SendRequests {
   settled(): Promise<void>;
 }
 
+/** A delivery ends a moment after its time, when its driver and the journal have had their grace; one that does not, for example
+ *  because the journal hangs, is answered without its result after this time, ms. */
+const LATE_MS = 4_000;
+/** Of the server's patience, this is left for writing such an answer, ms. */
+const WRITE_MS = 500;
 /** An answer that can be written takes a moment; one that waits for the link will be given after the next start. Ms. */
 const STOP_MS = 800;
 
@@ -84,14 +89,23 @@ class Requests implements SendRequests {
     const { joined, result } = this.#running.run(messageId, () =>
       this.#first(request, debt, due).catch((error) => this.#unexpected(messageId, error)),
     );
-    const answer = joined ? await this.#join(request, debt, result, due) : await result;
+    const answer = joined ? await this.#join(request, debt, result, due) : await this.#inTime(result);
     due.dispose();
     await this.#replies.answer(debt, answer);
   }
 
+  async #inTime(result: Promise<SendResult>): Promise<SendResult> {
+    const last = deadline(this.#clock, Math.min(this.#deps.answerMs + LATE_MS, SEND_LIMIT_MS - WRITE_MS));
+    const answer = await last
+      .race(result, 'the message is still being sent')
+      .catch((error) => uncertain(messageOf(error)));
+    last.dispose();
+    return answer;
+  }
+
   /** A repeat of a running delivery gets the same result, but inside its own time. */
   async #join(request: SendRequest, debt: Debt, result: Promise<SendResult>, due: Deadline): Promise<SendResult> {
-    await this.#deps.journal.requestedAgain(intakeOf(request, this.#clock.now())).then(
+    await due.race(this.#deps.journal.requestedAgain(intakeOf(request, this.#clock.now())), 'the journal').then(
       () => this.#replies.counted(debt),
       (error) => this.#log.error({ message_id: debt.messageId, err: messageOf(error) }, 'repeat could not be recorded'),
     );
@@ -122,9 +136,13 @@ class Requests implements SendRequests {
   async #deliver(message: OutboundRecord, request: SendRequest | null, due: Deadline): Promise<SendResult> {
     const unknown = newestUnknown(message.attempts);
     const gatewayId = unknown?.gatewayId ?? request?.GatewayId ?? message.gatewayId;
-    const found = await this.#deps.gateways.outbound(gatewayId, due);
-    if (found.is === 'running') return found.gateway.deliver({ message, request, due });
-    return notSent(message.attempts, 'deferred', `not sent: gateway ${gatewayId}: ${found.reason}`);
+    for (;;) {
+      const found = await this.#deps.gateways.outbound(gatewayId, due);
+      if (found.is !== 'running')
+        return notSent(message.attempts, 'deferred', `not sent: gateway ${gatewayId}: ${found.reason}`);
+      // A gateway that has begun to drain since is not asked; the registry now waits for the next one.
+      if (found.gateway.accepts) return found.gateway.deliver({ message, request, due });
+    }
   }
 
   async answerLeftovers(): Promise<void> {
@@ -137,20 +155,23 @@ class Requests implements SendRequests {
     const passed = Math.max(0, this.#clock.now() - askedAt);
     const debt = this.#replies.oweFromBefore({ messageId, gatewayId, since: this.#clock.monotonic() - passed }, owed);
     const due = deadline(this.#clock, Math.max(0, this.#deps.answerMs - passed));
-    const { result } = this.#running.run(messageId, () =>
-      this.#leftover(message, due).catch((error) => this.#unexpected(messageId, error)),
-    );
-    const answer = await result;
+    // A server that repeats the request at its login sends the content again, and with that the message can be sent.
+    const isDue = await this.#replies.untilTurn(debt);
+    // A receipt may have settled it meanwhile.
+    const read = due.race(this.#deps.journal.outboundMessage(messageId), 'the journal').catch(() => null);
+    const current = (await read) ?? message;
+    const answer = isDue && current.state === 'unknown' ? await this.#lookUp(current, due) : answerFromJournal(current);
     due.dispose();
     await this.#replies.answer(debt, answer);
   }
 
-  /** Without the content nothing can be sent; what is unknown is looked up before it is answered. */
-  async #leftover(message: OutboundRecord, due: Deadline): Promise<SendResult> {
-    if (message.state === 'sent') return done(message.deliverySystemId);
-    if (message.state === 'unknown') return this.#deliver(message, null, due);
-    const detail = message.detail ?? 'Gatepost was stopped before it could send';
-    return notSent(message.attempts, 'deferred', `not sent: ${detail}`);
+  /** Without the content nothing can be sent, but what became of the message can be found out. */
+  #lookUp(message: OutboundRecord, due: Deadline): Promise<SendResult> {
+    const { messageId } = message;
+    const { result } = this.#running.run(messageId, () =>
+      this.#deliver(message, null, due).catch((error) => this.#unexpected(messageId, error)),
+    );
+    return result;
   }
 
   #unexpected(messageId: string, error: unknown): SendResult {
@@ -169,6 +190,12 @@ class Requests implements SendRequests {
     await due.race(Promise.allSettled(this.#answering), 'answers').catch(() => undefined);
     due.dispose();
   }
+}
+
+/** What a message of an earlier process is answered without its content. */
+function answerFromJournal({ state, attempts, deliverySystemId, detail }: OutboundRecord): SendResult {
+  if (state === 'sent') return done(deliverySystemId);
+  return notSent(attempts, 'deferred', `not sent: ${detail ?? 'Gatepost was stopped before it could send'}`);
 }
 
 function intakeOf(request: SendRequest, at: number) {

@@ -146,6 +146,15 @@ describe('after the process died while it was sending', () => {
     [{ kind: 'sent', deliverySystemId: 'x' }, null],
     [{ kind: 'rejected', detail: '550 no' }, '550 no'],
     [{ kind: 'deferred', detail: 'never written' }, 'not sent: never written'],
+    [
+      {
+        kind: 'partial',
+        deliverySystemId: 'x',
+        accepted: ['ann@example.com'],
+        refused: [{ recipient: 'bob@example.com', temporary: true, detail: '450 busy' }],
+      },
+      'accepted for ann@example.com; rejected: bob@example.com: 450 busy',
+    ],
     ['not found', /^delivery uncertain: the process that was sending it ended/],
   ] as const)('the lookup says %j before the answer does', async (found, data) => {
     const asked: unknown[] = [];
@@ -162,6 +171,38 @@ describe('after the process died while it was sending', () => {
     else expect(answer.Data).toBe(data);
     expect(asked).toMatchObject([{ messageId: ID, number: 1, startedAt: 7, recipients: ['ann@example.com'] }]);
     expect(fixture.outbound.sends).toEqual([]);
+  });
+
+  it('what a lookup says about recipients counts for the repeat: only the others get the mail', async () => {
+    const refused = [{ recipient: 'bob@example.com', temporary: true, detail: '450 busy' }];
+    Object.assign(bed.outbound.driver, {
+      lookup: async () => ({ kind: 'partial', deliverySystemId: 'x', accepted: ['ann@example.com'], refused }),
+    });
+    leftBehind('sending');
+    await restart();
+    await answers(1);
+    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'ann@example.com, bob@example.com' }));
+    expect((await answers(2))[1].Data).toBeNull();
+    expect(bed.outbound.sends.map(({ mail }) => mail.recipients)).toEqual([['bob@example.com']]);
+  });
+
+  it('a repeat that comes at the login is sent again, it does not wait for a lookup without the content', async () => {
+    let lookups = 0;
+    Object.assign(bed.outbound.driver, {
+      lookup: async () => {
+        lookups += 1;
+        return 'not found';
+      },
+    });
+    leftBehind('sending');
+    await bed.restart();
+    expect(lookups).toBe(0);
+    bed.fakeServer.sendRequest(sendRequest(ID));
+    const [answer] = await answers(1);
+    expect(answer.Data).toBeNull();
+    await bed.clock.advance(5_000);
+    expect(bed.fakeServer.sent).toHaveLength(1);
+    expect([lookups, bed.outbound.sends.length]).toEqual([1, 1]);
   });
 
   it('a partial send is answered with the recipients that have it', async () => {
