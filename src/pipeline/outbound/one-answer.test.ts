@@ -157,6 +157,9 @@ describe('more requests than can be sent in time', () => {
   });
 
   it('the last ones are told so also when the journal cannot record it', async () => {
+    // Under Hold a message that has no slot waits before its attempt is in the journal.
+    bed.outbound.whenUncertain = 'Hold';
+    await bed.restart();
     hang();
     for (const id of ids(7)) bed.fakeServer.sendRequest(sendRequest(id));
     await sends(5);
