@@ -273,7 +273,7 @@ describe('an outbound message whose process was killed while it was sending', ()
   /** Under Hold it follows after a time in which a receipt may come. */
   const secondLookup = async () => {
     await waitFor('the first lookup', () => faxes.lookups === 1);
-    await bed.clock.advance(15_000);
+    await fixture.clock.advance(15_000);
   };
 
   it('is not sent again while its outcome is unknown', async () => {

@@ -105,17 +105,18 @@ describe('a repeat after the connection was lost', () => {
 describe('an answer that could not be written in time', () => {
   it('is stood for by the answer to the repeat: the journal owes nothing more', async () => {
     const finish = hang();
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     await sends(1);
-    bed.fakeServer.accept = () => 'not now';
-    bed.fakeServer.drop();
-    await waitFor('the link to be down', () => bed.service.state().is !== 'up');
+    fixture.fakeServer.accept = () => 'not now';
+    fixture.fakeServer.drop();
+    await waitFor('the link to be down', () => fixture.service.state().is !== 'up');
     finish(SENT);
-    for (let second = 0; second < 95; second++) await bed.clock.advance(1_000);
-    bed.fakeServer.accept = () => true;
-    for (let second = 0; second < 60 && bed.service.state().is !== 'up'; second++) await bed.clock.advance(1_000);
-    await waitFor('the link', () => bed.service.state().is === 'up');
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    for (let second = 0; second < 95; second++) await fixture.clock.advance(1_000);
+    fixture.fakeServer.accept = () => true;
+    for (let second = 0; second < 60 && fixture.service.state().is !== 'up'; second++)
+      await fixture.clock.advance(1_000);
+    await waitFor('the link', () => fixture.service.state().is === 'up');
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     expect((await answers(1))[0].Data).toBeNull();
     await waitFor('the answer to be noted', () => Number(owed()[0]?.answered) > 0);
     expect(owed()).toEqual([{ asked: 2, answered: 2 }]);
@@ -158,15 +159,15 @@ describe('more requests than can be sent in time', () => {
 
   it('the last ones are told so also when the journal cannot record it', async () => {
     // Under Hold a message that has no slot waits before its attempt is in the journal.
-    bed.outbound.whenUncertain = 'Hold';
-    await bed.restart();
+    fixture.outbound.whenUncertain = 'Hold';
+    await fixture.restart();
     hang();
-    for (const id of ids(7)) bed.fakeServer.sendRequest(sendRequest(id));
+    for (const id of ids(7)) fixture.fakeServer.sendRequest(sendRequest(id));
     await sends(5);
     withJournal((database) =>
       database.exec(`create trigger full before insert on attempts begin select raise(abort, 'disk full'); end`),
     );
-    await bed.clock.advance(83_000);
+    await fixture.clock.advance(83_000);
     for (const { Data } of await answers(2)) expect(Data).toMatch(/^not sent: timed out waiting behind 5 messages/);
   });
 

@@ -1,6 +1,6 @@
 // Texts whose parts have no response of the SMSC yet: registered in the journal under ids of ours, settled by later receipts.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type SmsBed, startSmsBed } from '../../../test/fixtures/sms-connector.js';
+import { type SmsFixture, startSmsFixture } from '../../../test/fixtures/sms-connector.js';
 import { waitFor } from '../../../test/fixtures/wait-for.js';
 import type { Outcome } from '../../driver/contract.js';
 import type { DeliveryState } from '../../model/receipt.js';
@@ -16,52 +16,52 @@ const receipt = (number: number, state: DeliveryState, detail: string | null = n
 const unanswered = (...ids: string[]): Outcome => ({ kind: 'unknown', detail: 'the connection was lost', ids });
 const HELD = 'delivery uncertain, held until an operator resolves it: the connection was lost';
 
-let bed: SmsBed;
+let fixture: SmsFixture;
 beforeEach(async () => {
-  bed = await startSmsBed();
-  bed.texts.onSend = async () => unanswered(part(1), part(2));
+  fixture = await startSmsFixture();
+  fixture.texts.onSend = async () => unanswered(part(1), part(2));
 });
 afterEach(async () => {
-  expect(bed.fakeServer.violations).toEqual([]);
-  await bed.close();
+  expect(fixture.fakeServer.violations).toEqual([]);
+  await fixture.close();
 });
 
 const answers = async (count: number) =>
-  (await bed.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content.Data);
-const lookUpWith = (lookup: () => Promise<Outcome | 'not found'>) => Object.assign(bed.texts.driver, { lookup });
+  (await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', count)).map(({ content }) => content.Data);
+const lookUpWith = (lookup: () => Promise<Outcome | 'not found'>) => Object.assign(fixture.texts.driver, { lookup });
 
 describe('a text that the SMSC did not acknowledge', () => {
   it('is settled when every part has a receipt: the repeat is answered with success, nothing goes out again', async () => {
-    bed.sendRequest(ID, 'Hello');
+    fixture.sendRequest(ID, 'Hello');
     expect(await answers(1)).toEqual([HELD]);
-    await bed.texts.report([receipt(1, 'delivered')]);
-    bed.sendRequest(ID, 'Hello');
+    await fixture.texts.report([receipt(1, 'delivered')]);
+    fixture.sendRequest(ID, 'Hello');
     expect(await answers(2)).toEqual([HELD, HELD]);
-    await bed.texts.report([receipt(2, 'sent')]);
-    bed.sendRequest(ID, 'Hello');
+    await fixture.texts.report([receipt(2, 'sent')]);
+    fixture.sendRequest(ID, 'Hello');
     expect(await answers(3)).toEqual([HELD, HELD, null]);
-    expect(bed.texts.sends).toHaveLength(1);
+    expect(fixture.texts.sends).toHaveLength(1);
   });
 
   it('is settled by receipts that came before its outcome, and by those after a restart', async () => {
-    await bed.texts.report([receipt(1, 'delivered')]);
-    bed.sendRequest(ID, 'Hello');
+    await fixture.texts.report([receipt(1, 'delivered')]);
+    fixture.sendRequest(ID, 'Hello');
     expect(await answers(1)).toEqual([HELD]);
-    await bed.restart();
-    await bed.texts.report([receipt(2, 'delivered')]);
-    bed.sendRequest(ID, 'Hello');
+    await fixture.restart();
+    await fixture.texts.report([receipt(2, 'delivered')]);
+    fixture.sendRequest(ID, 'Hello');
     expect(await answers(2)).toEqual([HELD, null]);
-    expect(bed.texts.sends).toHaveLength(1);
+    expect(fixture.texts.sends).toHaveLength(1);
   });
 
   it('and that was not delivered is sent again by the repeat', async () => {
-    bed.sendRequest(ID, 'Hello');
+    fixture.sendRequest(ID, 'Hello');
     await answers(1);
-    await bed.texts.report([receipt(1, 'undelivered', 'stat:EXPIRED')]);
-    bed.texts.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
-    bed.sendRequest(ID, 'Hello');
+    await fixture.texts.report([receipt(1, 'undelivered', 'stat:EXPIRED')]);
+    fixture.texts.onSend = async () => ({ kind: 'sent', deliverySystemId: 'x' });
+    fixture.sendRequest(ID, 'Hello');
     expect(await answers(2)).toEqual([HELD, null]);
-    expect(bed.texts.sends).toHaveLength(2);
+    expect(fixture.texts.sends).toHaveLength(2);
   });
 });
 
@@ -72,11 +72,11 @@ describe('the lookup of such a text', () => {
       lookups += 1;
       return 'not found';
     });
-    bed.texts.onSend = async () => unanswered(part(1));
-    bed.sendRequest(ID, 'Hello');
+    fixture.texts.onSend = async () => unanswered(part(1));
+    fixture.sendRequest(ID, 'Hello');
     await waitFor('the first lookup', () => lookups === 1);
-    await bed.texts.report([receipt(1, 'delivered')]);
-    await bed.clock.advance(15_000);
+    await fixture.texts.report([receipt(1, 'delivered')]);
+    await fixture.clock.advance(15_000);
     expect(await answers(1)).toEqual([null]);
     expect(lookups).toBe(1);
   });
@@ -87,9 +87,9 @@ describe('the lookup of such a text', () => {
       lookups += 1;
       return 'not found';
     });
-    bed.sendRequest(ID, 'Hello');
+    fixture.sendRequest(ID, 'Hello');
     await waitFor('the first lookup', () => lookups === 1);
-    await bed.clock.advance(15_000);
+    await fixture.clock.advance(15_000);
     expect(await answers(1)).toEqual([HELD]);
     expect(lookups).toBe(2);
   });
@@ -97,27 +97,29 @@ describe('the lookup of such a text', () => {
   it.each(['sent', 'not found'] as const)(
     'says "%s" while a receipt says undelivered: the receipt counts',
     async (found) => {
-      bed.texts.onSend = async () => unanswered(part(1));
+      fixture.texts.onSend = async () => unanswered(part(1));
       lookUpWith(async () => {
-        await bed.texts.report([receipt(1, 'undelivered', 'stat:UNDELIV')]);
+        await fixture.texts.report([receipt(1, 'undelivered', 'stat:UNDELIV')]);
         return found === 'sent' ? { kind: 'sent', deliverySystemId: 'x' } : found;
       });
-      bed.sendRequest(ID, 'Hello');
+      fixture.sendRequest(ID, 'Hello');
       expect(await answers(1)).toEqual(['stat:UNDELIV']);
-      expect(bed.texts.sends).toHaveLength(1);
+      expect(fixture.texts.sends).toHaveLength(1);
     },
   );
 });
 
 describe('a text whose recipient has opted out at the carrier', () => {
   it('is answered "rejected", and the opt-out is recorded, also when the journal cannot record it at once', async () => {
-    bed.texts.onSend = async () => ({ kind: 'rejected', detail: '21610 unsubscribed', optedOut: true });
-    bed.tamper(`create trigger full before insert on opt_outs begin select raise(abort, 'disk full'); end`);
-    bed.sendRequest(ID, 'Hello');
-    await waitFor('the failure', () => bed.lines.some((line) => line.includes('opt-out could not be recorded yet')));
-    bed.tamper('drop trigger full');
-    await bed.clock.advance(5_000);
+    fixture.texts.onSend = async () => ({ kind: 'rejected', detail: '21610 unsubscribed', optedOut: true });
+    fixture.tamper(`create trigger full before insert on opt_outs begin select raise(abort, 'disk full'); end`);
+    fixture.sendRequest(ID, 'Hello');
+    await waitFor('the failure', () =>
+      fixture.lines.some((line) => line.includes('opt-out could not be recorded yet')),
+    );
+    fixture.tamper('drop trigger full');
+    await fixture.clock.advance(5_000);
     expect(await answers(1)).toEqual(['21610 unsubscribed']);
-    expect(await bed.journal((journal) => journal.optOuts())).toHaveLength(1);
+    expect(await fixture.journal((journal) => journal.optOuts())).toHaveLength(1);
   });
 });

@@ -175,34 +175,34 @@ describe('after the process died while it was sending', () => {
 
   it('what a lookup says about recipients counts for the repeat: only the others get the mail', async () => {
     const refused = [{ recipient: 'bob@example.com', temporary: true, detail: '450 busy' }];
-    Object.assign(bed.outbound.driver, {
+    Object.assign(fixture.outbound.driver, {
       lookup: async () => ({ kind: 'partial', deliverySystemId: 'x', accepted: ['ann@example.com'], refused }),
     });
     leftBehind('sending');
     await restart();
     await answers(1);
-    bed.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'ann@example.com, bob@example.com' }));
+    fixture.fakeServer.sendRequest(sendRequest(ID, { RemoteAddress: 'ann@example.com, bob@example.com' }));
     expect((await answers(2))[1].Data).toBeNull();
-    expect(bed.outbound.sends.map(({ mail }) => mail.recipients)).toEqual([['bob@example.com']]);
+    expect(fixture.outbound.sends.map(({ mail }) => mail.recipients)).toEqual([['bob@example.com']]);
   });
 
   it('a repeat that comes at the login is sent again, it does not wait for a lookup without the content', async () => {
     let lookups = 0;
-    Object.assign(bed.outbound.driver, {
+    Object.assign(fixture.outbound.driver, {
       lookup: async () => {
         lookups += 1;
         return 'not found';
       },
     });
     leftBehind('sending');
-    await bed.restart();
+    await fixture.restart();
     expect(lookups).toBe(0);
-    bed.fakeServer.sendRequest(sendRequest(ID));
+    fixture.fakeServer.sendRequest(sendRequest(ID));
     const [answer] = await answers(1);
     expect(answer.Data).toBeNull();
-    await bed.clock.advance(5_000);
-    expect(bed.fakeServer.sent).toHaveLength(1);
-    expect([lookups, bed.outbound.sends.length]).toEqual([1, 1]);
+    await fixture.clock.advance(5_000);
+    expect(fixture.fakeServer.sent).toHaveLength(1);
+    expect([lookups, fixture.outbound.sends.length]).toEqual([1, 1]);
   });
 
   it('a partial send is answered with the recipients that have it', async () => {
