@@ -63,7 +63,7 @@ function write(path: string, bytes: readonly Uint8Array[], signal: AbortSignal):
   });
 }
 
-/** A finished file was sent; a draft was not; without either, a pickup service may have taken the file. */
+/** A finished file was sent; a draft was not; without either, a pickup service may have removed the file. */
 export async function lookup({ folder }: Outbox, mail: ComposedMail): Promise<Outcome | 'not found'> {
   const path = pathOf(folder, mail);
   if (await exists(path)) return { kind: 'sent', deliverySystemId: idOf(mail), detail: `found as ${path}` };

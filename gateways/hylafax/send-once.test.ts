@@ -152,22 +152,22 @@ describe('no fax is queued twice', () => {
     expect(await (await fixture.sender()).lookup()).toBe('not found');
   });
 
-  const begun = async (minutesAgo: number) => {
+  const prepared = async (minutesAgo: number) => {
     const value = { job: '7', order: SEND_REQUEST, pages: 1, at: Date.now() - minutesAgo * 60_000 };
     await fixture.driverState.putRecords('begun', [{ key: `${SEND_REQUEST} 7`, value }]);
     return fixture.sender();
   };
 
-  it('does not call a job unsent that was begun longer ago than HylaFAX shows ended jobs', async () => {
-    expect(await (await begun(11)).lookup()).toBe('not found');
+  it('does not call a job unsent that was submitted longer ago than HylaFAX shows ended jobs', async () => {
+    expect(await (await prepared(11)).lookup()).toBe('not found');
   });
 
-  it('defers a job that was begun a moment ago and is in no queue', async () => {
-    expect(await (await begun(1)).lookup()).toMatchObject({ kind: 'deferred' });
+  it('defers a job that was submitted a moment ago and is in no queue', async () => {
+    expect(await (await prepared(1)).lookup()).toMatchObject({ kind: 'deferred' });
   });
 
   it('deletes old records', async () => {
-    await begun(15 * 24 * 60);
+    await prepared(15 * 24 * 60);
     expect(await fixture.driverState.listRecords('begun', '', 9)).toEqual([]);
   });
 

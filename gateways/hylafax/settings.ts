@@ -72,7 +72,7 @@ const shape = {
     only: 'out',
   }),
   MaxTries: setting(z.int().min(1).max(100).default(3), {
-    description: 'Number of failed calls that were answered after which the fax has failed, 1 to 100.',
+    description: 'Number of answered but failed calls after which the fax has failed, 1 to 100.',
     example: 2,
     only: 'out',
   }),

@@ -138,7 +138,7 @@ describe.runIf(!missing)(`receiving from a real Dovecot${missing ? ` (skipped: $
 
   test('a key that is acknowledged already is only confirmed, not downloaded again', async () => {
     const user = freshUser();
-    await dovecot.deliver(user, mailOf('taken'));
+    await dovecot.deliver(user, mailOf('acknowledged'));
     const first = await open(user, { settings: all });
     const message = await first.next();
     first.driverState.acknowledge(message);

@@ -81,7 +81,7 @@ async function sender(
 ): Promise<string> {
   if (isWord(number)) {
     if (context.gateway.direction === 'I') throw new Error('customers cannot answer to a sender name');
-    return 'is taken as it is; whether a carrier accepts it shows with the first message';
+    return 'is used unchanged; the first message shows whether the carrier accepts it';
   }
   if (!number.startsWith('+')) {
     const [code] = await api.call(signal, ({ client }) => client.shortCodes.list({ shortCode: number, limit: 1 }));

@@ -256,7 +256,7 @@ describe('whose messages', () => {
     const fixture = await timed();
     const { serviceSid } = fixture.server;
     const { first } = await startReceiving(fixture, { Number: undefined, MessagingServiceSid: serviceSid });
-    fixture.server.receive({ text: 'to nobody of the service' });
+    fixture.server.receive({ text: 'to a number of no service' });
     fixture.server.receive({ text: 'to the service', to: '+420601888888', serviceSid });
     expect((await fixture.turn(first)).content?.text).toBe('to the service');
   });

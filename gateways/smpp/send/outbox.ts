@@ -1,4 +1,4 @@
-// The way out of one gateway: sends messages, keeps the ids that the SMSC gave, reports their receipts, and looks up
+// Outbound messages of one gateway: sends messages, keeps the ids that the SMSC gave, reports their receipts, and looks up
 // messages whose outcome is unknown.
 import {
   type Attempt,
