@@ -42,16 +42,16 @@ export async function openConnection(
   } catch (error) {
     socket.on('error', () => {});
     socket.destroy();
-    throw connectError(target, error);
+    throw connectError(error);
   }
   return new SocketConnection(socket, clock, events);
 }
 
-function connectError({ Host, Port }: Target, cause: unknown): unknown {
+/** The caller puts the address in front. */
+function connectError(cause: unknown): unknown {
   const fault = connectionFault(cause);
   if (!fault || cause instanceof GatepostError) return cause;
-  const { advice } = fault;
-  return new GatepostError('smpp/unreachable', describeConnectionError(cause, `${Host}:${Port}`), { advice, cause });
+  return new GatepostError('smpp/unreachable', fault.text, { advice: fault.advice, cause });
 }
 
 function socketTo({ Host: host, Port: port, Tls, AllowUntrustedCertificate }: Target): Socket {
