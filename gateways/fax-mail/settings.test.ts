@@ -55,7 +55,7 @@ describe.runIf(mailbox && relay)('settings that are wrong', () => {
     [
       'no number',
       { Relay, AddressTemplate: 'fax@example.com' },
-      /^AddressTemplate holds no \{number\}, and neither does Subject/,
+      /^AddressTemplate contains no \{number\}, and neither does Subject/,
     ],
     [
       'an address that is none',

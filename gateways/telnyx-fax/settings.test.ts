@@ -21,8 +21,8 @@ describe('settings', () => {
     ['a national number', { Number: '312 579 0015' }, 'Number', /country code/],
     ['Webhook without a key to check with', { Webhook: true }, 'PublicKey', /Telnyx signs/],
     ['a public key that is none', { PublicKey: 'abc' }, 'PublicKey', /32 bytes/],
-    ['a folder without an address', { DocumentFolder: 'out' }, 'DocumentUrl', /at which address/],
-    ['an address without a folder', { DocumentUrl: 'https://x.example.com' }, 'DocumentFolder', /in which folder/],
+    ['a folder without an address', { DocumentFolder: 'out' }, 'DocumentUrl', /set the address at which/],
+    ['an address without a folder', { DocumentUrl: 'https://x.example.com' }, 'DocumentFolder', /set the folder that/],
     ['a BaseUrl that is none', { BaseUrl: 'ftp://example.com' }, 'BaseUrl', /http/],
     ['a way to make dots that is none', { Quality: 'best' }, 'Quality', /ultra_dark/],
   ];
