@@ -37,6 +37,7 @@ const random = dice(SEED);
 let calm = false;
 
 test(`${MESSAGES} messages each way with ${KILLS} kills (seed ${SEED})`, { timeout: LONGEST_MS }, async () => {
+  calm = false;
   const smtp = await startSmtp();
   const smsc = await startSmsc({ systemId: 'gatepost', password: 'secret' });
   const server = await startFakeServer();

@@ -37,6 +37,9 @@ import { PDF_PROGRAMS, pdfPages } from './pdf-pages.js';
 import { readFax } from './read-fax.js';
 import { createPageReader } from './read-pages.js';
 
+/** Decoding on the main thread would hold it for seconds; copying the file to the process takes up to 0.1 s on a slow machine. */
+const STALL_MS = 250;
+
 /** Failures of the process; none of these files may cause one. */
 const failures: object[] = [];
 const log = { ...silentLog, warn: (fields: object) => void failures.push(fields) };
@@ -186,8 +189,8 @@ describe('reading a large fax', () => {
   test('does not hold up anybody else', async () => {
     const file = repeated(await tiffOf([await drawn(['HELLO'])]), 60);
     const large = Buffer.concat([file, Buffer.alloc(20 * 1024 * 1024)]);
-    const stall = await longestTurnAtBest(() => reader.readFax(faxOf(large), { region: 'CZ' }, context), 50);
-    expect(stall).toBeLessThanOrEqual(50);
+    const stall = await longestTurnAtBest(() => reader.readFax(faxOf(large), { region: 'CZ' }, context), STALL_MS);
+    expect(stall).toBeLessThanOrEqual(STALL_MS);
   }, 120_000);
 });
 
