@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComposedFax, DeliveryReceipt, FaxDocument, InboundMessage } from '../../src/driver/contract.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { createDriverState } from '../../test/fixtures/driver-state.js';
+import { waitFor } from '../../test/fixtures/wait-for.js';
 import { type Hylafax, startHylafax, whyNoHylafax } from '../../test/servers/hylafax.js';
 import { hylaFax } from './driver.js';
 
@@ -45,13 +46,21 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
           note: (detail) => void notes.push(detail),
         },
       );
-      expect(notes).toContain('calling, dial 1 of 12');
-      expect(outcome).toMatchObject({
-        kind: 'sent',
-        state: 'delivered',
-        detail: 'HylaFAX job 1: 1 page sent in 1 call',
-      });
-
+      // The modems are programs: on a busy machine a call may fail and be made again after the answer, as with real lines.
+      if (outcome?.kind === 'sent' && outcome.state === 'delivered') {
+        expect(notes).toContain('calling, dial 1 of 12');
+        expect(outcome).toMatchObject({
+          kind: 'sent',
+          state: 'delivered',
+          detail: expect.stringMatching(/^HylaFAX job \d+: 1 page sent in \d+ calls?$/),
+        });
+      } else {
+        await waitFor(
+          'the receipt of a later call',
+          () => receipts.some(({ state }) => state === 'delivered'),
+          150_000,
+        );
+      }
       const result = await nextFax;
       const message: InboundMessage<FaxDocument> = result?.value;
       expect(message.content).toMatchObject({
@@ -78,7 +87,7 @@ describe.runIf(!why)(`a real call${why ? ` (skipped: ${why})` : ''}`, () => {
       stop.abort();
       await Promise.all([hylaFax.close(outbound), hylaFax.close(inbound)]);
     }
-  }, 240_000);
+  }, 300_000);
 });
 
 /** A page like the fax composer makes: a PDF, and the same as TIFF G4 in fine resolution. */
