@@ -74,6 +74,7 @@ async function runSteps(
     dataDir: config.dataDir,
     webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${gateway.info.Id}` : null,
     reportReceipts: async () => {},
+    reportProblem: () => {},
     inputRejected: () => {},
   };
   const signal = new AbortController().signal;

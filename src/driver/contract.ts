@@ -9,6 +9,8 @@
 // 5. A driver asks which keys are known before it downloads, so that a crash between acknowledgement and confirmation
 //    only finishes the confirmation.
 // 6. No state at module level: two services in one process do not see each other.
+// 7. What hinders a session that goes on is reported as a problem, and as over once it is: a healthy look of a gateway that
+//    moves nothing is a fault.
 import type { Clock, Random } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type {
@@ -115,6 +117,12 @@ export interface GatewayContext<Settings> {
   /** Delivery receipts of messages that were sent. Journaled when the promise resolves; the journal handles repeated, late and
    *  out-of-order receipts. */
   reportReceipts(receipts: readonly DeliveryReceipt[]): Promise<void>;
+  /**
+   * Says what an operator should look at although the session goes on: the gateway is shown as degraded, with this sentence.
+   * `about` is one fixed word of `a-z_` for what the problem concerns, so that one part of a driver does not clear the problem of
+   * another; null means that it is over. Reporting the same again is harmless. Everything reported is forgotten with its session.
+   */
+  reportProblem(about: string, problem: string | null): void;
   /** Counts rejected input (a forged push, a broken PDU). `reason` is one fixed word of `a-z_`. */
   inputRejected(reason: string): void;
 }

@@ -89,6 +89,10 @@ describe('/metrics', () => {
     const values = await scrape();
     const up = 'gatepost_gateway_up{gateway="in",name="Support",direction="I",device="ImapHost",gateway_id="in"}';
     expect(values.get(up)).toBe(1);
+    const degraded = 'gatepost_gateway_degraded{direction="I",gateway_id="in",gateway="Support"}';
+    expect(values.get(degraded)).toBe(1);
+    port.platform.gateways = [gateway({})];
+    expect((await scrape()).get(degraded)).toBe(0);
   });
 
   test('has the counters of a listed gateway from the first scrape on, at 0', async () => {

@@ -141,6 +141,7 @@ function setGateway(view: GatewayView, gauges: Gauges, counters: Counters): void
   const subject = { id, name };
   const runs = view.state === 'running' || view.state === 'degraded';
   gauges.up.set({ gateway: id, name, direction, device, gateway_id: id }, runs ? 1 : 0);
+  gauges.degraded.set({ direction, gateway_id: id, gateway: name }, view.state === 'degraded' ? 1 : 0);
   gauges.windowUsed.set({ gateway: id, name, direction }, view.inFlight);
   gauges.windowSize.set({ gateway: id, name, direction }, view.window);
   // Counters exist from the first scrape on: `increase()` does not see the change from nothing to 1.

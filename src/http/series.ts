@@ -203,6 +203,12 @@ function sameName(registers: Registry[]) {
       help: '1 while the gateway runs, also when it is degraded; 0 while it starts, fails, drains or is skipped (see /ready for the reason). direction: I receives, O sends',
       registers,
     }),
+    degraded: new Gauge({
+      name: 'gatepost_gateway_degraded',
+      labelNames: ['direction', 'gateway_id', 'gateway'],
+      help: '1 while the gateway runs with a problem that an operator should look at (see /ready for the reason), else 0. direction: I receives, O sends',
+      registers,
+    }),
     quarantined: new Gauge({
       name: 'gatepost_quarantined',
       labelNames: ['gateway', 'name', 'gateway_id'],

@@ -34,6 +34,8 @@ export interface ContextOptions {
   webhookUrl?: string;
   /** Collects the reasons of rejected input. */
   inputRejected?: string[];
+  /** Collects the problems that the driver reports and has not reported as over, by what they concern. */
+  problems?: Map<string, string>;
 }
 
 /** All gateways of a test file run in one service. */
@@ -59,7 +61,18 @@ export function contextOf<Settings>(
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
     reportReceipts: async (receipts) => void options.receipts?.push(...receipts),
+    reportProblem: problemCollector(options.problems),
     inputRejected: (reason) => void options.inputRejected?.push(reason),
+  };
+}
+
+/** As the supervisor keeps them; fails where `about` is no fixed word, or the problem no sentence of one line. */
+export function problemCollector(problems = new Map<string, string>()): GatewayContext<unknown>['reportProblem'] {
+  return (about, problem) => {
+    if (!/^[a-z]+(?:_[a-z]+)*$/.test(about)) throw new Error(`a problem is reported about "${about}"`);
+    if (problem === null) return void problems.delete(about);
+    if (!/^[^\n]{15,600}$/.test(problem)) throw new Error(`a problem is no sentence of one line: ${problem}`);
+    problems.set(about, problem);
   };
 }
 

@@ -28,6 +28,8 @@ export interface Setup<Settings, C extends Counterparty, In extends Content, Out
   readonly logged: Recorder;
   /** What the driver reported of sent messages. */
   readonly receipts: readonly DeliveryReceipt[];
+  /** The problems that the driver has reported and not reported as over, by what they concern. */
+  readonly problems: ReadonlyMap<string, string>;
   context(written?: Readonly<Record<string, unknown>>): ReturnType<typeof contextOf<Settings>>;
   /** Opens a session, closed after the test if the test did not. */
   open(): Promise<Open<In, Out>>;
@@ -62,6 +64,7 @@ export function fixtureOf<Settings, Session, C extends Counterparty, In extends 
       const clock = watchedClock();
       const logged = recorder();
       const receipts: DeliveryReceipt[] = [];
+      const problems = new Map<string, string>();
       const shared = sharedByDevice()(driver.device);
       const dataDir = counterparty.dataDir;
       const context = (written = counterparty.settings) =>
@@ -72,6 +75,7 @@ export function fixtureOf<Settings, Session, C extends Counterparty, In extends 
           shared,
           log: logged.log,
           receipts,
+          problems,
           ...(dataDir && { dataDir }),
         });
       const open = async () => {
@@ -79,7 +83,7 @@ export function fixtureOf<Settings, Session, C extends Counterparty, In extends 
         undo.push(opened.close);
         return opened;
       };
-      return { counterparty, driverState, clock, logged, receipts, context, open };
+      return { counterparty, driverState, clock, logged, receipts, problems, context, open };
     },
   };
 }

@@ -34,8 +34,8 @@ export function inboundCases<
     expect(message.bytes).toBeGreaterThanOrEqual(samples.size(offered));
   });
 
-  it('messages that come while the gateway runs are received, each under its own key', async () => {
-    const { counterparty, open } = await fixture.setUp();
+  it('rule 7: messages that come while the gateway runs are received, each under its own key, and no problem is reported', async () => {
+    const { counterparty, open, problems } = await fixture.setUp();
     const gateway = await open();
     const keys = new Set<string>();
     for (const name of ['one', 'two', 'three']) {
@@ -47,6 +47,7 @@ export function inboundCases<
       await message.confirm();
     }
     expect(keys.size).toBe(3);
+    expect([...problems]).toEqual([]);
   });
 
   it('rule 1: without a confirm the counterparty still has the message after a close, and offers it again', async () => {

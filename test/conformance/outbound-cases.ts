@@ -30,8 +30,8 @@ export function outboundCases<
     expect(delivered.filter((copy) => samples.same(copy, message))).toHaveLength(1);
   });
 
-  it('concurrent sends each send once', async () => {
-    const { counterparty, open, context } = await fixture.setUp();
+  it('rule 7: concurrent sends each send once, and no problem is reported', async () => {
+    const { counterparty, open, context, problems } = await fixture.setUp();
     const gateway = await open();
     const count = 3 * (driver.concurrency?.(context().settings) ?? 1);
     const outcomes = await Promise.all(
@@ -41,6 +41,7 @@ export function outboundCases<
     const texts = (await counterparty.delivered()).map(samples.identity);
     expect(new Set(texts).size).toBe(count);
     expect(texts).toHaveLength(count);
+    expect([...problems]).toEqual([]);
   });
 
   it('check sends nothing', async () => {

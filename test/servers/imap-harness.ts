@@ -5,6 +5,7 @@ import type { Clock, Driver, GatewayContext, InboundMessage, Log } from '../../s
 import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
+import { problemCollector } from '../conformance/context.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import type { Dovecot } from './dovecot.js';
 
@@ -14,6 +15,8 @@ export interface ImapHarnessOptions {
   driverState?: TestDriverState;
   clock?: Clock;
   log?: Log;
+  /** Collects the problems that are reported and not over, by what they concern. */
+  problems?: Map<string, string>;
 }
 
 export interface ImapHarness {
@@ -50,6 +53,7 @@ export function imapContext<Settings, Session>(
     dataDir: tmpdir(),
     webhookUrl: null,
     reportReceipts: async () => {},
+    reportProblem: problemCollector(options.problems),
     inputRejected: () => {},
   };
   return { context, driverState };

@@ -28,6 +28,8 @@ export function driverContext(
     dataDir: deps.dataDir,
     webhookUrl: deps.webhookUrl(info.Id),
     reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),
+    // The supervisor puts its own in, one for each session.
+    reportProblem: () => {},
     inputRejected: (reason) => deps.metrics.inputRejected(info.Id, reason),
   };
 }

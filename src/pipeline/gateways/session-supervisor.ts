@@ -3,7 +3,8 @@
 // starting -> running             the session is open
 // starting, running -> failing    it could not be opened, or broke; tried again after a pause
 // failing  -> running             it is open again
-// running <-> degraded            a problem was reported, or reported as over; the session goes on
+// starting, failing -> degraded   the session is open, and the driver reported a problem while it was being opened
+// running <-> degraded            the driver reported a problem, or the last one as over; the session goes on
 // any      -> draining            the gateway takes nothing new; a session that breaks is still opened again
 // draining -> stopped             final
 import type { GatewayContext } from '../../driver/contract.js';
@@ -34,10 +35,10 @@ type State = Exclude<GatewayView['state'], 'skipped'>;
 
 /** Draining is left only for stopped, and stopped for nothing. */
 const NEXT: Readonly<Record<State, readonly State[]>> = {
-  starting: ['running', 'failing', 'draining', 'stopped'],
+  starting: ['running', 'degraded', 'failing', 'draining', 'stopped'],
   running: ['degraded', 'failing', 'draining', 'stopped'],
   degraded: ['running', 'degraded', 'failing', 'draining', 'stopped'],
-  failing: ['running', 'failing', 'draining', 'stopped'],
+  failing: ['running', 'degraded', 'failing', 'draining', 'stopped'],
   draining: ['stopped'],
   stopped: [],
 };
@@ -46,8 +47,6 @@ export interface SessionSupervisor {
   view(): SupervisorView;
   /** The open session; waits for it while it is being (re)opened. Rejects when `signal` aborts. */
   session(signal: AbortSignal): Promise<unknown>;
-  /** What an operator should look at though the gateway runs; null when it is over. Forgotten when the session breaks. */
-  report(problem: string | null): void;
   draining(): void;
   /** Resolves when the loop has ended (after its signal aborted). The last session is still open then. */
   idle(): Promise<void>;
@@ -78,6 +77,8 @@ class Supervisor implements SessionSupervisor {
   #problem: string | null = null;
   #since: number;
   #open: { session: unknown } | undefined;
+  /** What the driver reported in this session, by what it concerns. Bounded: `about` is one of a driver's few fixed words. */
+  #reported = new Map<string, string>();
   #loop = Promise.resolve();
 
   constructor(
@@ -121,9 +122,16 @@ class Supervisor implements SessionSupervisor {
     return raceSignal(waiter.promise, signal, 'opening the session').finally(() => this.#waiting.delete(waiter));
   }
 
-  report(problem: string | null): void {
-    if (this.#state !== 'running' && this.#state !== 'degraded') return;
-    this.#become(problem === null ? 'running' : 'degraded', problem && this.#deps.redactor.redact(problem));
+  /** Belongs to one session: what an earlier one reports late changes nothing. */
+  #report(reported: Map<string, string>, about: string, problem: string | null): void {
+    if (problem === null) reported.delete(about);
+    else reported.set(about, problem);
+    if (reported === this.#reported && (this.#state === 'running' || this.#state === 'degraded')) this.#showReported();
+  }
+
+  #showReported(): void {
+    if (this.#reported.size === 0) this.#become('running', null);
+    else this.#become('degraded', this.#deps.redactor.redact([...this.#reported.values()].join('; ')));
   }
 
   draining(): void {
@@ -169,10 +177,13 @@ class Supervisor implements SessionSupervisor {
   }
 
   async #oneSession(context: GatewayContext<unknown>): Promise<void> {
-    const session = await this.#opened(this.#config.driver.open(context));
+    const reported = new Map<string, string>();
+    this.#reported = reported;
+    const reportProblem = (about: string, problem: string | null) => this.#report(reported, about, problem);
+    const session = await this.#opened(this.#config.driver.open({ ...context, reportProblem }));
     const start = this.#deps.clock.monotonic();
     this.#open = { session };
-    this.#become('running', null);
+    this.#showReported();
     for (const waiter of this.#waiting) waiter.resolve(session);
     const failure = await this.#use(session, this.#signal).then(
       () => new Error('the session ended by itself'),
