@@ -1,6 +1,7 @@
 // Whether a push is genuine. All comparisons are constant-time.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { RawRequest } from '../../src/driver/contract.js';
+import { isSignedAddress } from '../../src/driver/shared/signed-address.js';
 import type { Authenticate } from './schemas.js';
 import type { HttpSmsSettings } from './settings.js';
 
@@ -18,9 +19,9 @@ export function isGenuine(request: RawRequest, settings: HttpSmsSettings): boole
       );
     case 'Hmac': {
       const given = request.headers[Authenticate.Header.toLowerCase()] ?? '';
-      const right = signature(request, Authenticate, Secret);
-      // Some gateways write hexadecimal digits in capitals.
-      return Authenticate.Encoding === 'hex' ? same(given.toLowerCase(), right.toLowerCase()) : same(given, right);
+      const verify = (address: string) =>
+        isSignature(given, signature(request, address, Authenticate, Secret), Authenticate);
+      return Authenticate.Over === 'UrlAndBody' ? isSignedAddress(request.url, verify) : verify('');
     }
   }
 }
@@ -35,10 +36,15 @@ function basic(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-function signature(request: RawRequest, how: Extract<Authenticate, { Kind: 'Hmac' }>, key: string): string {
-  const hmac = createHmac(how.Algorithm, key);
-  if (how.Over === 'UrlAndBody') hmac.update(request.url);
-  return how.Prefix + hmac.update(request.body).digest(how.Encoding);
+type Hmac = Extract<Authenticate, { Kind: 'Hmac' }>;
+
+function signature({ body }: RawRequest, address: string, how: Hmac, key: string): string {
+  return how.Prefix + createHmac(how.Algorithm, key).update(address).update(body).digest(how.Encoding);
+}
+
+/** Some gateways write hexadecimal digits in capitals. */
+function isSignature(given: string, right: string, { Encoding }: Hmac): boolean {
+  return Encoding === 'hex' ? same(given.toLowerCase(), right.toLowerCase()) : same(given, right);
 }
 
 /** Constant-time comparison; of digests, because it needs values of one length. */

@@ -51,6 +51,22 @@ describe('a pushed message', () => {
     expect(server.requests.length).toBe(before);
   });
 
+  it.each([
+    [
+      'the id in capitals',
+      PUBLIC.toUpperCase().replace('HTTPS://GATEPOST.EXAMPLE.COM/WEBHOOKS', 'https://gatepost.example.com/webhooks'),
+    ],
+    ['a slash at the end', `${PUBLIC}/`],
+    ['the default port', PUBLIC.replace('.com', '.com:443')],
+  ])('is genuine when Twilio has the address with %s', async (_, signed) => {
+    const { server, session, push } = await set();
+    const form = server.pushed(server.receive({ text: 'spelled otherwise' }));
+    const { messages } = await push(session, form, { ...server.signed(signed, form), url: PUBLIC });
+    expect(messages).toMatchObject([{ content: { text: 'spelled otherwise' } }]);
+    const other = server.signed(signed.replace(/5555/, '6666'), form);
+    expect((await push(session, form, { ...other, url: PUBLIC })).reply.status).toBe(403);
+  });
+
   it("contains Twilio's reading of STOP, START and HELP", async () => {
     const { server, session, push } = await set();
     for (const [word, consent] of [

@@ -7,6 +7,7 @@ import {
   type WebhookReply,
   type WebhookResult,
 } from '../../src/driver/contract.js';
+import { isSignedAddress } from '../../src/driver/shared/signed-address.js';
 import { progressOf } from './codes.js';
 import { keyOf, textOf } from './inbound.js';
 import { type FetchedMedia, fetchMedia, lostMedia, NO_MEDIA } from './media.js';
@@ -69,7 +70,9 @@ function parametersOf(text: string): Form {
 function isGenuine({ api, context }: Session, request: RawRequest, signed: Form): boolean {
   const signature = request.headers['x-twilio-signature'];
   if (!signature || !URL.canParse(request.url)) return false;
-  return api.sdk.validateRequest(context.settings.AuthToken ?? '', signature, request.url, { ...signed });
+  const verify = (address: string) =>
+    api.sdk.validateRequest(context.settings.AuthToken ?? '', signature, address, { ...signed });
+  return isSignedAddress(request.url, verify);
 }
 
 function value(form: Form, name: string): string {

@@ -3,6 +3,7 @@ import type { Config } from '../config.js';
 import type { DriverState, GatewayContext } from '../driver/contract.js';
 import { sharedByDevice } from '../driver/shared-state.js';
 import { readGateways } from '../embedded-server/gateways.js';
+import { publicUrl } from '../http/public-url.js';
 import type { Clock, Random } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
@@ -72,7 +73,7 @@ async function runSteps(
     driverState: noDriverState,
     shared: sharedByDevice()(gateway.driver.device),
     dataDir: config.dataDir,
-    webhookUrl: config.http.publicUrl ? `${config.http.publicUrl}/webhooks/${gateway.info.Id}` : null,
+    webhookUrl: config.http.publicUrl ? publicUrl(config.http.publicUrl).webhook(gateway.info.Id) : null,
     reportReceipts: async () => {},
     reportProblem: () => {},
     inputRejected: () => {},

@@ -8,12 +8,17 @@ export interface PublicUrl {
   /** Without a slash at the end. Throws before the port is bound. */
   readonly base: string;
   webhook(gatewayId: string): string;
+  /** A request target below the base: some proxies cut the path of the base off, others hand it on. */
+  below(target: string): string;
+  /** The public address under which a request came, spelled as its sender wrote it. */
+  received(target: string): string;
   bound(url: string): void;
 }
 
 /** `configured` is http.publicUrl; empty when there is none. Throws `http/base-url` when it cannot be one. */
 export function publicUrl(configured: string): PublicUrl {
   let base = configured && trimmedBase(configured);
+  const path = base && new URL(base).pathname.replace(/\/+$/, '');
   const known = () => {
     if (base) return base;
     throw new GatepostError('http/not-bound', 'the HTTP port is not open yet');
@@ -23,10 +28,18 @@ export function publicUrl(configured: string): PublicUrl {
       return known();
     },
     webhook: (gatewayId) => `${known()}/webhooks/${gatewayId}`,
+    below: (target) => belowBase(target, path).replace(/^\/{2,}/, '/'),
+    received: (target) => known() + belowBase(target, path),
     bound(url) {
       base ||= trimmedBase(url);
     },
   };
+}
+
+/** Senders may name the whole address in the request line (RFC 9112 3.2.2). */
+function belowBase(target: string, path: string): string {
+  const origin = target.replace(/^https?:\/\/[^/?#]*/i, '');
+  return path && origin.startsWith(`${path}/`) ? origin.slice(path.length) : origin;
 }
 
 function trimmedBase(baseUrl: string): string {

@@ -45,6 +45,8 @@ export interface HttpOptions {
   metrics: Pick<PrometheusMetrics, 'scrape' | 'contentType'>;
   attachments: AttachmentSources;
   webhooks?: WebhookSources;
+  /** A request target below the public address; the target itself when absent. */
+  below?(target: string): string;
 }
 
 export interface HttpPort {
@@ -58,7 +60,7 @@ export interface HttpPort {
 /** Listens, or rejects with `http/port-taken`, `http/port-privileged`, `http/host-unknown` or `http/listen`. */
 export async function startHttp(options: HttpOptions): Promise<HttpPort> {
   const { host, log, clock } = options;
-  const app = createApp(log);
+  const app = createApp(options);
   routes(app, options);
   try {
     await app.listen({ host, port: options.port });
@@ -78,11 +80,12 @@ export async function startHttp(options: HttpOptions): Promise<HttpPort> {
   return { port, url, close: once(close) };
 }
 
-function createApp(log: Log): FastifyInstance {
+function createApp({ log, below = (target) => target }: HttpOptions): FastifyInstance {
   const onError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
     fail(error, request, reply, log);
   const app = Fastify({
     logger: false,
+    rewriteUrl: ({ url = '/' }) => below(url),
     bodyLimit: MAX_BODY,
     requestTimeout: REQUEST_MS,
     connectionTimeout: IDLE_MS,

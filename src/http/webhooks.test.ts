@@ -3,10 +3,12 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openPort, recordedLog } from '../../test/fixtures/http-port.js';
+import { publicUrl } from './public-url.js';
 import { startHttp } from './server.js';
 import type { WebhookRequest, WebhookSources } from './webhooks.js';
 
 const ID = '11111111-1111-4111-8111-111111111111';
+const ADDRESS = publicUrl('https://Sms.Example.test/gate/');
 const PUBLIC = 'https://sms.example.test/gate/webhooks';
 
 let port: Awaited<ReturnType<typeof openPort>>;
@@ -31,8 +33,9 @@ beforeEach(async () => {
     metrics: port.metrics,
     probes: { server: () => ({ is: 'up' }), listed: () => true, gateways: () => [], healthy: async () => {} },
     attachments: { find: async () => null, links: port.links },
+    below: ADDRESS.below,
     webhooks: {
-      urlOf: (id) => `${PUBLIC}/${id}`,
+      receivedUrl: ADDRESS.received,
       handle(id, request) {
         came.push({ id, request });
         return handle(id, request);
@@ -99,6 +102,24 @@ describe('what is pushed', () => {
   test('to the bare address has an empty path, and capitals in the id are no other gateway', async () => {
     await push(ID.toUpperCase());
     expect(came).toMatchObject([{ id: ID, request: { path: '', url: `${PUBLIC}/${ID}` } }]);
+    const mixed = 'ABCDEF01-abcd-4abc-8ABC-abcdefABCDEF';
+    await push(`${mixed}/status?a=B`);
+    expect(came[1]).toMatchObject({
+      id: mixed.toLowerCase(),
+      request: { path: '/status?a=B', url: `${PUBLIC}/${mixed}/status?a=B` },
+    });
+  });
+
+  test.each([
+    [`/gate/webhooks/${ID}/status?x=1`, `${PUBLIC}/${ID}/status?x=1`, '/status?x=1'],
+    [`//webhooks/${ID}/`, `https://sms.example.test/gate//webhooks/${ID}/`, '/'],
+    [`http://sms.example.test/gate/webhooks/${ID}`, `${PUBLIC}/${ID}`, ''],
+    [`/webhooks/${ID.replace('-', '%2D')}/receipt`, `${PUBLIC}/${ID.replace('-', '%2D')}/receipt`, '/receipt'],
+  ])('reaches its gateway from a proxy that hands the target on as %s', async (target, url, path) => {
+    const socket = connect(http.port, '127.0.0.1');
+    socket.write(`POST ${target} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+    for await (const _ of socket);
+    expect(came).toMatchObject([{ id: ID, request: { path, url } }]);
   });
 
   test('with a header given twice has both values, joined', async () => {

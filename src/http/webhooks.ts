@@ -19,8 +19,8 @@ export interface WebhookRequest {
 }
 
 export interface WebhookSources {
-  /** The public address of a gateway's webhook. */
-  urlOf(gatewayId: string): string;
+  /** The public address under which a request came, from its request target as received. */
+  receivedUrl(target: string): string;
   /** Rejects when what came could not be put into the journal. */
   handle(
     gatewayId: string,
@@ -68,7 +68,7 @@ async function answer(
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort(new Error('the counterparty hung up')));
   try {
-    const result = await sources.handle(id, rawRequest(request, id, sources, gone.signal));
+    const result = await sources.handle(id, rawRequest(request, sources, gone.signal));
     reply.code(result.status).headers({ ...result.headers });
     return reply.send(result.body ?? '');
   } catch (error) {
@@ -84,10 +84,10 @@ function idOf(request: FastifyRequest): string | undefined {
   return GUID.test(id) ? id.toLowerCase() : undefined;
 }
 
-function rawRequest(request: FastifyRequest, id: string, sources: WebhookSources, signal: AbortSignal): WebhookRequest {
-  const path = request.url.slice(`/webhooks/${id}`.length);
+function rawRequest(request: FastifyRequest, sources: WebhookSources, signal: AbortSignal): WebhookRequest {
+  const path = request.url.replace(/^\/webhooks\/[^/?]*/, '');
   const given = Object.entries(request.raw.headersDistinct);
   const headers = Object.fromEntries(given.map(([name, values = []]) => [name, values.join(', ')]));
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  return { method: request.method, path, url: sources.urlOf(id) + path, headers, body, signal };
+  return { method: request.method, path, url: sources.receivedUrl(request.originalUrl), headers, body, signal };
 }

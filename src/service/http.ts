@@ -32,6 +32,7 @@ export async function openHttp(common: Common, { client, registry, sync }: Parts
       healthy: () => journal.healthy(),
       redact: (text) => platform.redactor.redact(text),
     },
+    below: (target) => address.below(target),
     webhooks: webhookSources(registry, metrics, address),
     attachments: { find: (id) => findAttachment(journal, id), links: signer },
   });
@@ -43,7 +44,7 @@ export async function openHttp(common: Common, { client, registry, sync }: Parts
 
 function webhookSources(registry: GatewayRegistry, metrics: PrometheusMetrics, address: PublicUrl) {
   return {
-    urlOf: (gatewayId: string) => address.webhook(gatewayId),
+    receivedUrl: (target: string) => address.received(target),
     handle: registry.webhook.bind(registry),
     // Only for gateways of this process: requests with made-up ids must not add label values.
     inputRejected(gatewayId: string, reason: string) {
