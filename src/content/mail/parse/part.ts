@@ -49,12 +49,13 @@ export function openPart(
   { levels, depth, deepest, headerLines }: Opening,
   parent?: Part,
 ): Part {
+  const ownBoundary = memoized(declaredBoundary);
   const headers = readHeaders(raw, {
     start,
     end: raw.length,
     lines: headerLines,
     isBoundary: (known, lineStart, stop) => {
-      const own = declaredBoundary(known);
+      const own = ownBoundary(known.get('content-type') ?? '');
       const line = raw.toString('latin1', lineStart, Math.min(stop, lineStart + LONGEST_BOUNDARY_LINE)).trimEnd();
       return matchLine(line, levels) !== undefined || (own !== '' && line === `--${own}`);
     },
@@ -119,14 +120,23 @@ export function fileNameOf(part: Part, bodyCharset: string | undefined): string 
 }
 
 /** As declared, octet by octet: a boundary is no text. */
-function declaredBoundary(headers: Headers): string {
-  const value = (headers.get('content-type') ?? '').slice(0, LONGEST_CONTENT_FIELD);
+function declaredBoundary(contentType: string): string {
+  const value = contentType.slice(0, LONGEST_CONTENT_FIELD);
   return (libmime.parseHeaderValue(value).params.boundary ?? '').trimEnd().slice(0, LONGEST_BOUNDARY_LINE);
+}
+
+/** Remembers the last answer: a header asks again at each of its lines that begin with "--". */
+function memoized(of: (value: string) => string): (value: string) => string {
+  let last = { value: '', answer: of('') };
+  return (value) => {
+    if (value !== last.value) last = { value, answer: of(value) };
+    return last.answer;
+  };
 }
 
 /** The declared boundary; without one, the first line of the body that could be it. */
 function boundaryOf(raw: Buffer, headers: Headers): string {
-  const declared = declaredBoundary(headers);
+  const declared = declaredBoundary(headers.get('content-type') ?? '');
   if (declared !== '') return declared;
   const line = nextDashLine(raw, headers.bodyStart);
   if (line < 0 || line > headers.bodyStart + LONGEST_BOUNDARY_LINE * 4) return '';

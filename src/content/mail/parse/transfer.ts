@@ -50,14 +50,52 @@ function decodeSlices(bytes: Buffer): Buffer | undefined {
 }
 
 function decodeWhole(bytes: Buffer): Buffer {
-  const text = bytes.toString('latin1', 0, bytes.length);
-  const padding = text.indexOf('=');
-  if (padding < 0 || /^[=\s]*$/.test(text.slice(padding))) return Buffer.from(text, 'base64');
+  const padding = bytes.indexOf(EQUALS);
+  const after = padding < 0 ? 'padding' : classOf(bytes, padding);
+  if (after === 'padding') return Buffer.from(bytes.toString('latin1', 0, bytes.length), 'base64');
   // Several padded pieces one after the other are one content; a plain line after the padding (a list's footer) is none.
-  const more = /^[A-Za-z0-9+/=\s]*$/.test(text.slice(padding));
-  const pieces = more ? text.split(/=[=\s]*/) : [text.slice(0, padding)];
-  return Buffer.concat(pieces.map((piece) => Buffer.from(piece, 'base64')));
+  return after === 'base64' ? decodePieces(bytes) : Buffer.from(bytes.toString('latin1', 0, padding), 'base64');
 }
+
+/** What stands from the first padding to the end: nothing but padding and blanks, more base64, or something else. */
+function classOf(bytes: Buffer, from: number): 'padding' | 'base64' | 'other' {
+  let found: 'padding' | 'base64' = 'padding';
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte === EQUALS || isBlank(byte)) continue;
+    if ((SIXTETS[byte] ?? -1) < 0) return 'other';
+    found = 'base64';
+  }
+  return found;
+}
+
+/** Padded pieces one after the other, into one buffer: a buffer for each would cost a hundred times what the piece does. */
+function decodePieces(bytes: Buffer): Buffer {
+  const out = Buffer.allocUnsafeSlow(Math.ceil((bytes.length * 3) / 4));
+  let length = 0;
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    // Padding ends a piece; what is left of its last quantum is no whole byte.
+    if (byte === EQUALS) held = 0;
+    const sixtet = SIXTETS[byte] ?? -1;
+    if (sixtet < 0) continue;
+    bits = ((bits << 6) | sixtet) & 0xffff;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out[length++] = bits >> held;
+  }
+  return out.subarray(0, length);
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || (byte >= TAB && byte <= CR);
+}
+
+const SIXTETS = new Int8Array(256).fill(-1);
+for (const [value, character] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries())
+  SIXTETS[character.charCodeAt(0)] = value;
 
 const HEX = new Int8Array(256).fill(-1);
 for (let digit = 0; digit < 16; digit++) {
