@@ -1,49 +1,15 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { InboundMessage } from '../../src/driver/contract.js';
-import type { Clock } from '../../src/kit/clock.js';
 import { certificate, contextOf, mailBytes, tempDir } from '../../test/conformance/context.js';
-import { createDriverState } from '../../test/fixtures/driver-state.js';
 import { manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
-import { type SmtpClient, smtpClient } from '../../test/servers/smtp-client.js';
+import { smtpClient } from '../../test/servers/smtp-client.js';
+import { listenerHarness, rawOf } from '../../test/servers/smtp-listener-harness.js';
 import { smtpListener } from './driver.js';
 
-const undo: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (let step = undo.pop(); step; step = undo.pop()) await step();
-});
-
-async function gateway(written: Record<string, unknown> = {}, options: { clock?: Clock } = {}) {
-  const Port = await freePort();
-  const driverState = createDriverState();
-  const context = contextOf(
-    smtpListener,
-    { Port, Name: 'mail.test', ...written },
-    { driverState, ...(options.clock && { clock: options.clock }) },
-  );
-  const session = await smtpListener.open(context);
-  const stop = new AbortController();
-  undo.push(async () => {
-    stop.abort();
-    await smtpListener.close(session);
-  });
-  const messages = smtpListener.receive?.(session, stop.signal)[Symbol.asyncIterator]();
-  const next = async (): Promise<InboundMessage> => {
-    const result = await messages?.next();
-    if (!result || result.done) throw new Error('the receive loop ended');
-    return result.value;
-  };
-  const client = async (tls?: { ca: string; servername: string }): Promise<SmtpClient & { greeting: string }> => {
-    const made = await smtpClient(Port, tls ? { tls } : {});
-    undo.push(() => made.cut());
-    return made;
-  };
-  return { Port, driverState, session, stop, next, client, close: () => smtpListener.close(session) };
-}
-
-const rawOf = (message: InboundMessage) => Buffer.from(message.content?.raw ?? []).toString('latin1');
+const { gateway, later, end } = listenerHarness();
+afterEach(end);
 
 describe('the answer to a mail', () => {
   it('is 250 only after the confirm', async () => {
@@ -302,7 +268,7 @@ describe('login and encryption', () => {
 
   it('StartTls and Tls accept mail over the encrypted connection', async () => {
     const { dir, remove } = tempDir();
-    undo.push(remove);
+    later(remove);
     const { cert, certFile, keyFile } = await certificate(dir);
     const trust = { ca: cert, servername: 'mail.test' };
     for (const Security of ['StartTls', 'Tls']) {

@@ -45,7 +45,7 @@ export function handlers(
     },
     onRcptTo({ address }, session, done) {
       if (session.envelope.rcptTo.length >= MAX_RECIPIENTS) return done(reply(452, 'too many recipients'));
-      if (!accepts(settings.Recipients, address)) return done(reply(550, 'no such recipient here'));
+      if (!accepts(settings.Recipients, address, settings.Name)) return done(reply(550, 'no such recipient here'));
       done();
     },
     onData(stream, session, done) {

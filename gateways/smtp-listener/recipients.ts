@@ -1,15 +1,33 @@
 import { domainToASCII } from 'node:url';
 
-/** `recipients` holds addresses and whole domains; an empty list accepts every address. */
-export function accepts(recipients: readonly string[], address: string): boolean {
-  const wanted = normal(address);
-  const domain = wanted.slice(wanted.lastIndexOf('@') + 1);
-  return recipients.length === 0 || recipients.map(normal).some((entry) => entry === wanted || entry === domain);
+/**
+ * `recipients` holds addresses and whole domains; an empty list accepts every address. Postmaster without a domain, at
+ * `host` and at every domain of the list is always accepted (RFC 5321 4.5.1).
+ */
+export function accepts(recipients: readonly string[], address: string, host: string): boolean {
+  if (recipients.length === 0) return true;
+  const wanted = partsOf(address);
+  const wantedDomain = wanted.domain;
+  const entries = recipients.map((entry) =>
+    entry.includes('@') ? partsOf(entry) : { local: '', domain: domainOf(entry) },
+  );
+  const postmaster = wanted.local === 'postmaster';
+  if (postmaster && (wantedDomain === '' || wantedDomain === domainOf(host))) return true;
+  return entries.some(
+    ({ local, domain }) => domain === wantedDomain && (local === '' || local === wanted.local || postmaster),
+  );
 }
 
-/** Lower case, the domain in its ASCII form, a leading @ of a domain taken away. */
-function normal(address: string): string {
-  const at = address.lastIndexOf('@') + 1;
-  const domain = address.slice(at).toLowerCase();
-  return (at > 1 ? address.slice(0, at).toLowerCase() : '') + (domainToASCII(domain) || domain);
+/** Lower case, the local part without its quotes; a name without a domain has an empty one. */
+function partsOf(address: string): { local: string; domain: string } {
+  const at = address.lastIndexOf('@');
+  const local = (at < 0 ? address : address.slice(0, at)).toLowerCase();
+  const quoted = /^"(.*)"$/.exec(local)?.[1];
+  return { local: quoted?.replace(/\\(.)/g, '$1') ?? local, domain: at < 0 ? '' : domainOf(address.slice(at + 1)) };
+}
+
+/** In lower case and ASCII, without the dot of the root. */
+function domainOf(name: string): string {
+  const domain = name.toLowerCase().replace(/\.$/, '');
+  return domainToASCII(domain) || domain;
 }

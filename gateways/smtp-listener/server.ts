@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
 import { codeOf, GatepostError, type GatewayContext, messageOf, yieldToEventLoop } from '../../src/driver/contract.js';
 import { readPem } from '../../src/driver/shared/tls.js';
+import { Connection } from './connection.js';
 import { handlers } from './handlers.js';
 import { TOO_LARGE } from './replies.js';
 import type { SmtpListenerSettings } from './settings.js';
@@ -13,6 +14,16 @@ import type { Submissions } from './submissions.js';
 const SILENCE_MS = 5 * 60_000;
 export interface Listener {
   close(): Promise<void>;
+}
+
+class Server extends SMTPServer {
+  /** As the base does it, with connections of our own. */
+  override connect(...[socket, options]: Parameters<SMTPServer['connect']>): void {
+    const connection = new Connection(this, socket, options);
+    this.connections.add(connection);
+    connection.on('error', (error) => this._onError(error));
+    connection.init();
+  }
 }
 
 /** Binds the port. Rejects with one sentence. */
@@ -28,7 +39,7 @@ export async function listen(
       connection._socket.destroySoon();
     }
   };
-  const server = new SMTPServer({ ...(await optionsOf(context)), ...handlers(context, submissions, cut) });
+  const server = new Server({ ...(await optionsOf(context)), ...handlers(context, submissions, cut) });
   const sockets = new Set<Socket>();
   server.server.on('connection', (socket) => {
     sockets.add(socket);

@@ -11,8 +11,8 @@ export interface SmtpClient {
   reply(): Promise<string>;
   /** EHLO, envelope, DATA, the mail with dots stuffed, the final dot; resolves with the reply to that. */
   deliver(raw: Uint8Array | string, envelope?: { from?: string; to?: readonly string[] }): Promise<string>;
-  /** STARTTLS and the handshake. */
-  secure(options: ConnectionOptions): Promise<void>;
+  /** STARTTLS and the handshake. `injected` follows the command in the same segment, as a man in the middle does it. */
+  secure(options: ConnectionOptions, injected?: string): Promise<void>;
   /** Resolves when the connection is over. */
   readonly closed: Promise<void>;
   cut(): void;
@@ -42,8 +42,8 @@ export async function smtpClient(
     write(`${line}\r\n`);
     return reader.next();
   };
-  const secure = async (tls: ConnectionOptions) => {
-    await command('STARTTLS');
+  const secure = async (tls: ConnectionOptions, injected = '') => {
+    await command(`STARTTLS${injected && `\r\n${injected}`}`);
     const plain = socket.removeAllListeners('data');
     await new Promise<void>((resolve, reject) => {
       socket = connectTls({ socket: plain, ...tls }, resolve);
