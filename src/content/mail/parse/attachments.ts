@@ -1,11 +1,12 @@
 import { invitationSummary } from './calendar.js';
 import { charsetFor, decodeBytes } from './charset.js';
+import { isMessage, reportsInside } from './enclosed.js';
 import type { FoundAttachment } from './found-attachment.js';
 import { headerText } from './header-text.js';
 import { readHeaders } from './headers.js';
 import { extensionOf, imageType, safeName, safeType } from './names.js';
 import { fileNameOf, type Part } from './part.js';
-import { deliverySummary, receiptSummary } from './reports.js';
+import { deliverySummary, isDeliveryStatus, isReadReceipt, receiptSummary } from './reports.js';
 import { unpackTnef } from './tnef.js';
 import { decodeTransfer } from './transfer.js';
 import { takeUuencoded } from './uuencode.js';
@@ -29,6 +30,8 @@ export interface Gathered {
   readonly notes: string[];
   /** Shown when the mail has no other text: an invitation in words, the text inside a winmail.dat. */
   fallbackText: string;
+  /** True once a report of the mail itself has been read. */
+  reported: boolean;
   /** Files beyond the most that one mail may have. */
   unlisted: number;
   readonly bodyCharset: string | undefined;
@@ -90,7 +93,10 @@ function contentId(part: Part): string {
 /** Names of parts that usually come without one. */
 const USUAL_NAMES: Readonly<Record<string, string>> = {
   'message/delivery-status': 'delivery-status.txt',
+  'message/global-delivery-status': 'delivery-status.txt',
   'message/disposition-notification': 'read-receipt.txt',
+  'message/global-disposition-notification': 'read-receipt.txt',
+  'message/global-headers': 'headers.txt',
   'text/rfc822-headers': 'headers.txt',
   'text/calendar': 'invitation.ics',
   'application/pkcs7-signature': 'smime.p7s',
@@ -98,7 +104,7 @@ const USUAL_NAMES: Readonly<Record<string, string>> = {
 };
 
 function defaultName(part: Part, bytes: Buffer, gathered: Gathered): string {
-  if (part.type === 'message/rfc822' || part.type === 'message/global') {
+  if (isMessage(part.type)) {
     const subject = readHeaders(bytes, { start: 0, end: Math.min(bytes.length, 256 * 1024) }).get('subject') ?? '';
     const title = headerText(subject.slice(0, 1000), gathered.bodyCharset).replace(/[\\/]/g, '-');
     return `${title === '' ? 'message' : title}.eml`;
@@ -124,8 +130,8 @@ function unpack(bytes: Buffer, name: string, gathered: Gathered): void {
 
 /** One readable line of what an agent cannot open easily. */
 function summarize(part: Part, bytes: Buffer, gathered: Gathered): void {
-  if (part.type === 'message/delivery-status') gathered.notes.push(...deliverySummary(bytes));
-  else if (part.type === 'message/disposition-notification') gathered.notes.push(...receiptSummary(bytes));
+  const report = reportSummary(part, bytes, gathered);
+  if (report) gathered.notes.push(...report);
   else if (part.type === 'text/calendar' && gathered.fallbackText === '') {
     gathered.fallbackText = invitationSummary(decodeBytes(bytes, charsetFor(bytes, part.params.charset).charset));
   } else if (/^application\/(?:x-)?pkcs7-mime$/.test(part.type)) {
@@ -133,6 +139,14 @@ function summarize(part: Part, bytes: Buffer, gathered: Gathered): void {
       'The mail is encrypted or signed in a closed form (S/MIME) and could not be read here; it is attached.',
     );
   }
+}
+
+/** Undefined when the part is no report. The message that a report returns is no second report. */
+function reportSummary(part: Part, bytes: Buffer, gathered: Gathered): string[] | undefined {
+  if (isMessage(part.type)) return gathered.reported ? [] : reportsInside(bytes);
+  const summary = isDeliveryStatus(part.type) ? deliverySummary : isReadReceipt(part.type) ? receiptSummary : undefined;
+  if (summary) gathered.reported = true;
+  return summary?.(bytes);
 }
 
 export function add(gathered: Gathered, { name, type, bytes }: FoundAttachment): void {

@@ -24,7 +24,7 @@ interface Body {
   readonly html: readonly Piece[];
 }
 
-export type Extracted = Body & Readonly<Omit<Gathered, 'incomplete' | 'textBytes'>>;
+export type Extracted = Body & Readonly<Omit<Gathered, 'incomplete' | 'textBytes' | 'reported'>>;
 
 export interface ExtractOptions {
   readonly scan: ScanBudget;
@@ -58,6 +58,7 @@ export function extractAttachments(scan: Scan, options: ExtractOptions): Extract
     notes: [],
     pieces: 0,
     fallbackText: '',
+    reported: false,
     unlisted: 0,
   };
   const body = collect(scan.root, extraction);

@@ -6,8 +6,9 @@ import { cleanLine, cutList, cutText } from '../../limits.js';
 import type { ReadMessage } from '../../reader.js';
 import { answeredId, madeId, messageIdOf, referencesFor, shortId } from '../../threading.js';
 import { cleanName, formatAddress } from '../addresses.js';
-import { mendHeader } from './header-text.js';
+import { headerText, mendHeader } from './header-text.js';
 import type { Headers } from './headers.js';
+import { mailDate } from './mail-date.js';
 import type { AddressField, Mailbox, Parsed } from './mailparser.js';
 
 /** Stands where the sender's address is mandatory and the mail names none. */
@@ -16,6 +17,8 @@ export const UNKNOWN_SENDER = 'unknown';
 const EARLIEST = Date.UTC(1980, 0, 1);
 /** A sender's clock may be wrong by this much. */
 const CLOCK_SLACK_MS = 48 * 3_600_000;
+/** Of a Date field no more is read. */
+const LONGEST_DATE = 400;
 /** Longer ids are cut. */
 const LONGEST_ID = 2_000;
 
@@ -57,7 +60,7 @@ export function readFields(input: FieldsInput): FieldsRead {
     Direction: 'I',
     ExtendedFields: null,
     ReceivedSentTime: isoTime(mail.receivedAt),
-    DraftTime: draftTime(headers.get('date'), mail.receivedAt),
+    DraftTime: draftTime(headers.all('date'), mail.receivedAt),
     SubjectField: cutText(parsed.subject, LIMITS.SubjectField),
     Culture: culture(headers.get('content-language')),
     Mark: null,
@@ -120,12 +123,12 @@ function list(parsed: FieldsInput['parsed'], name: AddressField, max: number): s
   return text === '' ? null : text;
 }
 
-/** RFC 5322 3.3, and what senders write instead. A time without zone is UTC, not this machine's. */
-function draftTime(value: string | undefined, receivedAt: number): string | null {
-  const text = cleanLine(value ?? '').slice(0, 200);
-  if (text === '') return null;
-  const zoned = /[+-]\d{2}:?\d{2}\b|\b(?:Z|GMT|UTC?|[ECMP][SD]T)\b/i.test(text.replace(/\([^)]*\)/g, ''));
-  return plausibleTime(new Date(zoned ? text : `${text} UTC`).getTime(), receivedAt);
+/** RFC 5322 3.6 allows one Date; of several the first that can be read counts. */
+function draftTime(values: readonly string[], receivedAt: number): string | null {
+  const time = values
+    .map((value) => mailDate(headerText(value.slice(0, LONGEST_DATE))))
+    .find((read) => read !== undefined);
+  return time === undefined ? null : plausibleTime(time, receivedAt);
 }
 
 /** `time` (ms since the epoch) as the server stores it; null when only a broken clock can have said so. */

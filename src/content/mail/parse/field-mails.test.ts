@@ -1,0 +1,31 @@
+// Whole mails as they come from the field, each with one fault of its sender.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { brokenPromises, read } from '../../../../test/fixtures/mail.js';
+import type { ReadMessage } from '../../reader.js';
+
+const mail = (name: string) =>
+  read(readFileSync(new URL(`../../../../test/fixtures/field-mails/${name}.eml`, import.meta.url)));
+
+const CASES: readonly (readonly [file: string, get: (message: ReadMessage) => unknown, right: unknown])[] = [
+  [
+    'report-global',
+    ({ notes }) => notes,
+    ['Delivery report: delivery to jörg@example.org failed (5.1.1): 550 no such user'],
+  ],
+  [
+    'report-unregistered-action',
+    ({ notes }) => notes,
+    ['Delivery report: delivery to karl@customer.example failed (5.1.1): 550 no such user'],
+  ],
+  ['date-iso', ({ message }) => message.DraftTime, '2026-11-22T10:00:00.000Z'],
+  ['date-zone-unknown', ({ message }) => message.DraftTime, '2024-05-02T10:20:30.000Z'],
+];
+
+describe('a mail from the field', () => {
+  test.each(CASES)('%s', async (file, get, right) => {
+    const message = await mail(file);
+    expect(get(message)).toEqual(right);
+    expect(brokenPromises(message)).toEqual([]);
+  });
+});
