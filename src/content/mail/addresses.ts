@@ -1,26 +1,17 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
-import addressparser from 'nodemailer/lib/addressparser';
 import { cleanLine, cutText } from '../limits.js';
+import type { MailAddress } from './address-parts.js';
+import { readMailboxes } from './mailboxes.js';
 
-export interface MailAddress {
-  /** Display name, '' when there is none. */
-  name: string;
-  /** As it was written; '' when there was only a name. */
-  address: string;
-}
+export type { MailAddress } from './address-parts.js';
 
-/** Characters of one field that are read: two thousand addresses. More is an attack, not a mail. */
-const MAX_FIELD = 100_000;
-/** Most addresses that are read from one field. */
-const MAX_ADDRESSES = 2_000;
 /** Display names beyond this are cut; header lines and screens are not longer. */
 const MAX_NAME = 200;
 
 /** The addresses in the text of a field, groups flattened, in order. Never throws; what is no address at all is a name. */
 export function parseAddresses(text: string): MailAddress[] {
-  const found = addressparser(text.slice(0, MAX_FIELD), { flatten: true }).slice(0, MAX_ADDRESSES);
-  return found.map(({ name, address }) => ({ name: cleanName(name), address: address.trim() }));
+  return readMailboxes(text).map(({ name, address }) => ({ name: cleanName(name), address: address.trim() }));
 }
 
 /** The display form, which `parseAddresses` reads back: `Name <address>`, or whichever of the two there is. */

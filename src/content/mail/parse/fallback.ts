@@ -4,11 +4,11 @@ import type { RawMail } from '../../../model/content.js';
 import { stripTags } from '../../html/strip-tags.js';
 import { textToHtml } from '../../html/text.js';
 import { boundaryBefore, cleanText, humanSize } from '../../limits.js';
+import type { AddressField, Mailbox } from './address-fields.js';
 import { charsetFor, decodeBytes, knownCharset } from './charset.js';
 import { readFields } from './fields.js';
 import { headerText } from './header-text.js';
 import { readHeaders } from './headers.js';
-import type { AddressField, Mailbox } from './mailparser.js';
 import type { ParsedMail } from './parse-mail.js';
 import type { Part } from './part.js';
 import { type ScanBudget, scanMail } from './scan.js';
@@ -52,12 +52,15 @@ function firstText(values: readonly string[]): string {
   return headerText((values.find((value) => value.trim() !== '') ?? '').slice(0, LONGEST_FIELD));
 }
 
+const ADDRESS = /[^\s<>()[\]",;:@]{1,64}@[^\s<>()[\]",;:@]{1,190}/;
+
 /** `Name <address>` by a plain pattern: enough to know whom to answer. */
 function plainAddresses(all: (name: string) => readonly string[]): Map<AddressField, Mailbox[]> {
   const found = new Map<AddressField, Mailbox[]>();
   for (const name of ['from', 'sender', 'reply-to', 'return-path', 'to', 'cc'] as const) {
     const value = firstText(all(name));
-    const address = /[^\s<>()[\]",;:@]{1,64}@[^\s<>()[\]",;:@]{1,190}/.exec(value)?.[0];
+    // What stands in brackets comes before what a display name says.
+    const address = ADDRESS.exec(value.slice(value.lastIndexOf('<') + 1))?.[0] ?? ADDRESS.exec(value)?.[0];
     const label = value.replace(/<.*$/s, '').replace(/"/g, '').trim();
     if (address) found.set(name, [{ name: label.includes('@') ? '' : label, address }]);
   }

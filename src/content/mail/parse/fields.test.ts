@@ -86,6 +86,20 @@ describe('the sender', () => {
     [['Return-Path: <p@x.example>'], 'p@x.example'],
     [['From: undisclosed', 'Sender: b@x.example'], 'b@x.example'],
     [['Reply-To: ', 'From: a@x.example'], 'a@x.example'],
+    [['Reply-To: undisclosed-recipients:;', 'From: Ann <a@x.example>'], 'a@x.example'],
+    [['Reply-To: <>', 'From: "Ann"', 'Sender: (none)', 'Return-Path: <p@x.example>'], 'p@x.example'],
+    [['Reply-To: Ann', 'Reply-To: r@x.example', 'From: a@x.example'], 'r@x.example'],
+    [['From: shop <noreply@x.example>', 'Reply-To: =?utf-8?q?jana=2Enova=40example=2Enet?='], 'jana.nova@example.net'],
+    [['From: =?utf-8?q?jana=40example=2Enet?='], 'jana@example.net'],
+    [['From: =?utf-8?Q?Jana_Nov=C3=A1_=3Cjana=40x.example=3E?='], 'jana@x.example'],
+    [['From: "=?utf-8?B?TsOzdsOhLCBKYW5hIDxqYW5hQHguZXhhbXBsZT4=?="'], 'jana@x.example'],
+    [['From: Jana <=?us-ascii?Q?jana=40x=2Eexample?=>'], 'jana@x.example'],
+    [['From: =?utf-8?Q?Jana_<jana@x.example>?='], 'jana@x.example'],
+    [['From: "Jana Nova <jana@example.net>"'], 'jana@example.net'],
+    [['From: "Nova, Jana <jana@example.net>'], 'jana@example.net'],
+    [['From: Jana Novak (private) <jana(at home)@customer(the company).example>'], 'jana@customer.example'],
+    [['From: "boss@victim.example" <evil@x.example>'], 'evil@x.example'],
+    [['From: =?utf-8?q?boss=40victim=2Eexample?= <evil@x.example>'], 'evil@x.example'],
   ])('%j is answered at %s', async (headers, expected) => {
     expect((await readLines(headers)).message.RemoteAddress).toBe(expected);
   });

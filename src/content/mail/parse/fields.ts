@@ -5,11 +5,13 @@ import { LIMITS } from '../../../model/message.js';
 import { cleanLine, cutList, cutText } from '../../limits.js';
 import type { ReadMessage } from '../../reader.js';
 import { answeredId, madeId, messageIdOf, referencesFor, shortId } from '../../threading.js';
+import { isAddress } from '../address-parts.js';
 import { cleanName, formatAddress } from '../addresses.js';
+import type { AddressField, Mailbox } from './address-fields.js';
 import { headerText, mendHeader } from './header-text.js';
 import type { Headers } from './headers.js';
 import { mailDate } from './mail-date.js';
-import type { AddressField, Mailbox, Parsed } from './mailparser.js';
+import type { Parsed } from './mailparser.js';
 
 /** Stands where the sender's address is mandatory and the mail names none. */
 export const UNKNOWN_SENDER = 'unknown';
@@ -92,7 +94,7 @@ function remoteAddress({ mail, parsed }: FieldsInput): string {
   const candidates = [...found, cleanLine(mail.envelope?.from ?? '').replace(/[<>]/g, '')].filter(
     (address) => address !== '' && address.length <= LIMITS.RemoteAddress,
   );
-  return candidates.find((address) => /^[^\s@][^@]*@[^\s@]+$/.test(address)) ?? candidates[0] ?? UNKNOWN_SENDER;
+  return candidates.find(isAddress) ?? candidates[0] ?? UNKNOWN_SENDER;
 }
 
 function fromField(parsed: FieldsInput['parsed'], remote: string): string {

@@ -77,3 +77,8 @@ function wordBytes(encoding: string, text: string): Buffer {
   // Octets above 127 are no base64: the sender labelled the word and forgot to encode it.
   return isPrintableAscii(text) ? decodeBase64(raw) : raw;
 }
+
+/** Of a field that may stand once and stands several times the first that says anything counts: it is what most programs show. */
+export function firstFilled(values: readonly string[]): string {
+  return values.find((value) => value.trim() !== '') ?? '';
+}
