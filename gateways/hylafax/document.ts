@@ -18,15 +18,14 @@ export interface Reception {
 
 export function documentOf({ fax, raw, tiff, call, notes }: Reception, settings: Settings): FaxDocument {
   const { details } = fax;
-  // HylaFAX writes the station first, then the lines of the caller identification: number, name and others.
-  const [station = '', number = '', name = ''] = tiff.description;
+  const { station, number, name } = identityOf(fax, tiff);
   return {
     kind: 'fax',
     raw,
-    from: known(details?.number ?? number),
+    from: known(number),
     to: calledNumber(tiff.description.slice(1), settings) ?? known(call?.ownNumber),
-    station: known(details?.station ?? station),
-    callerName: known(details?.name ?? name),
+    station: known(station),
+    callerName: known(name),
     // The key, because HylaFAX reuses file names.
     providerId: fax.key,
     receivedAt: fax.at * 1000,
@@ -36,6 +35,16 @@ export function documentOf({ fax, raw, tiff, call, notes }: Reception, settings:
     facts: factsOf(fax, call),
     notes,
   };
+}
+
+/**
+ * HylaFAX writes the station first, then the lines of the caller identification: number, name and others. The file goes before the
+ * listing, which loses characters beyond ASCII, and in which a bar ends a column.
+ */
+function identityOf({ details }: ReceivedFile, { description }: TiffSummary) {
+  const [station = '', number = '', name = ''] = description;
+  if (description.some((line) => line !== '')) return { station, number, name };
+  return { station: details?.station ?? '', number: details?.number ?? '', name: details?.name ?? '' };
 }
 
 function known(text: string | undefined): string | null {

@@ -1,9 +1,11 @@
 // A client of hfaxd, which speaks a dialect of FTP (RFC 959): one command at a time, each reply within its time. A client does
 // one piece of work and is closed: hfaxd caches what it saw in recvq, by file name, for as long as the connection lives, and
 // stores uploaded documents until the connection ends. A lasting connection would see stale faxes and fill the server's disk.
+
 import { Client } from 'basic-ftp';
 import { type Clock, deadline, GatepostError } from '../../src/driver/contract.js';
 import { connectionFault } from '../../src/driver/shared/connection-faults.js';
+import { decodeText } from './legacy-text.js';
 import { reasonOf, refusal } from './protocol-text.js';
 import type { Settings } from './settings.js';
 import { receiveFile, receiveListing, sendDocument } from './transfer.js';
@@ -172,7 +174,11 @@ function clientOf(client: Client, within: Within, settings: ClientContext['setti
       const listing = await transfer(`the reply to ${command}`, () =>
         receiveListing(client, command, MAX_LISTING_BYTES),
       );
-      return listing.toString('utf8').split(/\r?\n/);
+      // Line by line: a name in Latin-1 must not spoil the others.
+      return listing
+        .toString('latin1')
+        .split(/\r?\n/)
+        .map((line) => decodeText(Buffer.from(line, 'latin1')));
     },
     fetch: (path, maxBytes, from = 0) => transfer(path, () => receiveFile(client, path, maxBytes, from)),
     async store(document) {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { messageOf } from '../../src/driver/contract.js';
 import { faxSamples } from '../../test/conformance/fax-samples.js';
@@ -101,6 +102,63 @@ describe('a received fax', () => {
     put();
     fixture.server.tell('141408 136 RECV FAX: Call ended');
     expect((await nextFax).content).not.toBeNull();
+  });
+});
+
+/** A TIFF with this description, as far as the driver reads it: HylaFAX writes the station and the caller identification there. */
+function described(description: Buffer): Buffer {
+  const fields = [
+    [270, 2, description.length, 8],
+    [273, 4, 1, 8],
+    [279, 4, 1, description.length],
+  ];
+  const at = 8 + description.length;
+  const tiff = Buffer.alloc(at + 2 + fields.length * 12 + 4);
+  tiff.write('II*\0', 'latin1');
+  tiff.writeUInt32LE(at, 4);
+  description.copy(tiff, 8);
+  tiff.writeUInt16LE(fields.length, at);
+  for (const [index, [tag = 0, type = 0, count = 0, value = 0]] of fields.entries()) {
+    const entry = at + 2 + index * 12;
+    tiff.writeUInt16LE(tag, entry);
+    tiff.writeUInt16LE(type, entry + 2);
+    tiff.writeUInt32LE(count, entry + 4);
+    tiff.writeUInt32LE(value, entry + 8);
+  }
+  return tiff;
+}
+
+describe('the caller of a received fax, whose names HylaFAX writes into the file', () => {
+  it.each([
+    [
+      'a name in Latin-1',
+      '+420 222\n420222333444\nNov\xe1 Prodejna\n',
+      {},
+      ['420222333444', '+420 222', 'Nová Prodejna'],
+    ],
+    ['a station with a bar', 'Prodejna M\xfcller | CZ\nanonymous\n\n', {}, ['anonymous', 'Prodejna Müller | CZ', null]],
+    ['a name in UTF-8', 'ACME\n5551001\nP\xc5\x99\xc3\xadbram\n', {}, ['5551001', 'ACME', 'Příbram']],
+    ['a number with a bar', 'ACME\n555|1001\nAnn | Bob\n', {}, ['555|1001', 'ACME', 'Ann | Bob']],
+    ['a name in the character set of the region', 'A\n21\n\xd8ez\xe1\xe8\0', { Region: 'CZ' }, ['21', 'A', 'Řezáč']],
+    ['a station only', '\x8akoda\n', { Region: 'CZ' }, [null, 'Škoda', null]],
+    ['no description', '', {}, ['5551001', 'listed', 'Listed']],
+  ])('%s', async (_, description, settings, caller) => {
+    const bytes = described(Buffer.from(description, 'latin1'));
+    put({ bytes, number: '5551001', station: 'listed', name: 'Listed' });
+    const { content } = await (await fixture.receiver(settings)).next();
+    expect([content?.from, content?.station, content?.callerName]).toEqual(caller);
+  });
+});
+
+describe('a file that HylaFAX 6 received', () => {
+  it.each([
+    ['name-latin-1.tif', '420222333444', '+420 222 333 444', 'Nová Prodejna'],
+    ['station-with-bar.tif', 'anonymous', 'Prodejna Müller | CZ', null],
+  ])('%s has its caller', async (file, from, station, callerName) => {
+    const bytes = await readFile(new URL(`../../test/fixtures/fax/${file}`, import.meta.url));
+    put({ bytes, number: '?', station: '?', name: '?' });
+    const { content } = await (await fixture.receiver()).next();
+    expect(content).toMatchObject({ from, station, callerName });
   });
 });
 

@@ -110,7 +110,7 @@ async function examine(receiver: Receiver, fax: ReceivedFile): Promise<InboundMe
   if (!raw) return undefined;
   const call = calls && receptionOf(calls, fax.file);
   if (isFromOtherModem(call, settings)) return void states.set(fax.key, { is: 'done' });
-  const tiff = readTiff(raw);
+  const tiff = readTiff(raw, settings.Region);
   const state = states.get(fax.key);
   const since = state?.is === 'waiting' ? state.since : clock.monotonic();
   const patience = patienceFor(session, fax, tiff.whole, calls !== undefined && !call);

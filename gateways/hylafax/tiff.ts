@@ -1,4 +1,5 @@
 // Reads the directories of a received TIFF only (TIFF 6.0, section 2), each offset checked against the end of the file.
+import { decodeText } from './legacy-text.js';
 
 /** Directories that are read; no call transfers so many pages. */
 const MAX_PAGES = 10_000;
@@ -17,8 +18,9 @@ export interface TiffSummary {
   readonly description: readonly string[];
 }
 
-export function readTiff(bytes: Uint8Array): TiffSummary {
-  const file = reader(bytes);
+/** `region`: ISO 3166-1, for text in the character set of a country. */
+export function readTiff(bytes: Uint8Array, region?: string): TiffSummary {
+  const file = reader(bytes, region);
   let description = '';
   let whole = file.isTiff;
   const seen = new Set<number>();
@@ -40,7 +42,7 @@ interface Field {
   readonly at: number;
 }
 
-function reader(bytes: Uint8Array) {
+function reader(bytes: Uint8Array, region: string | undefined) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = bytes[0] === 0x49;
   const has = (at: number, length: number) => at >= 0 && at + length <= bytes.length;
@@ -77,7 +79,8 @@ function reader(bytes: Uint8Array) {
     text(field: Field | undefined): string {
       if (field?.type !== 2 || !has(field.at, field.count)) return '';
       const raw = bytes.subarray(field.at, field.at + Math.min(field.count, MAX_TEXT));
-      return Buffer.from(raw).toString('utf8').replace(/\0.*$/s, '');
+      const end = raw.indexOf(0);
+      return decodeText(end < 0 ? raw : raw.subarray(0, end), region);
     },
   };
 }

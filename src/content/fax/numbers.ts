@@ -46,10 +46,19 @@ export function faxSenderOf(given: string, region: string | undefined): string |
 
 const ADVICE = 'write it as + country code number, for example +420222333444, or as it is to be dialled';
 
-/** `Ann <fax:+420...>` is the number alone. */
-function bareNumber(text: string): string {
-  const inside = /<([^<>]*)>$/.exec(text)?.[1] ?? text;
-  return inside.trim().replace(/^(?:fax|tel):/i, '');
+/** `Ann <fax:+420...>` is the number alone; of a SIP address the user part (RFC 3261, 19.1.1), without parameters (RFC 3966). */
+export function bareNumber(text: string): string {
+  const inside = (/<([^<>]*)>(?:;[^<>]*)?$/.exec(text)?.[1] ?? text).trim();
+  if (!SCHEME.test(inside)) return inside;
+  const [user = ''] = inside.replace(SCHEME, '').split(/[@;?]/, 1);
+  return percentDecoded(user.replace(/:.*$/s, ''));
+}
+
+/** `sip:+420...@gateway.example;user=phone`, `tel:+420...;phone-context=...` */
+const SCHEME = /^(?:fax|tel|sips?):/i;
+
+function percentDecoded(text: string): string {
+  return text.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 function toE164(text: string, digits: string, region: string | undefined): string | undefined {

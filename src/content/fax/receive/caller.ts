@@ -4,7 +4,7 @@ import { cleanLine, cutText } from '../../limits.js';
 import { formatAddress } from '../../mail/addresses.js';
 import { UNKNOWN_SENDER } from '../../mail/parse/fields.js';
 import { readSender } from '../../sms/numbers.js';
-import { readFaxNumber } from '../numbers.js';
+import { bareNumber, readFaxNumber } from '../numbers.js';
 
 export interface Caller {
   /** For RemoteAddress: E.164, a number as it came, else the station's name. */
@@ -36,8 +36,9 @@ export function callerOf(
     const { address, shown } = number;
     return { remote: address, from: cutText(named(name, shown), LIMITS.FromField), shown, mark: address };
   }
-  const remote = cutText(station || name, LIMITS.RemoteAddress) || UNKNOWN_SENDER;
-  const shown = name || station;
+  const address = sipAddressOf(fax.from);
+  const remote = cutText(station || name || address, LIMITS.RemoteAddress) || UNKNOWN_SENDER;
+  const shown = name || station || address;
   return {
     remote,
     from: cutText(shown, LIMITS.FromField) || UNKNOWN_SENDER,
@@ -55,10 +56,18 @@ export function numberOf(given: string | null, region: string | undefined): FaxN
   if (!number.ok || !/[1-9]/.test(number.to)) return undefined;
   // Without a region a number is dialled and shown as it is written.
   const international = region !== undefined || /^(?:\+|00)/.test(number.to);
-  const read = international ? readSender(text, region) : undefined;
+  const read = international ? readSender(bareNumber(text), region) : undefined;
   if (read?.address.startsWith('+')) return { address: read.address, shown: read.display };
   return { address: number.to, shown: number.to };
 }
+
+/** `alice@pbx.example` of a caller without a number; '' when the caller withholds the address (RFC 3323, 4.1.1.3). */
+function sipAddressOf(from: string | null): string {
+  const address = /\bsips?:([^\s<>;?@]+@[^\s<>;?]+)/i.exec(cleanLine(from ?? ''))?.[1] ?? '';
+  return WITHHELD.test(address) ? '' : address;
+}
+
+const WITHHELD = /^(?:anonymous|unknown|unavailable|restricted|private)@|@anonymous\.invalid$/i;
 
 function nameOf(given: string | null): string {
   return cutText(cleanLine(given ?? ''), MAX_NAME);

@@ -21,14 +21,23 @@ const MAX_STDERR = 2_000;
 
 type Program = { readonly file: string; readonly args: (pages: number) => string[] };
 
-/** Both take the PDF on standard input and give the pictures (PGM, one after the other) on standard output. */
+/**
+ * Only what is inside the crop box is shown: the rest was cut away by the sender (ISO 32000-1, 14.11.2).
+ * Both take the PDF on standard input and give the pictures (PGM, one after the other) on standard output.
+ */
 export const PDF_PROGRAMS: readonly Program[] = [
-  { file: 'pdftoppm', args: (pages) => ['-gray', '-scale-to', `${LONGER_SIDE}`, '-l', `${pages}`, '-'] },
+  { file: 'pdftoppm', args: (pages) => ['-gray', '-cropbox', '-scale-to', `${LONGER_SIDE}`, '-l', `${pages}`, '-'] },
   {
     file: 'gs',
     args: (pages) => [
       ...['-q', '-dSAFER', '-dBATCH', '-dNOPAUSE', '-sDEVICE=pgmraw', '-dTextAlphaBits=4', '-dFIXEDMEDIA'],
-      ...[`-r${DPI.toFixed(1)}`, `-g${SHORTER_SIDE}x${LONGER_SIDE}`, '-dPDFFitPage', `-dLastPage=${pages}`],
+      ...[
+        `-r${DPI.toFixed(1)}`,
+        `-g${SHORTER_SIDE}x${LONGER_SIDE}`,
+        '-dPDFFitPage',
+        '-dUseCropBox',
+        `-dLastPage=${pages}`,
+      ],
       ...['-sstdout=%stderr', '-sOutputFile=%stdout', '-'],
     ],
   },

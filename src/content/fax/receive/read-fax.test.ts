@@ -356,6 +356,26 @@ describe('a PDF', () => {
   });
 });
 
+describe('a file of a fax service', () => {
+  const fixture = (name: string) => readFile(new URL(`../../../../test/fixtures/fax/${name}`, import.meta.url));
+
+  test.each(['no-resolution.tif', 'control-204x98.tif'])('%s: the page is as high as on paper', async (name) => {
+    const [picture] = picturesOf((await read(await fixture(name))).message.BodyHtml);
+    expect((picture?.height ?? 0) / (picture?.width ?? 1)).toBeCloseTo(1.38, 2);
+  });
+
+  test.runIf(pdf.here)(`of which a half was cut away is read without that half${pdf.why}`, async () => {
+    const seeing = createReader({ clock: systemClock, log: silentLog });
+    const raw = await fixture('upper-half.pdf');
+    const { message } = await seeing.readFax(faxOf(raw), { region: 'CZ' }, context);
+    await seeing.close();
+    expect(message.BodyText).toContain('Order 4711 please');
+    expect(message.BodyText).not.toContain('margin note');
+    const [picture] = picturesOf(message.BodyHtml);
+    expect((picture?.height ?? 0) / (picture?.width ?? 1)).toBeCloseTo(421 / 595, 1);
+  });
+});
+
 describe('whom a fax comes from', () => {
   const caller = (
     from: string | null,
@@ -385,6 +405,30 @@ describe('whom a fax comes from', () => {
     ['nobody', caller(null), 'unknown', 'unknown'],
     ['the name of the caller goes before the station', caller('5551001', 'ACME', 'Ann'), '5551001', 'Ann <5551001>'],
     ['a station that is a number is no name', caller('5551001', '555 1001'), '5551001', '5551001'],
+    ['a SIP address is its number', caller('sip:+420777123456@gw.example'), '+420777123456', '+420 777 123 456'],
+    [
+      'with parameters, brackets and a name, too',
+      caller('"Ann" <sips:+420777123456;ext=1@gw.example:5061;user=phone>;tag=1'),
+      '+420777123456',
+      '+420 777 123 456',
+    ],
+    [
+      'the number in a SIP address is read in the region',
+      caller('sip:777123456@10.0.0.1;user=phone', null, null, 'CZ'),
+      '+420777123456',
+      '+420 777 123 456',
+    ],
+    ['a plus written in percent is one', caller('sip:%2B420777123456@gw.example'), '+420777123456', '+420 777 123 456'],
+    [
+      'a tel address loses its parameters',
+      caller('tel:+420-777-123-456;cpc=ordinary'),
+      '+420777123456',
+      '+420 777 123 456',
+    ],
+    ['a SIP extension', caller('sip:21@pbx.example', null, null, 'CZ'), '21', '21'],
+    ['a withheld SIP address', caller('sip:anonymous@anonymous.invalid', 'ACME FAX'), 'ACME FAX', 'ACME FAX'],
+    ['a withheld SIP address without a station', caller('<sip:anonymous@gw.example>'), 'unknown', 'unknown'],
+    ['a SIP address without a number', caller('sip:alice@pbx.example'), 'alice@pbx.example', 'alice@pbx.example'],
     ['a station without a name is one', caller('5551001', 'ModemA'), '5551001', 'ModemA <5551001>'],
   ])('%s', (_, { remote, from }, address, field) => {
     expect([remote, from]).toEqual([address, field]);

@@ -39,11 +39,56 @@ const TAG = {
   height: 257,
   bits: 258,
   compression: 259,
+  photometric: 262,
+  firstBit: 266,
+  stripOffsets: 273,
   samples: 277,
+  rowsPerStrip: 278,
+  stripSizes: 279,
   xResolution: 282,
   yResolution: 283,
   unit: 296,
 } as const;
+
+/** Strips of one page; class F has one. */
+const MAX_STRIPS = 10_000;
+
+/** What is needed to write the page anew with the same compressed dots; undefined when they are not all in the file. */
+export interface Strips {
+  readonly data: readonly Uint8Array[];
+  readonly rowsPerStrip: number;
+  /** 0: white is zero (TIFF 6.0, PhotometricInterpretation). */
+  readonly photometric: number;
+  /** FillOrder: 1, the highest bit of a byte comes first; 2, the lowest. */
+  readonly firstBit: number;
+}
+
+/** `page`: one of the pages of `tiff`. */
+export function stripsOf({ view, big, little }: Tiff, page: TiffPage): Strips | undefined {
+  const file: File = { view, little, big, size: view.byteLength };
+  const entries = entriesOf(file, page);
+  const value = (tag: number) => firstValue(file, entries.get(tag) ?? -1);
+  const offsets = allValues(file, entries.get(TAG.stripOffsets));
+  const sizes = allValues(file, entries.get(TAG.stripSizes));
+  if (offsets.length === 0 || sizes.length !== offsets.length) return undefined;
+  const data = offsets.map((at, index) => bytesOf(file, at, sizes[index] ?? 0));
+  if (data.some((strip) => strip.length === 0)) return undefined;
+  const { height } = page;
+  const rowsPerStrip = Math.min(height, value(TAG.rowsPerStrip) || height);
+  return { data, rowsPerStrip, photometric: value(TAG.photometric) ?? 0, firstBit: value(TAG.firstBit) ?? 1 };
+}
+
+function bytesOf({ view, size }: File, at: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + Math.min(at, size), Math.max(0, Math.min(length, size - at)));
+}
+
+function entriesOf(file: File, { at, nextAt }: TiffPage): ReadonlyMap<number, number> {
+  const size = file.big ? 20 : 12;
+  const entries = new Map<number, number>();
+  for (let entry = at + (file.big ? 8 : 2); entry + size <= nextAt && entries.size < MAX_FIELDS; entry += size)
+    entries.set(file.view.getUint16(entry, file.little), entry);
+  return entries;
+}
 
 /** `wanted`: of how many pages the directories are read. Never throws. */
 export function readTiff(bytes: Uint8Array, wanted: number): Tiff {
@@ -150,8 +195,21 @@ function readPage(file: File, { at, fields, nextAt }: Directory): TiffPage | 'co
 /** Bytes of the field types that are read (TIFF 6.0, section 2). */
 const SIZES: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4, 5: 8, 16: 8 };
 
+/** Empty when the field is missing or not whole. */
+function allValues(file: File, entry: number | undefined): number[] {
+  if (entry === undefined) return [];
+  const size = SIZES[file.view.getUint16(entry + 2, file.little)] ?? 0;
+  const count = unsigned(file, entry + 4, file.big ? 8 : 4) ?? 0;
+  const inside = entry + (file.big ? 12 : 8);
+  const at = size * count <= (file.big ? 8 : 4) ? inside : offset(file, inside);
+  if (size === 0 || size === 5 || count > MAX_STRIPS || at === undefined) return [];
+  const values = Array.from({ length: count }, (_, index) => unsigned(file, at + index * size, size));
+  return values.filter((value) => value !== undefined);
+}
+
 /** The first value of a field; small values are in the entry, others at the offset in it. */
 function firstValue(file: File, entry: number): number | undefined {
+  if (entry < 0) return undefined;
   const type = file.view.getUint16(entry + 2, file.little);
   const size = SIZES[type];
   const count = unsigned(file, entry + 4, file.big ? 8 : 4);

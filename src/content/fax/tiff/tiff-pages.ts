@@ -8,6 +8,8 @@ import sharp from 'sharp';
 import { messageOf } from '../../../kit/errors.js';
 import { readTiff, selectPage, type Tiff, type TiffPage } from './directories.js';
 import type { Raster } from './raster.js';
+import { isFaxCoding, otherReadings } from './relabel.js';
+import { resolutionOf } from './resolution.js';
 
 /** A page of a fax, or why there is no picture of it. */
 export type PageRead = { readonly page: number } & (
@@ -79,10 +81,26 @@ async function pageOf(bytes: Buffer, tiff: Tiff, page: TiffPage, options: PagesO
   try {
     if (page.compression === JBIG)
       return { raster: await decode(await withoutJbig(bytes, options), page), damage: null };
-    return { raster: await decode(bytes, page), damage: null };
+    const whole = isFaxCoding(page) ? await wholeFax(bytes, tiff, page) : undefined;
+    return { raster: whole ?? (await decode(bytes, page)), damage: null };
   } catch (error) {
     return KNOWN.has(page.compression) ? damaged(bytes, page) : { raster: null, damage: problemOf(page, error) };
   }
+}
+
+/**
+ * As labelled, else by the first other coding in which every line of the page is whole: no decoder gets through dots of another
+ * coding. Undefined for a page that is whole in none.
+ */
+async function wholeFax(bytes: Buffer, tiff: Tiff, page: TiffPage): Promise<Raster | undefined> {
+  const whole = (file: Buffer) => decode(file, page, 'warning').catch(() => undefined);
+  const labelled = await whole(bytes);
+  if (labelled) return labelled;
+  for (const reading of otherReadings(tiff, page)) {
+    const raster = await whole(reading);
+    if (raster) return raster;
+  }
+  return undefined;
 }
 
 /** Decodes the readable part of a damaged page: noise is usual without error correction (T.4). */
@@ -105,7 +123,7 @@ function limitProblemOf({ width, height, samples, bits }: TiffPage, pixels: numb
   return null;
 }
 
-async function decode(bytes: Buffer, page: TiffPage, failOn: 'error' | 'none' = 'error'): Promise<Raster> {
+async function decode(bytes: Buffer, page: TiffPage, failOn: 'warning' | 'error' | 'none' = 'error'): Promise<Raster> {
   const { data, info } = await sharp(bytes, {
     failOn,
     limitInputPixels: page.width * page.height,
@@ -120,7 +138,7 @@ async function decode(bytes: Buffer, page: TiffPage, failOn: 'error' | 'none' = 
   const { width, height, channels } = info;
   if (channels !== 1) throw new Error(`its dots came with ${channels} values each`);
   const bilevel = page.bits === 1 && page.samples === 1;
-  return { data, width, height, xDpi: page.xDpi, yDpi: page.yDpi, bilevel };
+  return { data, width, height, ...resolutionOf({ ...page, bilevel }), bilevel };
 }
 
 const run = promisify(execFile);
