@@ -113,7 +113,7 @@ export const replyWith = z.strictObject(
     Body: z.string().max(10_000).default(''),
     ContentType: z
       .string()
-      .regex(/^[\w.+-]+\/[\w.+-]+[\x20-\x7e]*$/, 'ContentType is not one')
+      .regex(/^[\w.+-]+\/[\w.+-][\x20-\x7e]*$/, 'ContentType is not one')
       .default('text/plain; charset=utf-8'),
   },
   { error: 'is an object with Status (200 to 299), Body and ContentType' },

@@ -8,6 +8,8 @@ import { readCalls } from './xferfaxlog.js';
 
 /** Time for the whole test, ms. */
 const CHECK_MS = 60_000;
+/** Characters of the line about the scheduler. */
+const LONGEST_STATUS = 500;
 
 interface Step {
   readonly name: string;
@@ -85,7 +87,8 @@ async function modems(client: HfaxdClient, { Modem }: Settings, receiving: boole
     return name === '' ? [] : [{ name: modemName(name), state }];
   });
   // The first line is about the scheduler: "HylaFAX scheduler on host: Running".
-  const scheduler = /scheduler on [^:]*: (.*)$/.exec(lines[0] ?? '')?.[1]?.trim() ?? 'unknown';
+  const scheduler =
+    /scheduler on [^:]*: (.*)$/.exec((lines[0] ?? '').slice(0, LONGEST_STATUS))?.[1]?.trim() ?? 'unknown';
   if (/not running/i.test(scheduler)) throw new Error(`the scheduler of HylaFAX (faxq) is ${scheduler.toLowerCase()}`);
   const named = found.map(({ name, state }) => `${name}: ${state}`).join('; ');
   if (Modem === undefined) return named || 'the server has no modem; the scheduler is running';

@@ -5,6 +5,9 @@ import { type ComposedMail, messageOf, type Outcome, type RecipientRejection } f
 import { connectionFault } from '../../src/driver/shared/connection-faults.js';
 import type { Dialogue } from './connection.js';
 
+/** A reply has a few lines; more of it tells nothing. */
+const LONGEST_REPLY = 8 * 1024;
+
 /** Replies about the login or the encryption (RFC 4954 6): the mail can be sent once the settings are corrected. */
 const ABOUT_LOGIN = new Set([530, 534, 535, 538]);
 
@@ -109,8 +112,13 @@ function failureOf(error: unknown): Failure {
 
 /** A reply of several lines as one: the codes of all lines but the first are dropped. */
 function oneLine(text: string): string {
-  return text
+  const lines = text
+    .slice(0, LONGEST_REPLY)
     .trim()
-    .replace(/^(\d{3})-/, '$1 ')
-    .replace(/\s*\r?\n(?:\d{3}[ -](?:\d\.\d+\.\d+ )?)?/g, ' ');
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  return lines
+    .map((line, at) => (at === 0 ? line.replace(/^(\d{3})-/, '$1 ') : line.replace(/^\d{3}[ -](?:\d\.\d+\.\d+ )?/, '')))
+    .map((line) => line.trimEnd())
+    .join(' ');
 }

@@ -1,15 +1,17 @@
 // File names and media types of attachments come from customers and are not trusted.
 import { create } from 'content-disposition';
+import { trimWhere } from '../kit/trim.js';
 
 /** Characters no file system or header should meet: controls, path signs, invisible marks that turn the reading
  *  direction ("invoice\u202Efdp.exe" shows as "invoiceexe.pdf"), and halves of surrogate pairs. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}/\\:*?"<>|]/gu;
+const isDotOrBlank = (character: string) => /[\s.]/.test(character);
 /** Keeps an ending like .pdf when a long name is cut. */
 const LONGEST_ENDING = 10;
 
 /** A file name of at most `longest` characters that is a plain name on every system, never empty. */
 export function safeName(name: string, longest = 120): string {
-  const clean = name.replace(UNSAFE, '_').replace(/^[\s.]+|[\s.]+$/g, '');
+  const clean = trimWhere(name.replace(UNSAFE, '_'), isDotOrBlank, isDotOrBlank);
   const points = [...clean];
   if (points.length === 0) return 'attachment';
   if (points.length <= longest) return clean;

@@ -1,4 +1,5 @@
 import { GatepostError } from '../kit/errors.js';
+import { trimEndWhere } from '../kit/trim.js';
 
 /**
  * Where counterparties and agents reach the HTTP port: the configured address, or the one that the port was bound to.
@@ -18,7 +19,7 @@ export interface PublicUrl {
 /** `configured` is http.publicUrl; empty when there is none. Throws `http/base-url` when it cannot be one. */
 export function publicUrl(configured: string): PublicUrl {
   let base = configured && trimmedBase(configured);
-  const path = base && new URL(base).pathname.replace(/\/+$/, '');
+  const path = base && withoutSlashes(new URL(base).pathname);
   const known = () => {
     if (base) return base;
     throw new GatepostError('http/not-bound', 'the HTTP port is not open yet');
@@ -42,10 +43,14 @@ function belowBase(target: string, path: string): string {
   return path && origin.startsWith(`${path}/`) ? origin.slice(path.length) : origin;
 }
 
+function withoutSlashes(address: string): string {
+  return trimEndWhere(address, (character) => character === '/');
+}
+
 function trimmedBase(baseUrl: string): string {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
   if ((url?.protocol === 'http:' || url?.protocol === 'https:') && !url.search && !url.hash)
-    return url.href.replace(/\/+$/, '');
+    return withoutSlashes(url.href);
   throw new GatepostError('http/base-url', `links and webhooks cannot start with "${baseUrl}"`, {
     advice: 'write the address under which others reach this port, like https://gatepost.example.com/files',
   });

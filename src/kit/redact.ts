@@ -20,7 +20,9 @@ export function redactor(): Redactor {
         s,
         JSON.stringify(s).slice(1, -1),
         encodeURIComponent(s),
-        Buffer.from(s).toString('base64').replace(/=+$/, ''),
+        Buffer.from(s)
+          .toString('base64')
+          .replace(/={1,2}$/, ''),
       ]);
       const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length);
       pattern = new RegExp(longestFirst.map(quote).join('|'), 'g');

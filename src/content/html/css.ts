@@ -78,10 +78,18 @@ function isHarmless(property: string, value: string): boolean {
   if (property === 'font') {
     // `bold 12px/1.5 "Segoe UI", Arial`: the first name begins behind the size.
     const [first = '', ...others] = value.split(',', MAX_FONTS);
-    const at = first.search(/ ["'\p{L}][^0-9]*$/u);
+    const at = firstNameIn(first);
     return at > 0 && fontSize.test(first.slice(0, at).toLowerCase()) && isFontList([first.slice(at), ...others]);
   }
   return ALLOWED.get(property)?.test(value.toLowerCase()) === true;
+}
+
+/** Where the blank before the first name is: behind the last digit; -1 without one. */
+function firstNameIn(value: string): number {
+  let sizes = value.length;
+  while (sizes > 0 && !/[0-9]/.test(value.charAt(sizes - 1))) sizes -= 1;
+  const found = value.slice(sizes).search(/ ["'\p{L}]/u);
+  return found < 0 ? -1 : sizes + found;
 }
 
 function isFontList(names: readonly string[]): boolean {

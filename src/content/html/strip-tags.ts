@@ -9,6 +9,8 @@ const SILENT = /^<(script|style|head|title)\b/i;
 export function stripTags(html: string, most = 20_000): string {
   let text = '';
   let at = 0;
+  /** Elements that end nowhere from here on: looking again for each of them would take the square of the length. */
+  const unended = new Set<string>();
   for (let tags = 0; tags < most; tags++) {
     const open = html.indexOf('<', at);
     if (open < 0) break;
@@ -18,15 +20,26 @@ export function stripTags(html: string, most = 20_000): string {
     if (close < 0) return decodeEntities(text);
     at = close + 1;
     if (/^<\/?(?:br|p|div|tr|li|h\d|table|blockquote)\b/i.test(tag)) text += '\n';
-    const silent = SILENT.exec(tag)?.[1];
-    if (silent) at = Math.max(at, endOf(html, silent, at));
+    const silent = SILENT.exec(tag)?.[1]?.toLowerCase();
+    if (!silent || unended.has(silent)) continue;
+    const end = endOf(html, silent, at);
+    if (end < 0) unended.add(silent);
+    else at = Math.max(at, end);
   }
-  return decodeEntities(text + html.slice(at).replace(/<.*$/s, ''));
+  return decodeEntities(text + (html.slice(at).split('<', 1)[0] ?? ''));
 }
 
+const ENDS: Readonly<Record<string, RegExp>> = {
+  script: /<\/script/i,
+  style: /<\/style/i,
+  head: /<\/head/i,
+  title: /<\/title/i,
+};
+
+/** -1 when the element is not closed. */
 function endOf(html: string, name: string, from: number): number {
-  const end = html.slice(from, from + 100_000).search(new RegExp(`</${name}`, 'i'));
-  return end < 0 ? from : from + end;
+  const end = html.slice(from).search(ENDS[name] ?? /$/);
+  return end < 0 ? -1 : from + end;
 }
 
 function decodeEntities(text: string): string {

@@ -1,3 +1,4 @@
+import { trimWhere } from '../../kit/trim.js';
 import type { TextRules } from '../../model/content.js';
 
 export type Consent = 'stop' | 'start' | 'help';
@@ -69,15 +70,18 @@ function meaningsOf(keywords: Keywords): ReadonlyMap<string, Consent> {
   return made;
 }
 
+const isOpening = (character: string) => /[\s\p{P}]/u.test(character);
+const isClosing = (character: string) => /[\s\p{P}\p{S}]/u.test(character);
+
 /** Small letters without accents, no marks of punctuation or quotation around, single blanks. */
 function folded(text: string): string {
-  return text
+  const plain = text
     .normalize('NFKD')
     .toLowerCase()
     .replace(/[\p{Mn}\p{Cf}]/gu, '')
     .replace(/[łıøđς]/g, (letter) => PLAIN[letter] ?? letter)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .replace(/^[\s\p{P}]+|[\s\p{P}\p{S}]+$/gu, '');
+    .replace(/[\s\p{Cc}]+/gu, ' ');
+  return trimWhere(plain, isOpening, isClosing);
 }
 
 /** Letters that do not come apart into a plain one and a mark. */

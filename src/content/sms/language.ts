@@ -92,8 +92,9 @@ function bookOf(languages: readonly Language[]): Book {
 const LATIN_BOOK = bookOf(LATIN);
 const CYRILLIC_BOOK = bookOf(CYRILLIC);
 
-/** Addresses and numbers are in no language. */
-const NO_WORDS = /https?:\S+|www\.\S+|\S+@\S+|\S*\d\S*/gi;
+/** Addresses and numbers are in no language. Word by word: one pattern for all takes the square of the longest word. */
+const NO_WORD = /\d|.@./s;
+const WEB_ADDRESS = /(?:https?:|www\.).+/is;
 const WORD = /\p{L}+/gu;
 
 interface Evidence {
@@ -107,13 +108,17 @@ interface Evidence {
 }
 
 function clearest(text: string, book: Book, country: string | undefined): string | null {
-  const words = text.normalize('NFC').replace(NO_WORDS, ' ').match(WORD) ?? [];
+  const words = text.normalize('NFC').replace(/\S+/g, withoutAddresses).match(WORD) ?? [];
   const all = standings(words, book);
   const first = all.reduce((best, one) => (one.marks.size > best.marks.size ? one : best), NONE);
   const atHome = SPOKEN[country ?? '']?.split(' ').includes(first.code) ?? false;
   const bar = atHome ? BAR_AT_HOME : BAR;
   const isEnough = words.length >= bar.words && first.hits >= bar.hits && first.covered >= bar.share * words.length;
   return isEnough && all.every((other) => other === first || isAhead(first, other, bar)) ? first.code : null;
+}
+
+function withoutAddresses(word: string): string {
+  return NO_WORD.test(word) ? ' ' : word.replace(WEB_ADDRESS, ' ');
 }
 
 const NONE: Evidence = { code: '', marks: new Set(), hits: 0, covered: 0 };

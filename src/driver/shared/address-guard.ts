@@ -41,7 +41,7 @@ for (const [network, prefix] of IPV6) NOT_PUBLIC.addSubnet(network, prefix, 'ipv
 
 /** IPv4-mapped IPv6 addresses count as the IPv4 address; what is no address is not public. */
 export function isPublicAddress(address: string): boolean {
-  const plain = address.replace(/%.*$/, '');
+  const [plain = ''] = address.split('%', 1);
   const family = isIP(plain);
   return family !== 0 && !NOT_PUBLIC.check(plain, family === 6 ? 'ipv6' : 'ipv4');
 }

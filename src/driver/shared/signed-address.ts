@@ -1,4 +1,5 @@
 // Counterparties sign a webhook's address as it was entered in their console, and ask for it as their HTTP client writes it.
+import { trimEndWhere } from '../../kit/trim.js';
 
 /** Three capitals, three endings, two ports; more would only cost time. */
 const MOST_SPELLINGS = 18;
@@ -11,7 +12,7 @@ export function signedAddresses(received: string): readonly string[] {
   const parts = /^([a-z]+:\/\/[^/?#]*)([^?#]*)(.*)$/is.exec(received);
   if (!parts) return [received];
   const [, origin = '', path = '', query = ''] = parts;
-  const trimmed = path.replace(/\/+$/, '');
+  const trimmed = trimEndWhere(path, (character) => character === '/');
   const paths = [path, trimmed, `${trimmed}/`].flatMap((one) => [one, withId(one, 'lower'), withId(one, 'upper')]);
   const all = portsOf(origin).flatMap((one) => paths.map((spelled) => one + spelled + query));
   return [...new Set([received, ...all])].slice(0, MOST_SPELLINGS);

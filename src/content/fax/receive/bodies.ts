@@ -86,7 +86,9 @@ function textOf(texts: PagesRead['texts']): string {
 /** OCR leaves blanks at the ends of lines, and empty lines between lines. */
 function tidy(text: string): string {
   return cleanText(text)
-    .replace(/[ \t]+$/gm, '')
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
     .replace(/\n{3,}/g, '\n\n')
     .trim();
 }

@@ -28,7 +28,7 @@ const MAX_PICTURES = 100;
 const MAX_PICTURE_DATA = 27_000_000;
 /** A page of nothing but text holds about this many characters. */
 const CHARACTERS_PER_PAGE = 4_000;
-const MARK = /<img src="data:image\/png;base64,faxpicture(\d{1,3})"([^>]*)>/g;
+const MARK = /<img src="data:image\/png;base64,faxpicture(\d{1,3})"([^<>]*)>/g;
 
 /** The bodies of a send request. */
 export type Bodies = Pick<MessageContentInfo, 'BodyHtml' | 'BodyText'>;

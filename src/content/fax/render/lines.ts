@@ -9,7 +9,7 @@ export type Document = PDFKit.PDFDocument;
 /** Points between two lines. */
 const LINE_GAP = 3;
 /** The beginning of a list's item, or of a quote; lines that follow are set behind it. */
-const HANGING = /^(\s*)((?:[-*\u2022]|\d{1,3}[.)]|>+(?: ?>)*)\s+)/;
+const HANGING = /^(\s*)((?:[-*\u2022]|\d{1,3}[.)]|>(?: ?>)*)\s+)/;
 /** A rule across the page, from <hr> or typed. */
 const RULE = /^\s*(?:-{10,}|_{10,}|={10,})\s*$/;
 const LOST = '[a picture that cannot be shown]';

@@ -132,7 +132,7 @@ function picture(shown: Shown | undefined, marks: string, attributes: string): s
 
 /** A link on paper needs its address. */
 function withAddresses(html: string): string {
-  return html.replace(/<a ([^>]*)>([^<]+)<\/a>/g, (all, attributes: string, text: string) => {
+  return html.replace(/<a ([^<>]*)>([^<]+)<\/a>/g, (all, attributes: string, text: string) => {
     const href = /\bhref="(https?:[^"]+)"/.exec(attributes)?.[1];
     if (href === undefined || href.length > MAX_SHOWN_LINK || bare(href) === bare(text)) return all;
     return `${all} (${href})`;
@@ -140,7 +140,7 @@ function withAddresses(html: string): string {
 }
 
 /** Characters of a word that nothing but a very narrow column must break, and of its parts where it is broken. */
-const LONG_WORD = /(<[^>]*>)|((?:&[#\w]+;|[^\s<&]){25,})/gu;
+const LONG_WORD = /(<[^<>]*>)|((?:&[#\w]+;|[^\s<&]){25,})/gu;
 const PARTS = /(?:&[#\w]+;|[^&]){8}/gu;
 
 function withBreaks(html: string): string {

@@ -43,7 +43,19 @@ function decodeRaw(value: string, bodyCharset: string | undefined): string {
 
 /** Only where the body says that it is UTF-7 too: "+" is too ordinary a character to guess by. */
 function looksUtf7(value: string, bodyCharset: string | undefined): boolean {
-  return bodyCharset === 'utf-7' && /\+[A-Za-z0-9+/]{2,}-/.test(value);
+  return bodyCharset === 'utf-7' && hasUtf7Run(value);
+}
+
+/** "+", two or more characters of base64, "-" (RFC 2152). One pass, because "+" is one of the characters itself. */
+function hasUtf7Run(value: string): boolean {
+  let plus = -1;
+  for (let at = 0; at < value.length; at++) {
+    const character = value.charAt(at);
+    if (character === '-' && plus >= 0 && at - plus > 2) return true;
+    if (!/[A-Za-z0-9+/]/.test(character)) plus = -1;
+    else if (character === '+' && plus < 0) plus = at;
+  }
+  return false;
 }
 
 interface Piece {

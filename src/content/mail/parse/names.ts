@@ -1,5 +1,6 @@
 // Names and types of attachments come from outside and must not become a path, a control character or a trick.
 import libmime from 'libmime';
+import { trimWhere } from '../../../kit/trim.js';
 import { boundaryBefore, cleanLine } from '../../limits.js';
 
 const LONGEST_NAME = 120;
@@ -15,12 +16,12 @@ export function safeName(given: string, fallback: string): string {
     .split(/[\\/]/)
     .filter((step) => /[^.\s]/.test(step))
     .at(-1);
-  const name = (base ?? '')
-    .replace(/[<>:"|?*]/g, '_')
-    .replace(/\s+/g, ' ')
-    .replace(/^[.\s]+|[.\s]+$/g, '');
-  return shorten(name === '' ? fallback : name);
+  const name = (base ?? '').replace(/[<>:"|?*]/g, '_').replace(/\s+/g, ' ');
+  const plain = trimWhere(name, isDotOrBlank, isDotOrBlank);
+  return shorten(plain === '' ? fallback : plain);
 }
+
+const isDotOrBlank = (character: string) => /[.\s]/.test(character);
 
 function shorten(name: string): string {
   if (name.length <= LONGEST_NAME) return name;
