@@ -72,6 +72,9 @@ async function runSteps(
     log: deps.log,
     driverState: noDriverState,
     shared: sharedByDevice()(gateway.driver.device),
+    accounts: sharedByDevice()('*'),
+    // The service alone keeps tokens; a test signs in with what the settings say.
+    secretStore: { get: async () => undefined, put: async () => {} },
     dataDir: config.dataDir,
     webhookUrl: config.http.publicUrl ? publicUrl(config.http.publicUrl).webhook(gateway.info.Id) : null,
     reportReceipts: async () => {},

@@ -110,6 +110,9 @@ export interface GatewayContext<Settings> {
   readonly driverState: DriverState;
   /** State in memory that the gateways of this driver share within one service. A driver keeps no state at module level. */
   readonly shared: Shared;
+  /** Like `shared`, but for all drivers of one service: accounts at a provider that several devices sign in with. */
+  readonly accounts: Shared;
+  readonly secretStore: SecretStore;
   /** Relative paths in settings are resolved against this folder. */
   readonly dataDir: string;
   /** Public URL of `webhook`; null for a gateway without one. */
@@ -129,6 +132,14 @@ export interface GatewayContext<Settings> {
 
 /** The value that the gateways of one driver share under `key`; the first one that asks makes it. It lives as long as the service. */
 export type Shared = <T>(key: string, make: () => T) => T;
+
+/** Durable secrets that a counterparty gives while the service runs, encrypted at rest and common to all gateways. */
+export interface SecretStore {
+  /** Undefined when none was put under this name. Throws a GatepostError when it cannot be decrypted. */
+  get(name: string): Promise<string | undefined>;
+  /** Durable when the promise resolves. */
+  put(name: string, secret: string): Promise<void>;
+}
 
 /** What the journal knows about this one gateway. */
 export interface DriverState {

@@ -1,6 +1,7 @@
 import type { FaxComposer } from '../content/fax/process/compose-task.js';
 import type { Reader } from '../content/reader.js';
 import { type GatewayRegistry, gatewayRegistry } from '../pipeline/gateways/registry.js';
+import { secretStore } from '../pipeline/gateways/secret-store.js';
 import { secretsFrom } from '../pipeline/gateways/secrets.js';
 import { type GatewaySync, gatewaySync } from '../pipeline/gateways/sync.js';
 import type { AckTracker } from '../pipeline/server/ack-tracker.js';
@@ -22,6 +23,7 @@ export function createRegistry(
     metrics,
     dataDir: config.dataDir,
     secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
+    secretStore: secretStore({ journal, folder: config.secretsDir, redactor: platform.redactor }),
     serverLink,
     webhookUrl: (gatewayId) => address.webhook(gatewayId),
     link: (attachment, issuedAt) => signer.link(attachment, issuedAt),

@@ -12,6 +12,7 @@ import type {
   Driver,
   DriverState,
   GatewayContext,
+  SecretStore,
   Shared,
 } from '../../src/driver/contract.js';
 import { segmentsOf } from '../../src/driver/shared/text.js';
@@ -19,6 +20,7 @@ import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
 import { type Log, silentLog } from '../../src/kit/log.js';
 import { createDriverState } from '../fixtures/driver-state.js';
+import { createSecretStore } from '../fixtures/secret-store.js';
 import { runToEnd } from '../servers/process.js';
 
 export interface ContextOptions {
@@ -29,6 +31,9 @@ export interface ContextOptions {
   dataDir?: string;
   /** The state of one service for the whole test file when absent; a test with several services gives each its own. */
   shared?: Shared;
+  /** Accounts of its own for each gateway when absent. */
+  accounts?: Shared;
+  secretStore?: SecretStore;
   /** Collects the delivery receipts that the driver reports. */
   receipts?: DeliveryReceipt[];
   webhookUrl?: string;
@@ -58,6 +63,8 @@ export function contextOf<Settings>(
     log: options.log ?? silentLog,
     driverState: options.driverState ?? createDriverState(),
     shared: options.shared ?? oneService(driver.device),
+    accounts: options.accounts ?? sharedByDevice()('*'),
+    secretStore: options.secretStore ?? createSecretStore(),
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
     reportReceipts: async (receipts) => void options.receipts?.push(...receipts),

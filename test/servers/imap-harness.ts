@@ -7,6 +7,7 @@ import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { problemCollector } from '../conformance/context.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
+import { createSecretStore } from '../fixtures/secret-store.js';
 import type { Dovecot } from './dovecot.js';
 
 export interface ImapHarnessOptions {
@@ -50,6 +51,8 @@ export function imapContext<Settings, Session>(
     log: options.log ?? silentLog,
     driverState,
     shared: sharedByDevice()(driver.device),
+    accounts: sharedByDevice()('*'),
+    secretStore: createSecretStore(),
     dataDir: tmpdir(),
     webhookUrl: null,
     reportReceipts: async () => {},

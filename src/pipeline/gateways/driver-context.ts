@@ -11,10 +11,16 @@ export interface DriverHooks {
   reportReceipts?(receipts: readonly DeliveryReceipt[]): Promise<void>;
 }
 
+/** No device type word. */
+const ALL_DRIVERS = '*';
+
 /** What the driver of a gateway may use. */
 export function driverContext(
   { driver, info, settings }: GatewayConfig,
-  deps: Pick<GatewayDeps, 'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared'>,
+  deps: Pick<
+    GatewayDeps,
+    'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared' | 'secretStore'
+  >,
   { rekeyed, reportReceipts }: DriverHooks = {},
 ): GatewayContext<unknown> {
   return {
@@ -25,6 +31,8 @@ export function driverContext(
     log: deps.log,
     driverState: driverStateOf(deps.journal, info.Id, info.Direction, rekeyed),
     shared: deps.shared(driver.device),
+    accounts: deps.shared(ALL_DRIVERS),
+    secretStore: deps.secretStore,
     dataDir: deps.dataDir,
     webhookUrl: deps.webhookUrl(info.Id),
     reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),

@@ -1,6 +1,6 @@
 import type { FaxComposer } from '../../content/fax/render/compose.js';
 import type { Reader } from '../../content/reader.js';
-import type { RawRequest, WebhookReply } from '../../driver/contract.js';
+import type { RawRequest, SecretStore, WebhookReply } from '../../driver/contract.js';
 import type { SharedByDevice } from '../../driver/shared-state.js';
 import type { Journal } from '../../journal/types/journal.js';
 import type { OutboundRecord } from '../../journal/types/outbound.js';
@@ -75,6 +75,7 @@ export interface GatewayDeps {
   dataDir: string;
   /** What the gateways of one driver share in memory. */
   shared: SharedByDevice;
+  secretStore: SecretStore;
   /** Where the counterparty of a gateway reaches its webhook. */
   webhookUrl(gatewayId: string): string;
 }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gateway, IN, OUT } from '../../../test/fixtures/connector.js';
 import { type FakeDriver, fakeDriver } from '../../../test/fixtures/fake-driver.js';
 import { type ManualClock, manualClock } from '../../../test/fixtures/manual-clock.js';
+import { createSecretStore } from '../../../test/fixtures/secret-store.js';
 import { waitFor } from '../../../test/fixtures/wait-for.js';
 import type { AnyDriver } from '../../driver/contract.js';
 import { openJournal } from '../../journal/open.js';
@@ -55,6 +56,7 @@ function deps(changes: Partial<AnyDriver> = {}): GatewayRegistryDeps {
     redactor: redactor(),
     metrics: noMetrics,
     dataDir: folder,
+    secretStore: createSecretStore(),
     webhookUrl: (id) => `http://gatepost.test/webhooks/${id}`,
     drivers: { test: load },
     secrets: secretsFrom({ env: {}, folder }),

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { gateway, OUT } from '../../../test/fixtures/connector.js';
 import { type FakeDriver, fakeDriver } from '../../../test/fixtures/fake-driver.js';
 import { type ManualClock, manualClock } from '../../../test/fixtures/manual-clock.js';
+import { createSecretStore } from '../../../test/fixtures/secret-store.js';
 import type { GatewayContext } from '../../driver/contract.js';
 import { silentLog } from '../../kit/log.js';
 import { redactor } from '../../kit/redact.js';
@@ -31,7 +32,12 @@ beforeEach(async () => {
   const secrets = redactor();
   secrets.add('the-password');
   const deps = { clock, random: () => 0.5, log: silentLog, redactor: secrets, metrics: noMetrics, dataDir: '' };
-  const rest = { journal: {} as never, shared: () => (() => {}) as never, webhookUrl: () => '' };
+  const rest = {
+    journal: {} as never,
+    shared: () => (() => {}) as never,
+    secretStore: createSecretStore(),
+    webhookUrl: () => '',
+  };
   const config = { info: gateway(OUT, 'O', 'Test {}'), driver: driver.driver, settings: {} };
   supervisor = superviseSession(config, { ...deps, ...rest }, stop.signal, use);
   await clock.advance(0);
