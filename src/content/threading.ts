@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { bracketed, idsOf, trimReferences } from '../kit/references.js';
+import { bareIds, bracketed, idsOf, trimReferences } from '../kit/references.js';
 import { LIMITS } from '../model/message.js';
 import { boundaryBefore } from './limits.js';
 
@@ -42,8 +42,17 @@ export function messageIdOf(value: string): string | null {
 
 /** The id of the message that this one answers: In-Reply-To's first, else the last of References. */
 export function answeredId(inReplyTo: string, references: readonly string[]): string | null {
-  const bare = /^\s*[^\s<>@]+@[^\s<>@]+\s*$/.test(inReplyTo) ? inReplyTo.trim() : undefined;
-  return idsOf(inReplyTo)[0] ?? bare ?? references.at(-1) ?? null;
+  const ids = looseIds(inReplyTo);
+  // `Message from Jana <jana@b.example> of Monday <id@b.example>`, as RFC 822 allowed: the first brackets hold an address.
+  const isSentence = ids.length > 1 && /^\s*[^\s<(,]/.test(inReplyTo);
+  const answered = isSentence ? (ids.find((id) => references.includes(id)) ?? ids.at(-1)) : ids[0];
+  return answered ?? references.at(-1) ?? null;
+}
+
+/** The ids of an In-Reply-To or References field, with or without brackets. */
+export function looseIds(value: string): string[] {
+  const ids = idsOf(value);
+  return ids.length > 0 ? ids : bareIds(value);
 }
 
 /** The References of an answer: the mail's own, then its Message-ID; null when it has none. */

@@ -5,14 +5,42 @@ const LATEST = 10;
 /** Only the end of a longer header is read: the latest ids stand there. */
 const MAX_READ = 64 * 1024;
 
-/** The ids in a Message-ID, In-Reply-To or References value, without brackets, in order. */
+/** The ids in a Message-ID, In-Reply-To or References value, without brackets, in sequence. What stands in a comment is none. */
 export function idsOf(value: string): string[] {
+  const ids = bracketedIds(withoutComments(value));
+  if (ids.length > 0) return ids;
+  return value.includes('(') ? bracketedIds(value) : [];
+}
+
+function bracketedIds(value: string): string[] {
   const ids: string[] = [];
   for (const match of value.matchAll(/<([^<>]*)>/g)) {
     const id = (match[1] ?? '').replace(/[\s\p{Cc}]+/gu, '');
     if (id !== '') ids.push(id);
   }
   return ids;
+}
+
+/** The ids of a value without brackets: words that all look like ids. An address in a sentence is none. */
+export function bareIds(value: string): string[] {
+  const words = value.split(/[\s,;<>"]+/).filter((word) => word !== '');
+  return words.every((word) => /^[^@]+@[^@]+$/.test(word)) ? words : [];
+}
+
+/** RFC 5322 3.2.2. Between angle brackets a parenthesis belongs to the id. */
+function withoutComments(value: string): string {
+  if (!value.includes('(')) return value;
+  let depth = 0;
+  let inId = false;
+  let plain = '';
+  for (const character of value) {
+    if (character === '<' && depth === 0) inId = true;
+    else if (character === '>') inId = false;
+    if (character === '(' && !inId) depth += 1;
+    if (depth === 0) plain += character;
+    if (character === ')' && !inId) depth = Math.max(0, depth - 1);
+  }
+  return plain;
 }
 
 /**

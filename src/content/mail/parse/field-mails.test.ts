@@ -18,6 +18,12 @@ const CASES: readonly (readonly [file: string, get: (message: ReadMessage) => un
     ({ notes }) => notes,
     ['Delivery report: delivery to karl@customer.example failed (5.1.1): 550 no such user'],
   ],
+  [
+    'references-encoded',
+    ({ message, references }) => [message.InReplyToId, references?.split(' ')[0]],
+    ['FR0P281MB0001AAAABBBBCCCCDDDDEEEE@FR0P281MB0001.deu.PROD.MAIL.example', '<q1@desk.example>'],
+  ],
+  ['subject-question-mark-in-word', ({ message }) => message.SubjectField, 'Kdy přijde zásilka? [dotaz]'],
   ['date-iso', ({ message }) => message.DraftTime, '2026-11-22T10:00:00.000Z'],
   ['date-zone-unknown', ({ message }) => message.DraftTime, '2024-05-02T10:20:30.000Z'],
 ];

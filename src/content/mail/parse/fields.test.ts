@@ -56,9 +56,42 @@ describe('identities', () => {
     ['In-Reply-To: Your message of Monday', 'References: <c@x>\r\n <d@x>', 'd@x'],
     ['X: y', 'References: <c@x><d@x>', 'd@x'],
     ['X: y', 'X: z', null],
+    ['In-Reply-To: =?utf-8?Q?=3Ca=40x=3E?=', 'X: y', 'a@x'],
+    ['In-Reply-To: =?us-ascii?B?PGFAeD4=?=', 'X: y', 'a@x'],
+    ['In-Reply-To: =?utf-8?q?=3Ca=40lo?=\r\n =?utf-8?q?ng=2Eexample=3E?=', 'X: y', 'a@long.example'],
+    ['In-Reply-To: <=?utf-8?Q?a=40x?=>', 'X: y', 'a@x'],
+    ['X: y', 'References: =?utf-8?Q?=3Ca=40x=3E?= =?utf-8?Q?_=3Cb=40x=3E?=', 'b@x'],
+    ['X: y', 'References: <a@x> =?utf-8?Q?=3Cb=40x=3E?=', 'b@x'],
+    ['In-Reply-To: <a@\r\n\tx>', 'X: y', 'a@x'],
+    ['In-Reply-To: <a@x', 'X: y', 'a@x'],
+    ['In-Reply-To: a@x>', 'X: y', 'a@x'],
+    ['In-Reply-To: <<a@x>>', 'X: y', 'a@x'],
+    ['In-Reply-To: "<a@x>"', 'X: y', 'a@x'],
+    ['In-Reply-To: (see <no@x>) <a@x> (from Ann)', 'X: y', 'a@x'],
+    ['In-Reply-To: (<a@x>', 'X: y', 'a@x'],
+    ['In-Reply-To: <a(b)@x>', 'X: y', 'a(b)@x'],
+    ['In-Reply-To: Message from Ann <ann@x> of "Mon, 2 May" <a@x>', 'X: y', 'a@x'],
+    ['In-Reply-To: Your mail to <ann@x>, id <a@x>, <b@x>', 'References: <a@x>', 'a@x'],
+    ['In-Reply-To: the mail of ann@x', 'X: y', null],
+    ['X: y', 'References: a@x b@x', 'b@x'],
+    ['X: y', 'References: <a@x>,<b@x>', 'b@x'],
+    ['X: y', 'References: a@x,\r\n b@x', 'b@x'],
   ])('%s and %s answer %s', async (inReplyTo, references, expected) => {
     const { message } = await readLines([...PLAIN, inReplyTo, references]);
     expect(message.InReplyToId).toBe(expected);
+  });
+
+  test.each([
+    ['=?utf-8?Q?=3C2=40shop=2Eexample=3E?=', '2@shop.example'],
+    ['=?iso-8859-1?B?PDJAc2hvcC5leGFtcGxlPg==?=', '2@shop.example'],
+    ['2@shop.example', '2@shop.example'],
+    ['<2@shop.example> (made by a program)', '2@shop.example'],
+    ['<2@\r\n shop.example>', '2@shop.example'],
+    ['<=?2@shop.example>', '=?2@shop.example'],
+  ])('the Message-ID %j is %s', async (value, expected) => {
+    const { message, references } = await readLines([...without('Message-ID'), `Message-ID: ${value}`]);
+    expect(message.DeliverySystemId).toBe(expected);
+    expect(references).toBe(`<${expected}>`);
   });
 
   test('the InReplyToId is shortened as the DeliverySystemId of the mail it answers was', async () => {
@@ -244,6 +277,24 @@ describe('octets in header fields', () => {
     ['=?utf-7?Q?Hi_+Jjo-?=', 'Hi ☺'],
     ['=?unicode-1-1-utf-7?Q?Hi_+Jjo-?=', 'Hi ☺'],
     ['=?utf-8*de?Q?Gr=C3=BCn?=', 'Grün'],
+    ['=?utf-8?Q?Kdy?=', 'Kdy'],
+    ['=?utf-8?Q?Kdy??=', 'Kdy?'],
+    ['=?utf-8?Q?a?b?=', 'a?b'],
+    ['=?UTF-8?Q?Kdy p=C5=99ijde z=C3=A1silka? [dotaz]?=', 'Kdy přijde zásilka? [dotaz]'],
+    ['=?UTF-8?Q?Kdy p=C5=99ijde??= =?UTF-8?Q?_Z=C3=ADtra??=', 'Kdy přijde? Zítra?'],
+    ['=?UTF-8?Q?Co?=C5=BE toto??=', 'Co?ž toto?'],
+    ['=?UTF-8?Q?a?= b?', 'a b?'],
+    ['=?UTF-8?Q?a?=20 b', 'a20 b'],
+    ['Re: =?UTF-8?Q?p=C5=99=C3=ADjde?', 'Re: příjde?'],
+    ['=?UTF-8?Q?p=C5=99=C3=ADloha_se_ztr', 'příloha se ztr'],
+    ['=?UTF-8?B?cMWZw61sb2hh', 'příloha'],
+    ['=?UTF-8?Q?p=C5=99?=?UTF-8?Q?=C3=ADloha?=', 'příloha'],
+    ['=?UTF-8?Q?p=C5=99?==?UTF-8?Q?=C3=ADloha?=', 'příloha'],
+    ['=?UTF-8?Q?_a_b_?=c', 'a b c'],
+    ['=??Q?Gr=C3=BCn?=', 'Grün'],
+    ['=?utf-8?Q??=', ''],
+    ['a =? b ?= c', 'a =? b ?= c'],
+    ['1 =?2?x?= 3', '1 =?2?x?= 3'],
   ])('the word %j means %s', async (value, expected) => {
     expect(await subject(value)).toBe(expected);
   });

@@ -1,10 +1,9 @@
 import { isoTime } from '../../../kit/clock.js';
-import { idsOf } from '../../../kit/references.js';
 import type { RawMail } from '../../../model/content.js';
 import { LIMITS } from '../../../model/message.js';
 import { cleanLine, cutList, cutText } from '../../limits.js';
 import type { ReadMessage } from '../../reader.js';
-import { answeredId, madeId, messageIdOf, referencesFor, shortId } from '../../threading.js';
+import { answeredId, looseIds, madeId, messageIdOf, referencesFor, shortId } from '../../threading.js';
 import { isAddress } from '../address-parts.js';
 import { cleanName, formatAddress } from '../addresses.js';
 import type { AddressField, Mailbox } from './address-fields.js';
@@ -74,9 +73,9 @@ export function readFields(input: FieldsInput): FieldsRead {
 }
 
 function threading({ mail, gatewayId, headers, bodyCharset }: FieldsInput) {
-  const text = (name: string) => mendHeader(headers.all(name).find((value) => value.trim() !== '') ?? '', bodyCharset);
+  const text = (name: string) => idText(headers.all(name).find((value) => value.trim() !== '') ?? '', bodyCharset);
   const whole = messageIdOf(text('message-id'));
-  const own = idsOf(text('references'));
+  const own = looseIds(text('references'));
   const answered = answeredId(text('in-reply-to'), own);
   const rfcMessageId = whole === null ? null : whole.slice(0, LONGEST_ID);
   return {
@@ -85,6 +84,12 @@ function threading({ mail, gatewayId, headers, bodyCharset }: FieldsInput) {
     rfcMessageId,
     references: referencesFor(own, rfcMessageId),
   };
+}
+
+/** RFC 2047 5 allows no encoded words here; programs that write them mean what they decode to. An id may hold "=?" itself. */
+function idText(value: string, bodyCharset: string | undefined): string {
+  const decoded = value.includes('=?') ? headerText(value, bodyCharset) : '';
+  return looseIds(decoded).length > 0 ? decoded : mendHeader(value, bodyCharset);
 }
 
 /** Where an answer goes: Reply-To, From, Sender, the envelope; the first that is an address, else the first that is anything. */

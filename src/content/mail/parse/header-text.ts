@@ -1,13 +1,9 @@
 // The mail parser expects ASCII with encoded words, or UTF-8; customers' mails hold anything. Here a raw value becomes
-// such text; libmime decodes the words (RFC 2047) afterwards.
-import libmime from 'libmime';
+// such text, or is decoded (RFC 2047).
 import { cleanLine } from '../../limits.js';
-import { charsetFor, decodeBytes, knownCharset } from './charset.js';
+import { type CharsetGuess, charsetFor, decodeBytes, knownCharset } from './charset.js';
+import { type EncodedWord, wordRuns } from './encoded-words.js';
 import { decodeBase64, decodeQuotedPrintable } from './transfer.js';
-
-const WORD = /=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=/g;
-/** Words that stand next to each other: one character may be spread over two of them. */
-const RUN = /=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=(?:\s*=\?[^?\s]{1,80}\?[bBqQ]\?[^?]*\?=)*/g;
 
 /** A raw value as text in which every encoded word can be decoded and every other character is what was meant. */
 export function mendHeader(value: string, bodyCharset?: string | undefined): string {
@@ -15,18 +11,28 @@ export function mendHeader(value: string, bodyCharset?: string | undefined): str
   const words = value.includes('=?');
   if (plain && !words) return looksUtf7(value, bodyCharset) ? decodeRaw(value, bodyCharset) : value;
   if (!words) return cleanLine(decodeRaw(value, bodyCharset));
-  let mended = '';
-  let from = 0;
-  for (const run of value.matchAll(RUN)) {
-    mended += decodeRaw(value.slice(from, run.index), bodyCharset) + mendRun(run[0], bodyCharset);
-    from = run.index + run[0].length;
-  }
-  return cleanLine(mended + decodeRaw(value.slice(from), bodyCharset));
+  return render(value, bodyCharset, (run, whole) => mendRun(run, whole, bodyCharset));
 }
 
 /** The readable text of an unstructured raw value. */
 export function headerText(value: string, bodyCharset?: string | undefined): string {
-  return cleanLine(libmime.decodeWords(mendHeader(value, bodyCharset)));
+  return render(value, bodyCharset, (run) => decodeRun(piecesOf(run), bodyCharset));
+}
+
+/** The whole value, with each run of encoded words in the form that `wordForm` gives it. */
+function render(
+  value: string,
+  bodyCharset: string | undefined,
+  wordForm: (run: readonly EncodedWord[], whole: string) => string,
+): string {
+  let text = '';
+  let from = 0;
+  for (const run of wordRuns(value)) {
+    const [start, end] = [run[0]?.start ?? from, run.at(-1)?.end ?? from];
+    text += decodeRaw(value.slice(from, start), bodyCharset) + wordForm(run, value.slice(start, end));
+    from = end;
+  }
+  return cleanLine(text + decodeRaw(value.slice(from), bodyCharset));
 }
 
 function isPrintableAscii(value: string): boolean {
@@ -63,29 +69,45 @@ interface Piece {
   bytes: Buffer;
 }
 
-function mendRun(run: string, bodyCharset: string | undefined): string {
-  const pieces: Piece[] = [];
-  let broken = !isPrintableAscii(run);
-  for (const match of run.matchAll(WORD)) {
-    const [, charset = '', encoding = '', text = ''] = match;
-    const known = knownCharset(charset);
-    // libmime does not decode UTF-7. Unencoded specials in a word (against RFC 2047 5) would tear an address list apart.
-    broken ||= known === undefined || known === 'utf-7' || /[,;:<>()"@]/.test(text);
-    const bytes = wordBytes(encoding, text);
+/** As it stands when the mail parser can decode it, else as one word that it can. */
+function mendRun(run: readonly EncodedWord[], whole: string, bodyCharset: string | undefined): string {
+  const pieces = piecesOf(run);
+  const simple =
+    isPrintableAscii(whole) && run.every(isSimple) && !guesses(pieces, bodyCharset).some((guess) => guess.mended);
+  if (simple) return whole;
+  return `=?utf-8?B?${Buffer.from(decodeRun(pieces, bodyCharset)).toString('base64')}?=`;
+}
+
+/** The mail parser has no tables for other charsets, and "?" ends a word for it; other unencoded specials (against RFC 2047 5) would tear an address list apart. */
+function isSimple({ charset, text, closed }: EncodedWord): boolean {
+  const known = knownCharset(charset) ?? '';
+  return closed && /^(?:utf-8|windows-125\d|iso-8859-\d{1,2})$/.test(known) && !/[\s,;:<>()"@?]/.test(text);
+}
+
+/** One character may be spread over two words of the same charset. */
+function piecesOf(run: readonly EncodedWord[]): Piece[] {
+  const pieces: { charset: string; parts: Buffer[] }[] = [];
+  for (const { charset, encoding, text } of run) {
     const last = pieces.at(-1);
-    if (last?.charset.toLowerCase() === charset.toLowerCase()) last.bytes = Buffer.concat([last.bytes, bytes]);
-    else pieces.push({ charset, bytes });
+    const bytes = wordBytes(encoding, text);
+    if (last?.charset.toLowerCase() === charset.toLowerCase()) last.parts.push(bytes);
+    else pieces.push({ charset, parts: [bytes] });
   }
-  const guesses = pieces.map(({ charset, bytes }) => charsetFor(bytes, charset, bodyCharset));
-  if (!broken && !guesses.some((guess) => guess.mended)) return run;
-  const text = pieces.map((piece, at) => decodeBytes(piece.bytes, guesses[at]?.charset ?? 'utf-8')).join('');
-  return `=?utf-8?B?${Buffer.from(text).toString('base64')}?=`;
+  return pieces.map(({ charset, parts }) => ({ charset, bytes: Buffer.concat(parts) }));
+}
+
+function guesses(pieces: readonly Piece[], bodyCharset: string | undefined): CharsetGuess[] {
+  return pieces.map(({ charset, bytes }) => charsetFor(bytes, charset, bodyCharset));
+}
+
+function decodeRun(pieces: readonly Piece[], bodyCharset: string | undefined): string {
+  const found = guesses(pieces, bodyCharset);
+  return pieces.map(({ bytes }, at) => decodeBytes(bytes, found[at]?.charset ?? 'utf-8')).join('');
 }
 
 function wordBytes(encoding: string, text: string): Buffer {
   const raw = Buffer.from(text, 'latin1');
-  if (encoding.toUpperCase() === 'Q')
-    return decodeQuotedPrintable(Buffer.from(`${text.replace(/_/g, '=20')}`, 'latin1'));
+  if (encoding === 'Q') return decodeQuotedPrintable(Buffer.from(text.replace(/[_\s]/g, '=20'), 'latin1'));
   // Octets above 127 are no base64: the sender labelled the word and forgot to encode it.
   return isPrintableAscii(text) ? decodeBase64(raw) : raw;
 }
