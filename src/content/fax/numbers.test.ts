@@ -15,6 +15,17 @@ describe('a fax number', () => {
     ['<222333444>', 'CZ', '+420222333444'],
     ['＋４２０２２２３３３４４４', undefined, '+420222333444'],
     ['+420 222 333 444\n', undefined, '+420222333444'],
+    ['\u202a+420222333444\u202c', 'CZ', '+420222333444'],
+    ['\u200e+420 222 333\u00ad444', undefined, '+420222333444'],
+    ['\u2066222 333 444\u2069', 'CZ', '+420222333444'],
+    ['+420 (0)222 333 444', undefined, '+420222333444'],
+    ['+420-(0)222-333-444', undefined, '+420222333444'],
+    ['(0)222 333 444', 'CZ', '+420222333444'],
+    ['+39 (0)6 1234 5678', undefined, '+390612345678'],
+    ['+00420222333444', undefined, '+420222333444'],
+    ['(+420) 222 333 444', undefined, '+420222333444'],
+    ['00+420 222 333 444', undefined, '+420222333444'],
+    ['Jan <fax:\ufeff+420 222 333 444>', undefined, '+420222333444'],
   ])('%j in %s is %s', (given, region, to) => {
     expect(readFaxNumber(given, region)).toEqual({ ok: true, to });
   });
@@ -47,6 +58,8 @@ describe('a fax number', () => {
     ['1 '.repeat(500), 'more than 40 characters'],
     ['222;333', 'is not a fax number'],
     ['$(reboot)', 'is not a fax number'],
+    ['+420 222 333 444 ext. 12', 'has an extension, which no fax reaches'],
+    ['222 333 444 x 12', 'has an extension'],
   ])('%j is refused: %s', (given, words) => {
     const result = readFaxNumber(given, 'CZ');
     expect(result.ok ? `dialled ${result.to}` : result.problem).toContain(words);

@@ -1,5 +1,6 @@
-import { isSupportedCountry, type PhoneNumber, parsePhoneNumberFromString } from 'libphonenumber-js/min';
+import { isSupportedCountry } from 'libphonenumber-js/min';
 import { cleanLine, cutText } from '../limits.js';
+import { dialledText, hasExtension, numberIn, plainDigits } from '../phone-text.js';
 
 export type FaxNumberResult = { ok: true; to: string } | { ok: false; problem: string };
 
@@ -26,7 +27,8 @@ export function readFaxNumber(given: string, region: string | undefined): FaxNum
   const bare = given.slice(0, MAX_WRITTEN).trim();
   if (bare === '') return rejected('the message has no recipient: RemoteAddress is empty');
   if (/\p{Cc}/u.test(bare)) return rejected(`${quoted(bare)} is not a fax number: it holds control characters`);
-  const text = bareNumber(bare.normalize('NFKC'));
+  const text = dialledText(bareNumber(plainDigits(bare)));
+  if (hasExtension(text)) return rejected(`${quoted(bare)} has an extension, which no fax reaches: leave it out`);
   const digits = text.replace(BETWEEN, '').replace(DASHES, '-');
   if (!DIALLED.test(digits) || !/\d/.test(digits)) return rejected(`${quoted(bare)} is not a fax number: ${ADVICE}`);
   if (digits.length < MIN_CHARACTERS) return rejected(`${quoted(bare)} is too short for a fax number`);
@@ -65,12 +67,12 @@ function toE164(text: string, digits: string, region: string | undefined): strin
   if (digits.startsWith('+')) {
     const plain = digits.replaceAll('-', '');
     if (!PLUS_DIGITS.test(plain)) return undefined;
-    const number = parsePhoneNumberFromString(plain, { extract: false });
+    const number = numberIn(text, undefined);
     return number?.isPossible() ? number.number : plain;
   }
   // A number with a pause, a star or a hash is dialled as it is written.
   if (/[*#,]/.test(digits) || !region || !isSupportedCountry(region)) return undefined;
-  const number: PhoneNumber | undefined = parsePhoneNumberFromString(text, { defaultCountry: region, extract: false });
+  const number = numberIn(text, region);
   return number?.isValid() ? number.number : undefined;
 }
 

@@ -13,6 +13,13 @@ describe('the sender of a message', () => {
     ['00420777123456', undefined, '+420777123456', '+420 777 123 456'],
     ['(202) 555-1234', 'US', '+12025551234', '+1 202 555 1234'],
     ['+４２０７７７１２３４５６', undefined, '+420777123456', '+420 777 123 456'],
+    ['\u202a+420777123456\u202c', undefined, '+420777123456', '+420 777 123 456'],
+    ['+00420777123456', undefined, '+420777123456', '+420 777 123 456'],
+    ['++420777123456', undefined, '+420777123456', '+420 777 123 456'],
+    ['00+420777123456', undefined, '+420777123456', '+420 777 123 456'],
+    ['+420(0)777123456', undefined, '+420777123456', '+420 777 123 456'],
+    ['٠٠٤٢٠٧٧٧١٢٣٤٥٦', undefined, '+420777123456', '+420 777 123 456'],
+    ['\u206690210\u2069', 'US', '90210', '90210'],
     // A range that no list knows yet is a number all the same.
     ['+420123456789', undefined, '+420123456789', '+420 123456789'],
     ['41234567', 'NO', '+4741234567', '+47 41 23 45 67'],
@@ -70,14 +77,45 @@ describe('the sender of a message', () => {
 });
 
 describe('the recipient of a send request', () => {
-  test.each([
+  test.each<[string, string | undefined, string]>([
     ['+420 777 123 456', undefined, '+420777123456'],
     ['777123456', 'CZ', '+420777123456'],
     ['tel:+420777123456', undefined, '+420777123456'],
     ['030/123456', 'DE', '+4930123456'],
     ['90210', undefined, '90210'],
     ['12345678', undefined, '12345678'],
-  ])('%s in %s is %s', (given, region, to) => {
+    // Invisible marks (category Cf) anywhere, no-break spaces, wide digits.
+    ...['\u202a', '\u202d', '\u200e', '\u200b', '\u2060', '\u2066', '\ufeff', '\u00ad', '\u061c', '\u{e0030}'].map(
+      (mark): [string, undefined, string] => [`${mark}+420${mark}777 123${mark}456${mark}`, undefined, '+420777123456'],
+    ),
+    ['+420\u00a0777\u202f123\u2009456', undefined, '+420777123456'],
+    ['\uff0b420777123456', undefined, '+420777123456'],
+    ['tel:+420-777-123-456;phone-context=example.com', undefined, '+420777123456'],
+    ['sms:+420777123456?body=Hi', undefined, '+420777123456'],
+    // A trunk zero in brackets, where the country has none in its numbers.
+    ['+420 (0)602 123 456', undefined, '+420602123456'],
+    ['+420(0) 602 123 456', undefined, '+420602123456'],
+    ['+420 ( 0 ) 602 123 456', undefined, '+420602123456'],
+    ['+420 [0] 602 123 456', undefined, '+420602123456'],
+    ['00420 (0)602 123 456', undefined, '+420602123456'],
+    ['(+420) (0)602 123 456', undefined, '+420602123456'],
+    ['(0)602 123 456', 'CZ', '+420602123456'],
+    ['+420 0602 123 456', undefined, '+420602123456'],
+    ['+48 (0)601 234 567', undefined, '+48601234567'],
+    ['+34 (0)612 345 678', undefined, '+34612345678'],
+    ['+45 (0)20 12 34 56', undefined, '+4520123456'],
+    ['+49 (0)151 23456789', undefined, '+4915123456789'],
+    ['+44 (0)7400 123456', undefined, '+447400123456'],
+    // A range that no list knows yet: the brackets tell.
+    ['+420 (0)123 456 789', undefined, '+420123456789'],
+    // Where the zero is dialled from abroad too, it stays.
+    ['+39 (0)6 1234 5678', undefined, '+390612345678'],
+    ['+225 (0)7 07 12 34 56', undefined, '+2250707123456'],
+    ['+242 06 123 4567', undefined, '+242061234567'],
+    ['+00420602123456', undefined, '+420602123456'],
+    ['+00 420 602 123 456', undefined, '+420602123456'],
+    ['(00420) 602 123 456', undefined, '+420602123456'],
+  ])('%j in %s is %s', (given, region, to) => {
     expect(readRecipient(given, region)).toEqual({ ok: true, to });
   });
 
@@ -93,6 +131,9 @@ describe('the recipient of a send request', () => {
     ['+4207771234567890', undefined, /too long/],
     ['+999123456789', undefined, /no such country code/],
     ['12', 'CZ', /not a phone number/],
+    ['+420777123456 ext. 12', 'CZ', /has an extension, which no text message reaches/],
+    ['tel:+420-777-123-456;ext=12', 'CZ', /has an extension/],
+    ['+420777123456 x12', 'CZ', /has an extension/],
     ['+', 'CZ', /is not a phone number/],
     ['777123456', 'XX', /not a phone number of XX/],
   ])('%j in %s is refused with what would be right', (given, region, problem) => {

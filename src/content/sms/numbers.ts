@@ -1,12 +1,8 @@
 // Both directions read addresses here, so that an answer reaches, and an opt-out blocks, the very address that wrote.
-import {
-  isSupportedCountry,
-  type PhoneNumber,
-  parsePhoneNumberFromString,
-  validatePhoneNumberLength,
-} from 'libphonenumber-js/min';
+import { isSupportedCountry, type PhoneNumber, validatePhoneNumberLength } from 'libphonenumber-js/min';
 import { LIMITS } from '../../model/message.js';
 import { cleanLine, cutText } from '../limits.js';
+import { hasExtension, numberIn, numberText, plainDigits, withoutScheme } from '../phone-text.js';
 
 export interface Sender {
   /** For RemoteAddress: E.164, or the address as it was received. */
@@ -26,7 +22,7 @@ const SHORT_CODE = /^\d{3,8}$/;
 /** No subscriber number of this length is written without the leading 0 of its country: only short codes are so short. */
 const SURELY_SHORT = /^\d{3,6}$/;
 /** Characters that are written inside phone numbers. Letters are not among them: "1-800-FLOWERS" is no number to send to. */
-const PHONE = /^\+?[\p{Nd}\s().\u2010-\u2015/-]+$/u;
+const PHONE = /^\+?[\d\s().\u00b7\u2010-\u2015\u2212/-]+$/;
 /** GSM alphanumeric originator (3GPP TS 23.040, 9.1.2.5): eleven characters; of those, what carriers agree on. */
 const SENDER_NAME = /^(?=.*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9 &.+_-]{0,9}[A-Za-z0-9.+_-])?$/;
 /** Digits with country code but without "+". Shorter ones might as well be a number of some country. */
@@ -43,25 +39,30 @@ export function readSender(given: string, region: string | undefined): Sender {
     known,
     country,
   });
-  if (SURELY_SHORT.test(text)) return as(text);
-  if (!PHONE.test(text)) return as(text, text, /\p{L}/u.test(text));
-  const number = numberOf(text, region) ?? international(text);
+  const written = numberText(plainDigits(text));
+  if (SURELY_SHORT.test(plainDigits(text))) return as(plainDigits(text));
+  if (!PHONE.test(written)) return as(text, text, /\p{L}/u.test(text));
+  const number = numberOf(written, region) ?? international(written);
   if (number) return as(number.number, number.formatInternational(), true, number.country);
-  if (SHORT_CODE.test(text)) return as(text);
-  const digits = withPlus(text);
+  if (SHORT_CODE.test(written)) return as(written);
+  const digits = withPlus(written);
   return PLUS_DIGITS.test(digits) ? as(digits) : as(text, text, false);
 }
 
 /** The recipient of a send request; the problem says what would be right. */
 export function readRecipient(given: string, region: string | undefined): RecipientResult {
-  const text = clean(given);
+  const text = plainDigits(clean(given)).trim();
   if (text === '') return invalid('the send request names no recipient: RemoteAddress is empty');
   if (SURELY_SHORT.test(text)) return { ok: true, to: text };
-  if (!PHONE.test(text)) return invalid(`${quoted(text)} is not a phone number: write it as ${EXAMPLE}`);
-  const number = numberOf(text, region);
+  if (hasExtension(text)) {
+    return invalid(`${quoted(text)} has an extension, which no text message reaches: leave the extension out`);
+  }
+  const written = numberText(text);
+  if (!PHONE.test(written)) return invalid(`${quoted(text)} is not a phone number: write it as ${EXAMPLE}`);
+  const number = numberOf(written, region);
   if (number) return { ok: true, to: number.number };
-  if (SHORT_CODE.test(text)) return { ok: true, to: text };
-  return invalid(whyNot(text, region));
+  if (SHORT_CODE.test(written)) return { ok: true, to: written };
+  return invalid(whyNot(written, region));
 }
 
 /** `given` as a sender, if it looks like one: a number with country code, a short code, or a name of at most 11 characters. */
@@ -79,13 +80,12 @@ const EXAMPLE = '+ country code number, for example +420777123456';
  * them. Without one the country is an assumption, so the number has to be one of that country.
  */
 function numberOf(text: string, region: string | undefined): PhoneNumber | undefined {
-  const written = withPlus(text);
-  if (written.startsWith('+')) {
-    const number = parsePhoneNumberFromString(written, { extract: false });
+  if (text.startsWith('+')) {
+    const number = numberIn(text, undefined);
     return number?.isPossible() ? number : undefined;
   }
   if (!region || !isSupportedCountry(region)) return undefined;
-  const number = parsePhoneNumberFromString(text, { defaultCountry: region, extract: false });
+  const number = numberIn(text, region);
   return number?.isValid() ? number : undefined;
 }
 
@@ -93,7 +93,7 @@ function numberOf(text: string, region: string | undefined): PhoneNumber | undef
 function international(text: string): PhoneNumber | undefined {
   const digits = digitsOf(text);
   if (!SURELY_INTERNATIONAL.test(digits)) return undefined;
-  const number = parsePhoneNumberFromString(`+${digits}`, { extract: false });
+  const number = numberIn(`+${digits}`, undefined);
   return number?.isValid() ? number : undefined;
 }
 
@@ -119,20 +119,18 @@ const FAULTS = {
   INVALID_LENGTH: 'no number of its country has this length',
 } as const;
 
-/** "00" is how most of the world writes "+"; where it is not, a number cannot begin so. */
+/** With "+" when the country code is said, else the text. */
 function withPlus(text: string): string {
-  if (text.startsWith('+')) return `+${digitsOf(text)}`;
-  const digits = digitsOf(text);
-  return digits.startsWith('00') ? `+${digits.slice(2)}` : text;
+  return text.startsWith('+') ? `+${digitsOf(text)}` : text;
 }
 
 function digitsOf(text: string): string {
-  return text.replace(/\P{Nd}/gu, '');
+  return text.replace(/\D/g, '');
 }
 
-/** One line, wide digits and letters as plain ones, without the scheme of a link. */
+/** One line, without the scheme of a link. */
 function clean(given: string): string {
-  return cleanLine(given.slice(0, LONGEST).normalize('NFKC')).replace(/^(?:tel|sms):/i, '');
+  return withoutScheme(cleanLine(given.slice(0, LONGEST).normalize('NFKC')), /^(?:tel|sms|smsto):/i);
 }
 
 /** Nothing that is sent to or from is nearly as long. */
