@@ -58,16 +58,16 @@ describe('the answer to a mail', () => {
     const { client, session } = await gateway({ AckSeconds: 30 }, { clock });
     const anna = await client();
     const answer = anna.deliver(mailBytes('unasked'));
-    await clock.waitForTimers(1);
-    expect(session.submissions.queuedBytes).toBeGreaterThan(0);
+    await waitFor('the mail to be queued', () => session.submissions.waiting === 1);
+    expect(session.spool.bytes).toBeGreaterThan(0);
     await clock.advance(30_000);
     expect(await answer).toMatch(/^451 /);
-    expect(session.submissions.queuedBytes).toBe(0);
+    expect(session.spool.bytes).toBe(0);
   });
 
   it('goes to the retry when the first connection broke while waiting: one inbound message, one 250', async () => {
     const clock = manualClock();
-    const { next, client } = await gateway({}, { clock });
+    const { next, client, session } = await gateway({}, { clock });
     const first = await client();
     const lost = first.deliver(mailBytes('twice')).catch(() => 'lost');
     const message = await next();
@@ -75,7 +75,7 @@ describe('the answer to a mail', () => {
     expect(await lost).toBe('lost');
     await waitFor('the disconnect of the first client to be noticed', () => clock.armed === 0);
     const answer = (await client()).deliver(mailBytes('twice'));
-    await clock.waitForTimers(1);
+    await waitFor('the retry to join', () => session.submissions.waiting === 1);
     await message.confirm();
     expect(await Promise.race([answer, next().then(({ key }) => key)])).toMatch(/^250 /);
   });
@@ -212,7 +212,7 @@ describe('bounds', () => {
     const { client, session } = await gateway({ MaxMessageBytes: 2000 });
     const anna = await client();
     expect(await anna.deliver(mailBytes('large', { body: 'x'.repeat(2500) }))).toMatch(/^552 /);
-    expect(session.submissions.queuedBytes).toBe(0);
+    expect(session.spool.bytes).toBe(0);
   });
 
   it('a client that does not stop sending is cut off', async () => {
@@ -238,15 +238,16 @@ describe('bounds', () => {
     expect(await anna.command('RCPT TO:<one-more@x.test>')).toMatch(/^452/);
   });
 
-  it('mails beyond the memory bound are 451 and come again when there is room', async () => {
-    const { client, next } = await gateway({ MaxMessageBytes: 40 * 1024 * 1024 });
-    const body = 'x'.repeat(998).concat('\r\n').repeat(35_000);
+  it('mails beyond MaxQueuedBytes are 451 and come again when there is room', async () => {
+    const { client, next, session } = await gateway({ MaxMessageBytes: 2_000_000, MaxQueuedBytes: 1024 });
+    const body = 'x'.repeat(998).concat('\r\n').repeat(1_750);
     const clients = await Promise.all([client(), client(), client()]);
     const answers = clients.map((one, i) => one.deliver(mailBytes(`big ${i}`, { body })));
     expect(await Promise.race(answers)).toMatch(/^451 busy/);
     for (let i = 0; i < 2; i++) await (await next()).confirm();
     const replies = (await Promise.all(answers)).map((reply) => reply.slice(0, 3)).sort();
     expect(replies).toEqual(['250', '250', '451']);
+    expect(session.spool.bytes).toBe(0);
   });
 });
 

@@ -1,69 +1,93 @@
-// What the listener answers to AUTH, RCPT and DATA.
-import { createHash, timingSafeEqual } from 'node:crypto';
+// What the listener answers to a connection, AUTH, MAIL, RCPT and DATA.
 import type { SMTPServerOptions, SMTPServerSession } from 'smtp-server';
 import type { GatewayContext } from '../../src/driver/contract.js';
-import { receiveData, submit } from './data.js';
+import type { Addresses } from './addresses.js';
+import type { Clients } from './clients.js';
+import { envelopeOf, receiveData, submit } from './data.js';
+import { logins } from './logins.js';
 import { accepts } from './recipients.js';
-import { reply } from './replies.js';
+import { reply, TOO_LARGE } from './replies.js';
 import type { SmtpListenerSettings } from './settings.js';
+import type { Spool } from './spool-file.js';
 import type { Submissions } from './submissions.js';
 
 /** Recipients per mail: the number that every server has to accept (RFC 5321 4.5.3.1.8). */
 const MAX_RECIPIENTS = 100;
-/** Wrong passwords per connection. */
-const MAX_GUESSES = 3;
+/** Refused recipients per connection, as Postfix's smtpd_hard_error_limit: more is somebody who tries names. */
+const MAX_REFUSED = 20;
 
-type Handlers = Required<Pick<SMTPServerOptions, 'onAuth' | 'onRcptTo' | 'onData' | 'onClose'>>;
+type Handlers = Required<
+  Pick<SMTPServerOptions, 'onConnect' | 'onAuth' | 'onMailFrom' | 'onRcptTo' | 'onData' | 'onClose'>
+>;
 
-/** What is known about one connection. */
-interface Client {
-  readonly gone: AbortController;
-  guesses: number;
+export interface HandlerParts {
+  readonly addresses: Addresses;
+  readonly clients: Clients;
+  readonly spool: Spool;
+  readonly submissions: Submissions;
+  /** Sends a last reply and disconnects the client. */
+  cut(session: Pick<SMTPServerSession, 'id'>, code: number, text: string): void;
 }
 
-export function handlers(
-  context: GatewayContext<SmtpListenerSettings>,
-  submissions: Submissions,
-  cut: (session: SMTPServerSession) => void,
-): Handlers {
-  const { settings } = context;
-  const clients = new Map<string, Client>();
-  const counter = { receiving: 0 };
-  const clientOf = ({ id }: SMTPServerSession): Client => {
-    const client = clients.get(id) ?? { gone: new AbortController(), guesses: 0 };
-    clients.set(id, client);
-    return client;
-  };
+export function handlers(context: GatewayContext<SmtpListenerSettings>, parts: HandlerParts): Handlers {
+  const { clients } = parts;
   return {
-    onAuth({ username, password }, session, done) {
-      if (same(username, settings.User) && same(password, settings.Password)) return done(null, { user: username });
-      const client = clientOf(session);
-      client.guesses += 1;
-      done(
-        client.guesses < MAX_GUESSES ? reply(535, 'wrong user or password') : reply(421, 'too many wrong passwords'),
-      );
-    },
-    onRcptTo({ address }, session, done) {
-      if (session.envelope.rcptTo.length >= MAX_RECIPIENTS) return done(reply(452, 'too many recipients'));
-      if (!accepts(settings.Recipients, address, settings.Name)) return done(reply(550, 'no such recipient here'));
-      done();
+    ...envelopeHandlers(context, parts),
+    onAuth: logins(context, parts),
+    onConnect(session, done) {
+      const refusal = parts.addresses.refusal(session.remoteAddress);
+      if (!refusal) {
+        clients.of(session.id);
+        return done();
+      }
+      context.inputRejected(refusal);
+      done(reply(421, 'too many connections from your address, try again later'));
     },
     onData(stream, session, done) {
-      const gone = clientOf(session).gone.signal;
-      receiveData(stream, gone, { settings, submissions, counter, cut: () => cut(session) })
-        .then((mail) => (mail instanceof Error ? mail : submit(mail, session, gone, context, submissions)))
-        .then((answer) => (answer instanceof Error ? done(answer) : done(null, answer)), done);
+      const client = clients.of(session.id);
+      const { settings } = context;
+      const answer = async () => {
+        clients.become(client, 'data');
+        const mail = await receiveData(stream, envelopeOf(session), {
+          settings,
+          spool: parts.spool,
+          sent: (bytes) => clients.sent(client, bytes),
+          cut: () => parts.cut(session, 552, TOO_LARGE),
+        });
+        clients.become(client, 'processing');
+        if (mail instanceof Error) return mail;
+        return submit(mail, session, client.gone.signal, context, parts.submissions);
+      };
+      answer().then((result) => {
+        clients.become(client, 'waiting');
+        if (result instanceof Error) done(result);
+        else done(null, result);
+      }, done);
     },
-    onClose(session) {
-      clients.get(session.id)?.gone.abort();
-      clients.delete(session.id);
-    },
+    onClose: (session) => clients.remove(session.id),
   };
 }
 
-/** Constant-time comparison. */
-function same(given: string | null | undefined, wanted: string | undefined): boolean {
-  if (given === undefined || given === null || wanted === undefined) return false;
-  const hash = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(hash(given), hash(wanted));
+function envelopeHandlers(
+  { settings, inputRejected }: GatewayContext<SmtpListenerSettings>,
+  { clients, cut }: HandlerParts,
+): Pick<Handlers, 'onMailFrom' | 'onRcptTo'> {
+  return {
+    onMailFrom(_, session, done) {
+      clients.become(clients.of(session.id), 'waiting');
+      done();
+    },
+    onRcptTo({ address }, session, done) {
+      const client = clients.of(session.id);
+      if (session.envelope.rcptTo.length >= MAX_RECIPIENTS) return done(reply(452, 'too many recipients'));
+      if (accepts(settings.Recipients, address, settings.Name)) {
+        clients.become(client, 'waiting');
+        return done();
+      }
+      client.refused += 1;
+      inputRejected('recipient');
+      if (client.refused >= MAX_REFUSED) return cut(session, 421, 'too many unknown recipients');
+      done(reply(550, 'no such recipient here'));
+    },
+  };
 }

@@ -1,19 +1,25 @@
 // The identity of a mail that comes by SMTP, where the client gives it none: the same when a client sends the mail again,
 // different for every other mail. It never depends on the time of reading.
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { Clock } from '../../src/driver/contract.js';
 
-export function digestOf(from: string, recipients: readonly string[], mail: Uint8Array): string {
+export interface Envelope {
+  readonly from: string;
+  readonly recipients: readonly string[];
+}
+
+/** The mail itself is added to it piece by piece. */
+export function digestOver({ from, recipients }: Envelope): Hash {
   const envelope = JSON.stringify([from, [...recipients].sort()]);
-  return createHash('sha256').update(envelope).update('\n').update(mail).digest('hex');
+  return createHash('sha256').update(envelope).update('\n');
 }
 
 /** Bytes of the header section that are searched. */
-const HEAD = 64 * 1024;
+export const HEAD_BYTES = 64 * 1024;
 
-/** True when the header distinguishes this mail from an equal one that is sent later. */
-export function isUnique(mail: Buffer): boolean {
-  const head = mail.toString('latin1', 0, HEAD);
+/** True when the header distinguishes this mail from an equal one that is sent later. `start` is HEAD_BYTES of the mail. */
+export function isUnique(start: Buffer): boolean {
+  const head = start.toString('latin1');
   const end = head.search(/\r?\n\r?\n/);
   return /^(?:message-id|date):/im.test(end < 0 ? head : head.slice(0, end));
 }

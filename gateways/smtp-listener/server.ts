@@ -1,28 +1,46 @@
 // The SMTP server: smtp-server with the limits of this gateway.
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { codeOf, GatepostError, type GatewayContext, messageOf, yieldToEventLoop } from '../../src/driver/contract.js';
 import { readPem } from '../../src/driver/shared/tls.js';
+import { type Addresses, addressBook } from './addresses.js';
+import { clientTable } from './clients.js';
 import { Connection } from './connection.js';
-import { handlers } from './handlers.js';
-import { TOO_LARGE } from './replies.js';
+import { type HandlerParts, handlers } from './handlers.js';
 import type { SmtpListenerSettings } from './settings.js';
+import type { Spool } from './spool-file.js';
 import type { Submissions } from './submissions.js';
 
 /** Ms of silence between commands after which a client is disconnected (RFC 5321 4.5.3.2.7). */
 const SILENCE_MS = 5 * 60_000;
+/** Ms for the TLS handshake of Security Tls: a client that never ends it holds a connection. */
+const HANDSHAKE_MS = 20_000;
+
 export interface Listener {
   close(): Promise<void>;
 }
 
 class Server extends SMTPServer {
+  /** Called before a connection is counted. */
+  makeRoom = () => {};
+
   /** As the base does it, with connections of our own. */
   override connect(...[socket, options]: Parameters<SMTPServer['connect']>): void {
+    this.makeRoom();
     const connection = new Connection(this, socket, options);
     this.connections.add(connection);
     connection.on('error', (error) => this._onError(error));
     connection.init();
+  }
+
+  cut({ id }: { id: string }, code: number, text: string): void {
+    for (const connection of [...this.connections]) {
+      if (connection.id !== id) continue;
+      connection.send(code, text);
+      connection.close();
+      connection._socket.destroySoon();
+    }
   }
 }
 
@@ -30,21 +48,19 @@ class Server extends SMTPServer {
 export async function listen(
   context: GatewayContext<SmtpListenerSettings>,
   submissions: Submissions,
+  spool: Spool,
 ): Promise<Listener> {
-  const { settings, log } = context;
-  const cut = (session: SMTPServerSession) => {
-    for (const connection of [...server.connections]) {
-      if (connection.id !== session.id) continue;
-      connection.send(552, TOO_LARGE);
-      connection._socket.destroySoon();
-    }
-  };
-  const server = new Server({ ...(await optionsOf(context)), ...handlers(context, submissions, cut) });
-  const sockets = new Set<Socket>();
-  server.server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const { settings, log, clock, inputRejected } = context;
+  const addresses = addressBook(clock, settings);
+  const clients = clientTable(clock, settings, (client) => {
+    inputRejected('slow');
+    server.cut(client, 421, 'too slow, try again later');
   });
+  const cut: HandlerParts['cut'] = (...last) => server.cut(...last);
+  const parts: HandlerParts = { addresses, clients, spool, submissions, cut };
+  const server = new Server({ ...(await optionsOf(context)), ...handlers(context, parts) });
+  server.makeRoom = () => clients.endSlow(server.connections.size + 1);
+  const sockets = watchSockets(server, context, addresses);
   const bound = once(server.server, 'listening');
   // Errors of single connections (a client that disconnects) come here, too.
   server.on('error', (err) => log.debug({ err }, 'client connection failed'));
@@ -55,6 +71,37 @@ export async function listen(
     throw bindError(settings, error);
   }
   return { close: () => shut(server, sockets, submissions) };
+}
+
+/** Counts sockets by address, and ends those whose TLS handshake does not end. Returns the open ones. */
+function watchSockets(
+  server: Server,
+  { settings, clock, inputRejected }: GatewayContext<SmtpListenerSettings>,
+  addresses: Addresses,
+): Set<Socket> {
+  const sockets = new Set<Socket>();
+  // In front of the library's own listener: what is destroyed here is not served.
+  server.server.prependListener('connection', (socket) => {
+    const address = socket.remoteAddress ?? '';
+    sockets.add(socket);
+    addresses.opened(address);
+    const refusal = settings.Security === 'Tls' ? addresses.refusal(address) : undefined;
+    const disarm = settings.Security === 'Tls' ? clock.schedule(HANDSHAKE_MS, endHandshake) : () => {};
+    socket.once('close', () => {
+      disarm();
+      sockets.delete(socket);
+      addresses.closed(address);
+    });
+    // Before the handshake there is nothing that a reply could be written in.
+    if (refusal) {
+      inputRejected(refusal);
+      socket.on('error', () => {}).destroy();
+    }
+    function endHandshake() {
+      if (server._pendingSockets.has(socket)) socket.destroy();
+    }
+  });
+  return sockets;
 }
 
 async function optionsOf({ settings, dataDir }: GatewayContext<SmtpListenerSettings>): Promise<SMTPServerOptions> {

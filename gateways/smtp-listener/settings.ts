@@ -1,4 +1,5 @@
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { isNetwork } from './networks.js';
 
 export const settings = settingsSchema(
   {
@@ -37,10 +38,50 @@ export const settings = settingsSchema(
         example: 31_457_280,
       },
     ),
-    MaxConnections: setting(z.int().min(1).max(1000).default(50), {
-      description: 'How many clients may be connected at once. Further ones get the reply to try again later.',
+    MaxConnections: setting(z.int().min(1).max(1000).default(100), {
+      description:
+        'How many clients may be connected at once. Further ones get the reply to try again later. From four fifths on, clients that are silent for 10 seconds are disconnected.',
+      example: 100,
+    }),
+    MaxConnectionsPerAddress: setting(z.int().min(1).max(1000).default(50), {
+      description:
+        'How many of them may come from one address (of IPv6: from one /64). Further ones get the reply to try again later.',
       example: 50,
     }),
+    MaxConnectionsPerMinute: setting(z.int().min(0).max(1_000_000).default(1200), {
+      description:
+        'How many connections one address may open in a minute. Further ones get the reply to try again later. 0: no limit.',
+      example: 1200,
+    }),
+    TrustedAddresses: setting(
+      z.array(z.string().refine(isNetwork, 'is not an IP address or network')).default(['127.0.0.0/8', '::1']),
+      {
+        description:
+          'Addresses and networks of your own mail servers: the two limits per address do not count for them, and wrong passwords delay their next login by 2 seconds at most instead of 5 minutes.',
+        example: ['127.0.0.0/8', '192.0.2.10'],
+      },
+    ),
+    MinBytesPerSecond: setting(z.int().min(0).max(1_000_000).default(500), {
+      description:
+        'Slowest rate at which a client may send a mail, bytes per second, counted after the first 5 minutes (10 seconds when nearly all connections are taken). Slower ones are disconnected. 0: no limit.',
+      example: 500,
+    }),
+    MaxDataSeconds: setting(z.int().min(10).max(86_400).default(3600), {
+      description: 'How long a client may take to send one mail, seconds. Then it is disconnected.',
+      example: 3600,
+    }),
+    MaxQueuedBytes: setting(
+      z
+        .int()
+        .min(1024)
+        .max(1024 ** 4)
+        .default(1024 ** 3),
+      {
+        description:
+          'Bytes of all mails together that are being received or wait for the contact center; further ones get the reply to try again later. Two of the largest mails always fit. What is longer than 256 KB waits in the data folder, not in memory.',
+        example: 1_073_741_824,
+      },
+    ),
     AckSeconds: setting(z.int().min(1).max(550).default(240), {
       description:
         'How long a client waits for the answer to its mail, at most; then the reply is to try again later. Keep it below the timeout of your clients, which is 10 minutes by the standard.',

@@ -10,7 +10,8 @@ import {
   type RawMail,
   readWhatHasArrived,
 } from '../../src/driver/contract.js';
-import { type Identified, mailKeys } from './keys.js';
+import { type Envelope, type Identified, mailKeys } from './keys.js';
+import type { SpoolFile } from './spool-file.js';
 
 export type Verdict =
   | { kind: 'accepted' }
@@ -19,7 +20,12 @@ export type Verdict =
   | { kind: 'rejected'; reason: string };
 
 export interface ReceivedMail extends Identified {
-  readonly content: RawMail;
+  /** The mail as the client sent it. It belongs to the submissions from now on, which discard it. */
+  readonly file: SpoolFile;
+  /** The Received line that is put in front. */
+  readonly line: Buffer;
+  readonly receivedAt: number;
+  readonly envelope: Envelope;
   /** Aborts when the client has disconnected. */
   readonly gone: AbortSignal;
 }
@@ -28,16 +34,16 @@ export interface Submissions {
   /** Resolves with the answer for the client, after AckSeconds at the latest. */
   submit(mail: ReceivedMail): Promise<Verdict>;
   inboundMessages(signal: AbortSignal): AsyncGenerator<InboundMessage>;
-  /** Bytes of the queued mails. */
-  readonly queuedBytes: number;
+  /** Clients that wait for an answer. */
+  readonly waiting: number;
   /** Defers every waiting client, and every one that comes later. */
   close(): void;
 }
 
 interface Submission {
   readonly key: string;
-  readonly content: RawMail | null;
-  readonly bytes: number;
+  /** Null when only the confirmation is missing. */
+  readonly mail: ReceivedMail | null;
   readonly clients: Set<(verdict: Verdict) => void>;
 }
 
@@ -55,18 +61,19 @@ interface State {
 
 const SHUTTING_DOWN: Verdict = { kind: 'deferred', reason: 'shutting down' };
 /** The error itself is not for strangers to read. */
-const LOCAL_ERROR: Verdict = { kind: 'deferred', reason: 'local error in processing' };
+const LOCAL_FAULT: Verdict = { kind: 'deferred', reason: 'local error in processing' };
 
 export function openSubmissions(clock: Clock, driverState: DriverState, ackMs: number): Submissions {
   const state: State = { clock, driverState, ackMs, open: new Map(), queue: [], closed: false, wake() {} };
   const keys = mailKeys(clock);
   return {
-    get queuedBytes() {
-      return state.queue.reduce((sum, { bytes }) => sum + bytes, 0);
+    get waiting() {
+      return [...state.open.values()].reduce((sum, { clients }) => sum + clients.size, 0);
     },
     async submit(mail) {
       const key = keys.of(mail);
-      const found = await submissionOrVerdict(state, mail, key).catch(() => LOCAL_ERROR);
+      const found = await submissionOrVerdict(state, mail, key).catch(() => LOCAL_FAULT);
+      if ('kind' in found || found.mail !== mail) await mail.file.discard();
       const verdict = 'kind' in found ? found : await verdictOf(state, found, mail.gone);
       keys.answered(mail, key, verdict.kind !== 'deferred' && !mail.gone.aborted);
       return verdict;
@@ -88,8 +95,7 @@ async function submissionOrVerdict(state: State, mail: ReceivedMail, key: string
   if (known === 'quarantined') return { kind: 'rejected', reason: 'this mail was rejected before' };
   const open = state.open.get(key);
   if (open) return open;
-  const content = known === 'acknowledged' ? null : mail.content;
-  const submission: Submission = { key, content, bytes: content?.raw.length ?? 0, clients: new Set() };
+  const submission: Submission = { key, mail: known === 'acknowledged' ? null : mail, clients: new Set() };
   state.open.set(key, submission);
   state.queue.push(submission);
   state.wake();
@@ -118,7 +124,10 @@ function verdictOf(state: State, submission: Submission, gone: AbortSignal): Pro
 function settle(state: State, submission: Submission, verdict: Verdict): void {
   if (state.open.get(submission.key) === submission) state.open.delete(submission.key);
   const at = state.queue.indexOf(submission);
-  if (at >= 0) state.queue.splice(at, 1);
+  if (at >= 0) {
+    state.queue.splice(at, 1);
+    void submission.mail?.file.discard();
+  }
   for (const answer of submission.clients) answer(verdict);
 }
 
@@ -128,8 +137,10 @@ async function* inboundMessages(state: State, signal: AbortSignal): AsyncGenerat
   try {
     while (!signal.aborted) {
       const next = state.queue.shift();
-      if (next) yield inboundMessageOf(state, next);
-      else
+      if (next) {
+        const message = await inboundMessageOf(state, next);
+        if (message) yield message;
+      } else
         await new Promise<void>((resolve) => {
           state.wake = resolve;
         });
@@ -139,16 +150,34 @@ async function* inboundMessages(state: State, signal: AbortSignal): AsyncGenerat
   }
 }
 
-/** The fingerprint is the key: both come from the mail as the client sent it, not from the Received line added here. */
-function inboundMessageOf(state: State, submission: Submission): InboundMessage {
-  const { key, content, bytes } = submission;
+/**
+ * The fingerprint is the key: both come from the mail as the client sent it, not from the Received line added here. Undefined
+ * when the mail cannot be read back: its client has been told to send it again.
+ */
+async function inboundMessageOf(state: State, submission: Submission): Promise<InboundMessage | undefined> {
+  const { key, mail } = submission;
+  const content = await contentOf(mail).catch(() => undefined);
+  if (content === undefined) {
+    settle(state, submission, LOCAL_FAULT);
+    return undefined;
+  }
   return {
     key,
     fingerprint: key,
     content,
-    bytes,
+    bytes: content?.raw.length ?? 0,
     confirm: async () => settle(state, submission, { kind: 'accepted' }),
     reject: async (reason) => settle(state, submission, { kind: 'rejected', reason }),
     defer: async (reason) => settle(state, submission, { kind: 'deferred', reason }),
   };
+}
+
+async function contentOf(mail: ReceivedMail | null): Promise<RawMail | null> {
+  if (!mail) return null;
+  const { file, line, receivedAt, envelope } = mail;
+  try {
+    return { kind: 'mail', raw: await file.read(line), receivedAt, envelope };
+  } finally {
+    await file.discard();
+  }
 }
