@@ -24,6 +24,15 @@ export interface Listener {
 class Server extends SMTPServer {
   /** Called before a connection is counted. */
   makeRoom = () => {};
+  /** Whether a socket whose TLS handshake is still ahead is served. */
+  welcome = (_: Socket) => true;
+
+  /** The library destroys a socket that is not accepted. Destroying it earlier, below a TLS handshake, would crash Node. */
+  override _acceptSocket(socket: Socket, handshake: boolean) {
+    if (!handshake || this.welcome(socket)) return super._acceptSocket(socket, handshake);
+    socket.on('error', () => {}).destroy();
+    return false;
+  }
 
   /** As the base does it, with connections of our own. */
   override connect(...[socket, options]: Parameters<SMTPServer['connect']>): void {
@@ -39,7 +48,8 @@ class Server extends SMTPServer {
       if (connection.id !== id) continue;
       connection.send(code, text);
       connection.close();
-      connection._socket.destroySoon();
+      // Below a TLS handshake the socket is left to the library, which knows what stands on top of it.
+      if (!connection._upgrading) connection._socket.destroySoon();
     }
   }
 }
@@ -80,27 +90,25 @@ function watchSockets(
   addresses: Addresses,
 ): Set<Socket> {
   const sockets = new Set<Socket>();
-  // In front of the library's own listener: what is destroyed here is not served.
+  // In front of the library's own listener, so that the address is counted when that one asks `welcome`.
   server.server.prependListener('connection', (socket) => {
     const address = socket.remoteAddress ?? '';
     sockets.add(socket);
     addresses.opened(address);
-    const refusal = settings.Security === 'Tls' ? addresses.refusal(address) : undefined;
+    const endHandshake = () => void server._pendingSockets.get(socket)?.destroy();
     const disarm = settings.Security === 'Tls' ? clock.schedule(HANDSHAKE_MS, endHandshake) : () => {};
     socket.once('close', () => {
       disarm();
       sockets.delete(socket);
       addresses.closed(address);
     });
-    // Before the handshake there is nothing that a reply could be written in.
-    if (refusal) {
-      inputRejected(refusal);
-      socket.on('error', () => {}).destroy();
-    }
-    function endHandshake() {
-      if (server._pendingSockets.has(socket)) socket.destroy();
-    }
   });
+  // Before the handshake there is nothing that a reply could be written in.
+  server.welcome = (socket) => {
+    const refusal = addresses.refusal(socket.remoteAddress ?? '');
+    if (refusal) inputRejected(refusal);
+    return refusal === undefined;
+  };
   return sockets;
 }
 
