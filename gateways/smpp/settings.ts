@@ -1,5 +1,6 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
+import { DEFAULT_ALPHABETS } from './receive/data-coding.js';
 
 const ascii = (longest: number) =>
   z.string().regex(new RegExp(`^[\\x20-\\x7e]{0,${longest}}$`), `is not plain text of at most ${longest} characters`);
@@ -123,6 +124,17 @@ export const settings = settingsSchema(
       description:
         'What happens when the SMSC did not say whether it accepted a message. Hold: an operator decides. Resend: it is sent again, and may arrive twice. AssumeSent: it counts as sent.',
       example: 'Hold',
+      only: 'out',
+    }),
+    DefaultAlphabet: setting(z.enum(DEFAULT_ALPHABETS).default('Gsm'), {
+      description:
+        'What the carrier means by data_coding 0, the default alphabet of the SMSC, in both directions. Gsm: GSM 03.38, one character to an octet; texts with national shift tables are read by their headers. With another value, texts go out in this alphabet where it has one octet for each of their characters, else in UCS-2.',
+      example: 'Latin1',
+    }),
+    ReceiptsWithoutFlag: setting(z.boolean().default(true), {
+      description:
+        'True: a text without the flag of a receipt is one all the same when it has the form of a receipt and names a message that was sent to the number it comes from. Every other text goes to the contact center.',
+      example: false,
       only: 'out',
     }),
     PartsTimeoutSeconds: setting(z.int().min(10).max(604_800).default(3_600), {

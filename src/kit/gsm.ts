@@ -1,5 +1,7 @@
 // The GSM 7 bit default alphabet with its extension table (3GPP TS 23.038, 6.2.1), what forces UCS-2, and how a long
 // text is cut into parts. Every function takes linear time.
+import { lockingTable, singleTable } from './gsm-national.js';
+
 export type TextEncoding = 'GSM-7' | 'UCS-2';
 
 /** Room for text in one message: alone, and as a part of several, where a header of 6 octets takes its share. */
@@ -68,24 +70,39 @@ export function gsmEncode(text: string): Uint8Array | undefined {
   return Uint8Array.from(octets);
 }
 
+/** National languages (3GPP TS 23.038, 6.2.1.2.4) by which a text replaces the basic table and the extension table. */
+export interface Shift {
+  readonly locking?: number | undefined;
+  readonly single?: number | undefined;
+}
+
 /**
  * The text of unpacked septets. What the standard asks of a receiver: an unknown extension is its character of the basic
- * table, an escape before an escape or at the end is a blank. An octet above 0x7f is none of the alphabet: U+FFFD.
+ * table, an escape before an escape or at the end is a blank, an unknown language is the default one. An octet above 0x7f
+ * is none of the alphabet: U+FFFD.
  */
-export function gsmDecode(septets: Uint8Array): string {
+export function gsmDecode(septets: Uint8Array, { locking = 0, single = 0 }: Shift = {}): string {
+  const national = lockingTable(locking);
+  const extension = singleTable(single) ?? EXTENSION;
+  const basic = (code: number) => national?.table.get(code) ?? (national?.isWhole ? undefined : BASIC[code]) ?? UNKNOWN;
   const out: string[] = [];
   for (let at = 0; at < septets.length; at++) {
     const code = septets[at] ?? 0;
     if (code !== ESCAPE) {
-      out.push(BASIC[code] ?? UNKNOWN);
+      out.push(basic(code));
       continue;
     }
     at += 1;
     const next = septets[at];
     if (next === undefined || next === ESCAPE) out.push(' ');
-    else out.push(EXTENSION.get(next) ?? BASIC[next] ?? UNKNOWN);
+    else out.push(extension.get(next) ?? basic(next));
   }
   return out.join('');
+}
+
+/** Whether every octet is a code of the 7 bit alphabet. */
+export function isSeptets(octets: Uint8Array): boolean {
+  return octets.every((octet) => octet < 0x80);
 }
 
 export interface Segmentation {

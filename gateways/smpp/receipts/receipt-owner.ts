@@ -8,7 +8,7 @@ import type { SmppSettings } from '../settings.js';
 import { keyPart, TtlStore } from '../ttl-store.js';
 import { canonical, digits, formsOf, type IdMatcher, type SubmittedId } from './id-format.js';
 import type { InFlightRecipients } from './in-flight-recipients.js';
-import { readReceipt } from './receipt.js';
+import { idsOf, readReceipt, receiptForm } from './receipt.js';
 import type { UnansweredParts } from './unanswered-parts.js';
 
 /** How strong the claim of a gateway to a receipt is. */
@@ -70,23 +70,39 @@ export class ReceiptOwner {
   claim(pdu: Pdu): number {
     const { ids, inFlight, unanswered, settings } = this.#deps;
     const [recipient, sender] = [digits(pdu.text('source_addr')), digits(pdu.text('destination_addr'))];
-    const { id } = readReceipt(pdu);
-    const match = id === null ? undefined : ids.match(id, recipient);
-    if (match === 'fits') return CLAIM.certain;
+    const matches = idsOf(readReceipt(pdu)).map((id) => ids.match(id, recipient));
+    if (matches.includes('fits')) return CLAIM.certain;
     if (inFlight.has(recipient)) return CLAIM.inFlight;
-    if (match === 'known') return CLAIM.likely;
+    if (matches.includes('known')) return CLAIM.likely;
     if (unanswered.isWaiting(recipient, sender)) return CLAIM.unanswered;
     const { SourceAddress } = settings;
     return SourceAddress !== undefined && digits(SourceAddress) === sender ? CLAIM.sender : CLAIM.none;
   }
 
+  /**
+   * Whether a text that has the form of a receipt, but not its flag, is the receipt of a message of this gateway. Only an id
+   * of a message to the very number that it comes from says so, or, in the whole form of the standard, an id that the
+   * journal knows. `later`: a message to that number is being sent, and its id is not known yet.
+   */
+  async isNamedIn(pdu: Pdu): Promise<boolean | 'later'> {
+    const { ids, inFlight, driverState, settings } = this.#deps;
+    if (!settings.ReceiptsWithoutFlag) return false;
+    await this.recall(pdu);
+    const recipient = digits(pdu.text('source_addr'));
+    const named = idsOf(readReceipt(pdu));
+    if (named.some((id) => ids.match(id, recipient) === 'fits')) return true;
+    if (receiptForm(pdu) === 'whole')
+      for (const id of named.flatMap((one) => ids.spellings(one))) if (await driverState.isSentId(id)) return true;
+    return inFlight.has(recipient) && 'later';
+  }
+
   /** Loads the stored ids that a receipt may mean. Rejects when the journal cannot be read. */
   async recall(pdu: Pdu): Promise<void> {
     const { ids, unanswered } = this.#deps;
-    const { id } = readReceipt(pdu);
-    if (id === null) return;
+    const named = idsOf(readReceipt(pdu));
+    if (named.length === 0) return;
     const [stored] = await Promise.all([
-      Promise.all(formsOf(id).map((form) => this.#store.find(keyOf(form), 1))),
+      Promise.all(named.flatMap(formsOf).map((form) => this.#store.find(keyOf(form), 1))),
       unanswered.recall(digits(pdu.text('source_addr'))),
     ]);
     for (const [newest] of stored) {

@@ -54,8 +54,8 @@ export class Inbox {
     this.#context = context;
     this.#partsTimeoutMs = context.settings.PartsTimeoutSeconds * 1000;
     this.#responses = new ResponseCache(context);
-    this.#singles = new SinglePartMessages(context, this.#responses);
-    this.#reassembly = new Reassembly(context.driverState, this.#partsTimeoutMs);
+    this.#singles = new SinglePartMessages(context, this.#responses, context.settings.DefaultAlphabet);
+    this.#reassembly = new Reassembly(context.driverState, this.#partsTimeoutMs, context.settings.DefaultAlphabet);
   }
 
   /** A text from the SMSC. */

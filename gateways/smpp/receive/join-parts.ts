@@ -1,5 +1,6 @@
 // Joins the parts of a long message that are there, and marks the gaps in their places. Pure.
-import { decodeText } from './data-coding.js';
+import type { Shift } from '../../../src/driver/shared/text.js';
+import { type DefaultAlphabet, decodeText, type Reading } from './data-coding.js';
 
 /** As stored, `bytes` in base64. */
 export interface StoredPart {
@@ -8,6 +9,8 @@ export interface StoredPart {
   readonly total: number;
   readonly coding: number;
   readonly bytes: string;
+  /** Absent in parts that an earlier version stored. */
+  readonly shift?: Shift | undefined;
 }
 
 export interface AssembledText {
@@ -20,14 +23,22 @@ export interface AssembledText {
 }
 
 /** Undefined without any part. */
-export function join(parts: ReadonlyMap<number, StoredPart>, receivedAt: number): AssembledText | undefined {
+export function join(
+  parts: ReadonlyMap<number, StoredPart>,
+  receivedAt: number,
+  defaultAlphabet?: DefaultAlphabet,
+): AssembledText | undefined {
   const [first] = parts.values();
   if (!first) return undefined;
   const { from, to, total } = first;
   const pieces: Piece[] = [];
   for (let number = 1; number <= total; ) {
     const run = runFrom(parts, number, total);
-    pieces.push(run.coding === undefined ? gap(number, run.next - 1, total) : decoded(run.bytes, run.coding));
+    pieces.push(
+      run.coding === undefined
+        ? gap(number, run.next - 1, total)
+        : decoded(run.bytes, run.coding, { defaultAlphabet, shift: run.shift }),
+    );
     number = run.next;
   }
   return {
@@ -51,17 +62,22 @@ function gap(first: number, last: number, total: number): Piece {
   return { text: `[${which} of ${total} missing]`, note: `${which} of ${total} did not arrive in time`, size: 0 };
 }
 
-function decoded(bytes: Buffer, coding: number): Piece {
-  const { text, note } = decodeText(bytes, coding) ?? { text: `[${bytes.length} octets that are no text]`, note: null };
+function decoded(bytes: Buffer, coding: number, reading: Reading): Piece {
+  const { text, note } = decodeText(bytes, coding, reading) ?? {
+    text: `[${bytes.length} octets that are no text]`,
+    note: null,
+  };
   return { text, note, size: bytes.length };
 }
 
-/** The longest run from `start` on of parts in one coding, or of missing parts (`coding` undefined). */
+/** The longest run from `start` on of parts in one alphabet, or of missing parts (`coding` undefined). */
 function runFrom(parts: ReadonlyMap<number, StoredPart>, start: number, total: number) {
-  const coding = parts.get(start)?.coding;
+  const { coding, shift } = parts.get(start) ?? {};
+  const isSame = (part: StoredPart | undefined) =>
+    part?.coding === coding && part?.shift?.locking === shift?.locking && part?.shift?.single === shift?.single;
   const bytes: Buffer[] = [];
   let next = start;
-  for (; next <= total && parts.get(next)?.coding === coding; next++)
+  for (; next <= total && isSame(parts.get(next)); next++)
     bytes.push(Buffer.from(parts.get(next)?.bytes ?? '', 'base64'));
-  return { coding, bytes: Buffer.concat(bytes), next };
+  return { coding, shift, bytes: Buffer.concat(bytes), next };
 }

@@ -9,6 +9,7 @@
 import type { DriverState } from '../../../src/driver/contract.js';
 import { z } from '../../../src/driver/settings.js';
 import { boundedMap } from '../../../src/driver/shared/bounded-map.js';
+import type { DefaultAlphabet } from './data-coding.js';
 import { type AssembledText, join, type StoredPart } from './join-parts.js';
 import { hash, type Place, type Segment } from './segment.js';
 
@@ -18,6 +19,7 @@ const storedPart: z.ZodType<StoredPart> = z.object({
   total: z.number(),
   coding: z.number(),
   bytes: z.string(),
+  shift: z.object({ locking: z.number().optional(), single: z.number().optional() }).optional(),
 });
 
 /** Groups read in one go. */
@@ -39,16 +41,18 @@ interface OpenGroup {
 export class Reassembly {
   readonly #driverState: DriverState;
   readonly #timeoutMs: number;
+  readonly #defaultAlphabet: DefaultAlphabet | undefined;
   /** Per base, the last completed group and its parts, each as a short hash. */
   readonly #completed = boundedMap<{ group: string; parts: ReadonlyMap<number, string> }>(MOST_COMPLETED);
 
-  constructor(driverState: DriverState, timeoutMs: number) {
+  constructor(driverState: DriverState, timeoutMs: number, defaultAlphabet?: DefaultAlphabet) {
     this.#driverState = driverState;
+    this.#defaultAlphabet = defaultAlphabet;
     this.#timeoutMs = timeoutMs;
   }
 
   /** Stores a part. Resolves when the part may be acknowledged to the SMSC, with the group if it is complete now. */
-  async add({ from, to, coding, bytes }: Segment, { base, number, total }: Place, now: number) {
+  async add({ from, to, coding, bytes, shift }: Segment, { base, number, total }: Place, now: number) {
     const encoded = bytes.toString('base64');
     const open = await this.#openGroup(base, now);
     const same = open.parts.get(number);
@@ -60,7 +64,7 @@ export class Reassembly {
     // The same number with another text: the reference is used again, and this is a new message.
     const joined = same === undefined ? open.group : undefined;
     const group = joined ?? open.fresh;
-    const value: StoredPart = { from, to, total, coding, bytes: encoded };
+    const value: StoredPart = { from, to, total, coding, bytes: encoded, ...(shift && { shift }) };
     // Started together, so that one commit serves both.
     const waits = joined ? undefined : this.#putKey('waiting', waitingKey(group));
     await Promise.all([waits, this.#driverState.putRecords('parts', [{ key: partKey(group, number), value }])]);
@@ -99,7 +103,7 @@ export class Reassembly {
 
   /** Undefined for a group without parts. */
   async read(group: string): Promise<AssembledText | undefined> {
-    return join(await this.#storedParts(group), firstSeen(group));
+    return join(await this.#storedParts(group), firstSeen(group), this.#defaultAlphabet);
   }
 
   /** After the group was handed over. */

@@ -50,6 +50,39 @@ describe('the text of a message', () => {
     expect(await answer).toBe(0);
   });
 
+  it.each([
+    ['a locking shift table', [0x03, 0x25, 0x01, 0x03], [0x6e, 0x7b, 0x6f], 'não'],
+    ['a single shift table', [0x03, 0x24, 0x01, 0x01], [0x1b, 0x53, 0x61], 'Şa'],
+    ['both', [0x06, 0x24, 0x01, 0x03, 0x25, 0x01, 0x03], [0x7b, 0x1b, 0x05], 'ãê'],
+  ])('behind a header that names %s is read by it', async (_name, header, octets, words) => {
+    const { smsc, open } = await smscWith();
+    const gateway = await open();
+    void smsc.deliver(bytes(Buffer.from([...header, ...octets]), { esm_class: 0x40, data_coding: 0 }));
+    expect(await gateway.take()).toBe(words);
+  });
+
+  it('in parts with a shift table is read when the other parts come after a restart', async () => {
+    const { smsc, open } = await smscWith();
+    const driverState = createDriverState();
+    const shifted = (number: number, octets: number[]) =>
+      bytes(Buffer.from([8, 0, 3, 9, 2, number, 0x25, 1, 3, ...octets]), { esm_class: 0x40, data_coding: 0 });
+    const first = await open({}, { driverState });
+    const waiting = first.next().catch(() => undefined);
+    expect(await smsc.deliver(shifted(1, [0x6e, 0x7b]))).toBe(0);
+    await first.close();
+    await waiting;
+    const second = await open({}, { driverState });
+    void smsc.deliver(shifted(2, [0x6f, 0x5b]));
+    expect(await second.take()).toBe('nãoÃ');
+  });
+
+  it('under data_coding 0 is in the alphabet that DefaultAlphabet names', async () => {
+    const { smsc, open } = await smscWith();
+    const gateway = await open({ DefaultAlphabet: 'Latin1' });
+    void smsc.deliver(bytes(Buffer.from('Gr\xfcn a@b.cz', 'latin1'), { data_coding: 0 }));
+    expect(await gateway.take()).toBe('Grün a@b.cz');
+  });
+
   it('in message_payload is read', async () => {
     const { smsc, open } = await smscWith();
     const gateway = await open();

@@ -2,6 +2,7 @@
 // 23.040, 9.2.3.24) or from the sar_ parameters. An impossible header is ignored: the text arrives as far as it can be
 // read, with a note.
 import { createHash } from 'node:crypto';
+import type { Shift } from '../../../src/driver/shared/text.js';
 import { type Pdu, TLV, tlvNumber } from '../pdu/pdu.js';
 
 /** The place of a segment in a long message. */
@@ -20,6 +21,8 @@ export interface Segment {
   /** Undefined for a message of one part. */
   readonly place: Place | undefined;
   readonly note: string | null;
+  /** The national languages of the text, when its header names any. */
+  readonly shift?: Shift | undefined;
 }
 
 const HEADER_INDICATOR = 0x40;
@@ -43,11 +46,14 @@ export function segmentOf(pdu: Pdu): Segment {
   if (hasHeader && !header)
     return { ...plain, bytes: whole, note: 'its header is longer than the message: shown as received' };
   const bytes = header ? whole.subarray(header.length) : whole;
-  const found = (header && udhConcatenation(header)) ?? sarConcatenation(pdu);
-  if (!found || found.total === 1) return { ...plain, bytes };
+  const elements = header ? elementsOf(header) : [];
+  const shift = shiftIn(elements);
+  const found = udhConcatenation(elements) ?? sarConcatenation(pdu);
+  if (!found || found.total === 1) return { ...plain, shift, bytes };
   const { kind, reference, total, number } = found;
-  if (number < 1 || number > total) return { ...plain, bytes, note: `its header says part ${number} of ${total}` };
-  return { ...plain, bytes, place: { base: hash([from, to, kind, reference, total]), number, total } };
+  if (number < 1 || number > total)
+    return { ...plain, shift, bytes, note: `its header says part ${number} of ${total}` };
+  return { ...plain, shift, bytes, place: { base: hash([from, to, kind, reference, total]), number, total } };
 }
 
 /** International numbers get a +. */
@@ -63,18 +69,40 @@ function headerOf(bytes: Buffer): Buffer | undefined {
   return length <= bytes.length ? bytes.subarray(0, length) : undefined;
 }
 
-/** The first element that names a part: 0x00 with an 8-bit reference, 0x08 with a 16-bit reference. */
-function udhConcatenation(header: Buffer): Concatenation | undefined {
+interface Element {
+  readonly id: number;
+  readonly data: Buffer;
+}
+
+/** The information elements; the rest behind one that is cut off is left out. */
+function elementsOf(header: Buffer): Element[] {
+  const elements: Element[] = [];
   for (let at = 1; at + 2 <= header.length; ) {
-    const [id, length] = [header[at], header[at + 1] ?? 0];
+    const [id = 0, length = 0] = header.subarray(at, at + 2);
     const data = header.subarray(at + 2, at + 2 + length);
-    if (data.length < length) return undefined;
-    const [total = 0, number = 0] = data.subarray(-2);
-    if (id === 0x00 && length === 3) return { kind: 'udh8', reference: data[0] ?? 0, total, number };
-    if (id === 0x08 && length === 4) return { kind: 'udh16', reference: data.readUInt16BE(0), total, number };
+    if (data.length < length) break;
+    elements.push({ id, data });
     at += 2 + length;
   }
+  return elements;
+}
+
+/** The first element that names a part: 0x00 with an 8-bit reference, 0x08 with a 16-bit reference. */
+function udhConcatenation(elements: readonly Element[]): Concatenation | undefined {
+  for (const { id, data } of elements) {
+    const [total = 0, number = 0] = data.subarray(-2);
+    if (id === 0x00 && data.length === 3) return { kind: 'udh8', reference: data[0] ?? 0, total, number };
+    if (id === 0x08 && data.length === 4) return { kind: 'udh16', reference: data.readUInt16BE(0), total, number };
+  }
   return undefined;
+}
+
+/** National languages: single shift and locking shift (3GPP TS 23.040, 9.2.3.24.15 and 16). */
+function shiftIn(elements: readonly Element[]): Shift | undefined {
+  const language = (wanted: number) => elements.find(({ id, data }) => id === wanted && data.length === 1)?.data[0];
+  const [single, locking] = [language(0x24), language(0x25)];
+  if (single === undefined && locking === undefined) return undefined;
+  return { ...(locking !== undefined && { locking }), ...(single !== undefined && { single }) };
 }
 
 function sarConcatenation(pdu: Pdu): Concatenation | undefined {

@@ -10,7 +10,7 @@ import {
   type TextMessage,
 } from '../../../src/driver/contract.js';
 import { STATUS } from '../pdu/status.js';
-import { decodeText } from './data-coding.js';
+import { type DefaultAlphabet, decodeText } from './data-coding.js';
 import { type Delivery, REDELIVERY_AFTER_MS, REDELIVERY_WITHIN_MS, type ResponseCache } from './response-cache.js';
 import type { Segment } from './segment.js';
 import { textMessage } from './text-message.js';
@@ -37,13 +37,15 @@ type Context = Pick<GatewayContext<unknown>, 'clock' | 'log' | 'inputRejected'>;
 export class SinglePartMessages {
   readonly #context: Context;
   readonly #responses: ResponseCache;
+  readonly #defaultAlphabet: DefaultAlphabet | undefined;
   /** Both bounded by the window of inbound messages and by MOST_WAITING of the inbox. */
   readonly #pending = new Map<string, PendingMessage>();
   readonly #byHash = new Map<string, PendingMessage[]>();
   #count = 0;
 
-  constructor(context: Context, responses: ResponseCache) {
+  constructor(context: Context, responses: ResponseCache, defaultAlphabet?: DefaultAlphabet) {
     this.#context = context;
+    this.#defaultAlphabet = defaultAlphabet;
     this.#responses = responses;
   }
 
@@ -76,11 +78,12 @@ export class SinglePartMessages {
     }
   }
 
-  #textOf({ at }: Delivery, { bytes, coding, from, to, note }: Segment): TextMessage | undefined {
-    const decoded = decodeText(bytes, coding);
+  #textOf({ at }: Delivery, { bytes, coding, from, to, note, shift }: Segment): TextMessage | undefined {
+    const decoded = decodeText(bytes, coding, { defaultAlphabet: this.#defaultAlphabet, shift });
     if (!decoded) return undefined;
     if (note !== null) this.#context.inputRejected('bad_header');
-    const notes = [note, decoded.note].filter((line) => line !== null);
+    // Octets of a header that makes no sense are in no alphabet.
+    const notes = [note ?? decoded.note].filter((line) => line !== null);
     return textMessage({ from, to, text: decoded.text, notes, receivedAt: at });
   }
 

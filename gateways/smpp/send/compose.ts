@@ -1,9 +1,11 @@
 // The submit_sm PDUs of a message: alphabet, parts, addresses. The same message always gives the same PDUs, so the parts of
 // a repeat join those that arrived already.
 import { createHash } from 'node:crypto';
+import iconv from 'iconv-lite';
 import type { ComposedText } from '../../../src/driver/contract.js';
 import { gsmEncode, ROOM, type Room, splitText } from '../../../src/driver/shared/text.js';
 import type { FieldValue } from '../pdu/pdu.js';
+import type { DefaultAlphabet } from '../receive/data-coding.js';
 import type { SmppSettings } from '../settings.js';
 
 export interface Part {
@@ -87,12 +89,16 @@ function body(bytes: Buffer, { reference, total, number }: Position, isSar: bool
   return { short_message: Buffer.concat([header, bytes]), esm_class: HEADER_INDICATOR };
 }
 
-function alphabetOf({ text, encoding }: ComposedText, { LongMessages, Latin1 }: SmppSettings): Alphabet {
+function alphabetOf({ text, encoding }: ComposedText, settings: SmppSettings): Alphabet {
+  const { LongMessages, Latin1, DefaultAlphabet } = settings;
   const isSar = LongMessages === 'Sar';
-  const split = (room: Room) => (LongMessages === 'Payload' ? [text] : splitText(text, encoding, room));
-  if (encoding === 'GSM-7') {
+  const isDefault = encoding === 'GSM-7' && hasAll(text, DefaultAlphabet);
+  const split = (room: Room) =>
+    LongMessages === 'Payload' ? [text] : splitText(text, isDefault ? 'GSM-7' : 'UCS-2', room);
+  if (isDefault) {
+    // On the air it is GSM 7-bit, whatever the SMSC reads.
     const texts = split(isSar ? SAR_ROOM['GSM-7'] : ROOM['GSM-7']);
-    return { coding: 0x00, texts, encode: gsmBytes };
+    return { coding: 0x00, texts, encode: (part) => defaultBytes(part, DefaultAlphabet) };
   }
   if (Latin1 && isLatin1(text)) {
     const texts = split(isSar ? SAR_LATIN1_ROOM : LATIN1_ROOM);
@@ -102,7 +108,25 @@ function alphabetOf({ text, encoding }: ComposedText, { LongMessages, Latin1 }: 
   return { coding: 0x08, texts, encode: (part) => Buffer.from(part, 'utf16le').swap16() };
 }
 
-function gsmBytes(text: string): Buffer | undefined {
+/** Whether the default alphabet of the SMSC has every character, with one octet for each. */
+function hasAll(text: string, alphabet: DefaultAlphabet): boolean {
+  switch (alphabet) {
+    case 'Gsm':
+      return true;
+    case 'Latin1':
+      return isLatin1(text);
+    case 'Windows1252':
+      return iconv.decode(iconv.encode(text, 'windows-1252'), 'windows-1252') === text;
+    case 'Ascii':
+    case 'Utf8':
+      return !/[\u0080-\uffff]/.test(text);
+    case 'Ucs2':
+      return false;
+  }
+}
+
+function defaultBytes(text: string, alphabet: DefaultAlphabet): Buffer | undefined {
+  if (alphabet !== 'Gsm') return iconv.encode(text, 'windows-1252');
   const octets = gsmEncode(text);
   return octets && Buffer.from(octets);
 }

@@ -4,6 +4,8 @@ import type { ComposedText } from '../../../src/driver/contract.js';
 import { outboundText } from '../../../test/conformance/context.js';
 import { openGateway } from '../../../test/servers/smpp-gateway.js';
 import { startSmsc } from '../../../test/servers/smsc.js';
+import { settings } from '../settings.js';
+import { composeParts } from './compose.js';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -38,4 +40,23 @@ it.each<[string, ComposedText, Record<string, unknown>, string]>([
   expect(smsc.asked).toBe(0);
   expect((await gateway.send(outboundText('the next'))).kind).toBe('sent');
   expect(smsc.binds()).toHaveLength(1);
+});
+
+it.each<[string, string, number, Buffer]>([
+  ['Gsm', 'a@b_\u00fc\u20ac', 0, Buffer.from([0x61, 0x00, 0x62, 0x11, 0x7e, 0x1b, 0x65])],
+  ['Latin1', 'a@b_\u00fc', 0, Buffer.from('a@b_\u00fc', 'latin1')],
+  ['Latin1', '5 \u20ac', 8, Buffer.from('5 \u20ac', 'utf16le').swap16()],
+  ['Windows1252', '5 \u20ac', 0, Buffer.from([0x35, 0x20, 0x80])],
+  ['Windows1252', '\u0394', 8, Buffer.from('\u0394', 'utf16le').swap16()],
+  ['Ascii', 'a@b_[]', 0, Buffer.from('a@b_[]')],
+  ['Ascii', '\u00fc', 8, Buffer.from('\u00fc', 'utf16le').swap16()],
+  ['Utf8', 'a@b', 0, Buffer.from('a@b')],
+  ['Utf8', '\u00fc', 8, Buffer.from('\u00fc', 'utf16le').swap16()],
+  ['Ucs2', 'a', 8, Buffer.from('a', 'utf16le').swap16()],
+])('with DefaultAlphabet %s, %j goes out under data_coding %i', (DefaultAlphabet, text, data_coding, short_message) => {
+  const written = { Host: 'h', SystemId: 's', Password: 'p', SourceAddress: '1', DefaultAlphabet };
+  const parsed = settings.parse(written);
+  if (!parsed.ok) throw new Error('the settings are wrong');
+  const composed = composeParts({ ...outboundText(text), encoding: 'GSM-7' }, parsed.settings);
+  expect(composed).toMatchObject({ parts: [{ fields: { data_coding, short_message } }] });
 });

@@ -2,7 +2,7 @@
 // the ids of all parts: from late responses, or from receipts that match the message. Then query_sm gives the rest.
 import { type ComposedText, type DeliveryState, messageOf, type Outcome } from '../../../src/driver/contract.js';
 import { describeStatus, STATUS } from '../pdu/status.js';
-import { stateOf } from '../receipts/receipt.js';
+import { stateOf } from '../receipts/receipt-state.js';
 import type { AccountHandle } from '../session/account.js';
 import { settledBy } from '../session/settled.js';
 import type { Part } from './compose.js';

@@ -13,7 +13,7 @@ import { STATUS } from '../pdu/status.js';
 import { digits, IdMatcher, storedIdFormat } from '../receipts/id-format.js';
 import { InFlightRecipients } from '../receipts/in-flight-recipients.js';
 import type { UnansweredPart } from '../receipts/match-receipts.js';
-import { type Receipt, readReceipt } from '../receipts/receipt.js';
+import { idsOf, type Receipt, readReceipt } from '../receipts/receipt.js';
 import { ReceiptOwner } from '../receipts/receipt-owner.js';
 import { partId, UnansweredParts } from '../receipts/unanswered-parts.js';
 import type { AccountHandle } from '../session/account.js';
@@ -195,7 +195,8 @@ export class Outbox {
       inputRejected('malformed');
       return log.warn({ reason: receipt.detail }, 'receipt names no message');
     }
-    const { id, isKnown } = ids.resolve(receipt.id, pdu.text('source_addr'));
+    const resolved = idsOf(receipt).map((id) => ids.resolve(id, pdu.text('source_addr')));
+    const { id, isKnown } = resolved.find((one) => one.isKnown) ?? resolved[0] ?? { id: receipt.id, isKnown: false };
     const alias = await unanswered.aliasOf(id, isKnown);
     const { state, detail } = receipt;
     const report = (of: string): DeliveryReceipt => ({ id: of, state, at: clock.now(), detail });

@@ -3,7 +3,7 @@
 import { type GatewayContext, messageOf } from '../../../src/driver/contract.js';
 import type { Pdu } from '../pdu/pdu.js';
 import { STATUS } from '../pdu/status.js';
-import { isReceipt } from '../receipts/receipt.js';
+import { isReceipt, receiptForm } from '../receipts/receipt.js';
 import {
   type AccountMember,
   type Addressed,
@@ -45,6 +45,7 @@ export class Routing {
       inputRejected('unknown_command');
       connection.respond(pdu, STATUS.invalidCommand);
     } else if (isReceipt(pdu)) this.#routeReceipt(senders, pdu, connection);
+    else if (senders.length > 0 && receiptForm(pdu) !== 'none') void this.#routeUnflagged(senders, pdu, connection);
     else this.#routeText(pdu, connection);
   }
 
@@ -67,6 +68,19 @@ export class Routing {
     const found = addressee(receivers, pdu);
     if (found && this.#mayHandOver(found, receivers)) found.to.onText(pdu, connection);
     else connection.respond(pdu, STATUS.temporaryAppError);
+  }
+
+  /** A text in the form of a receipt is a customer's unless a gateway sent the message that it names. */
+  async #routeUnflagged(senders: readonly Sender[], pdu: Pdu, connection: Connection): Promise<void> {
+    try {
+      const answers = await Promise.all(senders.map(({ owner }) => owner.isNamedIn(pdu)));
+      if (answers.includes(true)) this.#routeReceipt(sendersAmong(this.#deps.members), pdu, connection);
+      else if (answers.includes('later')) connection.respond(pdu, STATUS.temporaryAppError);
+      else this.#routeText(pdu, connection);
+    } catch (error) {
+      this.#deps.log.warn({ err: messageOf(error) }, 'owner of a receipt not found');
+      connection.respond(pdu, STATUS.temporaryAppError);
+    }
   }
 
   #routeReceipt(senders: readonly Sender[], pdu: Pdu, connection: Connection): void {

@@ -3,8 +3,10 @@ export {
   gsmDecode,
   gsmEncode,
   isGsm,
+  isSeptets,
   ROOM,
   type Room,
+  type Shift,
   segmentsOf,
   splitText,
 } from '../../kit/gsm.js';

@@ -1,0 +1,242 @@
+// The national language tables of the 7 bit alphabet (3GPP TS 23.038, annex A), by National Language Identifier. A locking
+// shift table replaces the basic table, a single shift table replaces the extension table.
+
+/** The codes of a table; a code that is not in it has no character. */
+export type CodeTable = ReadonlyMap<number, string>;
+
+const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, at) => first + at);
+const tableOf = (codes: readonly number[], characters: string): [number, string][] =>
+  [...characters].flatMap((character, at): [number, string][] => {
+    const code = codes[at];
+    return code === undefined || character === NONE ? [] : [[code, character]];
+  });
+
+/** Stands for a code without a character. */
+const NONE = '\0';
+
+/** What the extension table and every single shift table have. */
+const COMMON = tableOf([0x0a, 0x14, 0x28, 0x29, 0x2f, 0x3c, 0x3d, 0x3e, 0x40, 0x65], '\f^{}\\[~]|€');
+
+/** What differs from the basic table. */
+const TURKISH = tableOf([0x04, 0x07, 0x0b, 0x0c, 0x1c, 0x1d, 0x40, 0x60], '€ıĞğŞşİç');
+const PORTUGUESE = tableOf(
+  [
+    ...range(0x04, 0x09),
+    0x0b,
+    0x0c,
+    0x0e,
+    0x0f,
+    ...range(0x12, 0x1a),
+    0x1c,
+    0x1d,
+    0x1e,
+    0x24,
+    0x40,
+    0x5b,
+    0x5c,
+    0x5d,
+    0x60,
+  ],
+  'êéúíóçÔôÁáªÇÀ∞^\\€Ó|ÂâÊºÍÃÕÚ~',
+).concat(tableOf([0x7b, 0x7c, 0x7d], 'ãõ`'));
+
+/** The tables of Indian languages have the same punctuation, digits and small letters. */
+const PLAIN = tableOf(
+  [0x0a, 0x0d, 0x20, 0x21, 0x28, 0x29, 0x2c, 0x2e, ...range(0x30, 0x3b), 0x3f, ...range(0x61, 0x7a)],
+  '\n\r !)(,.0123456789:;?abcdefghijklmnopqrstuvwxyz',
+);
+/** Codes of the letters of a script, in the order of Unicode, which is the same for all scripts but the Arabic one. */
+const LETTER_CODES = [
+  ...[...range(0x00, 0x09), 0x0b, 0x0c, ...range(0x0e, 0x1a), ...range(0x1c, 0x1f), ...range(0x22, 0x27), 0x2a, 0x2b],
+  ...[0x2d, 0x2f, 0x3c, 0x3d, 0x3e, ...range(0x40, 0x5f)],
+];
+const LETTERS = [0x01, 0x02, 0x03, ...range(0x05, 0x39), ...range(0x3c, 0x4d)];
+const OTHER_CODES = [0x60, 0x7b, 0x7c, 0x7d, 0x7e, 0x7f];
+
+/** The Latin half of the single shift tables of Indian languages. */
+const LATIN = tableOf(
+  [...range(0x00, 0x09), 0x0b, 0x0c, 0x0e, 0x0f, ...range(0x10, 0x18), ...range(0x41, 0x5a)],
+  '@£$¥¿"¤%&\'*+-/<=>¡^¡_#*ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+);
+const SIGN_CODES = [0x19, 0x1a, ...range(0x1c, 0x27), ...range(0x2a, 0x2e), ...range(0x30, 0x3b), 0x3f];
+
+/** A script: where its block begins, which letters the block lacks, what else the tables have (offsets in the block). */
+interface Script {
+  readonly block: number;
+  readonly lacks: readonly number[];
+  readonly others: readonly number[];
+  readonly signs: readonly number[];
+}
+
+/** The danda and double danda of Devanagari stand in front of the digits of most scripts. */
+const DANDA = [0x0964, 0x0965];
+const UPPER_DIGITS = range(0x66, 0x6f);
+const LOWER_DIGITS = range(0xe6, 0xef);
+
+const SCRIPTS: ReadonlyMap<number, Script> = new Map([
+  [
+    4, // Bengali
+    {
+      block: 0x0900,
+      lacks: [0x8d, 0x8e, 0x91, 0x92, 0xa9, 0xb1, 0xb3, 0xb4, 0xb5, 0xc5, 0xc6, 0xc9, 0xca],
+      others: [0xce, 0xd7, 0xdc, 0xdd, 0xf0, 0xf1],
+      signs: [...LOWER_DIGITS, 0xdf, 0xe0, 0xe1, 0xe2, 0xe3, ...range(0xf2, 0xfa)],
+    },
+  ],
+  [
+    5, // Gujarati
+    {
+      block: 0x0a00,
+      lacks: [0x8e, 0x92, 0xa9, 0xb1, 0xb4, 0xc6, 0xca],
+      others: [0xd0, 0xe0, 0xe1, 0xe2, 0xe3, 0xf1],
+      signs: [...DANDA, ...LOWER_DIGITS],
+    },
+  ],
+  [
+    6, // Hindi
+    {
+      block: 0x0900,
+      lacks: [],
+      others: [0x50, 0x72, 0x7b, 0x7c, 0x7e, 0x7f],
+      signs: [...DANDA, ...UPPER_DIGITS, ...range(0x51, 0x54), ...range(0x58, 0x63), 0x70, 0x71],
+    },
+  ],
+  [
+    7, // Kannada; the standard prints U+0CAA twice, where the first has to be U+0CA1
+    {
+      block: 0x0c00,
+      lacks: [0x81, 0x8d, 0x91, 0xa9, 0xb4, 0xc5, 0xc9],
+      others: [0xd5, 0xd6, 0xe0, 0xe1, 0xe2, 0xe3],
+      signs: [...DANDA, ...LOWER_DIGITS, 0xde, 0xf1, 0xf2],
+    },
+  ],
+  [
+    8, // Malayalam
+    {
+      block: 0x0d00,
+      lacks: [0x01, 0x0d, 0x11, 0x29, 0x3c, 0x45, 0x49],
+      others: [0x57, 0x60, 0x61, 0x62, 0x63, 0x79],
+      signs: [...DANDA, ...UPPER_DIGITS, ...range(0x70, 0x75), ...range(0x7a, 0x7f)],
+    },
+  ],
+  [
+    9, // Oriya
+    {
+      block: 0x0b00,
+      lacks: [0x0d, 0x0e, 0x11, 0x12, 0x29, 0x31, 0x34, 0x45, 0x46, 0x49, 0x4a],
+      others: [0x56, 0x57, 0x60, 0x61, 0x62, 0x63],
+      signs: [...DANDA, ...UPPER_DIGITS, 0x5c, 0x5d, 0x5f, 0x70, 0x71],
+    },
+  ],
+  [
+    10, // Punjabi
+    {
+      block: 0x0a00,
+      lacks: [...range(0x0b, 0x0e), 0x11, 0x12, 0x29, 0x31, 0x34, 0x37, 0x3d, ...range(0x43, 0x46), 0x49, 0x4a],
+      others: [0x51, 0x70, 0x71, 0x72, 0x73, 0x74],
+      signs: [...DANDA, ...UPPER_DIGITS, 0x59, 0x5a, 0x5b, 0x5c, 0x5e, 0x75],
+    },
+  ],
+  [
+    11, // Tamil
+    {
+      block: 0x0b00,
+      lacks: [
+        ...[0x81, 0x8b, 0x8c, 0x8d, 0x91, 0x96, 0x97, 0x98, 0x9b, 0x9d, 0xa0, 0xa1, 0xa2, 0xa5, 0xa6, 0xa7],
+        ...[0xab, 0xac, 0xad, 0xbc, 0xbd, 0xc3, 0xc4, 0xc5, 0xc9],
+      ],
+      others: [0xd0, 0xd7, 0xf0, 0xf1, 0xf2, 0xf9],
+      signs: [...DANDA, ...LOWER_DIGITS, ...range(0xf3, 0xf8), 0xfa],
+    },
+  ],
+  [
+    12, // Telugu
+    {
+      block: 0x0c00,
+      lacks: [0x0d, 0x11, 0x29, 0x34, 0x3c, 0x45, 0x49],
+      others: [0x55, 0x56, 0x60, 0x61, 0x62, 0x63],
+      signs: [0, 0, ...UPPER_DIGITS, 0x58, 0x59, ...range(0x78, 0x7f)],
+    },
+  ],
+]);
+
+/** Urdu is in the order of its own alphabet. */
+const URDU_LETTERS = [
+  ...[0x627, 0x622, 0x628, 0x67b, 0x680, 0x67e, 0x6a6, 0x62a, 0x6c2, 0x67f, 0x679, 0x67d],
+  ...[0x67a, 0x67c, 0x62b, 0x62c, 0x681, 0x684, 0x683, 0x685, 0x686, 0x687, 0x62d, 0x62e],
+  ...[0x62f, 0x68c, 0x688, 0x689, 0x68a, 0x68f, 0x68d, 0x630, 0x631, 0x691, 0x693, 0x699],
+  ...[0x632, 0x696, 0x698, 0x69a, 0x633, 0x634, 0x635, 0x636, 0x637, 0x638, 0x639, 0x641],
+  ...[0x642, 0x6a9, 0x6aa, 0x6ab, 0x6af, 0x6b3, 0x6b1, 0x644, 0x645, 0x646, 0x6ba, 0x6bb],
+  ...[0x6bc, 0x648, 0x6c4, 0x6d5, 0x6c1, 0x6be, 0x621, 0x6cc, 0x6d0, 0x6d2, 0x64d, 0x650],
+  ...[0x64f, 0x657],
+];
+const URDU_OTHERS = [0x654, 0x655, 0x651, 0x653, 0x656, 0x670];
+const URDU_SIGNS = [
+  ...[0x600, 0x601, ...range(0x6f0, 0x6f9), 0x60c, 0x60d, 0x60e, 0x60f, 0x610, 0x611, 0x612, 0x613, 0x614],
+  ...[0x61b, 0x61f, 0x640, 0x652, 0x658, 0x66b, 0x66c, 0x672, 0x673, 0x6cd, 0x6d4],
+];
+
+/** The letters of a block lie in its lower or its upper half. */
+function lettersOf({ block, lacks, others }: Script): string {
+  const half = (others[0] ?? 0) >= 0x80 ? 0x80 : 0;
+  const missing = new Set(lacks);
+  const at = (offset: number) => (missing.has(offset) ? NONE : String.fromCharCode(block + offset));
+  return LETTERS.map((letter) => at(half + letter)).join('');
+}
+
+const inBlock = ({ block }: Script, offsets: readonly number[]) =>
+  offsets.map((one) => (one === 0 ? NONE : String.fromCharCode(one > 0xff ? one : block + one))).join('');
+const literally = (points: readonly number[]) => String.fromCharCode(...points);
+
+const LOCKING: ReadonlyMap<number, CodeTable> = new Map([
+  [1, new Map(TURKISH)],
+  [3, new Map(PORTUGUESE)],
+  ...[...SCRIPTS].map(([id, script]): [number, CodeTable] => [
+    id,
+    new Map([
+      ...PLAIN,
+      ...tableOf(LETTER_CODES, lettersOf(script)),
+      ...tableOf(OTHER_CODES, inBlock(script, script.others)),
+    ]),
+  ]),
+  [
+    13,
+    new Map([
+      ...PLAIN,
+      ...tableOf(LETTER_CODES, literally(URDU_LETTERS)),
+      ...tableOf(OTHER_CODES, literally(URDU_OTHERS)),
+    ]),
+  ],
+]);
+
+const SINGLE: ReadonlyMap<number, CodeTable> = new Map([
+  [1, new Map([...COMMON, ...tableOf([0x47, 0x49, 0x53, 0x63, 0x67, 0x69, 0x73], 'ĞİŞçğış')])],
+  [2, new Map([...COMMON, ...tableOf([0x09, 0x41, 0x49, 0x4f, 0x55, 0x61, 0x69, 0x6f, 0x75], 'çÁÍÓÚáíóú')])],
+  [
+    3,
+    new Map([
+      ...COMMON,
+      ...tableOf(
+        [0x05, 0x09, 0x0b, 0x0c, 0x0e, 0x0f, 0x12, 0x13, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1f],
+        'êçÔôÁáΦΓΩΠΨΣΘÊ',
+      ),
+      ...tableOf([0x41, 0x49, 0x4f, 0x55, 0x5b, 0x5c, 0x61, 0x69, 0x6f, 0x75, 0x7b, 0x7c, 0x7f], 'ÀÍÓÚÃÕÂíóúãõâ'),
+    ]),
+  ],
+  ...[...SCRIPTS].map(([id, script]): [number, CodeTable] => [
+    id,
+    new Map([...COMMON, ...LATIN, ...tableOf(SIGN_CODES, inBlock(script, script.signs))]),
+  ]),
+  [13, new Map([...COMMON, ...LATIN, ...tableOf(SIGN_CODES, literally(URDU_SIGNS))])],
+]);
+
+/** What replaces codes of the basic table; undefined for a language that has no table, as Spanish (2). `isWhole`: nothing of the basic table stays. */
+export function lockingTable(language: number): { readonly table: CodeTable; readonly isWhole: boolean } | undefined {
+  const table = LOCKING.get(language);
+  return table && { table, isWhole: language > 3 };
+}
+
+/** What replaces the extension table; undefined for a language that has none. */
+export function singleTable(language: number): CodeTable | undefined {
+  return SINGLE.get(language);
+}
