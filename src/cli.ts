@@ -9,6 +9,7 @@ import { logCommands } from './cli/log.js';
 import { optOutCommands } from './cli/optout.js';
 import { quarantineCommands } from './cli/quarantine.js';
 import { resolveCommands } from './cli/resolve.js';
+import { secretsCommands } from './cli/secrets.js';
 import { serviceCommands } from './cli/service.js';
 import { processOutput } from './commands/output.js';
 import { systemClock } from './kit/clock.js';
@@ -37,6 +38,7 @@ const context: CliContext = {
 serviceCommands(context);
 contentCommands(context);
 gatewayCommands(context);
+secretsCommands(context);
 logCommands(context);
 quarantineCommands(context);
 optOutCommands(context);

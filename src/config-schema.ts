@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseHostRule } from './pipeline/gateways/policy/hosts.js';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const seconds = z.coerce.number().positive();
@@ -6,6 +7,10 @@ const days = z.coerce.number().positive();
 const count = z.coerce.number().int().positive();
 const yes = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
 const list = z.union([z.array(z.string()), z.string().transform((text) => text.split(',').map((item) => item.trim()))]);
+/** Names of hosts, folders and the like: empty entries count for nothing, so that an empty environment variable is an empty list. */
+const names = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(','))])
+  .transform((items) => items.map((item) => item.trim()).filter((item) => item !== ''));
 /** The description appears in config/README.md and in config/gatepost.yaml. */
 const described = <T extends z.ZodType>(type: T, description: string): T => type.meta({ description }) as T;
 
@@ -95,6 +100,34 @@ const sections = {
       store: described(
         z.string().default(''),
         'SQLite file of the embedded server’s messages; empty: frontdesk.db in dataDir.',
+      ),
+    })
+    .prefault({}),
+  policy: z
+    .strictObject({
+      apply: described(
+        z.enum(['auto', 'always']).default('auto'),
+        'When gateways are held to this policy. auto: with server.mode remote, where the server writes the gateways; always: in mode embedded, too.',
+      ),
+      folders: described(
+        names.default([]),
+        'Folders below which gateways may read and write files. Empty: drop, pickup, certificates and documents in dataDir, each for its use.',
+      ),
+      hosts: described(
+        names
+          .refine((items) => items.every((item) => parseHostRule(item) !== null), {
+            error: 'holds an entry that is neither HOST, ADDRESS, NETWORK nor DEVICE=one of them or DEVICE=private',
+          })
+          .default(['ImapHost=private', 'SmtpHost=private', 'FaxMail=private', 'Smpp=private', 'HylaFax=private']),
+        'What gateways may reach beyond public addresses: HOST, ADDRESS, NETWORK (10.0.0.0/8), or DEVICE=one of them, or DEVICE=private for every private network. Link-local and metadata addresses are never reached.',
+      ),
+      secrets: described(
+        z.record(z.string(), names).default({}),
+        'Hosts that a secret may be sent to, for example { smtp-password: [smtp.example.com] }. A secret without an entry belongs to the first host it is used for; see gatepost secrets.',
+      ),
+      plaintextSecrets: described(
+        names.default([]),
+        'Names of secrets that may cross a network without TLS and a verified certificate.',
       ),
     })
     .prefault({}),

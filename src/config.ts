@@ -16,6 +16,9 @@ type DeepReadonly<T> = T extends (infer Item)[]
 /** Folder of the attachments and of the quarantined messages. */
 export const attachmentFolder = (config: Config): string => join(config.dataDir, 'attachments');
 
+/** Folder that remembers which secret belongs to which hosts. */
+export const secretHostsFolder = (config: Config): string => join(config.dataDir, 'secret-hosts');
+
 const plain = (name: string) => name.replace(/_/g, '').toUpperCase();
 
 /** Reads a file (null: only the defaults); environment variables win over it. Throws `config/...` with file and line. */
@@ -167,6 +170,7 @@ function absolute(config: ParsedConfig, base: string): ParsedConfig {
       gateways: at(config.frontdesk.gateways),
       store: at(config.frontdesk.store) || join(dataDir, 'frontdesk.db'),
     },
+    policy: { ...config.policy, folders: config.policy.folders.map(at) },
     server: {
       ...config.server,
       tlsCa: at(config.server.tlsCa),

@@ -10,6 +10,7 @@ const shape = {
     description:
       'The folder. In: mail files are read from it; out: mail files are written into it. A relative path counts from the data folder. It is created when it is missing.',
     example: 'D:\\in\\drop',
+    path: 'mail',
   }),
   IncludeSubfolders: setting(z.boolean().default(false), {
     description: 'True also reads the folders inside it.',
@@ -43,12 +44,14 @@ const shape = {
     description:
       'Where received files go with AfterReceive Move: a folder inside FolderName or beside it, not above it. When absent: the folder "done" inside FolderName.',
     example: 'D:\\in\\done',
+    path: 'mail',
     only: 'in',
   }),
   RefuseTo: setting(z.string().min(1).optional(), {
     description:
       'Where files go whose message ended in quarantine: a folder inside FolderName or beside it, not above it. When absent: the folder "refused" inside FolderName.',
     example: 'D:\\in\\refused',
+    path: 'mail',
     only: 'in',
   }),
   MaxMessageBytes: setting(

@@ -4,6 +4,7 @@ import {
   type Attempt,
   type CheckStep,
   type ComposedFax,
+  type Destination,
   type Driver,
   type FaxDocument,
   GatepostError,
@@ -49,7 +50,20 @@ export function faxMail(drivers: MailDrivers): FaxMail {
     concurrency: ({ Relay }) => (Relay === undefined ? 1 : (relay?.concurrency?.(Relay) ?? DEFAULT_CONCURRENCY)),
     reportTo: reportToOf,
     whenUncertain: ({ WhenUncertain }) => WhenUncertain,
+    destinations: (settings) => destinationsOf(settings, drivers),
   };
+}
+
+/** Password stands in the mails: it goes to the relay, and from there to the domain of the provider. */
+function destinationsOf(settings: FaxMailSettings, { mailbox, relay }: MailDrivers): Destination[] {
+  const { Mailbox, Relay } = settings;
+  const within = (name: string, found: readonly Destination[]) =>
+    found.map((one) => ({ ...one, secrets: one.secrets.map((secret) => `${name}.${secret}`) }));
+  const mails = Mailbox === undefined ? [] : within('Mailbox', mailbox?.destinations?.(Mailbox) ?? []);
+  const relays = Relay === undefined ? [] : within('Relay', relay?.destinations?.(Relay) ?? []);
+  const domain = outgoingOf(settings).address.replace(/^.*@/, '');
+  const provider = domain === '' ? [] : [{ host: domain, isProtected: true, secrets: ['Password'] }];
+  return [...mails, ...relays.map((one) => ({ ...one, secrets: [...one.secrets, 'Password'] })), ...provider];
 }
 
 interface MailSide {

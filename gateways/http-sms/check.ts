@@ -33,11 +33,8 @@ function receivingStep({ settings, webhookUrl }: GatewayContext<HttpSmsSettings>
   return { name, ok: true, detail };
 }
 
-async function* sendingSteps(
-  { settings, dataDir }: GatewayContext<HttpSmsSettings>,
-  signal: AbortSignal,
-): AsyncGenerator<CheckStep> {
-  const target = await targetOf(settings, dataDir).catch((error: unknown) => messageOf(error));
+async function* sendingSteps(context: GatewayContext<HttpSmsSettings>, signal: AbortSignal): AsyncGenerator<CheckStep> {
+  const target = await targetOf(context).catch((error: unknown) => messageOf(error));
   if (typeof target === 'string') return yield { name: 'Settings', ok: false, detail: target };
   const tcp = await step(`TCP connection to ${target.host}:${target.port}`, () => reachTcp(target, signal));
   yield tcp;

@@ -11,7 +11,7 @@ import {
   type Outcome,
   type TextMessage,
 } from '../../src/driver/contract.js';
-import { httpClient } from '../../src/driver/shared/http-client.js';
+import { httpClient, httpDestination } from '../../src/driver/shared/http-client.js';
 import { pace } from '../../src/driver/shared/pace.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { aborted } from '../../src/driver/shared/wake-signal.js';
@@ -43,6 +43,9 @@ export const httpSms: Driver<HttpSmsSettings, HttpSmsSession, TextMessage, Compo
   sender: ({ From }) => ({ address: From }),
   concurrency: ({ MaxConnections }) => MaxConnections,
   whenUncertain: ({ WhenUncertain }) => WhenUncertain,
+  // Placeholders come after the host name and do not matter here. Secret stays here: it judges what is pushed.
+  destinations: ({ SendUrl }) =>
+    SendUrl === undefined ? [] : [httpDestination(SendUrl.replace(/[{}]/g, ''), ['Password', 'Token'])],
 };
 
 async function open(context: GatewayContext<HttpSmsSettings>): Promise<HttpSmsSession> {
@@ -50,10 +53,10 @@ async function open(context: GatewayContext<HttpSmsSettings>): Promise<HttpSmsSe
   const problem = missing(settings, gateway.direction);
   if (problem) throw new GatepostError('http-sms/settings', problem, { advice: 'see gateways/http-sms/README.md' });
   const session = { context, pace: pace(clock, settings.MaxPerSecond), closing: new AbortController() };
-  if (gateway.direction === 'I') return { ...session, http: httpClient() };
-  const target = await targetOf(settings, context.dataDir);
+  if (gateway.direction === 'I') return { ...session, http: httpClient({ network: context.network }) };
+  const target = await targetOf(context);
   await reach(target, context);
-  return { ...session, http: httpClient({ ca: target.ca }) };
+  return { ...session, http: httpClient({ ca: target.ca, network: context.network }) };
 }
 
 function missing({ SendUrl, ReceiveFrom }: HttpSmsSettings, direction: 'I' | 'O'): string | null {

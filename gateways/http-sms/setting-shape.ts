@@ -104,6 +104,7 @@ export const shape = {
     description:
       'PEM file with the certificate authority to trust in place of the public ones; a relative path counts from the data folder.',
     example: 'company-ca.pem',
+    path: 'certificate',
     only: 'out',
   }),
   TimeoutSeconds: setting(z.number().min(1).max(80).default(30), {

@@ -24,4 +24,6 @@ export const hylaFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {
   reportTo: reportToOf,
   sender: ({ StationId }) => ({ address: StationId }),
   concurrency: () => AT_ONCE,
+  // The protocol of HylaFAX knows no encryption.
+  destinations: ({ Host }) => [{ host: Host, isProtected: false, secrets: ['Password', 'AdminPassword'] }],
 };

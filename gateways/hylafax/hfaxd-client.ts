@@ -3,7 +3,7 @@
 // stores uploaded documents until the connection ends. A lasting connection would see stale faxes and fill the server's disk.
 
 import { Client } from 'basic-ftp';
-import { type Clock, deadline, GatepostError } from '../../src/driver/contract.js';
+import { type Clock, deadline, GatepostError, type Network } from '../../src/driver/contract.js';
 import { connectionFault } from '../../src/driver/shared/connection-faults.js';
 import { decodeText } from './legacy-text.js';
 import { reasonOf, refusal } from './protocol-text.js';
@@ -51,21 +51,25 @@ export type WithClient = <T>(
 export interface ClientContext {
   readonly settings: Pick<Settings, 'Host' | 'Port' | 'User' | 'Password' | 'AdminPassword'>;
   readonly clock: Clock;
+  readonly network: Network;
 }
 
 /** Connected, not logged in. `signal` ends the client, also later. */
-export async function connectClient({ settings, clock }: ClientContext, signal: AbortSignal): Promise<HfaxdClient> {
+export async function connectClient(context: ClientContext, signal: AbortSignal): Promise<HfaxdClient> {
+  const { settings, clock, network } = context;
   const { Host, Port } = settings;
   signal.throwIfAborted();
   // 0: no timeouts of the library, which run on its own timers. `limiter` has the deadlines.
   const client = new Client(0);
   const within = limiter(client, clock, signal);
   try {
-    const { message } = await within('the greeting', REPLY_MS, () => client.connect(Host, Port));
+    const { message } = await within('the greeting', REPLY_MS, async () =>
+      client.connect(await network.addressOf(Host), Port),
+    );
     return clientOf(client, within, settings, textOf(message));
   } catch (error) {
     client.close();
-    if (refusal(error)) throw refused({ settings, clock }, error);
+    if (refusal(error)) throw refused(context, error);
     const reason = connectionFault(error)?.text ?? reasonOf(error);
     throw new GatepostError('hylafax/unreachable', `cannot use HylaFAX at ${Host}:${Port}: ${reason}`, {
       advice: 'check Host and Port, whether hfaxd runs there, and the firewalls in between',

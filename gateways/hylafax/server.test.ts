@@ -1,4 +1,5 @@
 // The real protocol server and scheduler of HylaFAX, without modems: what lies in its queues is put there by hand.
+
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import {
   type InboundMessage,
   messageOf,
 } from '../../src/driver/contract.js';
+import { openNetwork } from '../../src/driver/network.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { attemptOf, contextOf } from '../../test/conformance/context.js';
 import { faxSamples, outboundFax } from '../../test/conformance/fax-samples.js';
@@ -64,7 +66,8 @@ describe.runIf(!why)(`a real hfaxd${why ? ` (skipped: ${why})` : ''}`, () => {
     const messages = hylaFax.receive?.(session, stop.signal)[Symbol.asyncIterator]();
     return async (): Promise<InboundMessage<FaxDocument>> => (await messages?.next())?.value;
   };
-  const operator = () => openClient({ settings: { ...settings() }, clock: systemClock }, new AbortController().signal);
+  const operator = () =>
+    openClient({ settings: { ...settings() }, clock: systemClock, network: openNetwork }, new AbortController().signal);
   const check = async (direction: 'I' | 'O', also: object = {}) => {
     const steps = [];
     const context = contextOf(hylaFax, { ...settings(), ...also }, { direction });

@@ -111,9 +111,9 @@ async function resolveName(host: string): Promise<string> {
   return found.map((entry) => entry.address).join(', ');
 }
 
-function openTcp({ settings, clock }: Context, signal: AbortSignal): Promise<string> {
+function openTcp({ settings, clock, network }: Context, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: settings.Host, port: portOf(settings) });
+    const socket = connect({ ...network.to(settings.Host), port: portOf(settings) });
     const end = (finish: () => void) => {
       cancel();
       signal.removeEventListener('abort', abandon);

@@ -15,4 +15,7 @@ export const imapHost: Driver<Settings, Session> = {
   close: closeSession,
   check,
   receive,
+  destinations: ({ Host, Security, AllowUntrustedCertificate }) => [
+    { host: Host, isProtected: Security !== 'None' && !AllowUntrustedCertificate, secrets: ['Password'] },
+  ],
 };

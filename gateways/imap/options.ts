@@ -1,4 +1,5 @@
 // How the library is set up for a gateway: TLS, bounds, and everything it would do by itself switched off.
+import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ImapFlowOptions, Logger } from 'imapflow';
 import type { GatewayContext, Log } from '../../src/driver/contract.js';
@@ -26,11 +27,12 @@ export async function optionsOf(context: GatewayContext<Settings>, imapLog: Imap
   const { settings } = context;
   const ca = await readCa(settings.CaFile, context.dataDir);
   return {
-    host: settings.Host,
+    // The library resolves names by itself, so it gets the address that was judged.
+    host: await context.network.addressOf(settings.Host),
     port: portOf(settings),
     secure: settings.Security === 'Tls',
     doSTARTTLS: settings.Security === 'Tls' ? undefined : settings.Security === 'StartTls',
-    servername: settings.TlsName,
+    servername: settings.TlsName ?? (isIP(settings.Host) === 0 ? settings.Host : undefined),
     auth: { user: settings.User, pass: settings.Password },
     tls: {
       minVersion: 'TLSv1.2',

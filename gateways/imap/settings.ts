@@ -84,6 +84,7 @@ const shape = {
   CaFile: setting(optionalText(), {
     description: 'PEM file with the certificate authority to trust; a relative path counts from the data folder.',
     example: 'company-ca.pem',
+    path: 'certificate',
   }),
   AllowUntrustedCertificate: setting(z.boolean().default(false), {
     description:

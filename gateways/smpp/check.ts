@@ -34,7 +34,7 @@ function rolesOf({ BindAs }: SmppSettings, direction: 'I' | 'O'): Role[] {
 
 async function* tryRole(
   role: Role,
-  { settings, clock }: GatewayContext<SmppSettings>,
+  { settings, clock, network }: GatewayContext<SmppSettings>,
   signal: AbortSignal,
   isRunning: boolean,
 ): AsyncGenerator<CheckStep, 'done' | 'next'> {
@@ -43,7 +43,7 @@ async function* tryRole(
   try {
     const connected = `${settings.Tls ? 'TLS' : 'TCP'} connection to ${settings.Host}:${settings.Port}`;
     try {
-      connection = await openConnection(settings, clock, deferTexts, due.signal);
+      connection = await openConnection({ ...settings, network }, clock, deferTexts, due.signal);
     } catch (error) {
       yield { name: connected, ok: false, detail: `${messageOf(error)}; check Host, Port and Tls` };
       return 'done';

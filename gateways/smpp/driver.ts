@@ -34,6 +34,9 @@ export const smpp: Driver<SmppSettings, SmppSession, TextMessage, ComposedText> 
   textRules: (settings) => textRulesOf(settings, settings.SourceAddress),
   concurrency: ({ WindowSize }) => WindowSize,
   whenUncertain: ({ WhenUncertain }) => WhenUncertain,
+  destinations: ({ Host, Tls, AllowUntrustedCertificate }) => [
+    { host: Host, isProtected: Tls && !AllowUntrustedCertificate, secrets: ['Password'] },
+  ],
 };
 
 async function open(context: GatewayContext<SmppSettings>): Promise<SmppSession> {

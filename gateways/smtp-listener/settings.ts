@@ -95,10 +95,12 @@ export const settings = settingsSchema(
     CertFile: setting(z.string().min(1).optional(), {
       description: 'PEM file with the certificate and its chain. A relative path counts from the data folder.',
       example: '/etc/gatepost/mail.pem',
+      path: 'certificate',
     }),
     KeyFile: setting(z.string().min(1).optional(), {
       description: 'PEM file with the private key of the certificate.',
       example: '/etc/gatepost/mail.key',
+      path: 'certificate',
     }),
     User: setting(z.string().min(1).optional(), {
       description: 'Account that clients have to log in with. When absent no login is needed.',

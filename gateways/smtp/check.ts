@@ -17,39 +17,40 @@ export function openDeadline(clock: Clock): { signal: AbortSignal; disarm: () =>
 }
 
 export async function* checkSteps(
-  { settings, dataDir, clock }: GatewayContext<SmtpHostSettings>,
+  context: GatewayContext<SmtpHostSettings>,
   signal: AbortSignal,
 ): AsyncGenerator<CheckStep> {
-  const { signal: late, disarm } = openDeadline(clock);
+  const { signal: late, disarm } = openDeadline(context.clock);
   try {
-    yield* reach(settings, dataDir, AbortSignal.any([signal, late]));
+    yield* reach(context, AbortSignal.any([signal, late]));
   } finally {
     disarm();
   }
 }
 
-async function* reach(settings: SmtpHostSettings, dataDir: string, signal: AbortSignal): AsyncGenerator<CheckStep> {
+async function* reach(context: GatewayContext<SmtpHostSettings>, signal: AbortSignal): AsyncGenerator<CheckStep> {
+  const { settings } = context;
   const found = await step(`Address of ${settings.Host}`, () => addressesOf(settings.Host), advice.address);
   yield found.step;
   if (!found.ok) return;
   const name = `TCP connection to ${settings.Host}:${portOf(settings)}`;
-  const tcp = await step(name, () => openSocket(settings, signal), advice.tcp);
+  const tcp = await step(name, () => openSocket(context, signal), advice.tcp);
   yield tcp.step;
   if (!tcp.ok) return;
   try {
-    yield* smtpSteps(settings, dataDir, tcp.result, signal);
+    yield* smtpSteps(context, tcp.result, signal);
   } finally {
     tcp.result.destroySoon();
   }
 }
 
 async function* smtpSteps(
-  settings: SmtpHostSettings,
-  dataDir: string,
+  context: GatewayContext<SmtpHostSettings>,
   socket: Socket,
   signal: AbortSignal,
 ): AsyncGenerator<CheckStep> {
-  const greeting = async () => greet(await targetOf(settings, dataDir), socket, signal);
+  const { settings } = context;
+  const greeting = async () => greet(await targetOf(context), socket, signal);
   const session = await step(`SMTP session, Security ${settings.Security}`, greeting, advice.session);
   yield withReply(session);
   if (!session.ok) return;

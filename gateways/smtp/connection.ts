@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import SMTPConnection, { type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
-import { type ComposedMail, readWhatHasArrived } from '../../src/driver/contract.js';
+import { type ComposedMail, type GatewayContext, type Network, readWhatHasArrived } from '../../src/driver/contract.js';
 import { readCa } from '../../src/driver/shared/tls.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
 
@@ -47,15 +47,20 @@ export interface Connection {
 export interface Target {
   readonly settings: SmtpHostSettings;
   readonly ca: string | undefined;
+  readonly network: Network;
 }
 
-export async function targetOf(settings: SmtpHostSettings, dataDir: string): Promise<Target> {
-  return { settings, ca: await readCa(settings.CaFile, dataDir) };
+export async function targetOf({
+  settings,
+  dataDir,
+  network,
+}: Pick<GatewayContext<SmtpHostSettings>, 'settings' | 'dataDir' | 'network'>): Promise<Target> {
+  return { settings, ca: await readCa(settings.CaFile, dataDir), network };
 }
 
 /** TCP, greeting, TLS as demanded, EHLO, login. Rejects with the error of the failed step. */
 export async function connectSmtp(target: Target, signal: AbortSignal): Promise<Connection> {
-  const socket = await openSocket(target.settings, signal);
+  const socket = await openSocket(target, signal);
   try {
     const connection = await greet(target, socket, signal);
     await logIn(target.settings, connection, signal);
@@ -66,9 +71,12 @@ export async function connectSmtp(target: Target, signal: AbortSignal): Promise<
   }
 }
 
-export function openSocket(settings: SmtpHostSettings, signal: AbortSignal): Promise<Socket> {
+export function openSocket(
+  { settings, network }: Pick<Target, 'settings' | 'network'>,
+  signal: AbortSignal,
+): Promise<Socket> {
   return abortable(signal, (resolve, reject) => {
-    const socket = connect({ host: settings.Host, port: portOf(settings), noDelay: true, keepAlive: true });
+    const socket = connect({ ...network.to(settings.Host), port: portOf(settings), noDelay: true, keepAlive: true });
     // Stays for the whole life of the socket: an error event without a listener ends the process.
     socket.on('error', reject);
     socket.once('connect', () => resolve(socket));

@@ -35,14 +35,18 @@ export const smtpHost: Driver<SmtpHostSettings, SmtpHostSession> = {
   sender: ({ From, FromName }) => ({ address: From, name: FromName }),
   concurrency: ({ MaxConnections }) => MaxConnections,
   whenUncertain: ({ WhenUncertain }) => WhenUncertain,
+  destinations: ({ Host, Security, AllowUntrustedCertificate }) => [
+    { host: Host, isProtected: Security !== 'None' && !AllowUntrustedCertificate, secrets: ['Password'] },
+  ],
 };
 
 /** Makes one connection, login included, so that wrong settings show when the gateway starts and not with the first mail. */
-async function open({ settings, clock, log, dataDir }: GatewayContext<SmtpHostSettings>): Promise<SmtpHostSession> {
+async function open(context: GatewayContext<SmtpHostSettings>): Promise<SmtpHostSession> {
+  const { settings, clock, log } = context;
   const server = `${settings.Host}:${portOf(settings)}`;
   if (settings.AllowUntrustedCertificate)
     log.warn({ server, reason: 'AllowUntrustedCertificate is on' }, 'certificate of the server is not checked');
-  const target = await targetOf(settings, dataDir);
+  const target = await targetOf(context);
   const pool = openPool(clock, settings.MaxConnections, (signal) => connectSmtp(target, signal));
   const { signal, disarm } = openDeadline(clock);
   try {

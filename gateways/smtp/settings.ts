@@ -25,6 +25,7 @@ export const settings = settingsSchema(
       description:
         'PEM file with the certificate authority to trust instead of the public ones; a relative path counts from the data folder.',
       example: 'company-ca.pem',
+      path: 'certificate',
     }),
     AllowUntrustedCertificate: setting(z.boolean().default(false), {
       description: 'True accepts any certificate, so the mail can be read and changed on its way. Logged as a warning.',

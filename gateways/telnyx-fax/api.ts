@@ -1,12 +1,12 @@
 // The way to Telnyx's API: one request, one bounded JSON answer; the API key goes to this host alone.
-import { type Clock, deadline, GatepostError, messageOf } from '../../src/driver/contract.js';
+import { deadline, GatepostError, type GatewayContext, messageOf } from '../../src/driver/contract.js';
 import { z } from '../../src/driver/settings.js';
 import { type FormData, type HttpClient, type HttpReply, httpClient } from '../../src/driver/shared/http-client.js';
 import { type ProviderClock, providerClock } from '../../src/driver/shared/provider-clock.js';
 import { retryAfterMs } from '../../src/driver/shared/retry-after.js';
 import type { Settings } from './settings.js';
 
-const HOME = 'https://api.telnyx.com/v2';
+export const HOME = 'https://api.telnyx.com/v2';
 /** Largest answer: a page of 100 faxes with their signed addresses is about 200 kB. */
 const MAX_ANSWER = 4 * 1024 * 1024;
 /** Ms within which the API has to answer. */
@@ -50,9 +50,15 @@ export class ApiRefusal extends Error {
   }
 }
 
-export function openApi({ ApiKey, BaseUrl }: Pick<Settings, 'ApiKey' | 'BaseUrl'>, clock: Clock): Api {
+/** What of a context the way to Telnyx needs. */
+export interface ApiContext extends Pick<GatewayContext<unknown>, 'clock' | 'network'> {
+  readonly settings: Pick<Settings, 'ApiKey' | 'BaseUrl'>;
+}
+
+export function openApi({ settings, clock, network }: ApiContext): Api {
+  const { ApiKey, BaseUrl } = settings;
   const home = new URL(BaseUrl ?? HOME);
-  const http = httpClient();
+  const http = httpClient({ network });
   const telnyxClock = providerClock(clock);
   const closing = new AbortController();
 

@@ -13,7 +13,7 @@ const CHECK_MS = 60_000;
 
 export async function* check(context: GatewayContext<Settings>, signal: AbortSignal): AsyncGenerator<CheckStep> {
   const due = deadline(context.clock, CHECK_MS, signal);
-  const api = openApi(context.settings, context.clock);
+  const api = openApi(context);
   try {
     for (const { name, work, advice } of stepsFor(context, api, due.signal)) {
       const step = await work().then(

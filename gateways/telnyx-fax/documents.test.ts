@@ -60,7 +60,7 @@ describe('with a folder of your own', () => {
     const publish = async (ApiKey: string) => {
       const usual = { ApiKey, ConnectionId: '1', Number: fixture.server.number, DocumentFolder: folder };
       const context = contextOf(telnyxFax, { ...usual, DocumentUrl: 'https://files.example.com' });
-      const documents = documentsOf(context, openApi(context.settings, fixture.clock));
+      const documents = documentsOf(context, openApi({ ...context, clock: fixture.clock }));
       return (await documents.publish(Buffer.from('%PDF-'), 'mark', new AbortController().signal)).handle;
     };
     expect(await publish('one')).toBe(await publish('one'));

@@ -1,5 +1,7 @@
 import type { ComposedFax, Driver, FaxDocument } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
+import { httpDestination } from '../../src/driver/shared/http-client.js';
+import { HOME } from './api.js';
 import { check } from './check.js';
 import { lookup } from './lookup.js';
 import { receive } from './poll.js';
@@ -27,5 +29,6 @@ export const telnyxFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {
   faxRules: (settings) => faxRulesOf(settings, 'pdf'),
   sender: ({ Number: number }) => ({ address: number }),
   concurrency: () => CONCURRENCY,
+  destinations: ({ BaseUrl }) => [httpDestination(BaseUrl ?? HOME, ['ApiKey'])],
   reportTo: reportToOf,
 };

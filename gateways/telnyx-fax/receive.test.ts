@@ -1,10 +1,12 @@
 // Receiving by polling: nothing missed, nothing twice, documents whose addresses have expired, and documents that are gone.
+
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openNetwork } from '../../src/driver/network.js';
 import type { Fax } from '../../test/servers/telnyx-account.js';
 import { PDF, startTelnyxFixture, type TelnyxFixture } from '../../test/servers/telnyx-fixture.js';
-import { openApi } from './api.js';
+import { type ApiContext, openApi } from './api.js';
 import { download } from './media.js';
 
 let fixture: TelnyxFixture;
@@ -197,6 +199,8 @@ describe('documents', () => {
   });
 });
 
+const apiOf = (settings: ApiContext['settings']) => openApi({ settings, clock: fixture.clock, network: openNetwork });
+
 it('the key goes along with a document at the host of the API, and with no other', async () => {
   const keys: unknown[] = [];
   const shop = createHttpServer(({ headers }, reply) => {
@@ -205,7 +209,7 @@ it('the key goes along with a document at the host of the API, and with no other
   });
   await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve));
   const { port } = shop.address() as AddressInfo;
-  const api = openApi({ ApiKey: 'key', BaseUrl: `http://127.0.0.1:${port}/v2` }, fixture.clock);
+  const api = apiOf({ ApiKey: 'key', BaseUrl: `http://127.0.0.1:${port}/v2` });
   const { signal } = new AbortController();
   for (const host of ['127.0.0.1', 'localhost'])
     expect(await download(api, 'key', `http://${host}:${port}/fax.pdf`, signal)).toEqual(PDF);
@@ -220,7 +224,7 @@ describe('an address of a private network', () => {
     const inner = createServer((socket) => void asked.push(socket.destroy()));
     await new Promise<void>((resolve) => inner.listen(0, resolve));
     const { port } = inner.address() as AddressInfo;
-    const api = openApi({ ApiKey: 'key' }, fixture.clock);
+    const api = apiOf({ ApiKey: 'key' });
     const failure = download(api, 'key', `https://${host}:${port}/fax.pdf`, new AbortController().signal);
     await expect(failure).rejects.toThrow('belongs to a private network');
     await api.close();

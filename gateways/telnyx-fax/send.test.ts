@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openNetwork } from '../../src/driver/network.js';
 import { outboundFax } from '../../test/conformance/fax-samples.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { freePort } from '../../test/servers/process.js';
@@ -367,7 +368,7 @@ describe('a host that', () => {
   /** The upload goes to the fake server, the request for the fax to this address. */
   const toward = async (BaseUrl: string) => {
     const session = await fixture.open('O');
-    const api = openApi({ ApiKey: 'key', BaseUrl }, fixture.clock);
+    const api = openApi({ settings: { ApiKey: 'key', BaseUrl }, clock: fixture.clock, network: openNetwork });
     return fixture.turn(send({ ...session, api }, outboundFax('one'), fixture.attempt()));
   };
 

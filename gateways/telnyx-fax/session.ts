@@ -45,11 +45,11 @@ export interface Session {
 
 /** Asks for one fax, which shows whether the account can be used with this key; changes nothing. */
 export async function openSession(context: GatewayContext<Settings>): Promise<Session> {
-  const { settings, clock } = context;
+  const { settings } = context;
   const webhookUrl = usableWebhook(context);
   const closing = new AbortController();
   const closed = closing.signal;
-  const api = openApi(settings, clock);
+  const api = openApi(context);
   const documents = documentsOf(context, api);
   try {
     await api.get({ method: 'GET', path: '/faxes', query: { 'page[size]': '1' } }, closed);

@@ -51,6 +51,7 @@ const shape = {
     description:
       'Folder that your own web server publishes for Telnyx. Gatepost writes each document there for the time of its transmission and deletes it afterwards. Needs DocumentUrl. When both are absent, documents are uploaded to Telnyx.',
     example: '/var/www/fax',
+    path: 'document',
     only: 'out',
   }),
   DocumentUrl: setting(z.url({ protocol: /^https?$/, error: 'is not an http or https address' }).optional(), {

@@ -1,6 +1,6 @@
 // The way to Twilio's API: the official SDK builds the requests and reads the answers; the drivers' HTTP client carries them.
 import type twilio from 'twilio';
-import { type Clock, type Deadline, deadline, GatepostError, raceSignal } from '../../src/driver/contract.js';
+import { type Deadline, deadline, GatepostError, type GatewayContext, raceSignal } from '../../src/driver/contract.js';
 import { type HttpClient, httpClient } from '../../src/driver/shared/http-client.js';
 import { type ProviderClock, providerClock } from '../../src/driver/shared/provider-clock.js';
 import { retryAfterMs } from '../../src/driver/shared/retry-after.js';
@@ -36,9 +36,13 @@ export interface Api {
   close(): Promise<void>;
 }
 
-export async function openApi(settings: Settings, clock: Clock): Promise<Api> {
+export async function openApi({
+  settings,
+  clock,
+  network,
+}: Pick<GatewayContext<Settings>, 'settings' | 'clock' | 'network'>): Promise<Api> {
   const { default: sdk } = await import('twilio');
-  const http = httpClient();
+  const http = httpClient({ network });
   const closing = new AbortController();
   const { user, password } = credentials(settings);
   const transport: Transport = { http, clock: providerClock(clock), rebase: rebaseTo(settings.BaseUrl) };

@@ -1,4 +1,5 @@
 import type { ComposedText, Driver, TextMessage } from '../../src/driver/contract.js';
+import { httpDestination } from '../../src/driver/shared/http-client.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { check } from './check.js';
 import { receive } from './poll.js';
@@ -25,4 +26,7 @@ export const twilio: Driver<Settings, Session, TextMessage, ComposedText> = {
   textRules: (settings) => textRulesOf(settings, settings.Number),
   sender: ({ Number: number }) => ({ address: number }),
   concurrency: () => CONCURRENCY,
+  destinations: ({ BaseUrl }) => [
+    httpDestination(BaseUrl ?? 'https://api.twilio.com', ['AuthToken', 'ApiSecret', 'ApiKey']),
+  ],
 };

@@ -42,6 +42,7 @@ async function startHarness(written: Record<string, unknown>) {
   const file = join(folder, 'gatepost.yaml');
   const lines = [
     `server: { mode: remote, host: 127.0.0.1, port: ${fakeServer.port}, password: server-password }`,
+    'policy: { hosts: [127.0.0.1, localhost] }',
     'dataDir: data',
   ];
   writeFileSync(file, [...lines, `http: { port: 0, publicUrl: "${PROXY}" }`].join('\n'));

@@ -30,7 +30,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
   const webhook = usableWebhook(context);
   const statusUrl = webhook === null ? null : `${webhook}/status`;
   const closing = new AbortController();
-  const api = await openApi(context.settings, context.clock);
+  const api = await openApi(context);
   try {
     await probe(api, closing.signal);
     const poller = await smsStatusPoller(context, api, closing.signal, statusUrl !== null);

@@ -47,7 +47,7 @@ describe('settings', () => {
       ['https://proxy.example.com/sms/twilio/', 'https://proxy.example.com/sms/twilio/2010-04-01/x?a=b'],
     ] as const) {
       const context = contextOf(twilio, { ...right, ...(BaseUrl && { BaseUrl }) });
-      const api = await openApi(context.settings, context.clock);
+      const api = await openApi(context);
       expect(api.urlOf('/2010-04-01/x?a=b').href).toBe(url);
       await api.close();
     }

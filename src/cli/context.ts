@@ -69,11 +69,16 @@ export async function platformOf(
 }
 
 export async function gatewayDeps(context: CliContext, config: Config): Promise<TestDeps> {
-  const [platform, { secretsFrom }] = await Promise.all([
+  const [platform, { secretsFrom }, { policyOf }] = await Promise.all([
     platformOf(context, config, 'silent'),
     import('../pipeline/gateways/secrets.js'),
+    import('../policy-settings.js'),
   ]);
-  return { ...platform, secrets: secretsFrom({ env: context.env, folder: config.secretsDir }) };
+  return {
+    ...platform,
+    secrets: secretsFrom({ env: context.env, folder: config.secretsDir }),
+    policy: policyOf(config, { remembers: false }),
+  };
 }
 
 /** Opens the journal for reading, also while the service writes it. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type DeviceEntry, type GatewayEntry, readGateways } from '../embedded-server/gateways.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
-import { type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
+import { type GatewayConfig, type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
+import type { GatewayPolicy } from '../pipeline/gateways/policy/policy.js';
 import type { Output } from './output.js';
 
 interface Finding {
@@ -11,7 +12,11 @@ interface Finding {
   message: string;
 }
 
-export async function checkCommand(file: string, deps: GatewayConfigDeps, { out }: Output): Promise<number> {
+export interface CheckDeps extends GatewayConfigDeps {
+  policy: GatewayPolicy;
+}
+
+export async function checkCommand(file: string, deps: CheckDeps, { out }: Output): Promise<number> {
   const { entries, devices, problems } = readGateways(readText(file), file);
   const findings: Finding[] = problems.map((problem) => ({ ...problem }));
   const notes: Finding[] = [];
@@ -33,7 +38,7 @@ export async function checkCommand(file: string, deps: GatewayConfigDeps, { out 
 async function findingsOf(
   device: DeviceEntry,
   entries: readonly GatewayEntry[],
-  deps: GatewayConfigDeps,
+  deps: CheckDeps,
 ): Promise<(Finding & { local: boolean })[]> {
   // Entries with another fault are checked too, so that one run shows every problem of the file.
   const entry = entries.find((candidate) => candidate.device === device);
@@ -44,8 +49,8 @@ async function findingsOf(
     Device: `${device.type} ${JSON.stringify(device.settings)}`,
   };
   const result = await resolveGateway(info, deps);
-  if (result.ok) return [];
-  return result.problems
+  const problems = result.ok ? await refusedBy(deps.policy, result.config) : result.problems;
+  return problems
     .filter(({ setting }) => entry || setting !== null || (device.channel !== null && device.direction !== null))
     .map(({ setting, message, local }) => ({
       line: setting ? device.settingLine(setting) : device.deviceLine,
@@ -54,6 +59,10 @@ async function findingsOf(
       message,
       local,
     }));
+}
+
+async function refusedBy(policy: GatewayPolicy, config: GatewayConfig) {
+  return (await policy.problemsOf(config)).map((problem) => ({ ...problem, local: false }));
 }
 
 function sentence({ gateway, setting, message }: Finding): string {

@@ -14,10 +14,12 @@ import {
   problemLine,
   resolveGateway,
 } from '../pipeline/gateways/config.js';
+import type { GatewayPolicy } from '../pipeline/gateways/policy/policy.js';
 import { fetchGateways } from './fetch-gateways.js';
 import { type Output, oneLine } from './output.js';
 
 export interface TestDeps extends GatewayConfigDeps {
+  policy: GatewayPolicy;
   clock: Clock;
   random: Random;
   log: Log;
@@ -60,6 +62,11 @@ async function runSteps(
   { out, say, isTerminal }: Output,
 ): Promise<boolean> {
   out('  ✓ settings: complete and understood\n');
+  const refused = await deps.policy.problemsOf(gateway);
+  if (refused.length > 0) {
+    out(`  ✗ policy: ${oneLine(deps.redactor.redact(problemLine(refused)))}\n`);
+    return false;
+  }
   const context: GatewayContext<unknown> = {
     gateway: {
       id: gateway.info.Id,
@@ -75,6 +82,7 @@ async function runSteps(
     accounts: sharedByDevice()('*'),
     // The service alone keeps tokens; a test signs in with what the settings say.
     secretStore: { get: async () => undefined, put: async () => {} },
+    network: deps.policy.network(gateway.driver.device),
     dataDir: config.dataDir,
     webhookUrl: config.http.publicUrl ? publicUrl(config.http.publicUrl).webhook(gateway.info.Id) : null,
     reportReceipts: async () => {},

@@ -25,6 +25,7 @@ import type {
 import type { Outcome } from '../model/outcome.js';
 import type { DeliveryReceipt } from '../model/receipt.js';
 import type { InboundState } from '../model/state.js';
+import type { Destination, Network } from './network.js';
 import type { SettingsSchema } from './settings.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
@@ -37,6 +38,7 @@ export type * from '../model/content.js';
 export type * from '../model/outcome.js';
 export type * from '../model/receipt.js';
 export type { InboundState } from '../model/state.js';
+export type { Destination, Network } from './network.js';
 export type { SettingsSchema } from './settings.js';
 
 export type DriverChannel = 'Email' | 'SMS' | 'Fax';
@@ -84,6 +86,8 @@ export interface Driver<
   concurrency?(settings: Settings): number;
   /** Id of the inbound gateway that receives a notice when the result of a fax is known only after its answer. */
   reportTo?(settings: Settings): string | undefined;
+  /** Where this gateway connects to, and which of its secrets go there. Absent for a driver that connects to nothing. */
+  destinations?(settings: Settings): readonly Destination[];
   /** The policy for an unknown outcome; when absent, the channel's default: Resend for e-mail, Hold for SMS and fax. */
   whenUncertain?(settings: Settings): WhenUncertain;
 }
@@ -113,6 +117,8 @@ export interface GatewayContext<Settings> {
   /** Like `shared`, but for all drivers of one service: accounts at a provider that several devices sign in with. */
   readonly accounts: Shared;
   readonly secretStore: SecretStore;
+  /** Every connection goes through it: it says which addresses may be reached. */
+  readonly network: Network;
   /** Relative paths in settings are resolved against this folder. */
   readonly dataDir: string;
   /** Public URL of `webhook`; null for a gateway without one. */

@@ -14,11 +14,16 @@ export interface SettingMeta {
   secret?: boolean;
   /** True for long values that are no secret but are better stored in a file (certificates): may be written as a reference. */
   reference?: boolean;
+  /** Set when the value names a file or folder of this machine: which one it may be is decided by the policy. */
+  path?: PathUse;
   /** Only used in one direction of a two-way driver. */
   only?: 'in' | 'out';
   /** Set by `nested`: the device whose settings this one holds. */
   holds?: Nestable<unknown>;
 }
+
+/** What a path in settings is for: mails, PEM files, or documents that a web server publishes. */
+export type PathUse = 'mail' | 'certificate' | 'document';
 
 /** What of a driver is needed to hold its settings inside those of another. */
 export interface Nestable<Settings> {

@@ -5,6 +5,7 @@ import { secretStore } from '../pipeline/gateways/secret-store.js';
 import { secretsFrom } from '../pipeline/gateways/secrets.js';
 import { type GatewaySync, gatewaySync } from '../pipeline/gateways/sync.js';
 import type { AckTracker } from '../pipeline/server/ack-tracker.js';
+import { policyOf } from '../policy-settings.js';
 import { channelsOf } from '../server-settings.js';
 import { type Common, MB } from './platform.js';
 
@@ -21,6 +22,7 @@ export function createRegistry(
     ...content,
     journal,
     metrics,
+    policy: policyOf(config, { remembers: true }),
     dataDir: config.dataDir,
     secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
     secretStore: secretStore({ journal, folder: config.secretsDir, redactor: platform.redactor }),

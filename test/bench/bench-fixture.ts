@@ -91,6 +91,7 @@ export async function startBenchFixture(profiles?: string): Promise<BenchFixture
 function configuration(serverPort: number): string {
   return [
     `server: { mode: remote, host: 127.0.0.1, port: ${serverPort}, password: bench-password }`,
+    'policy: { hosts: [127.0.0.1, Smpp=private, ImapHost=private, SmtpHost=private] }',
     'dataDir: data',
     'journal: sqlite:data/journal.db',
     'http: { port: 0 }',

@@ -12,9 +12,11 @@ import type {
   Driver,
   DriverState,
   GatewayContext,
+  Network,
   SecretStore,
   Shared,
 } from '../../src/driver/contract.js';
+import { openNetwork } from '../../src/driver/network.js';
 import { segmentsOf } from '../../src/driver/shared/text.js';
 import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { type Clock, systemClock, systemRandom } from '../../src/kit/clock.js';
@@ -29,6 +31,7 @@ export interface ContextOptions {
   driverState?: DriverState;
   log?: Log;
   dataDir?: string;
+  network?: Network;
   /** The state of one service for the whole test file when absent; a test with several services gives each its own. */
   shared?: Shared;
   /** Accounts of its own for each gateway when absent. */
@@ -65,6 +68,7 @@ export function contextOf<Settings>(
     shared: options.shared ?? oneService(driver.device),
     accounts: options.accounts ?? sharedByDevice()('*'),
     secretStore: options.secretStore ?? createSecretStore(),
+    network: options.network ?? openNetwork,
     dataDir: options.dataDir ?? tmpdir(),
     webhookUrl: options.webhookUrl ?? null,
     reportReceipts: async (receipts) => void options.receipts?.push(...receipts),

@@ -2,6 +2,7 @@
 // with driver state in memory instead of the journal.
 import { tmpdir } from 'node:os';
 import type { Clock, Driver, GatewayContext, InboundMessage, Log } from '../../src/driver/contract.js';
+import { openNetwork } from '../../src/driver/network.js';
 import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
@@ -53,6 +54,7 @@ export function imapContext<Settings, Session>(
     shared: sharedByDevice()(driver.device),
     accounts: sharedByDevice()('*'),
     secretStore: createSecretStore(),
+    network: openNetwork,
     dataDir: tmpdir(),
     webhookUrl: null,
     reportReceipts: async () => {},

@@ -34,17 +34,17 @@ const LONGEST_PAUSE_MS = 60_000;
 const SURVIVED_MS = 30_000;
 const INTERFACE_VERSION = 0x34;
 
-export type BindContext = Pick<GatewayContext<SmppSettings>, 'settings' | 'clock' | 'random' | 'log'>;
+export type BindContext = Pick<GatewayContext<SmppSettings>, 'settings' | 'clock' | 'random' | 'log' | 'network'>;
 
 async function connectAndBind(
   role: Role,
-  { settings, clock }: BindContext,
+  { settings, clock, network }: BindContext,
   events: ConnectionEvents,
   signal: AbortSignal,
 ): Promise<Connection> {
   const due = deadline(clock, BIND_MS, signal);
   try {
-    const connection = await openConnection(settings, clock, events, due.signal);
+    const connection = await openConnection({ ...settings, network }, clock, events, due.signal);
     try {
       await sendBind(connection, role, settings, due.signal);
       return connection;

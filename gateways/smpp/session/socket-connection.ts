@@ -3,7 +3,15 @@
 // processed, whatever becomes of the connection afterwards.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Clock, deadline, GatepostError, messageOf, raceSignal, sleep } from '../../../src/driver/contract.js';
+import {
+  type Clock,
+  deadline,
+  GatepostError,
+  messageOf,
+  type Network,
+  raceSignal,
+  sleep,
+} from '../../../src/driver/contract.js';
 import { connectionFault, describeConnectionError } from '../../../src/driver/shared/connection-faults.js';
 import { encode, type Fields, type Malformed, type Pdu } from '../pdu/pdu.js';
 import { PduDecoder } from '../pdu/pdu-decoder.js';
@@ -16,6 +24,7 @@ export interface Target {
   readonly Port: number;
   readonly Tls: boolean;
   readonly AllowUntrustedCertificate: boolean;
+  readonly network: Network;
 }
 
 /** Longest time for the SMSC to respond to enquire_link and to unbind, ms. */
@@ -54,11 +63,12 @@ function connectError(cause: unknown): unknown {
   return new GatepostError('smpp/unreachable', fault.text, { advice: fault.advice, cause });
 }
 
-function socketTo({ Host: host, Port: port, Tls, AllowUntrustedCertificate }: Target): Socket {
-  if (!Tls) return connect({ host, port });
+function socketTo({ Host: host, Port: port, Tls, AllowUntrustedCertificate, network }: Target): Socket {
+  const to = { ...network.to(host), port };
+  if (!Tls) return connect(to);
   // An IP address must not be sent as server name (RFC 6066, 3).
   const name = isIP(host) ? {} : { servername: host };
-  return connectTls({ host, port, ...name, rejectUnauthorized: !AllowUntrustedCertificate });
+  return connectTls({ ...to, ...name, rejectUnauthorized: !AllowUntrustedCertificate });
 }
 
 interface PendingRequest {

@@ -7,7 +7,8 @@
 import { Agent, buildConnector, Client, type Dispatcher, FormData } from 'undici';
 import { GatepostError, messageOf } from '../../kit/errors.js';
 import { stopper } from '../../kit/stopper.js';
-import { assertPublicHost, isPublicAddress, notPublic, publicLookup } from './address-guard.js';
+import type { Destination, Network } from '../network.js';
+import { assertPublicHost, hostOf, isPublicAddress, notPublic, publicLookup } from './address-guard.js';
 import { connectionFault, describeConnectionError } from './connection-faults.js';
 
 export { FormData };
@@ -64,9 +65,20 @@ const MAX_HEADER_BYTES = 32 * 1024;
 const LIMITS = { headersTimeout: 0, bodyTimeout: 0, pipelining: 1, maxHeaderSize: MAX_HEADER_BYTES };
 
 /** `ca`: authority to trust in place of the public ones, as PEM text. */
-export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): HttpClient {
+export function httpClient({
+  ca,
+  network,
+}: {
+  readonly ca?: string | undefined;
+  readonly network?: Network | undefined;
+} = {}): HttpClient {
   const closing = stopper();
-  const connectOptions = (signal: AbortSignal) => ({ timeout: 0, signal, ...(ca !== undefined && { ca }) });
+  const connectOptions = (signal: AbortSignal) => ({
+    timeout: 0,
+    signal,
+    ...(ca !== undefined && { ca }),
+    ...(network && { lookup: network.to('').lookup }),
+  });
   const pool = new Agent({ ...LIMITS, connections: MAX_CONNECTIONS, connect: connectOptions(closing.signal) });
 
   async function alone(request: HttpRequest): Promise<HttpReply> {
@@ -87,6 +99,7 @@ export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): H
     async request(request) {
       if (request.signal.aborted) throw new HttpFailure('http/not-sent', messageOf(request.signal.reason), false);
       if (request.publicOnly) assertPublicHost(request.url);
+      else network?.to(hostOf(request.url));
       if (isOnce(request) || request.publicOnly) return alone(request);
       try {
         return await exchange(pool, request);
@@ -101,6 +114,12 @@ export function httpClient({ ca }: { readonly ca?: string | undefined } = {}): H
       return pool.destroy();
     },
   };
+}
+
+/** What an HTTP driver connects to, for its policy. */
+export function httpDestination(address: string, secrets: readonly string[]): Destination {
+  const url = new URL(address);
+  return { host: hostOf(url), isProtected: url.protocol === 'https:', secrets };
 }
 
 function isOnce({ method, once }: HttpRequest): boolean {

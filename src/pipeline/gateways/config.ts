@@ -5,7 +5,8 @@ import { nearest } from '../../kit/nearest.js';
 import type { Redactor } from '../../kit/redact.js';
 import type { GatewayInfo } from '../../model/message.js';
 import { parseDevice } from '../../simprot/device.js';
-import { isReference, type Secrets } from './secrets.js';
+import type { SecretName } from './policy/policy.js';
+import { isReference, referenceName, type Secrets } from './secrets.js';
 
 /** Device type word in lower case -> its driver, loaded when first needed. */
 export type DriverTable = Readonly<Record<string, () => Promise<AnyDriver>>>;
@@ -14,6 +15,8 @@ export interface GatewayConfig {
   info: GatewayInfo;
   driver: AnyDriver;
   settings: unknown;
+  /** The secrets among the settings, by the names of their references. */
+  secretNames?: readonly SecretName[];
 }
 
 export interface GatewayProblem {
@@ -56,7 +59,8 @@ export async function resolveGateway(info: GatewayInfo, deps: GatewayConfigDeps)
   const result = driver.settings.parse(input);
   if (!result.ok) problems.push(...result.problems.map((problem) => ({ ...problem, local: false })));
   if (!result.ok || problems.length > 0) return { ok: false, problems };
-  return { ok: true, config: { info, driver, settings: result.settings } };
+  const secretNames = secretNamesIn(device.settings, driver.settings);
+  return { ok: true, config: { info, driver, settings: result.settings, secretNames } };
 }
 
 function bad(setting: string | null, message: string): GatewayConfigResult {
@@ -102,6 +106,19 @@ function resolveSecrets(
   return Object.fromEntries(resolved);
 }
 
+function secretNamesIn(
+  settings: Readonly<Record<string, unknown>>,
+  schema: SettingsSchema<unknown>,
+  within = '',
+): SecretName[] {
+  return Object.entries(settings).flatMap(([as, value]) => {
+    const meta = metaOfWritten(schema, as);
+    if (meta?.holds) return isRecord(value) ? secretNamesIn(value, meta.holds.settings, `${within}${as}.`) : [];
+    const name = typeof value === 'string' ? referenceName(value) : undefined;
+    return name === undefined ? [] : [{ setting: within + as, name }];
+  });
+}
+
 function resolveOne(
   as: string,
   value: string,
@@ -116,7 +133,8 @@ function resolveOne(
   }
   try {
     const resolved = secrets.resolve(value);
-    if (meta.secret) redactor.add(resolved);
+    // Also of a reference in a setting that is no secret by itself: the file may hold one all the same.
+    if (meta.secret || isReference(value)) redactor.add(resolved);
     return resolved;
   } catch (error) {
     const local = error instanceof GatepostError && error.code === 'secret/missing';
@@ -131,6 +149,6 @@ function sentence(error: unknown): string {
 }
 
 /** All problems as one line. */
-export function problemLine(problems: readonly GatewayProblem[]): string {
+export function problemLine(problems: readonly Omit<GatewayProblem, 'local'>[]): string {
   return problems.map(({ setting, message }) => (setting ? `${setting} ${message}` : message)).join('; ');
 }

@@ -19,7 +19,7 @@ export function driverContext(
   { driver, info, settings }: GatewayConfig,
   deps: Pick<
     GatewayDeps,
-    'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared' | 'secretStore'
+    'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared' | 'secretStore' | 'policy'
   >,
   { rekeyed, reportReceipts }: DriverHooks = {},
 ): GatewayContext<unknown> {
@@ -33,6 +33,7 @@ export function driverContext(
     shared: deps.shared(driver.device),
     accounts: deps.shared(ALL_DRIVERS),
     secretStore: deps.secretStore,
+    network: deps.policy.network(driver.device),
     dataDir: deps.dataDir,
     webhookUrl: deps.webhookUrl(info.Id),
     reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),

@@ -17,6 +17,7 @@ import type { Metrics } from '../metrics.js';
 import type { AckTracker } from '../server/ack-tracker.js';
 import type { ServerLink } from '../server/link.js';
 import type { GatewayConfig } from './config.js';
+import type { GatewayPolicy } from './policy/policy.js';
 
 /** What a half of a gateway made of a push. */
 export interface Pushed {
@@ -72,6 +73,7 @@ export interface GatewayDeps {
   log: Log;
   redactor: Redactor;
   metrics: Metrics;
+  policy: GatewayPolicy;
   dataDir: string;
   /** What the gateways of one driver share in memory. */
   shared: SharedByDevice;

@@ -1,4 +1,5 @@
 // The life of gateways: what a send request is told while a list is awaited or a gateway restarts, and that a stop ends.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { silentLog } from '../../kit/log.js';
 import { redactor } from '../../kit/redact.js';
 import { noMetrics } from '../metrics.js';
 import type { OutboundGateway, SendResult } from './gateway.js';
+import { openPolicy } from './policy/policy.js';
 import { type GatewayRegistry, type GatewayRegistryDeps, gatewayRegistry, type OutboundLookup } from './registry.js';
 import { secretsFrom } from './secrets.js';
 
@@ -55,6 +57,7 @@ function deps(changes: Partial<AnyDriver> = {}): GatewayRegistryDeps {
     log: silentLog,
     redactor: redactor(),
     metrics: noMetrics,
+    policy: openPolicy,
     dataDir: folder,
     secretStore: createSecretStore(),
     webhookUrl: (id) => `http://gatepost.test/webhooks/${id}`,

@@ -23,6 +23,9 @@ const MAX_FILE_BYTES = 64 * 1024;
 
 export const isReference = (text: string): boolean => REFERENCE.test(text);
 
+/** The name of the variable or file behind a reference; undefined for any other text. */
+export const referenceName = (text: string): string | undefined => REFERENCE.exec(text)?.[2];
+
 export function secretsFrom({ env, folder }: SecretSource): Secrets {
   return {
     resolve(text) {

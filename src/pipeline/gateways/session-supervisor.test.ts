@@ -7,6 +7,7 @@ import type { GatewayContext } from '../../driver/contract.js';
 import { silentLog } from '../../kit/log.js';
 import { redactor } from '../../kit/redact.js';
 import { noMetrics } from '../metrics.js';
+import { openPolicy } from './policy/policy.js';
 import { type SessionSupervisor, superviseSession } from './session-supervisor.js';
 
 let clock: ManualClock;
@@ -36,6 +37,7 @@ beforeEach(async () => {
     journal: {} as never,
     shared: () => (() => {}) as never,
     secretStore: createSecretStore(),
+    policy: openPolicy,
     webhookUrl: () => '',
   };
   const config = { info: gateway(OUT, 'O', 'Test {}'), driver: driver.driver, settings: {} };

@@ -177,6 +177,8 @@ class Supervisor implements SessionSupervisor {
   }
 
   async #oneSession(context: GatewayContext<unknown>): Promise<void> {
+    await this.#deps.policy.admit(this.#config);
+    if (this.#signal.aborted) return;
     const reported = new Map<string, string>();
     this.#reported = reported;
     const reportProblem = (about: string, problem: string | null) => this.#report(reported, about, problem);
