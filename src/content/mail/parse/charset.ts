@@ -1,43 +1,12 @@
 // The tables are those of iconv-lite and, behind libmime, of encoding-japanese.
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import iconv from 'iconv-lite';
 import libmime from 'libmime';
+import { isSingleByte, knownCharset, LAST_RESORT, UTF8 } from './charset-labels.js';
+import { decodeJohab } from './johab.js';
+import { decodeShifted } from './shifted-charsets.js';
 
-const UTF8 = 'utf-8';
-/** What undeclared 8-bit text that is not UTF-8 is nearly always in. */
-export const LAST_RESORT = 'windows-1252';
-
-const ALIASES: Readonly<Record<string, string>> = {
-  'ks_c_5601-1987': 'cp949',
-  'iso-8859-8-i': 'iso-8859-8',
-  'iso-8859-8-e': 'iso-8859-8',
-  'iso-8859-6-i': 'iso-8859-6',
-  'unicode-1-1-utf-8': UTF8,
-  'unicode-1-1-utf-7': 'utf-7',
-  'x-sjis': 'shift_jis',
-  'us-ascii': UTF8,
-  ascii: UTF8,
-  'ansi_x3.4-1968': UTF8,
-  utf8: UTF8,
-  // A page in one of these is a page in its superset; browsers read them so as well.
-  'iso-8859-1': LAST_RESORT,
-  latin1: LAST_RESORT,
-};
-
-/** The charset's name as the decoders know it; undefined for none and for an unknown one. */
-export function knownCharset(label: string | undefined): string | undefined {
-  if (!label) return undefined;
-  // RFC 2231 5: a language may follow the charset after an asterisk.
-  const name = label
-    .toLowerCase()
-    .replace(/\*.*$/s, '')
-    .replace(/["'\s]/g, '')
-    .slice(0, 60);
-  if (name === '') return undefined;
-  const alias =
-    ALIASES[name] ?? name.replace(/^(?:win|windows)-?(\d+)$/, 'windows-$1').replace(/^utf_?(\d+)/, 'utf-$1');
-  return alias === 'utf-7' || isJapanese7Bit(alias) || iconv.encodingExists(alias) ? alias : undefined;
-}
+export { isUnknownCharset, knownCharset, LAST_RESORT } from './charset-labels.js';
 
 export interface CharsetGuess {
   charset: string;
@@ -48,11 +17,11 @@ export interface CharsetGuess {
 /** The charset to read `bytes` with: the declared one unless it is absent, unknown or contradicted by the bytes. */
 export function charsetFor(bytes: Buffer, declared: string | undefined, fallback?: string | undefined): CharsetGuess {
   const known = knownCharset(declared);
-  if (known !== undefined && known !== UTF8) return { charset: known, mended: false };
-  if (isUtf8(bytes)) {
-    const japanese = known === undefined && bytes.includes('\x1b$');
-    return { charset: japanese ? 'iso-2022-jp' : UTF8, mended: false };
+  if (known !== undefined && known !== UTF8) {
+    const other = contradicting(bytes, known);
+    return other === undefined ? { charset: known, mended: false } : { charset: other, mended: true };
   }
+  if (isUtf8(bytes)) return { charset: known === undefined ? escaped(bytes) : UTF8, mended: false };
   const bom = byteOrderMark(bytes);
   if (bom) return { charset: bom, mended: false };
   if (mostlyUtf8(bytes)) return { charset: UTF8, mended: true };
@@ -61,20 +30,51 @@ export function charsetFor(bytes: Buffer, declared: string | undefined, fallback
   return { charset, mended: known === UTF8 };
 }
 
+/** Undeclared text of 7 bits: the designation of a charset tells. */
+function escaped(bytes: Buffer): string {
+  if (bytes.includes('\x1b$)C')) return 'iso-2022-kr';
+  return bytes.includes('\x1b$') ? 'iso-2022-jp' : UTF8;
+}
+
+/** 8-bit charsets of the language of a 7-bit one; of several the first that fits. */
+const EIGHT_BIT: Readonly<Record<string, readonly string[]>> = {
+  'iso-2022-jp': ['euc-jp', 'shift_jis'],
+  'iso-2022-kr': ['euc-kr'],
+  'iso-2022-cn': ['gb18030'],
+  'hz-gb-2312': ['gb18030'],
+  'utf-7': ['windows-1252'],
+};
+
+/** The charset that the octets are in when they cannot be in `known`; undefined when they can. */
+function contradicting(bytes: Buffer, known: string): string | undefined {
+  if (isWide(known) || isAscii(bytes)) return undefined;
+  if (isSingleByte(known)) return isUtf8(bytes) || mostlyUtf8(bytes) ? UTF8 : undefined;
+  const eightBit = EIGHT_BIT[known];
+  if (eightBit) {
+    // Some programs write half-width katakana in 8 bits between the escapes of ISO-2022-JP.
+    if (known === 'iso-2022-jp' && bytes.includes(0x1b)) return undefined;
+    return isUtf8(bytes) ? UTF8 : (eightBit.find((charset) => fits(bytes, charset)) ?? eightBit.at(-1));
+  }
+  return isUtf8(bytes) && !fits(bytes, known) ? UTF8 : undefined;
+}
+
+const SAMPLE = 64 * 1024;
+
+/** Whether every octet of the beginning is part of a character of `charset`; a character may be cut at its end. */
+function fits(bytes: Buffer, charset: string): boolean {
+  return !decodeBytes(bytes.subarray(0, SAMPLE), charset).slice(0, -1).includes('\ufffd');
+}
+
 export function decodeBytes(bytes: Buffer, charset: string): string {
   if (charset === UTF8) return bytes.toString('utf8');
-  if (isJapanese7Bit(charset)) return libmime.decodeWord(charset, 'B', bytes.toString('base64'));
-  return iconv.decode(bytes, charset);
+  if (charset === 'iso-2022-jp') return libmime.decodeWord(charset, 'B', bytes.toString('base64'));
+  if (charset === 'johab') return decodeJohab(bytes);
+  return decodeShifted(bytes, charset) ?? iconv.decode(bytes, charset);
 }
 
-/** Bytes of such a charset may hold line ends and NULs that are none, so they travel as base64 only. */
-export function isWide(charset: string): boolean {
+/** Bytes of such a charset may be octets of UTF-8 by chance. */
+function isWide(charset: string): boolean {
   return /^(?:utf-?(?:16|32)|ucs-?[24])/i.test(charset);
-}
-
-/** iconv-lite has no table for these; libmime and mailparser hand them to encoding-japanese. */
-function isJapanese7Bit(name: string): boolean {
-  return /^(?:iso-?2022-?jp|jis)/i.test(name);
 }
 
 function byteOrderMark(bytes: Buffer): string | undefined {
@@ -85,7 +85,7 @@ function byteOrderMark(bytes: Buffer): string | undefined {
 
 /** One damaged character does not turn a UTF-8 text into a Latin one. */
 function mostlyUtf8(bytes: Buffer): boolean {
-  const sample = bytes.subarray(0, 64 * 1024).toString('utf8');
+  const sample = bytes.subarray(0, SAMPLE).toString('utf8');
   let good = 0;
   let bad = 0;
   for (let at = 0; at < sample.length; at++) {

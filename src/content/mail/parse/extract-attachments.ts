@@ -1,7 +1,7 @@
 // Decides what each part of a mail becomes: text to show, an image inside the text, or an attachment. Attachments are
 // decoded here, natively, so that the mail parser reads the text only. Everything that the sender put into the mail is
 // shown, attached or noted.
-import { humanSize } from '../../limits.js';
+import { cleanLine, humanSize } from '../../limits.js';
 import {
   add,
   attach,
@@ -12,7 +12,7 @@ import {
   leaveOut,
   type Piece,
 } from './attachments.js';
-import { charsetFor, knownCharset } from './charset.js';
+import { charsetFor, isUnknownCharset, knownCharset } from './charset.js';
 import type { Part } from './part.js';
 import { type Scan, type ScanBudget, scanMail } from './scan.js';
 import { decodeTransfer } from './transfer.js';
@@ -42,6 +42,9 @@ interface Extraction extends Gathered {
   readonly root: Part;
   pieces: number;
 }
+
+/** What is shown of a charset's label. */
+const LONGEST_LABEL = 60;
 
 const NOTHING: Body = { text: [], html: [] };
 
@@ -152,7 +155,10 @@ function pieceOf(part: Part, extraction: Extraction): Body {
   const whole = bytes.length <= extraction.textBytes;
   const declared = part.params.charset ?? (kind === 'html' ? metaCharset(bytes) : undefined);
   const guess = charsetFor(bytes, declared, extraction.bodyCharset);
-  if (guess.mended) {
+  if (isUnknownCharset(declared)) {
+    const label = cleanLine(declared ?? '').slice(0, LONGEST_LABEL);
+    extraction.notes.push(`The charset of the text ("${label}") is not known; it was read as ${guess.charset}.`);
+  } else if (guess.mended) {
     extraction.notes.push(`The text is not in the charset it declares (${declared}); it was read as ${guess.charset}.`);
   }
   const piece: Piece = {

@@ -4,7 +4,7 @@ import { type ParsedMail, simpleParser } from 'mailparser';
 import { cleanLine, cleanText } from '../../limits.js';
 import { type AddressField, type Mailbox, readAddressFields } from './address-fields.js';
 import type { Piece } from './attachments.js';
-import { decodeBytes, isWide } from './charset.js';
+import { decodeBytes } from './charset.js';
 import { firstFilled, mendHeader } from './header-text.js';
 import type { Headers } from './headers.js';
 
@@ -64,17 +64,15 @@ function skeleton(lines: readonly string[], piece: Piece | undefined): Buffer {
   return piece ? Buffer.concat([Buffer.from(head), part(piece)]) : Buffer.from(`${head}\r\n`);
 }
 
+/** In UTF-8 whatever the mail's charset: the parser has fewer tables. */
 function part(piece: Piece): Buffer {
-  const flowed = piece.flowed ? `; format=flowed${piece.delSp ? '; delsp=yes' : ''}` : '';
-  const wide = isWide(piece.charset);
   const head = [
-    `Content-Type: text/${piece.kind === 'html' ? 'html' : 'plain'}; charset="${piece.charset}"${flowed}`,
-    `Content-Transfer-Encoding: ${wide ? 'base64' : '8bit'}`,
+    `Content-Type: text/${piece.kind === 'html' ? 'html' : 'plain'}; charset=utf-8; format=flowed${piece.delSp ? '; delsp=yes' : ''}`,
+    'Content-Transfer-Encoding: 8bit',
     '',
     '',
   ].join('\r\n');
-  const body = wide ? Buffer.from(piece.bytes.toString('base64')) : piece.bytes;
-  return Buffer.concat([Buffer.from(head), body]);
+  return Buffer.from(head + decodeBytes(piece.bytes, piece.charset));
 }
 
 function subjectLine(headers: Headers, bodyCharset: string | undefined): string[] {
