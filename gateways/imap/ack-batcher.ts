@@ -1,15 +1,12 @@
 // Confirms and rejects mails in the mailbox. Actions that are requested within a moment become one command.
-// Never a plain EXPUNGE, which would also remove what other users have marked as deleted (RFC 4315, 2.1).
 import { type Cancel, GatepostError, type GatewayContext } from '../../src/driver/contract.js';
 import type { Connection } from './connection.js';
 import { address } from './errors.js';
-import { uidSet } from './identity.js';
+import { type Action, type MailboxChanges, mailboxChanges } from './mailbox-changes.js';
+import { Refused } from './refusals.js';
 import type { Settings } from './settings.js';
 
-export type Action =
-  | { readonly do: 'flag'; readonly flags: readonly string[] }
-  | { readonly do: 'move'; readonly to: string }
-  | { readonly do: 'delete' };
+type Context = GatewayContext<Settings>;
 
 export interface AckBatcher {
   /** Resolves when the server has done it; a mail that is gone already counts as done. */
@@ -33,7 +30,9 @@ interface PendingAction {
 }
 
 /** `pending` is bounded by the window of unacknowledged messages of the gateway. */
-export function ackBatcher({ clock, settings }: GatewayContext<Settings>, connection: Connection): AckBatcher {
+export function ackBatcher(context: Context, connection: Connection): AckBatcher {
+  const { clock, settings } = context;
+  const mailbox = mailboxChanges(context, connection);
   const pending: PendingAction[] = [];
   let timer: Cancel | undefined;
   let running: Promise<void> | undefined;
@@ -41,7 +40,7 @@ export function ackBatcher({ clock, settings }: GatewayContext<Settings>, connec
 
   const work = async () => {
     while (pending.length > 0)
-      for (const batch of batchesOf(pending.splice(0, MAX_UIDS))) await runBatch(connection, batch);
+      for (const batch of batchesOf(pending.splice(0, MAX_UIDS))) await runBatch(context, mailbox, batch);
     // In the same turn as the last check of `pending`: an action that came in between would wait for ever.
     running = undefined;
   };
@@ -84,42 +83,19 @@ function batchesOf(actions: readonly PendingAction[]): PendingAction[][] {
   return [...batches.values()];
 }
 
-async function runBatch(connection: Connection, batch: readonly PendingAction[]): Promise<void> {
+async function runBatch(context: Context, mailbox: MailboxChanges, batch: readonly PendingAction[]): Promise<void> {
   const [first] = batch;
   if (!first) return;
   const uids = [...new Set(batch.map(({ uid }) => uid))].sort((a, b) => a - b);
+  const about = first.action.do === 'flag' ? 'flagging' : 'removing';
   try {
-    await perform(connection, uidSet(uids), uids.length, first.action);
+    await mailbox.perform(uids, first.action);
+    context.reportProblem(about, null);
     for (const { done } of batch) done();
   } catch (error) {
+    // A lost connection shows by itself; a server that goes on and refuses does not.
+    if (error instanceof Refused)
+      context.reportProblem(about, `what was received cannot be confirmed in the mailbox: ${error.message}`);
     for (const { failed } of batch) failed(error);
   }
-}
-
-/** The server passes over UIDs that are gone (RFC 3501, 6.4.8), so a repeat is harmless. */
-async function perform(connection: Connection, range: string, count: number, action: Action): Promise<void> {
-  const mails = count === 1 ? 'a mail' : `${count} mails`;
-  if (action.do === 'flag')
-    return flag(connection, range, action.flags, `marking ${mails} (${action.flags.join(' ')})`);
-  if (action.do === 'delete') return remove(connection, range, `deleting ${mails}`);
-  const { to } = action;
-  const what = `moving ${mails} to "${to}"`;
-  if (connection.has('MOVE')) {
-    await connection.demand(what, () => connection.client.messageMove(range, to, { uid: true }));
-    return;
-  }
-  // Without MOVE (RFC 6851) a crash between the two leaves a copy too many in the other folder, never one too few.
-  await connection.demand(what, () => connection.client.messageCopy(range, to, { uid: true }));
-  await remove(connection, range, what);
-}
-
-async function flag(connection: Connection, range: string, flags: readonly string[], what: string): Promise<void> {
-  const work = () => connection.client.messageFlagsAdd(range, [...flags], { uid: true, silent: true });
-  await connection.demand(what, work);
-}
-
-/** Without UIDPLUS the mails only get the flag \\Deleted: an EXPUNGE could not be limited to them. */
-async function remove(connection: Connection, range: string, what: string): Promise<void> {
-  if (!connection.has('UIDPLUS')) return flag(connection, range, ['\\Deleted'], what);
-  await connection.demand(what, () => connection.client.messageDelete(range, { uid: true }));
 }

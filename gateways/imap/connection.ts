@@ -6,7 +6,7 @@
 import type { PeerCertificate } from 'node:tls';
 import { ImapFlow } from 'imapflow';
 import { GatepostError, type GatewayContext, readWhatHasArrived } from '../../src/driver/contract.js';
-import { address, imapError } from './errors.js';
+import { address, imapError, refusal } from './errors.js';
 import { CONNECT_MS, type ImapLog, optionsOf } from './options.js';
 import type { Settings } from './settings.js';
 
@@ -21,6 +21,8 @@ export interface AskOptions {
   signal?: AbortSignal;
   /** Ms of silence after which the connection counts as dead. */
   silence?: number;
+  /** What the server is expected to send, bytes, where that is more than an answer of a few lines. */
+  bytes?: number;
 }
 
 export interface Connection {
@@ -29,6 +31,8 @@ export interface Connection {
   readonly down: GatepostError | undefined;
   /** The server announced mail since this was last set to false. */
   announced: boolean;
+  /** Commands of this driver so far; what ends an IDLE without one of them was the server. */
+  readonly commands: number;
   /** The certificate that the server showed. */
   readonly certificate: PeerCertificate | undefined;
   /** Runs one command. Rejects with one clear sentence when it fails, when `signal` aborts, or when the server stays silent. */
@@ -50,7 +54,7 @@ export async function connectImap(
   onConnection: (connection: Connection) => void = () => {},
 ): Promise<Connection> {
   const { settings, clock } = context;
-  const imapLog: ImapLog = { answer: '', certificate: undefined };
+  const imapLog: ImapLog = { answer: undefined, certificate: undefined };
   const client = new ImapFlow(await optionsOf(context, imapLog));
   const connection = connectionOver(context, client, imapLog);
   onConnection(connection);
@@ -85,9 +89,13 @@ function connectionOver(context: GatewayContext<Settings>, client: ImapFlow, ima
   const { settings } = context;
   const listeners = new Set<Listener>();
   let state: State = { is: 'open' };
+  let commands = 0;
   const connection: Connection = {
     client,
     announced: false,
+    get commands() {
+      return commands;
+    },
     get down() {
       return state.is === 'down' ? state.error : undefined;
     },
@@ -95,9 +103,12 @@ function connectionOver(context: GatewayContext<Settings>, client: ImapFlow, ima
       return imapLog.certificate;
     },
     has: (capability) => client.capabilities.has(capability),
-    ask: (what, work, options) => ask(context, connection, what, work, options),
+    ask(what, work, options) {
+      commands += 1;
+      return ask(context, connection, what, work, options);
+    },
     demand: (what, work, options) =>
-      demand(settings, connection, imapLog, what, () => ask(context, connection, what, work, options)),
+      demand(settings, connection, imapLog, what, () => connection.ask(what, work, options)),
     subscribe(onMail, onDown) {
       const listener = { onMail, onDown };
       listeners.add(listener);
@@ -131,14 +142,11 @@ async function demand<T>(
   what: string,
   run: () => Promise<T | false | undefined>,
 ): Promise<T> {
-  imapLog.answer = '';
+  imapLog.answer = undefined;
   const result = await run();
   if (connection.down) throw connection.down;
   if (result !== false && result !== undefined) return result;
-  throw new GatepostError('gateway/refused', `${address(settings)}: ${what}: ${imapLog.answer || 'refused'}`, {
-    advice:
-      'This is the answer of the mail server; check the rights of the user and the folders named in the settings.',
-  });
+  throw refusal(settings, what, imapLog.answer ?? { status: 'NO', code: '', words: 'refused' });
 }
 
 function ask<T>(
@@ -169,7 +177,7 @@ function ask<T>(
         leave();
         resolve(result);
       },
-      (error) => fail(connection.down ?? imapError(error, context.settings)),
+      (error) => fail(connection.down ?? imapError(error, context.settings, what)),
     );
   });
 }

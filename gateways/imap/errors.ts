@@ -1,6 +1,8 @@
 // What went wrong with the mail server, as one sentence and one piece of advice, whatever the library calls it.
-import { codeOf, GatepostError, messageOf } from '../../src/driver/contract.js';
+import { codeOf, GatepostError } from '../../src/driver/contract.js';
 import { connectionFault, describeConnectionError, type FaultKind } from '../../src/driver/shared/connection-faults.js';
+import { serverAnswer } from './library-errors.js';
+import { type Answer, answerOf, isServersTrouble, isTemporaryLogin, loginAnswer, Refused } from './refusals.js';
 import { portOf, type Settings } from './settings.js';
 
 export function address(settings: Pick<Settings, 'Host' | 'Port' | 'Security'>): string {
@@ -83,34 +85,49 @@ function sharedFault(error: unknown, settings: Settings, answer: string): Gatepo
   return failure(CODES[fault.kind], message, advice);
 }
 
-/** One clear error for everything that the library, the socket or the TLS layer throws. */
-export function imapError(error: unknown, settings: Settings): GatepostError {
+/** One clear error for everything that the library, the socket or the TLS layer throws; `what` names the command. */
+export function imapError(error: unknown, settings: Settings, what = ''): GatepostError {
   if (error instanceof GatepostError) return error;
   const code = codeOf(error);
   const answer = serverAnswer(error);
   // The library marks a connection that broke during the login as a rejected login, so the code goes first.
   const known = LIBRARY[code]?.(settings, answer) ?? sharedFault(error, settings, answer);
   if (known) return withCause(known, error);
-  if (isRefusedLogin(error)) return withCause(refusedLogin(settings, error, answer), error);
+  const refused = answerOf(error);
+  if (isRefusedLogin(error)) return withCause(refusedLogin(settings, refused ?? loginAnswer(error)), error);
+  if (refused) return refusal(settings, what, refused, error);
   return new GatepostError('gateway/failed', `${address(settings)}: ${answer}`, {
     advice: 'Run "gatepost test" on this gateway for the evidence step by step.',
     cause: error,
   });
 }
 
-/** "Not now" of the server (RFC 5530): the password is not to suspect. */
-const TEMPORARY = ['UNAVAILABLE', 'INUSE', 'LIMIT', 'SERVERBUG'];
-
-function refusedLogin(settings: Settings, error: unknown, answer: string): GatepostError {
-  const reason = `${address(settings)} refused the login of "${settings.User}": ${answer}`;
-  if (TEMPORARY.includes(text(error, 'serverResponseCode').toUpperCase()))
-    return failure('unreachable', reason, 'The server says that this is temporary; Gatepost tries again.');
-  return failure(
-    'login-refused',
-    reason,
-    'Check User and Password; many providers want an app password, and IMAP switched on for the mailbox.',
-  );
+export function refusal(settings: Settings, what: string, answer: Answer, cause?: unknown): Refused {
+  const words = answer.words || answer.status;
+  const message = `${address(settings)}: ${what === '' ? '' : `${what}: `}${words}`;
+  const advice = isServersTrouble(answer)
+    ? 'This is trouble of the mail server or a limit of the account; Gatepost tries again.'
+    : 'This is the answer of the mail server; check the rights of the user and the folders named in the settings.';
+  return new Refused(message, advice, answer, cause);
 }
+
+function refusedLogin(settings: Settings, answer: Answer): GatepostError {
+  const reason = `${address(settings)} refused the login of "${settings.User}": ${answer.words}`;
+  if (isTemporaryLogin(answer))
+    return failure('unreachable', reason, 'The server says that this is temporary; Gatepost tries again.');
+  return failure('login-refused', reason, LOGIN_ADVICE[answer.code] ?? LOGIN_ADVICE.AUTHENTICATIONFAILED ?? '');
+}
+
+/** By response code (RFC 5530). */
+const LOGIN_ADVICE: Readonly<Record<string, string>> = {
+  AUTHENTICATIONFAILED:
+    'Check User and Password; many providers want an app password, and IMAP switched on for the mailbox.',
+  EXPIRED: 'The password has expired: set a new one at the mail server and here.',
+  PRIVACYREQUIRED: 'The server wants encryption: use Security "Tls" or "StartTls".',
+  AUTHORIZATIONFAILED:
+    'The password is right, but the user may not use this mailbox: ask the operator of the mail server.',
+  CONTACTADMIN: 'Ask the operator of the mail server: the account is blocked or limited there.',
+};
 
 function isRefusedLogin(error: unknown): boolean {
   return (
@@ -119,23 +136,6 @@ function isRefusedLogin(error: unknown): boolean {
     'authenticationFailed' in error &&
     error.authenticationFailed === true
   );
-}
-
-/** The server's own answer where there is one. */
-export function serverAnswer(error: unknown): string {
-  return oneLine(text(error, 'responseText') || text(error, 'response') || text(error, 'reason') || messageOf(error));
-}
-
-function text(error: unknown, member: string): string {
-  if (typeof error !== 'object' || error === null) return '';
-  const value: unknown = Reflect.get(error, member);
-  return typeof value === 'string' ? value : '';
-}
-
-const MAX_ANSWER_CHARS = 300;
-
-function oneLine(answer: string): string {
-  return answer.replace(/\s+/g, ' ').trim().slice(0, MAX_ANSWER_CHARS);
 }
 
 function withCause(error: GatepostError, cause: unknown): GatepostError {

@@ -1,9 +1,10 @@
 // Opening folders, and saying clearly what is wrong with them.
 import type { MailboxObject } from 'imapflow';
-import { GatepostError } from '../../src/driver/contract.js';
+import { GatepostError, messageOf } from '../../src/driver/contract.js';
 import type { AskOptions, Connection } from './connection.js';
 import { address } from './errors.js';
 import type { MailboxRef } from './identity.js';
+import { isServersTrouble, Refused } from './refusals.js';
 import type { Settings } from './settings.js';
 
 export function mailboxRefOf(settings: Settings, { path, uidValidity }: MailboxObject): MailboxRef {
@@ -56,16 +57,28 @@ async function folderMissing(
   cause: unknown,
 ): Promise<GatepostError> {
   const path = settings[name] ?? '';
-  const folders = await connection.ask('listing the folders', () => connection.client.list());
-  const paths = folders.map((folder) => folder.path);
-  const there = paths.includes(path);
-  const message = there
-    ? `the folder "${path}" (${name}) of "${settings.User}" cannot be opened`
-    : `there is no folder "${path}" (${name}) in the mailbox of "${settings.User}"`;
-  const advice = there
-    ? 'Check the rights of the user on it.'
-    : `Create it, or name an existing one: ${near(path, paths)}.`;
-  return new GatepostError('gateway/folder-missing', message, { advice, cause });
+  const answer = cause instanceof Refused ? cause.answer : undefined;
+  // A server that is out of order may deny the list as well; then its words about the folder are what there is to show.
+  const folders = await connection.ask('listing the folders', () => connection.client.list()).catch(() => undefined);
+  if (connection.down) throw connection.down;
+  const paths = folders?.map((folder) => folder.path) ?? [];
+  if (folders && !paths.some((candidate) => isSameFolder(candidate, path))) {
+    const message = `there is no folder "${path}" (${name}) in the mailbox of "${settings.User}"`;
+    const advice = `Create it, or name an existing one: ${near(path, paths)}.`;
+    return new GatepostError('gateway/folder-missing', message, { advice, cause });
+  }
+  const words = answer?.words ?? messageOf(cause);
+  const message = `the folder "${path}" (${name}) of "${settings.User}" cannot be opened: ${words}`;
+  const trouble = answer !== undefined && (answer.status === 'BAD' || isServersTrouble(answer));
+  const advice = trouble
+    ? 'This is the answer of the mail server, not about the rights of the user; Gatepost tries again.'
+    : 'This is the answer of the mail server; check the rights of the user on the folder.';
+  return new GatepostError(trouble ? 'gateway/unreachable' : 'gateway/folder-missing', message, { advice, cause });
+}
+
+/** INBOX is INBOX in any capitals (RFC 3501, 5.1). */
+function isSameFolder(one: string, other: string): boolean {
+  return one === other || (/^inbox$/i.test(one) && /^inbox$/i.test(other));
 }
 
 /** Folders named in an error. */

@@ -2,7 +2,10 @@
 // by count and by bytes. Nothing here changes the folder (BODY.PEEK throughout).
 import type { FetchMessageObject, FetchQueryObject } from 'imapflow';
 import { codeOf, messageOf } from '../../src/driver/contract.js';
+import { refusal } from './errors.js';
 import { fingerprintOf, HASHED_BYTES, messageIdOf, uidSet } from './identity.js';
+import { type Look, REFUSED_IN_A_ROW } from './look.js';
+import { type Answer, isServersTrouble, Refused } from './refusals.js';
 import type { Session } from './session.js';
 import { CUT_BYTES } from './settings.js';
 
@@ -35,15 +38,29 @@ export function existing({ connection }: Session): number {
 }
 
 /** Existing UIDs from `from` on, ascending. */
-export async function listUids({ connection }: Session, from: number, signal: AbortSignal): Promise<number[]> {
-  const search = () => connection.client.search({ uid: `${from}:*` }, { uid: true });
-  const found = await connection.demand('listing mails', search, { signal });
+export async function listUids(session: Session, from: number, signal: AbortSignal): Promise<number[]> {
+  const found = await existingIn(session, `${from}:*`, signal);
   // `n:*` names the last mail even when its UID is below n (RFC 3501, 6.4.8).
-  return Array.isArray(found) ? found.filter((uid) => uid >= from) : [];
+  return found.filter((uid) => uid >= from);
+}
+
+/** The existing UIDs of a set, ascending. Some servers refuse SEARCH, above all in an empty folder; FETCH tells the same. */
+async function existingIn(session: Session, set: string, signal: AbortSignal): Promise<number[]> {
+  const { connection } = session;
+  const search = () => connection.client.search({ uid: set }, { uid: true });
+  try {
+    const found = await connection.demand('listing mails', search, { signal });
+    return Array.isArray(found) ? found.sort((a, b) => a - b) : [];
+  } catch (error) {
+    if (!(error instanceof Refused) || isServersTrouble(error.answer)) throw error;
+    if (existing(session) === 0) return [];
+    const rows = await rowsOf(session, set, { uid: true }, { signal }, () => true);
+    return [...rows.keys()].sort((a, b) => a - b);
+  }
 }
 
 export async function readFacts(session: Session, uids: readonly number[], signal: AbortSignal): Promise<Facts[]> {
-  const messages = await fetch(session, uids, { uid: true, size: true, internalDate: true }, signal);
+  const messages = await fetch(session, uids, { uid: true, size: true, internalDate: true }, { signal });
   return messages.map(factsOf).sort((a, b) => a.uid - b.uid);
 }
 
@@ -55,7 +72,7 @@ export async function readFingerprints(
 ): Promise<Fingerprinted[]> {
   const query = { uid: true, size: true, internalDate: true, headers: ['message-id'] };
   const found = new Map<number, { facts: Facts; messageId: string }>();
-  for (const message of await fetch(session, uids, query, signal))
+  for (const message of await fetch(session, uids, query, { signal }))
     found.set(message.uid, { facts: factsOf(message), messageId: messageIdOf(message.headers ?? Buffer.alloc(0)) });
   const withoutId = [...found].filter(([, { messageId }]) => messageId === '').map(([uid]) => uid);
   const starts = await readStarts(session, withoutId, signal);
@@ -74,7 +91,7 @@ async function readStarts(
 ): Promise<Map<number, Buffer>> {
   if (uids.length === 0) return new Map();
   const source = { start: 0, maxLength: HASHED_BYTES };
-  const messages = await fetch(session, uids, { uid: true, source }, signal);
+  const messages = await fetch(session, uids, { uid: true, source }, { signal, bytes: uids.length * HASHED_BYTES });
   return new Map(messages.map((message) => [message.uid, message.source ?? Buffer.alloc(0)]));
 }
 
@@ -110,69 +127,99 @@ export interface Downloads {
   readonly mails: readonly Download[];
   /** Expunged by another user since they were listed. */
   readonly gone: readonly number[];
-  /** There, but the server does not hand them out. */
-  readonly unfetchable: readonly { uid: number; detail: string }[];
 }
 
-export async function download(session: Session, chunk: Chunk, signal: AbortSignal): Promise<Downloads> {
+/** Throws Refused when the server hands nothing out; mails that it refuses while others come are left in `look`. */
+export async function download(session: Session, chunk: Chunk, look: Look, signal: AbortSignal): Promise<Downloads> {
   const source = chunk.cut ? { start: 0, maxLength: CUT_BYTES } : true;
   const raws = new Map<number, Buffer>();
   const take = async (uids: readonly number[]) => {
-    for (const { uid, source: raw } of await fetch(session, uids, { uid: true, source }, signal))
-      if (raw && raw.length > 0) raws.set(uid, raw);
+    const bytes = chunk.mails.reduce((sum, mail) => sum + mail.size, 0);
+    const rows = await fetch(session, uids, { uid: true, source }, { signal, bytes });
+    for (const { uid, source: raw } of rows) if (raw && raw.length > 0) raws.set(uid, raw);
+    look.handedOut += raws.size;
   };
   const uids = chunk.mails.map(({ uid }) => uid);
-  const rejections = new Map<number, string>();
-  // One mail that the server cannot read must not hold up the others of its chunk: then each is fetched alone.
-  if (!(await unlessRejected(() => take(uids))).ok)
-    for (const uid of uids.filter((uid) => !raws.has(uid))) {
-      const single = await unlessRejected(() => take([uid]));
-      if (!single.ok) rejections.set(uid, single.detail);
-    }
+  const failure = await refusalOf(session, () => take(uids));
+  if (failure && uids.length > 1) await takeSingly(session, uids, { raws, look, take });
+  else for (const uid of failure ? uids : []) look.refused.set(uid, failure?.answer ?? NOTHING_SENT);
   const mails = chunk.mails.flatMap((facts) => {
     const raw = raws.get(facts.uid);
     return raw ? [{ facts, raw }] : [];
   });
-  const missing = uids.filter((uid) => !raws.has(uid));
-  const left = missing.length > 0 ? await stillThere(session, missing, signal) : new Set<number>();
-  return {
-    mails,
-    gone: missing.filter((uid) => !left.has(uid)),
-    unfetchable: [...left].map((uid) => ({ uid, detail: rejections.get(uid) ?? 'the server sends nothing' })),
-  };
+  const missing = uids.filter((uid) => !raws.has(uid) && !look.refused.has(uid));
+  const there = missing.length > 0 ? new Set(await existingIn(session, uidSet(missing), signal)) : new Set<number>();
+  for (const uid of missing) if (there.has(uid)) look.refused.set(uid, NOTHING_SENT);
+  return { mails, gone: missing.filter((uid) => !there.has(uid)) };
 }
 
-async function stillThere({ connection }: Session, uids: readonly number[], signal: AbortSignal): Promise<Set<number>> {
-  const search = () => connection.client.search({ uid: uidSet(uids) }, { uid: true });
-  const found = await connection.demand('searching for mails that were not sent', search, { signal });
-  return new Set(Array.isArray(found) ? found.filter((uid) => uids.includes(uid)) : []);
+const NOTHING_SENT: Answer = { status: 'NO', code: '', words: 'the server says OK and sends nothing' };
+
+interface Taking {
+  raws: ReadonlyMap<number, Buffer>;
+  look: Look;
+  take(uids: readonly number[]): Promise<void>;
 }
 
-type Fetched = { ok: true } | { ok: false; detail: string };
-
-/** A tagged NO concerns these mails; every other error concerns the connection and is thrown. */
-async function unlessRejected(work: () => Promise<void>): Promise<Fetched> {
-  try {
-    await work();
-    return { ok: true };
-  } catch (error) {
-    if (codeOf(error) !== 'gateway/failed') throw error;
-    return { ok: false, detail: messageOf(error) };
+/** One mail that the server cannot read must not hold up the others of its chunk. */
+async function takeSingly(session: Session, uids: readonly number[], { raws, look, take }: Taking): Promise<void> {
+  for (const uid of uids) {
+    if (raws.has(uid)) continue;
+    const failure = await refusalOf(session, () => take([uid]));
+    if (!failure) continue;
+    look.refused.set(uid, failure.answer);
+    if (look.handedOut === 0 && look.refused.size >= REFUSED_IN_A_ROW) throw failure;
   }
 }
 
+/** A tagged NO or BAD, or an answer that cannot be parsed; every error of the connection is thrown. */
+async function refusalOf({ connection, context }: Session, work: () => Promise<void>): Promise<Refused | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    if (codeOf(error) !== 'gateway/failed' || connection.down) throw error;
+    return refusal(context.settings, 'fetching mails', { status: 'BAD', code: '', words: messageOf(error) }, error);
+  }
+}
+
+interface FetchOptions {
+  signal: AbortSignal;
+  /** What the server is expected to send, bytes. */
+  bytes?: number;
+}
+
 async function fetch(
-  { connection }: Session,
+  session: Session,
   uids: readonly number[],
   query: FetchQueryObject,
-  signal: AbortSignal,
+  options: FetchOptions,
 ): Promise<FetchMessageObject[]> {
   if (uids.length === 0) return [];
-  const work = () => connection.client.fetchAll(uidSet(uids), query, { uid: true });
-  const messages = await connection.ask('fetching mails', work, { signal });
   // The server may slip in flag changes of other mails (RFC 3501, 7.4.2).
   const asked = new Set(uids);
-  return messages.filter(({ uid }) => asked.has(uid));
+  return [...(await rowsOf(session, uidSet(uids), query, options, (uid) => asked.has(uid))).values()];
+}
+
+/** One row for each mail that is `wanted`: servers may split what they say of a mail, repeat it, or speak of others. */
+async function rowsOf(
+  { connection }: Session,
+  set: string,
+  query: FetchQueryObject,
+  { signal, bytes = 0 }: FetchOptions,
+  wanted: (uid: number) => boolean,
+): Promise<Map<number, FetchMessageObject>> {
+  const work = async () => {
+    const rows = new Map<number, FetchMessageObject>();
+    for await (const row of connection.client.fetch(set, query, { uid: true })) {
+      if (row.uid === undefined || !wanted(row.uid)) continue;
+      const before = rows.get(row.uid);
+      rows.set(row.uid, before ? { ...row, ...before } : row);
+    }
+    return rows;
+  };
+  return connection.ask('fetching mails', work, { signal, bytes });
 }
 
 function factsOf({ uid, size, internalDate }: FetchMessageObject): Facts {

@@ -1,8 +1,9 @@
 // The inbound messages of a mailbox, and what confirming and rejecting one does to its mail.
 import type { InboundMessage, RawMail } from '../../src/driver/contract.js';
-import type { Action } from './ack-batcher.js';
+
 import { fingerprintOf, keyOf, messageIdOf } from './identity.js';
 import type { Download } from './mailbox.js';
+import type { Action } from './mailbox-changes.js';
 import type { Session } from './session.js';
 import type { Settings } from './settings.js';
 

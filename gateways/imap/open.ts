@@ -6,6 +6,7 @@ import { address } from './errors.js';
 import { mailboxRefOf, requireFolder, requireRights, selectFolder } from './folders.js';
 import type { Session } from './session.js';
 import type { Settings } from './settings.js';
+import { resumeTrouble } from './trouble.js';
 
 export async function openSession(context: GatewayContext<Settings>): Promise<Session> {
   const { settings, clock } = context;
@@ -16,6 +17,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
     const mailboxRef = mailboxRefOf(settings, mailbox);
     requireRights(settings, mailbox);
     for (const name of ['MoveTo', 'RefuseTo'] as const) await requireFolder(connection, settings, name);
+    resumeTrouble({ context });
     return {
       context,
       connection,
@@ -26,6 +28,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
       suspects: new Map(),
       cursor: 0,
       usesIdle: settings.Idle && connection.has('IDLE'),
+      uselessIdles: 0,
       selectedAt: clock.monotonic(),
     };
   } catch (error) {

@@ -4,7 +4,8 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ImapFlowOptions, Logger } from 'imapflow';
 import type { GatewayContext, Log } from '../../src/driver/contract.js';
 import { readCa } from '../../src/driver/shared/tls.js';
-import { serverAnswer } from './errors.js';
+import { serverAnswer } from './library-errors.js';
+import { type Answer, answerOf } from './refusals.js';
 import { portOf, type Settings } from './settings.js';
 
 /** TCP, TLS, greeting and login together, ms. */
@@ -18,8 +19,8 @@ const literalLimit = (settings: Settings) => 2 * settings.MaxMessageBytes + 1024
 
 /** What is only to be learned from the library's log and callbacks. */
 export interface ImapLog {
-  /** The server's last rejection: some commands of the library only return false. */
-  answer: string;
+  /** The server's last NO or BAD, or another failure: some commands of the library only return false. */
+  answer: Answer | undefined;
   certificate: PeerCertificate | undefined;
 }
 
@@ -66,7 +67,8 @@ function libraryLog(log: Log, imapLog: ImapLog): Logger {
     log.trace({ detail: String(message) }, 'imap library');
   };
   const rejection = (entry: unknown) => {
-    if (typeof entry === 'object' && entry !== null && 'err' in entry) imapLog.answer = serverAnswer(entry.err);
+    if (typeof entry === 'object' && entry !== null && 'err' in entry)
+      imapLog.answer = answerOf(entry.err) ?? { status: 'NO', code: '', words: serverAnswer(entry.err) };
     pass(entry);
   };
   return { trace: () => {}, debug: pass, info: pass, warn: rejection, error: rejection };

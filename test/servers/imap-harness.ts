@@ -1,7 +1,7 @@
 // A gateway on a throw-away Dovecot for tests of receiving mailboxes. The tests take its inbound messages as the pipeline does,
 // with driver state in memory instead of the journal.
 import { tmpdir } from 'node:os';
-import type { Clock, Driver, GatewayContext, InboundMessage, Log } from '../../src/driver/contract.js';
+import type { Clock, Driver, GatewayContext, InboundMessage, Log, Shared } from '../../src/driver/contract.js';
 import { openNetwork } from '../../src/driver/network.js';
 import { sharedByDevice } from '../../src/driver/shared-state.js';
 import { systemClock } from '../../src/kit/clock.js';
@@ -9,7 +9,12 @@ import { silentLog } from '../../src/kit/log.js';
 import { problemCollector } from '../conformance/context.js';
 import { createDriverState, type TestDriverState } from '../fixtures/driver-state.js';
 import { createSecretStore } from '../fixtures/secret-store.js';
-import type { Dovecot } from './dovecot.js';
+
+/** A Dovecot, or a scripted server. */
+export interface ImapServer {
+  readonly port: number;
+  readonly users: readonly { readonly name: string; readonly password: string }[];
+}
 
 export interface ImapHarnessOptions {
   /** Over the defaults for this Dovecot. */
@@ -17,6 +22,8 @@ export interface ImapHarnessOptions {
   driverState?: TestDriverState;
   clock?: Clock;
   log?: Log;
+  /** What the sessions of one service share in memory. */
+  shared?: Shared;
   /** Collects the problems that are reported and not over, by what they concern. */
   problems?: Map<string, string>;
 }
@@ -35,7 +42,7 @@ export interface ImapHarness {
 
 export function imapContext<Settings, Session>(
   driver: Driver<Settings, Session>,
-  dovecot: Dovecot,
+  dovecot: ImapServer,
   user: string,
   options: ImapHarnessOptions = {},
 ): { context: GatewayContext<Settings>; driverState: TestDriverState } {
@@ -51,7 +58,7 @@ export function imapContext<Settings, Session>(
     random: () => 0.5,
     log: options.log ?? silentLog,
     driverState,
-    shared: sharedByDevice()(driver.device),
+    shared: options.shared ?? sharedByDevice()(driver.device),
     accounts: sharedByDevice()('*'),
     secretStore: createSecretStore(),
     network: openNetwork,
@@ -67,7 +74,7 @@ export function imapContext<Settings, Session>(
 /** Opens the gateway and begins to receive. */
 export async function openImapHarness<Settings, Session>(
   driver: Driver<Settings, Session>,
-  dovecot: Dovecot,
+  dovecot: ImapServer,
   user: string,
   options: ImapHarnessOptions = {},
 ): Promise<ImapHarness> {
