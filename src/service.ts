@@ -13,6 +13,7 @@ import { stopper } from './kit/stopper.js';
 import type { GatewayView } from './model/gateway-view.js';
 import type { GatewayRegistry } from './pipeline/gateways/registry.js';
 import type { GatewaySync } from './pipeline/gateways/sync.js';
+import { openCrashRecord } from './pipeline/inbound/crash-record.js';
 import type { SendRequests } from './pipeline/outbound/send-requests.js';
 import { type AckTracker, ackTracker } from './pipeline/server/ack-tracker.js';
 import { dispatch } from './pipeline/server/dispatch.js';
@@ -73,9 +74,11 @@ async function start(config: Config, platform: Platform, stack: Closers, stop: (
   stack.add('fax composer', () => fax.close(), STOP.partMs);
   const reader = startReader(config, platform);
   const acks = ackTracker({ ...platform, journal, signal: common.life.signal });
-  const registry = createRegistry(common, { reader, fax, acks });
+  const crashes = openCrashRecord(config.dataDir, platform.log);
+  stack.add('record of crashes', async () => crashes.close(), STOP.partMs);
+  const registry = createRegistry(common, { reader, fax, acks, crashes });
   const sync = createSync(common, registry);
-  const http = await openHttp(common, { client, registry, sync }, stack);
+  const http = await openHttp(common, { client, registry, sync, crashes }, stack);
   const requests = createSendRequests(common, registry);
   stack.add('pending answers', () => endAnswers(requests, common.life), STOP.partMs);
   // The reader ends with the gateways: a message that is still being read comes again after the restart.

@@ -9,6 +9,7 @@ import type { RawMail } from '../model/content.js';
 import type { OcrOptions } from './fax/receive/examine.js';
 import { createPageReading } from './fax/receive/page-reading.js';
 import { readFax, summarizeFax } from './fax/receive/read-fax.js';
+import { createIsolatedReading } from './mail/isolated-reading.js';
 import { fallbackMail } from './mail/parse/fallback.js';
 import { type MailBudget, type ParsedMail, parseMail, prepare } from './mail/parse/parse-mail.js';
 import { FULL_BUDGET, finishMail } from './mail/parse/read-mail.js';
@@ -64,12 +65,14 @@ export function createReader({
   const reduced: Reduce = (mail, gatewayId, reason) => reduce(mail, gatewayId, reason, log);
   // The file is looked up at once: a missing file is a broken installation, not a broken mail.
   const workers = createMailWorkers({ clock, file: workerFile(), limits, closing: closing.signal, reduce: reduced });
+  const isolated = createIsolatedReading({ clock, limits, reduce: reduced });
   const ocrMissing = warnOnce(log);
 
   return {
     async readMail(mail, context: ReadContext) {
       closing.signal.throwIfAborted();
       const { gatewayId, signal } = context;
+      if (context.isolated) return finishMail(await isolated.read(mail, gatewayId, context), mail, context);
       const inline = await readInline(mail, gatewayId, limits.inline, reduced);
       return finishMail(inline ?? (await workers.read(mail, gatewayId, signal)), mail, context);
     },
@@ -84,7 +87,7 @@ export function createReader({
     },
     async close() {
       if (!closing.signal.aborted) closing.abort(new GatepostError('content/closed', 'the mail reader is closed'));
-      await Promise.all([faxes.close(), workers.close()]);
+      await Promise.all([faxes.close(), workers.close(), isolated.close()]);
     },
   };
 }

@@ -37,6 +37,8 @@ export type LinkMaker = (attachment: { id: string; name: string }) => string;
 export interface ReadContext {
   gatewayId: string;
   link: LinkMaker;
+  /** Reads a mail in a process of its own; called when that has ended, before this process handles the result. */
+  isolated?: (() => void) | undefined;
   /** Ends the reading, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }

@@ -24,6 +24,8 @@ const DAY_MS = 86_400_000;
 export interface MetricSources {
   server(): ServerView;
   gateways(): readonly GatewayView[];
+  /** Messages that were being read when the process died, and that have not been read since then. */
+  suspects?(): number;
   journal: {
     backlog(): Promise<readonly GatewayBacklog[]>;
     reconciliation(since: number): Promise<readonly ReconciliationRow[]>;
@@ -129,6 +131,7 @@ function watching({ sources, gauges, counters, subjects, clock, log }: Watch): (
     subjects.refresh(gateways);
     for (const gauge of Object.values(gauges)) gauge.reset();
     gauges.session.set(sources.server().is === 'up' ? 1 : 0);
+    gauges.suspects.set(sources.suspects?.() ?? 0);
     for (const gateway of gateways) setGateway(gateway, gauges, counters);
     const receiving = gateways.filter(({ direction }) => direction === 'I').map(({ id }) => id);
     if (rows.status === 'fulfilled') setWaiting(rows.value, { gauges, receiving, subjects });

@@ -46,6 +46,13 @@ describe('/ready', () => {
     });
   });
 
+  test('is degraded while messages wait that were being read when the process died', async () => {
+    port.platform.suspects = 2;
+    const { status, body } = await ready();
+    expect([status, body.degraded]).toEqual([200, true]);
+    expect(body.problems.join()).toMatch(/^2 messages were being read when the process died/);
+  });
+
   test('is 503 while the session is down, with the reason and the next try', async () => {
     const now = port.clock.now();
     port.platform.server = {

@@ -16,6 +16,8 @@ export interface ProbeSources {
   gateways(): readonly GatewayView[];
   /** The journal's `healthy`: rejects when it cannot write. */
   healthy(): Promise<void>;
+  /** Messages that were being read when the process died, and that have not been read since then. */
+  suspects?(): number;
   /** Takes secrets out of sentences that came from libraries and counterparties; the log's redactor. */
   redact?(text: string): string;
 }
@@ -59,6 +61,7 @@ export function readiness(sources: ProbeSources, clock: Clock): () => Promise<Re
     const gateways = sources.gateways().map((gateway) => gatewayReport(gateway, redact));
     const bad = gateways.filter(needsAttention);
     const problem = found && redact(found);
+    const suspects = suspectsProblem(sources.suspects?.() ?? 0);
     const blockers = [
       ...(view.is === 'up' ? [] : [`server session is ${server.state}${server.reason ? `: ${server.reason}` : ''}`]),
       ...(problem === null ? [] : [`journal: ${problem}`]),
@@ -66,8 +69,8 @@ export function readiness(sources: ProbeSources, clock: Clock): () => Promise<Re
     ];
     return {
       status: blockers.length === 0 ? 'ready' : 'not ready',
-      degraded: bad.length > 0,
-      problems: [...blockers, ...bad.map(gatewayProblem)],
+      degraded: bad.length > 0 || suspects.length > 0,
+      problems: [...blockers, ...suspects, ...bad.map(gatewayProblem)],
       server,
       journal: { healthy: problem === null, problem },
       gatewayListReceived,
@@ -109,6 +112,12 @@ function gatewayReport(gateway: GatewayView, redact: (text: string) => string): 
   const { id, displayName, device, direction, state } = gateway;
   const problem = gateway.problem && redact(gateway.problem);
   return { id, displayName, device, direction, state, since: isoTime(gateway.since), problem };
+}
+
+function suspectsProblem(count: number): string[] {
+  if (count === 0) return [];
+  const messages = count === 1 ? '1 message was' : `${count} messages were`;
+  return [`${messages} being read when the process died; each is read in a process of its own when it comes again`];
 }
 
 function needsAttention({ state }: GatewayReport): boolean {

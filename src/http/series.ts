@@ -209,6 +209,11 @@ function sameName(registers: Registry[]) {
       help: '1 while the gateway runs with a problem that an operator should look at (see /ready for the reason), else 0. direction: I receives, O sends',
       registers,
     }),
+    suspects: new Gauge({
+      name: 'gatepost_inbound_crash_suspects',
+      help: 'Messages that were being read when the process died and that have not been read since then; anything but 0 is an alarm',
+      registers,
+    }),
     quarantined: new Gauge({
       name: 'gatepost_quarantined',
       labelNames: ['gateway', 'name', 'gateway_id'],

@@ -4,6 +4,7 @@ import { type GatewayRegistry, gatewayRegistry } from '../pipeline/gateways/regi
 import { secretStore } from '../pipeline/gateways/secret-store.js';
 import { secretsFrom } from '../pipeline/gateways/secrets.js';
 import { type GatewaySync, gatewaySync } from '../pipeline/gateways/sync.js';
+import type { CrashRecord } from '../pipeline/inbound/crash-record.js';
 import type { AckTracker } from '../pipeline/server/ack-tracker.js';
 import { policyOf } from '../policy-settings.js';
 import { channelsOf } from '../server-settings.js';
@@ -14,7 +15,7 @@ const DRAIN_MS = 15_000;
 
 export function createRegistry(
   { config, platform, journal, metrics, address, signer, serverLink }: Common,
-  content: { reader: Reader; fax: FaxComposer; acks: AckTracker },
+  content: { reader: Reader; fax: FaxComposer; acks: AckTracker; crashes: CrashRecord },
 ): GatewayRegistry {
   const { inbound } = config;
   return gatewayRegistry({

@@ -6,6 +6,7 @@ import type { Journal } from '../journal/types/journal.js';
 import type { Closers } from '../kit/closers.js';
 import type { GatewayRegistry } from '../pipeline/gateways/registry.js';
 import type { GatewaySync } from '../pipeline/gateways/sync.js';
+import type { CrashRecord } from '../pipeline/inbound/crash-record.js';
 import type { Client } from '../simprot/client.js';
 import { type Common, STOP } from './platform.js';
 
@@ -13,9 +14,14 @@ interface Parts {
   client: Client;
   registry: GatewayRegistry;
   sync: GatewaySync;
+  crashes: CrashRecord;
 }
 
-export async function openHttp(common: Common, { client, registry, sync }: Parts, stack: Closers): Promise<HttpPort> {
+export async function openHttp(
+  common: Common,
+  { client, registry, sync, crashes }: Parts,
+  stack: Closers,
+): Promise<HttpPort> {
   const { config, platform, journal, metrics, address, signer } = common;
   const server = () => client.state;
   const gateways = () => registry.views();
@@ -30,6 +36,7 @@ export async function openHttp(common: Common, { client, registry, sync }: Parts
       listed: () => sync.listed,
       gateways,
       healthy: () => journal.healthy(),
+      suspects: () => crashes.suspects().length,
       redact: (text) => platform.redactor.redact(text),
     },
     below: (target) => address.below(target),
@@ -38,7 +45,7 @@ export async function openHttp(common: Common, { client, registry, sync }: Parts
   });
   stack.add('HTTP port', () => http.close(), STOP.httpMs);
   address.bound(http.url);
-  metrics.watch({ server, gateways, journal });
+  metrics.watch({ server, gateways, journal, suspects: () => crashes.suspects().length });
   return http;
 }
 

@@ -12,6 +12,7 @@ import type { Redactor } from '../../kit/redact.js';
 import type { Notice } from '../../model/content.js';
 import type { GatewayView } from '../../model/gateway-view.js';
 import type { MessageContentInfo } from '../../model/message.js';
+import type { CrashRecord } from '../inbound/crash-record.js';
 import type { LinkIssuer } from '../links.js';
 import type { Metrics } from '../metrics.js';
 import type { AckTracker } from '../server/ack-tracker.js';
@@ -86,6 +87,7 @@ export interface InboundDeps extends GatewayDeps {
   serverLink: ServerLink;
   acks: AckTracker;
   reader: Reader;
+  crashes: CrashRecord;
   /** Makes the signed link of an attachment; its lifetime counts from `issuedAt`. */
   link: LinkIssuer;
   limits: InboundLimits;

@@ -17,6 +17,7 @@ import { deadline } from '../../kit/deadline.js';
 import { type Deferred, deferred } from '../../kit/deferred.js';
 import { silentLog } from '../../kit/log.js';
 import { redactor } from '../../kit/redact.js';
+import { noCrashRecord } from '../inbound/crash-record.js';
 import { noMetrics } from '../metrics.js';
 import type { OutboundGateway, SendResult } from './gateway.js';
 import { openPolicy } from './policy/policy.js';
@@ -59,6 +60,7 @@ function deps(changes: Partial<AnyDriver> = {}): GatewayRegistryDeps {
     metrics: noMetrics,
     policy: openPolicy,
     dataDir: folder,
+    crashes: noCrashRecord,
     secretStore: createSecretStore(),
     webhookUrl: (id) => `http://gatepost.test/webhooks/${id}`,
     drivers: { test: load },

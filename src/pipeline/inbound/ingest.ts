@@ -12,6 +12,7 @@ import type { ReceivingMessage } from '../server/ack-tracker.js';
 import { type Identity, idFromKey, openingOf, serverFieldsOf, stableIds } from './identity.js';
 import type { InFlight } from './in-flight.js';
 import { rawOf } from './spool-codec.js';
+import { UNREAD, unreadOpening } from './unread.js';
 
 export interface Ingested {
   record: InboundRecord;
@@ -70,6 +71,10 @@ async function openOnce(entry: InFlight, content: Content | Notice, reading: Rea
   if (found && found.state !== 'pending') return { record: found, message: null };
   const known = entry.identity ?? found;
   const identity = known ?? newIdentity(clock.now());
+  if (mustStayUnread(entry.key, content, reading)) {
+    const record = await quarantineUnread(entry.key, entry.handle.fingerprint, content, identity, reading);
+    return { record, message: null };
+  }
   const read = await readWith(identity, entry.key, content, { first: !known, quick: false }, reading);
   // The key may have changed while the content was read.
   const { key, handle } = entry;
@@ -84,6 +89,33 @@ async function openOnce(entry: InFlight, content: Content | Notice, reading: Rea
   entry.identity = proposalOf(record);
   if (record.requestId !== identity.requestId) return null;
   return { record, message: messageOf(gatewayId, record, read) };
+}
+
+function mustStayUnread(key: string, content: Content | Notice, { deps, gatewayId }: Reading): boolean {
+  const how = isNoted(content) ? deps.crashes.howToRead({ gatewayId, key }) : 'whole';
+  return how === 'unread' || (how === 'isolated' && content.kind === 'text');
+}
+
+/** A fax is read in a process of its own anyway; a notice is ours. */
+function isNoted({ kind }: Content | Notice): boolean {
+  return kind === 'mail' || kind === 'text';
+}
+
+async function quarantineUnread(
+  key: string,
+  fingerprint: string,
+  content: Content | Notice,
+  identity: Identity,
+  { deps, gatewayId }: Reading,
+): Promise<InboundRecord> {
+  const { journal, crashes, log } = deps;
+  const raw = rawOf(content);
+  const opened = await journal.open(unreadOpening(gatewayId, { key, fingerprint }, raw, proposalOf(identity)));
+  if (opened.state !== 'pending') return opened;
+  const record = await journal.quarantine(opened.id, UNREAD, raw);
+  crashes.quarantined({ gatewayId, key });
+  log.error({ message_key: key, reason: UNREAD }, 'inbound message quarantined');
+  return record;
 }
 
 /**
@@ -107,6 +139,8 @@ async function spool({ key, fingerprint, content }: Pushed, reading: Reading): P
   if (!content || (known && known.state !== 'pending')) return;
   const raw = rawOf(content);
   const identity = known ?? newIdentity(deps.clock.now());
+  if (mustStayUnread(key, content, reading))
+    return void (await quarantineUnread(key, fingerprint, content, identity, reading));
   // Reading a fax takes longer than its sender waits, so the fields and attachments of a fax come with `open`.
   const quick = content.kind === 'fax';
   const read = await readWith(identity, key, content, { first: !known, quick }, reading);
@@ -132,7 +166,7 @@ async function readWith(
 ): Promise<ReadMessage> {
   const { deps, gatewayId } = reading;
   const ids = stableIds(identity, deps.link);
-  const read = ids.applied(await readContent(content, { gatewayId, link: ids.link }, how, reading));
+  const read = ids.applied(await readNoted(key, content, { gatewayId, link: ids.link }, how, reading));
   const made = idFromKey(gatewayId, key, content, read);
   return made === undefined ? read : { ...read, message: { ...read.message, DeliverySystemId: made } };
 }
@@ -140,6 +174,32 @@ async function readWith(
 interface Context {
   gatewayId: string;
   link: ReturnType<typeof stableIds>['link'];
+  isolated?: () => void;
+}
+
+/** The note stands while this process has the content in its hands, and not while another process reads it. */
+async function readNoted(
+  key: string,
+  content: Content | Notice,
+  context: Context,
+  attempt: HowToRead,
+  reading: Reading,
+): Promise<ReadMessage> {
+  if (!isNoted(content)) return readContent(content, context, attempt, reading);
+  const { crashes } = reading.deps;
+  const noted = { gatewayId: reading.gatewayId, key };
+  const how = crashes.howToRead(noted);
+  const isolated = content.kind === 'mail' && (how === 'isolated' || how === 'requeued');
+  let end = isolated ? () => {} : crashes.begin(noted);
+  const onResult = () => {
+    end = crashes.begin(noted);
+  };
+  const isolation = isolated ? { isolated: onResult } : {};
+  try {
+    return await readContent(content, { ...context, ...isolation }, attempt, reading);
+  } finally {
+    end();
+  }
 }
 
 async function readContent(
