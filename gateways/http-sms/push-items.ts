@@ -1,6 +1,7 @@
 // Reading a push: values from query, form, JSON and headers, one or several items in it, times in the usual forms.
 import type { RawRequest } from '../../src/driver/contract.js';
-import { queryOf } from './authenticate.js';
+import { type Form, formOf, queryFields } from './push-fields.js';
+import { charsetOf, decodeBytes, isUtf16Body } from './push-text.js';
 import { atPath, parseJson, scalarText, splitPath } from './value-path.js';
 
 /** A push is one event or a page of events. */
@@ -30,21 +31,20 @@ export interface Item {
 /** The events of a push: the request itself, or the elements of its `list`. Throws BadPush. */
 export function itemsOf(request: RawRequest, list: string | undefined): Item[] {
   const body = bodyOf(request);
-  const query = queryOf(request);
-  const at = (place: string, json: () => unknown) => {
+  const query = lazy(() => queryFields(request));
+  const fieldText = (where: string, name: string, charset?: string) => {
+    const form = where === 'form' ? body.form() : { fields: query(), charset: undefined };
+    const field = form.fields.get(name);
+    return field && decodeBytes(field.bytes, [charset, field.charset, form.charset]);
+  };
+  const at = (place: string, json: () => unknown, charset?: string) => {
     const { where, name } = splitPath(place);
-    if (where === 'query') return query.get(name) ?? undefined;
     if (where === 'header') return request.headers[name.toLowerCase()];
-    return where === 'form' ? (body.form().get(name) ?? undefined) : scalarText(atPath(json(), name));
+    return where === 'json' ? scalarText(atPath(json(), name)) : fieldText(where, name, charset);
   };
   const itemOf = (json: () => unknown): Item => ({
     at: (place) => (place === undefined ? undefined : at(place, json)),
-    text(place, charset) {
-      const { where, name } = splitPath(place);
-      const encoded = where === 'query' ? request.path.split('?')[1] : request.body.toString('latin1');
-      const raw = charset && /^(?:query|form)$/.test(where) ? rawParameter(encoded ?? '', name) : undefined;
-      return raw ? decoded(raw, charset) : at(place, json);
-    },
+    text: (place, charset) => at(place, json, charset),
     json: (place) => (place === undefined ? undefined : atPath(json(), splitPath(place).name)),
   });
   if (list === undefined) return [itemOf(body.json)];
@@ -55,33 +55,9 @@ export function itemsOf(request: RawRequest, list: string | undefined): Item[] {
   return elements.map((element: unknown) => itemOf(() => element));
 }
 
-function rawParameter(encoded: string, name: string): Buffer | undefined {
-  const pair = encoded.split('&').find((one) => one.split('=')[0] === name);
-  const bytes = pair
-    ?.slice(name.length + 1)
-    .replaceAll('+', ' ')
-    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return bytes === undefined ? undefined : Buffer.from(bytes, 'latin1');
-}
-
-/** Words that name no character set we know (Kannel's 8-BIT) mean UTF-8 where it fits, else Western European. */
-function decoded(bytes: Buffer, charset = ''): string {
-  for (const label of [charset, 'utf-8']) {
-    try {
-      return new TextDecoder(label, { fatal: true }).decode(bytes);
-    } catch {
-      // The next one may fit.
-    }
-  }
-  return new TextDecoder('windows-1252').decode(bytes);
-}
-
 /** The body, read in the way it is asked for, once. */
-function bodyOf({ body }: RawRequest): { form(): URLSearchParams; json(): unknown } {
-  return {
-    form: lazy(() => new URLSearchParams(body.toString('utf8'))),
-    json: lazy(() => parsed(body)),
-  };
+function bodyOf(request: RawRequest): { form(): Form; json(): unknown } {
+  return { form: lazy(() => formOf(request)), json: lazy(() => parsed(request)) };
 }
 
 function lazy<T>(make: () => T): () => T {
@@ -92,10 +68,12 @@ function lazy<T>(make: () => T): () => T {
   };
 }
 
-function parsed(body: Buffer): unknown {
+/** Its content type counts for the character set only: JSON comes as text/plain, too. */
+function parsed({ body, headers }: RawRequest): unknown {
   if (body.length === 0) return undefined;
+  const charset = isUtf16Body(body) ? 'utf-16' : charsetOf(headers['content-type']);
   try {
-    return parseJson(body.toString('utf8'));
+    return parseJson(decodeBytes(body, [charset]));
   } catch {
     throw new BadPush('the body is not JSON');
   }

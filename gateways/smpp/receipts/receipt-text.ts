@@ -1,7 +1,7 @@
 // The text of a delivery receipt. SMPP 3.4 (appendix B) has one form as an example, and carriers write it in their own ways:
 // other capitals, commas or semicolons or line ends between the fields, "=" or a blank for the colon, ids in quotes, the
 // whole in UCS-2. Pure.
-import { decodeUtf16 } from '../receive/utf16.js';
+import { decodeUtf16 } from '../../../src/driver/shared/utf16.js';
 
 export type ReceiptField = 'id' | 'submitted' | 'done' | 'state' | 'error' | 'text' | 'other';
 export type ReceiptFields = ReadonlyMap<ReceiptField, string>;

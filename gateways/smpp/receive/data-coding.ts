@@ -2,7 +2,7 @@
 // before they are decoded, because an escape or a surrogate pair may be cut between two of them.
 import iconv from 'iconv-lite';
 import { gsmDecode, isSeptets, type Shift } from '../../../src/driver/shared/text.js';
-import { decodeUtf16 } from './utf16.js';
+import { decodeUtf16 } from '../../../src/driver/shared/utf16.js';
 
 /** The setting DefaultAlphabet: what the "SMSC default alphabet" of data_coding 0 is at this carrier. */
 export const DEFAULT_ALPHABETS = ['Gsm', 'Ascii', 'Latin1', 'Windows1252', 'Utf8', 'Ucs2'] as const;

@@ -1,4 +1,4 @@
-// UCS-2 as SMSCs send it: big-endian by the standard, little-endian from some, with a byte order mark or without.
+// UCS-2 as SMSCs and HTTP gateways send it: big-endian by the standard, little-endian from some, with a byte order mark or not.
 
 const BOM = /\ufeff/g;
 /** Shorter texts say too little about the order of their octets. */
