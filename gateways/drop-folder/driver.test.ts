@@ -1,4 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { InboundMessage } from '../../src/driver/contract.js';
@@ -7,6 +17,7 @@ import { createDriverState, type TestDriverState } from '../../test/fixtures/dri
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { dropFolder } from './driver.js';
+import { readUpTo } from './files.js';
 import { pathOf } from './outbound.js';
 
 const undo: (() => Promise<void> | void)[] = [];
@@ -154,6 +165,50 @@ describe('receiving', () => {
     await message.confirm();
     expect(list('done')).toEqual(['big.eml']);
     expect(readFileSync(join(folder, 'done', 'big.eml'))).toHaveLength(5000);
+  });
+});
+
+describe('only plain files of the folder are received', () => {
+  it('no file that is also somebody else’s (a hard link), until that other name is gone', async () => {
+    const { next, drop, list, folder, dataDir } = await inbox();
+    writeFileSync(join(dataDir, 'private'), 'Subject: private\r\n\r\n');
+    linkSync(join(dataDir, 'private'), join(folder, 'linked.eml'));
+    drop('plain.eml');
+    expect(textOf(await next())).toContain('Subject: plain.eml');
+    expect(list()).toContain('linked.eml');
+    rmSync(join(dataDir, 'private'));
+    expect(textOf(await next())).toContain('Subject: private');
+  });
+
+  it.each([
+    ['a link', (path: string, secret: string) => symlinkSync(secret, path)],
+    ['a hard link', (path: string, secret: string) => linkSync(secret, path)],
+    ['a folder', (path: string) => mkdirSync(path)],
+    ['a link to itself', (path: string) => symlinkSync(path, path)],
+  ])('a claimed file that was exchanged for %s is never read, and the others go on', async (_what, exchange) => {
+    const before = await inbox();
+    before.drop('a.eml');
+    await before.next();
+    before.stop.abort();
+    writeFileSync(join(before.dataDir, 'secret'), 'the password is canary');
+    rmSync(join(before.folder, 'a.eml.$$$'));
+    exchange(join(before.folder, 'a.eml.$$$'), join(before.dataDir, 'secret'));
+    before.drop('b.eml');
+    const after = await inbox({}, before);
+    expect(textOf(await after.next())).toContain('Subject: b.eml');
+    expect(readFileSync(join(before.dataDir, 'secret'), 'utf8')).toBe('the password is canary');
+  });
+
+  it('reading refuses what a name came to stand for after it was looked at', async () => {
+    const dir = tempFolder();
+    writeFileSync(join(dir, 'file'), 'text');
+    symlinkSync(join(dir, 'file'), join(dir, 'link'));
+    linkSync(join(dir, 'file'), join(dir, 'other'));
+    mkdirSync(join(dir, 'folder'));
+    for (const name of ['link', 'other', 'file', 'folder'])
+      await expect(readUpTo(join(dir, name), 10)).rejects.toMatchObject({ code: 'drop-folder/no-file' });
+    rmSync(join(dir, 'other'));
+    expect((await readUpTo(join(dir, 'file'), 10)).raw.toString()).toBe('text');
   });
 });
 

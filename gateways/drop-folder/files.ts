@@ -1,8 +1,20 @@
 // Steps on files that must not lose one: scanning a folder, moving without overwriting, writing whole.
 import { constants } from 'node:fs';
-import { access, copyFile, link, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import {
+  access,
+  copyFile,
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  unlink,
+} from 'node:fs/promises';
 import { basename, extname, join, relative, sep } from 'node:path';
-import { codeOf } from '../../src/driver/contract.js';
+import { codeOf, GatepostError } from '../../src/driver/contract.js';
 import { isInside } from './folders.js';
 
 /** What the name of a claimed file ends with until its message is settled. FrontStage marks its files the same way. */
@@ -13,6 +25,8 @@ export interface FoundFile {
   readonly name: string;
   readonly size: number;
   readonly changedAt: number;
+  /** Other names of the same file, in this folder or anywhere else. */
+  readonly otherNames: number;
 }
 
 export interface Scan {
@@ -55,8 +69,9 @@ export async function scan({
 /** Undefined when it has gone since it was listed. */
 async function findFile(path: string, name: string): Promise<FoundFile | undefined> {
   try {
-    const { size, mtimeMs } = await stat(path);
-    return { name, size, changedAt: mtimeMs };
+    const found = await lstat(path);
+    if (!found.isFile()) return undefined;
+    return { name, size: found.size, changedAt: found.mtimeMs, otherNames: found.nlink - 1 };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
@@ -65,11 +80,19 @@ async function findFile(path: string, name: string): Promise<FoundFile | undefin
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** At most `limit` bytes from the beginning of a file. */
+/** What a name stands for must not change between the scan and the reading: a link could lead to any file of this machine. */
+const READ_ONLY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/**
+ * At most `limit` bytes from the beginning of a regular file that has no other name. Throws for a link, for anything else that
+ * is no file, and for a name that came to stand for another file meanwhile.
+ */
 export async function readUpTo(path: string, limit: number): Promise<{ raw: Buffer; size: number }> {
-  const file = await open(path);
+  const file = await open(path, READ_ONLY).catch((error) => {
+    throw codeOf(error) === 'ELOOP' ? noPlainFile(path, 'it is a link') : error;
+  });
   try {
-    const { size } = await file.stat();
+    const { size } = await assertPlain(file, path);
     const raw = Buffer.alloc(Math.min(size, limit));
     let filled = 0;
     while (filled < raw.length) {
@@ -81,6 +104,22 @@ export async function readUpTo(path: string, limit: number): Promise<{ raw: Buff
   } finally {
     await file.close();
   }
+}
+
+async function assertPlain(file: FileHandle, path: string): Promise<{ size: number }> {
+  const [opened, named] = await Promise.all([file.stat(), lstat(path)]);
+  if (!opened.isFile()) throw noPlainFile(path, 'it is no regular file');
+  // Windows has no inode numbers for some file systems: 0 there.
+  if (opened.ino !== named.ino || opened.dev !== named.dev)
+    throw noPlainFile(path, 'it was replaced while it was read');
+  if (opened.nlink > 1) throw noPlainFile(path, 'it has another name elsewhere (a hard link)');
+  return opened;
+}
+
+function noPlainFile(path: string, why: string): GatepostError {
+  return new GatepostError('drop-folder/no-file', `${path} is not received: ${why}`, {
+    advice: 'copy mails into the folder instead of linking them',
+  });
 }
 
 /**
@@ -118,7 +157,7 @@ async function moveUnless(path: string, target: string): Promise<boolean> {
 }
 
 async function sameFile(path: string, target: string): Promise<boolean> {
-  const [one, other] = await Promise.all([stat(path), stat(target)]);
+  const [one, other] = await Promise.all([lstat(path), lstat(target)]);
   return one.ino !== 0 && one.ino === other.ino && one.dev === other.dev;
 }
 

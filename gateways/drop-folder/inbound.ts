@@ -12,6 +12,7 @@ import {
   type InboundMessage,
   type InboundState,
   type RawMail,
+  messageOf as sentenceOf,
   sleep,
 } from '../../src/driver/contract.js';
 import { type Claims, openClaims } from './claims.js';
@@ -45,14 +46,33 @@ export async function* receive(
   };
   yield* resumeClaimed(inbox, where, signal);
   let before = new Map<string, FoundFile>();
+  // Bounded by the files in the folder.
+  const warned = new Set<string>();
   while (!signal.aborted) {
     const { fresh, claimed } = await scan(where);
     const claimedNames = new Set(claimed.map(({ name }) => name));
     // A new file whose name is claimed waits until the claimed one is settled.
-    const ready = fresh.filter((file) => unchanged(before.get(file.name), file) && !claimedNames.has(file.name));
+    const still = fresh.filter((file) => unchanged(before.get(file.name), file) && !claimedNames.has(file.name));
+    const ready = still.filter(({ otherNames }) => otherNames === 0);
+    noteLinked(context, still, warned);
     before = new Map(fresh.map((file) => [file.name, file]));
     yield* claimAll(inbox, ready, signal);
     await sleep(clock, settings.PollSeconds * 1000, signal).catch(() => {});
+  }
+}
+
+/** Says once per file why it stays where it is. */
+function noteLinked(
+  { log }: GatewayContext<DropFolderSettings>,
+  found: readonly FoundFile[],
+  warned: Set<string>,
+): void {
+  const linked = new Set(found.filter(({ otherNames }) => otherNames > 0).map(({ name }) => name));
+  for (const name of warned) if (!linked.has(name)) warned.delete(name);
+  for (const name of linked) {
+    if (warned.has(name)) continue;
+    warned.add(name);
+    log.warn({ file: name, reason: 'it has another name elsewhere (a hard link)' }, 'file is not received');
   }
 }
 
@@ -125,7 +145,17 @@ async function messageOf(
     await confirm();
     return undefined;
   }
-  const content = state === 'acknowledged' ? null : await contentOf(context, folders, path, name);
+  let content: RawMail | null = null;
+  try {
+    if (state !== 'acknowledged') content = await contentOf(context, folders, path, name);
+  } catch (error) {
+    if (codeOf(error) !== 'drop-folder/no-file') throw error;
+    // It was a plain file when it was claimed: somebody exchanged it, and one such file must not stop the others.
+    context.log.warn({ file: path, err: error }, 'file is not received');
+    await moveRejected(path, folders.rejected, name, sentenceOf(error));
+    inbox.claims.settle(name);
+    return undefined;
+  }
   return {
     key,
     fingerprint: '',

@@ -67,6 +67,39 @@ test('another mail with a copied Message-ID is another message, because senders 
   expect(store.reading.count('I')).toBe(2);
 });
 
+test.each([
+  ['another text', { BodyText: 'Pay to this account instead.' }],
+  ['other HTML', { BodyHtml: '<p>other</p>' }],
+  ['another recipient', { ToField: 'billing@example.com' }],
+  ['another display name', { FromField: 'Somebody Else <jana@customer.example>' }],
+  ['another message that it answers', { InReplyToId: 'other@example.com' }],
+  ['no text at all', { BodyText: null }],
+])(
+  'a forged Message-ID, sender, subject and time with %s does not make the true mail vanish',
+  async (_what, changes) => {
+    const { client, store } = await startFixture();
+    const connector = await client();
+    connector.send('ES_MESSAGE_RECEIVING', mail(changes));
+    connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: requestId(2) }));
+    await connector.until('SE_MESSAGE_RECEIVED', 2);
+    expect(store.reading.count('I')).toBe(2);
+  },
+);
+
+test('a message that an older version stored is recognized by its content', async () => {
+  const { client, store, storePath } = await startFixture();
+  const connector = await client();
+  connector.send('ES_MESSAGE_RECEIVING', mail());
+  await connector.until('SE_MESSAGE_RECEIVED');
+  const database = new DatabaseSync(storePath);
+  database.exec('UPDATE message SET content_hash = NULL');
+  database.close();
+  connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: requestId(2) }));
+  connector.send('ES_MESSAGE_RECEIVING', mail({ RequestId: requestId(3), BodyText: 'another text' }));
+  await connector.until('SE_MESSAGE_RECEIVED', 3);
+  expect(store.reading.count('I')).toBe(2);
+});
+
 test('a message is known across a reconnect, not only within a connection', async () => {
   const { client, store } = await startFixture();
   const before = await client();

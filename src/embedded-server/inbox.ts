@@ -1,5 +1,5 @@
 // Inbound messages are stored once each, whatever a connector repeats.
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Sqlite } from '../kit/sqlite.js';
 import type { Channel, MessageContentInfo } from '../model/message.js';
@@ -38,12 +38,8 @@ export function inbox(database: Sqlite, log: Events): Inbox {
   const byRequest = database.prepare(
     `SELECT MessageId, GatewayId, DeliverySystemId FROM message WHERE Direction = 'I' AND RequestId = ?`,
   );
-  // A Message-ID alone is no proof: senders copy them. Sender, subject and the sender's own time say whether it is the same.
-  const byDelivery = database.prepare(
-    `SELECT MessageId, GatewayId, DeliverySystemId FROM message WHERE Direction = 'I' AND GatewayId = ? AND DeliverySystemId = ?
-     AND RemoteAddress IS ? AND SubjectField IS ? AND DraftTime IS ?`,
-  );
-  const insert = insertMessage(database, ['state', 'channel', 'created_at', 'changed_at']);
+  const byContent = contentLookup(database);
+  const insert = insertMessage(database, ['state', 'channel', 'created_at', 'changed_at', 'content_hash']);
 
   const take = ({ message, channel }: Incoming, at: number): TakeResult => {
     const requestId = message.RequestId ? storable(message.RequestId.trim().toLowerCase()) : null;
@@ -52,8 +48,8 @@ export function inbox(database: Sqlite, log: Events): Inbox {
     if (asked && (asked.GatewayId !== message.GatewayId || asked.DeliverySystemId !== deliverySystemId)) {
       return { kind: 'clash', reason: `its RequestId ${requestId} was used for message ${asked.MessageId} already` };
     }
-    const same = [message.RemoteAddress, message.SubjectField, message.DraftTime].map(bindable);
-    const known = asked ?? knownRow.parse(byDelivery.get(message.GatewayId, deliverySystemId, ...same));
+    const content_hash = contentHash(message);
+    const known = asked ?? byContent({ gatewayId: message.GatewayId, deliverySystemId, hash: content_hash });
     if (known) {
       log.add(known.MessageId, at, `handed over again (RequestId ${requestId ?? 'none'}); it was here already`);
       return { kind: 'known', messageId: known.MessageId };
@@ -67,6 +63,7 @@ export function inbox(database: Sqlite, log: Events): Inbox {
       channel,
       created_at: at,
       changed_at: at,
+      content_hash,
     };
     insert({ ...message, ...fixed });
     log.add(MessageId, at, 'received');
@@ -76,7 +73,52 @@ export function inbox(database: Sqlite, log: Events): Inbox {
   return { take };
 }
 
-function bindable(value: unknown): string | number | null {
+/** What a customer wrote, and to whom. What a connector adds when it hands the message over (times, marks) is left out. */
+const CONTENT = [
+  'FromField',
+  'RemoteAddress',
+  'ToField',
+  'ToCcField',
+  'ToBccField',
+  'DraftTime',
+  'SubjectField',
+  'InReplyToId',
+  'BodyHtml',
+  'BodyText',
+] as const;
+
+/** Old rows under one Message-ID that are compared: a connector that lost its journal repeats few of each. */
+const MOST_OLD_ROWS = 100;
+const contentRow = knownRow.unwrap().catchall(z.unknown());
+
+function contentHash(message: object): Buffer {
+  const values = CONTENT.map((name) => bindable(Reflect.get(message, name)));
+  return createHash('sha256').update(JSON.stringify(values)).digest();
+}
+
+/**
+ * Recognizes a message whose RequestId is new, because its connector lost its journal. A Message-ID proves nothing, senders
+ * copy and forge them: only the same content is the same message.
+ */
+function contentLookup(database: Sqlite) {
+  const byHash = database.prepare(
+    `SELECT MessageId, GatewayId, DeliverySystemId FROM message
+     WHERE Direction = 'I' AND GatewayId = ? AND DeliverySystemId = ? AND content_hash = ?`,
+  );
+  const withoutHash = database.prepare(
+    `SELECT MessageId, GatewayId, DeliverySystemId, ${CONTENT.join(', ')} FROM message
+     WHERE Direction = 'I' AND GatewayId = ? AND DeliverySystemId = ? AND content_hash IS NULL LIMIT ${MOST_OLD_ROWS}`,
+  );
+  return ({ gatewayId, deliverySystemId, hash }: { gatewayId: string; deliverySystemId: string; hash: Buffer }) => {
+    const known = knownRow.parse(byHash.get(gatewayId, deliverySystemId, hash));
+    if (known) return known;
+    const old = withoutHash.all(gatewayId, deliverySystemId).map((row) => contentRow.parse(row));
+    return old.find((row) => contentHash(row).equals(hash));
+  };
+}
+
+function bindable(value: unknown): string | number | Buffer | null {
+  if (Buffer.isBuffer(value)) return value;
   if (typeof value === 'string') return storable(value);
   return typeof value === 'number' ? value : null;
 }

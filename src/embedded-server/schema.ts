@@ -75,6 +75,12 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
+  // Null in rows of before: their content is compared as it is stored.
+  `
+  ALTER TABLE message ADD COLUMN content_hash BLOB;
+  DROP INDEX message_delivery;
+  CREATE INDEX message_delivery ON message (GatewayId, DeliverySystemId, content_hash) WHERE Direction = 'I';
+  `,
 ];
 
 /** Brings the tables up to date, in one transaction, so that two processes opening at once do it once. */
