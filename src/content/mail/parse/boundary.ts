@@ -60,3 +60,44 @@ export function beforeLineEnd(raw: Buffer, line: number): number {
   if (raw[end - 1] === CR) end -= 1;
   return Math.max(0, end);
 }
+
+/** Lines that are looked through for a boundary, and different ones among them. */
+const MOST_CANDIDATES = 5_000;
+const MOST_DIFFERENT = 200;
+
+interface Candidate {
+  opens: number;
+  /** How many of them a Content- field follows. */
+  headed: number;
+  closes: boolean;
+}
+
+/** The boundary that a stretch of a mail clearly uses: a line that opens a part with its header, or one that is both opened and
+ *  closed or opened twice. Of several the first, which is the outermost. '' when there is none. */
+export function usedBoundary(raw: Buffer, start: number): string {
+  const candidates = new Map<string, Candidate>();
+  let line = nextDashLine(raw, start);
+  for (let count = 0; line >= 0 && count < MOST_CANDIDATES; count++) {
+    const stop = lineEnd(raw, line, raw.length);
+    if (stop - line <= LONGEST_BOUNDARY_LINE) noteCandidate(candidates, raw, line, stop);
+    line = nextDashLine(raw, stop);
+  }
+  for (const [boundary, { opens, headed, closes }] of candidates) {
+    if (headed > 0 || (opens > 0 && closes) || opens > 1) return boundary;
+  }
+  return '';
+}
+
+function noteCandidate(candidates: Map<string, Candidate>, raw: Buffer, line: number, stop: number): void {
+  const name = raw.toString('latin1', line + 2, stop).trimEnd();
+  const closed = name.endsWith('--') ? candidates.get(name.slice(0, -2)) : undefined;
+  if (closed) closed.closes = true;
+  // Rules of dashes, and "-----Original Message-----", are no boundaries.
+  if (closed || !/[0-9A-Za-z]/.test(name) || /\s/.test(name)) return;
+  const next = raw.toString('latin1', stop + 1, stop + 100);
+  const headed = /^content-[a-z-]{1,30}[ \t]{0,5}:/i.test(next);
+  if (!headed && !/^(?:[ \t]{0,20}\r?\n|[\w-]{1,40}:)/.test(next)) return;
+  const known = candidates.get(name) ?? { opens: 0, headed: 0, closes: false };
+  if (candidates.size >= MOST_DIFFERENT && !candidates.has(name)) return;
+  candidates.set(name, { ...known, opens: known.opens + 1, headed: known.headed + (headed ? 1 : 0) });
+}

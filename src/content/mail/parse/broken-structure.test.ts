@@ -163,6 +163,104 @@ describe('boundaries', () => {
     expect(message.notes).toHaveLength(1);
   });
 
+  describe('a boundary that is not the declared one', () => {
+    const parts = (name: string) => [
+      `--${name}`,
+      'Content-Type: text/plain',
+      '',
+      'one',
+      `--${name}`,
+      'Content-Type: application/x; name=f',
+      '',
+      'two',
+      `--${name}--`,
+      '',
+    ];
+    const oneAndFile = async (raw: Buffer) => {
+      const message = await read(raw);
+      return [ownText(message), contentOf(message, 'f'), message.notes];
+    };
+
+    test.each([
+      ['declared', 'written'],
+      ['CASE', 'case'],
+      ['cut', 'cut-off'],
+      ['a b', 'a'],
+      ['----=_Next', '----=_Next_1'],
+    ])('%j declared, %j used', async (declared, used) => {
+      expect(
+        await oneAndFile(mixed(declared, 'This is a multi-part message in MIME format.', '', ...parts(used))),
+      ).toEqual(['one', 'two', []]);
+    });
+
+    test.each([
+      'multipart/mixed',
+      'multipart/mixed; boundary=',
+      'multipart/mixed; boundary=""',
+      'multipart/mixed; boundary="b',
+      'multipart/mixed; boundary=b (comment)',
+      'multipart/mixed boundary=b',
+      'multipart/mixed; boundary=x; boundary=b',
+      'multipart/mixed;\r\nboundary=b',
+      'multipart; boundary=b',
+    ])('%j', async (type) => {
+      const preamble = 'A preamble that is as long as some are. '.repeat(100);
+      expect(await oneAndFile(octets(...PLAIN, `Content-Type: ${type}`, '', preamble, ...parts('b')))).toEqual([
+        'one',
+        'two',
+        [],
+      ]);
+    });
+
+    test('inside a multipart whose boundary is right', async () => {
+      const inner = ['--o', 'Content-Type: multipart/mixed; boundary=x', '', ...parts('y')];
+      expect(await oneAndFile(mixed('o', ...inner, '--o', '', 'three', '--o--', ''))).toEqual([
+        'one\n\nthree',
+        'two',
+        [],
+      ]);
+    });
+
+    test('outside a multipart whose boundary is right', async () => {
+      const inner = ['--w', 'Content-Type: multipart/mixed; boundary=y', '', ...parts('y')];
+      expect(await oneAndFile(mixed('o', ...inner, '--w', '', 'three', '--w--', ''))).toEqual([
+        'one\n\nthree',
+        'two',
+        [],
+      ]);
+    });
+
+    test('without its end', async () => {
+      const [text, file, notes] = await oneAndFile(mixed('o', ...parts('w').slice(0, -2)));
+      expect([text, file]).toEqual(['one', 'two']);
+      expect(notes).toEqual([expect.stringContaining('without its closing boundary')]);
+    });
+
+    test('a mail that lost its Content-Type keeps its parts', async () => {
+      expect(await oneAndFile(octets(...PLAIN, 'MIME-Version: 1.0', '', ...parts('b')))).toEqual(['one', 'two', []]);
+      expect(ownText(await read(octets(...PLAIN, 'Content-Type: text/plain', '', ...parts('b'))))).toContain('--b\n');
+    });
+
+    test.each([
+      [['--', 'Ann', '--', 'Bob']],
+      [['----------', '', 'words', '----------', '', 'words']],
+      [
+        [
+          '-----Original Message-----',
+          'From: a@b.example',
+          '',
+          '-----Original Message-----',
+          'From: a@b.example',
+          '',
+          'x',
+        ],
+      ],
+      [['--option', 'is a switch']],
+    ])('lines of text that begin with dashes are none: %j', async (lines) => {
+      expect(ownText(await read(mixed('never', ...lines)))).toBe(lines.join('\n'));
+    });
+  });
+
   test.each(['base64', 'quoted-printable'])('a multipart that is %s as a whole is opened', async (encoding) => {
     const inner = octets('--=i', 'Content-Type: text/plain', '', 'inside', '--=i--', '');
     const body = encoding === 'base64' ? inner.toString('base64') : inner.toString().replace(/=/g, '=3D');
@@ -231,6 +329,63 @@ describe('headers', () => {
   test('text that follows the header without a blank line is text', async () => {
     const message = await read(octets('From: a@b.example', 'Hello there', 'my problem is', '', 'big'));
     expect(ownText(message)).toBe('Hello there\nmy problem is\n\nbig');
+  });
+});
+
+describe('lines of a header that are no fields', () => {
+  const subjectAnd = async (...lines: string[]) => {
+    const message = await read(octets(...lines));
+    return [message.message.SubjectField, ownText(message)];
+  };
+
+  test.each([
+    [['Subject: one', ' ', ' two', 'X-More: y', '', 'text'], 'one two'],
+    [['Subject: one', '\t \t', '\ttwo', '', 'text'], 'one two'],
+    [['X-Junk: a', ' ', ' ', 'Subject: one', '', 'text'], 'one'],
+    [['X-Junk: a', ' ', '', 'text'], ''],
+    [[' ', 'Subject: one', '', 'text'], 'one'],
+  ])('a line of blanks does not end the header: %j', async (lines, subject) => {
+    expect(await subjectAnd(...lines)).toEqual([subject, 'text']);
+  });
+
+  test.each([
+    [['Subject: one', ' ', 'Dear all,', '', 'text'], 'Dear all,\n\ntext'],
+    [['Subject: one', ' \t', 'Hello: text'], 'Hello: text'],
+    [['Subject: one', ' ', '  indented text', 'and more'], '  indented text\nand more'],
+    [['Subject: one', ' ', '  indented text'], '  indented text'],
+  ])('a line of blanks with text behind it ends the header all the same: %j', async (lines, text) => {
+    expect(await subjectAnd(...lines)).toEqual(['one', text]);
+  });
+
+  const opaque = 'abc0123456789abcdefghijklmnop/qrstuvwxyz+ABCDEF==';
+  test.each([
+    [['X-Scan-Result:', opaque]],
+    [['DKIM-Signature: v=1; a=rsa-sha256; b=', opaque, opaque]],
+    [['X-Spam-Status: No, score=-1.9', 'tests=[BAYES_00=-1.9] autolearn=ham']],
+    [
+      [
+        'Received: from a.example',
+        'by b.example with ESMTP id 1234',
+        'for <d@gate.example>; Mon, 23 Nov 2026 10:00:00 +0000',
+      ],
+    ],
+    [['Content-Type: text/plain;', 'charset=utf-8']],
+    [['Content-Type: text/plain;', 'charset="utf-8";', 'format=flowed']],
+    [['X-Scan-Result:', opaque, opaque, 'X-More: y']],
+  ])('a broken value at the end of the header is no text: %j', async (lines) => {
+    expect(await subjectAnd('Subject: one', ...lines, '', 'text')).toEqual(['one', 'text']);
+  });
+
+  test.each([
+    [['Subject: one', 'Hello there', '', 'text'], 'Hello there\n\ntext'],
+    [['Subject: one;', 'Hello there', '', 'text'], 'Hello there\n\ntext'],
+    [['X: y', opaque], opaque],
+  ])('text without its empty line stays text: %j', async (lines, text) => {
+    expect((await subjectAnd(...lines))[1]).toBe(text);
+  });
+
+  test('a part whose header is one line of blanks', async () => {
+    expect(ownText(await read(mixed('b', '--b', ' ', 'one', '--b', '\t', '', 'two', '--b--', '')))).toBe('one\n\ntwo');
   });
 });
 

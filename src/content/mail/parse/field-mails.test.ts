@@ -1,11 +1,14 @@
 // Whole mails as they come from the field, each with one fault of its sender.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { brokenPromises, read } from '../../../../test/fixtures/mail.js';
+import { brokenPromises, names, ownText, read } from '../../../../test/fixtures/mail.js';
 import type { ReadMessage } from '../../reader.js';
 
 const mail = (name: string) =>
   read(readFileSync(new URL(`../../../../test/fixtures/field-mails/${name}.eml`, import.meta.url)));
+
+const firstLine = ({ message }: ReadMessage) => message.BodyText.split('\n')[0];
+const GREETING = 'Dobrý den, číslo objednávky je 4711.';
 
 const CASES: readonly (readonly [file: string, get: (message: ReadMessage) => unknown, right: unknown])[] = [
   [
@@ -18,6 +21,35 @@ const CASES: readonly (readonly [file: string, get: (message: ReadMessage) => un
     ({ notes }) => notes,
     ['Delivery report: delivery to karl@customer.example failed (5.1.1): 550 no such user'],
   ],
+  ['comment-behind-type', firstLine, GREETING],
+  ['comment-behind-charset', firstLine, 'Příliš žluťoučký kůň'],
+  ['type-without-semicolon', firstLine, GREETING],
+  ['disposition-is-encoded-word', firstLine, GREETING],
+  ['file-name-encoded-over-sections', names, ['Příložená faktura číslo.pdf']],
+  ['file-name-in-other-charset', names, ['Holzplatte gewölbt.jpg']],
+  [
+    'header-line-of-blanks',
+    ({ message }) => [
+      message.SubjectField,
+      message.ToField,
+      message.DeliverySystemId,
+      message.InReplyToId,
+      message.BodyText,
+    ],
+    [
+      'Broken heating in flat twelve',
+      'Service <desk@desk.example>, deputy@desk.example',
+      'fold-1@customer.example',
+      'ticket-77@desk.example',
+      'The radiators stay cold.',
+    ],
+  ],
+  [
+    'boundary-other-than-declared',
+    (message) => [ownText(message), names(message)],
+    ['The meter shows 4711 – please confirm.', ['reading.csv']],
+  ],
+  ['last-header-line-unfolded', ({ message }) => message.BodyText, 'Please send the invoice again.'],
   [
     'references-encoded',
     ({ message, references }) => [message.InReplyToId, references?.split(' ')[0]],

@@ -1,3 +1,5 @@
+import { continues, foldedBlank, type LookAhead, lineEnd, lineKind } from './header-lines.js';
+
 // Values stay undecoded, one character per byte (latin1); header-text.ts decides what an octet above 127 means.
 /** The fields that are used; all others are passed over. */
 const WANTED = new Set([
@@ -26,11 +28,7 @@ const LONGEST_VALUE = 64 * 1024;
 const READ_END = 16 * 1024;
 /** Repetitions of one field that are read; the others are counted only. */
 const MOST_REPEATS = 50;
-/** A longer word before the colon is no field name. */
-const LONGEST_NAME = 80;
 
-const LF = 0x0a;
-const CR = 0x0d;
 const DASH = 0x2d;
 const COLON = 0x3a;
 const AT = 0x40;
@@ -74,6 +72,7 @@ export function readHeaders(raw: Buffer, options: HeaderOptions): Headers {
   const { start, end, lines = Number.POSITIVE_INFINITY, isBoundary } = options;
   const fields = new Map<string, Field>();
   const headers = emptyHeaders(fields, end);
+  const look: LookAhead = { blanks: start, others: start };
   let open: { name: string; from: number } | undefined;
   const finish = (stop: number) => {
     if (open) keep(fields, open.name, raw, open.from, stop);
@@ -89,14 +88,14 @@ export function readHeaders(raw: Buffer, options: HeaderOptions): Headers {
     if (headers.over) return ended(at, afterBlankLine(raw, at, end));
     headers.lines += 1;
     const stop = lineEnd(raw, at, end);
-    const kind = lineKind(raw, at, stop);
+    const kind = foldedBlank(raw, { start, at, stop, end }, look) ? 'folded' : lineKind(raw, at, stop);
     headers.separated = kind === 'blank';
     if (headers.separated) return ended(at, stop + 1);
     const dashes = raw[at] === DASH && raw[at + 1] === DASH;
     if (kind === 'field' || dashes) finish(at);
     if (dashes && isBoundary?.(headers, at, stop)) return ended(at, at);
     if (kind === 'field') open = fieldAt(raw, at);
-    else if (kind === 'other' && !continues(raw, stop + 1, end, at === start)) return ended(at, at);
+    else if (kind === 'other' && !continues(raw, { start, at, stop, end }, look)) return ended(at, at);
     at = stop + 1;
   }
   return ended(end, end);
@@ -107,11 +106,6 @@ function fieldAt(raw: Buffer, at: number): { name: string; from: number } | unde
   const colon = raw.indexOf(COLON, at);
   const name = raw.toString('latin1', at, colon).trim().toLowerCase();
   return WANTED.has(name) ? { name, from: colon + 1 } : undefined;
-}
-
-function lineEnd(raw: Buffer, from: number, end: number): number {
-  const found = raw.indexOf(LF, from);
-  return found < 0 || found > end ? end : found;
 }
 
 function afterBlankLine(raw: Buffer, from: number, end: number): number {
@@ -130,48 +124,6 @@ function emptyHeaders(fields: Map<string, Field>, end: number): Mutable<Headers>
     over: false,
     separated: false,
   };
-}
-
-type LineKind = 'blank' | 'field' | 'folded' | 'other';
-
-function lineKind(raw: Buffer, start: number, stop: number): LineKind {
-  const first = raw[start];
-  if (first === 0x20 || first === 0x09) return isBlank(raw, start, stop) ? 'blank' : 'folded';
-  if (start === stop || (first === CR && stop - start === 1)) return 'blank';
-  return isField(raw, start, stop) ? 'field' : 'other';
-}
-
-/** A line of blanks only ends the header, as for the parser: nothing after it can be lost that way, it is shown as text. */
-function isBlank(raw: Buffer, start: number, stop: number): boolean {
-  for (let at = start; at < stop; at++) {
-    const byte = raw[at];
-    if (byte !== 0x20 && byte !== 0x09 && byte !== CR) return false;
-  }
-  return true;
-}
-
-/** RFC 5322 2.2: printable ASCII up to a colon; blanks before the colon are the obsolete form (4.5). */
-function isField(raw: Buffer, start: number, stop: number): boolean {
-  const limit = Math.min(stop, start + LONGEST_NAME);
-  let at = start;
-  while (at < limit && isNameByte(raw[at] ?? 0)) at += 1;
-  if (at === start) return false;
-  while (at < limit && (raw[at] === 0x20 || raw[at] === 0x09)) at += 1;
-  return at < limit && raw[at] === COLON;
-}
-
-function isNameByte(byte: number): boolean {
-  return byte > 0x20 && byte < 0x7f && byte !== COLON;
-}
-
-/** A line that is no field: a badly folded value when a field follows, else the text begins here without its blank line.
- *  The very first line may also be an mbox "From " line. */
-function continues(raw: Buffer, next: number, end: number, first: boolean): boolean {
-  if (next >= end) return false;
-  const kind = lineKind(raw, next, lineEnd(raw, next, end));
-  if (first)
-    return kind === 'field' && /^>?From /.test(raw.toString('latin1', raw.lastIndexOf(LF, next - 2) + 1, next));
-  return kind === 'field' || kind === 'folded';
 }
 
 function keep(fields: Map<string, Field>, name: string, raw: Buffer, from: number, stop: number): void {
@@ -202,6 +154,8 @@ function countAt(raw: Buffer, from: number, stop: number): number {
 function unfold(value: string): string {
   return value.includes('\n')
     ? value
+        // A line of blanks adds nothing.
+        .replace(/\r?\n[ \t]*(?=\r?\n)/g, '')
         .replace(/\r?\n(?=[ \t])/g, '')
         .replace(/\r?\n/g, ' ')
         .trim()

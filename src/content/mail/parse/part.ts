@@ -1,18 +1,20 @@
-import libmime from 'libmime';
-import { LONGEST_BOUNDARY_LINE, lineEnd, matchLine, nextDashLine } from './boundary.js';
-import { mendHeader } from './header-text.js';
+import { LONGEST_BOUNDARY_LINE, matchLine } from './boundary.js';
+import { knownCharset } from './charset.js';
+import { type ContentField, contentField, parameter } from './content-field.js';
+import { fileName, isNamed } from './file-name.js';
 import { type Headers, readHeaders } from './headers.js';
 import { type Encoding, encodingOf } from './transfer.js';
 
 export interface Part {
   readonly raw: Buffer;
   readonly headers: Headers;
-  /** Lower case, `text/plain` when absent. */
-  readonly type: string;
-  readonly params: Readonly<Record<string, string>>;
+  /** Lower case, `text/plain` when absent or unreadable. */
+  type: string;
+  readonly params: Readonly<{ charset: string | undefined; format: string | undefined; delsp: string | undefined }>;
   readonly encoding: Encoding;
-  /** `inline`, `attachment` or ''. */
-  readonly disposition: string;
+  readonly disposition: 'inline' | 'attachment' | '';
+  /** Content-Disposition and Content-Type as written. */
+  readonly fields: { readonly disposition: ContentField; readonly type: ContentField };
   /** True when the sender gave it a file name. */
   readonly named: boolean;
   readonly depth: number;
@@ -61,7 +63,8 @@ export function openPart(
     },
   });
   const content = contentOf(headers, parent);
-  const boundary = content.type.startsWith('multipart/') ? boundaryOf(raw, headers) : '';
+  const declared = ownBoundary(headers.get('content-type') ?? '');
+  const boundary = content.type.startsWith('multipart/') ? declared : '';
   const opened = boundary === '' || depth < deepest;
   const part: Part = {
     ...content,
@@ -80,49 +83,70 @@ export function openPart(
   return part;
 }
 
-interface Content {
-  type: string;
-  params: Record<string, string>;
-  encoding: Encoding;
-  disposition: string;
-  named: boolean;
-}
-
-/** A parameter list longer than this is cut: no file name is longer, and libmime reads it character by character. */
-const LONGEST_CONTENT_FIELD = 8 * 1024;
+type Content = Pick<Part, 'type' | 'params' | 'encoding' | 'disposition' | 'fields' | 'named'>;
 
 function contentOf(headers: Headers, parent: Part | undefined): Content {
-  const type = structured(headers.get('content-type'));
-  const disposition = structured(headers.get('content-disposition'));
+  const type = contentField(headers.get('content-type'));
+  const disposition = contentField(headers.get('content-disposition'));
   const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain';
-  const name = type.value.toLowerCase().replace(/\s+/g, '');
   return {
-    type: /^[^/]+\/[^/]+$/.test(name) ? name : fallback,
-    params: type.params,
+    type: typeOf(type.value) ?? fallback,
+    params: {
+      charset: charsetOf(type),
+      format: parameter(type, 'format'),
+      delsp: parameter(type, 'delsp'),
+    },
     encoding: encodingOf(headers.get('content-transfer-encoding') ?? ''),
-    disposition: disposition.value.toLowerCase().trim(),
-    named: (disposition.params.filename ?? type.params.name ?? '') !== '',
+    disposition: dispositionOf(disposition.value),
+    fields: { disposition, type },
+    named: isNamed(disposition, type),
   };
 }
 
-function structured(value: string | undefined, charset?: string): { value: string; params: Record<string, string> } {
-  if (!value) return { value: '', params: {} };
-  const parsed = libmime.parseHeaderValue(mendHeader(value.slice(0, LONGEST_CONTENT_FIELD), charset));
-  return { value: parsed.value || '', params: parsed.params };
+/** What senders write for a type that has only one half. */
+const HALF_TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html',
+  'html/text': 'text/html',
+  'plain/text': 'text/plain',
+  multipart: 'multipart/mixed',
+  application: 'application/octet-stream',
+  image: 'application/octet-stream',
+  audio: 'application/octet-stream',
+  video: 'application/octet-stream',
+};
+
+/** RFC 2045 5.2: undefined when it cannot be read. */
+function typeOf(value: string): string | undefined {
+  const plain = value.replace(/["'\s]/g, '').replace(/^content-type:/, '');
+  const type = /^[\w!#$&^.+-]{1,100}\/[\w!#$&^.+-]{1,100}/.exec(plain)?.[0];
+  return HALF_TYPES[type ?? plain.replace(/\/$/, '')] ?? type;
 }
 
-/** The file name as the sender gave it, decoded (RFC 2231, RFC 2047, raw octets); '' when there is none. */
+/** RFC 2183 2.8 takes any other word for an attachment; senders who write one mean to show the text. */
+function dispositionOf(value: string): Part['disposition'] {
+  const word = /^["'\s]*([a-z]{0,20})/.exec(value)?.[1] ?? '';
+  if (word.startsWith('attach')) return 'attachment';
+  return word === 'inline' ? 'inline' : '';
+}
+
+/** Of several the first that is a charset; what follows a blank or a parenthesis is junk. */
+function charsetOf(type: ContentField): string | undefined {
+  const labels = type.parameters
+    .filter(({ name, value }) => name === 'charset' && value !== '')
+    .map(({ value }) => value);
+  const candidates = labels.flatMap((label) => [label, /^[^\s(,]*/.exec(label)?.[0] ?? '']);
+  return candidates.find((label) => knownCharset(label) !== undefined) ?? labels[0];
+}
+
+/** The file name as the sender gave it, decoded; '' when there is none. */
 export function fileNameOf(part: Part, bodyCharset: string | undefined): string {
-  if (!part.named) return '';
-  const { filename } = structured(part.headers.get('content-disposition'), bodyCharset).params;
-  const name = filename ?? structured(part.headers.get('content-type'), bodyCharset).params.name ?? '';
-  return name.includes('=?') ? libmime.decodeWords(name) : name;
+  return part.named ? fileName(part.fields.disposition, part.fields.type, bodyCharset) : '';
 }
 
 /** As declared, octet by octet: a boundary is no text. */
 function declaredBoundary(contentType: string): string {
-  const value = contentType.slice(0, LONGEST_CONTENT_FIELD);
-  return (libmime.parseHeaderValue(value).params.boundary ?? '').trimEnd().slice(0, LONGEST_BOUNDARY_LINE);
+  const boundary = contentType === '' ? '' : (parameter(contentField(contentType), 'boundary') ?? '');
+  return boundary.trimEnd().slice(0, LONGEST_BOUNDARY_LINE);
 }
 
 /** Remembers the last answer: a header asks again at each of its lines that begin with "--". */
@@ -132,15 +156,4 @@ function memoized(of: (value: string) => string): (value: string) => string {
     if (value !== last.value) last = { value, answer: of(value) };
     return last.answer;
   };
-}
-
-/** The declared boundary; without one, the first line of the body that could be it. */
-function boundaryOf(raw: Buffer, headers: Headers): string {
-  const declared = declaredBoundary(headers.get('content-type') ?? '');
-  if (declared !== '') return declared;
-  const line = nextDashLine(raw, headers.bodyStart);
-  if (line < 0 || line > headers.bodyStart + LONGEST_BOUNDARY_LINE * 4) return '';
-  const stop = Math.min(lineEnd(raw, line, raw.length), line + LONGEST_BOUNDARY_LINE);
-  const text = raw.toString('latin1', line, stop).trimEnd();
-  return /^--[\x21-\x7e]{1,70}$/.test(text) ? text.slice(2) : '';
 }

@@ -1,6 +1,6 @@
 // Finds the header and the body of every part. Walks the raw bytes once, from boundary line to boundary line, and
 // tolerates what senders get wrong. Decodes nothing and copies nothing.
-import { type BoundaryMatch, beforeLineEnd, lineEnd, matchBoundary, nextDashLine } from './boundary.js';
+import { type BoundaryMatch, beforeLineEnd, lineEnd, matchBoundary, nextDashLine, usedBoundary } from './boundary.js';
 import { type Level, openPart, type Part } from './part.js';
 
 export interface ScanBudget {
@@ -33,6 +33,8 @@ interface Walk {
   readonly scan: Scan;
   parts: number;
   candidates: number;
+  /** Parts that were walked once more. */
+  again: number;
   /** Header lines that may still be looked at. */
   headerLines: number;
   /** The part whose body is being passed over; undefined in preambles and epilogues. */
@@ -57,13 +59,52 @@ export function scanMail(raw: Buffer, budget: ScanBudget): Scan {
     scan,
     parts: 1,
     candidates: 0,
+    again: 0,
     headerLines: budget.headerLines - root.headers.lines,
     leaf: levels.length === 0 ? root : undefined,
     epilogue: undefined,
   };
   walkBoundaries(walk, root.start);
   finish(walk);
+  openByUsedBoundary(walk, root);
   return scan;
+}
+
+/** Parts that are walked once more; each time costs as much as a walk over them. */
+const MOST_WALKS = 10;
+
+/** Multiparts whose declared boundary occurs nowhere, or that declare none, are walked by the one they use. */
+function openByUsedBoundary(walk: Walk, part: Part): void {
+  if (walk.scan.over || walk.again >= MOST_WALKS) return;
+  if (part.children.length === 0 && mayHoldParts(part) && part.depth < walk.budget.depth) {
+    const raw = walk.raw.subarray(0, part.end);
+    const boundary = usedBoundary(raw, part.start);
+    if (boundary !== '') {
+      walk.again += 1;
+      part.type = part.type.startsWith('multipart/') ? part.type : 'multipart/mixed';
+      walk.levels.splice(0, walk.levels.length, { part, boundary, closed: false });
+      const inner: Walk = { ...walk, raw, leaf: undefined, epilogue: undefined };
+      walkBoundaries(inner, part.start);
+      finish(inner);
+      Object.assign(walk, { parts: inner.parts, candidates: inner.candidates, headerLines: inner.headerLines });
+    }
+  }
+  for (const child of part.children) openByUsedBoundary(walk, child);
+}
+
+/** Also a mail that has lost its Content-Type and keeps its parts. */
+function mayHoldParts(part: Part): boolean {
+  if (part.encoding === 'base64' || part.encoding === 'quoted-printable') return false;
+  if (part.type.startsWith('multipart/')) return true;
+  return part.depth === 0 && part.fields.type.value === '' && startsWithParts(part);
+}
+
+/** Nothing but the usual sentence stands before the first part. */
+function startsWithParts({ raw, start, end }: Part): boolean {
+  const head = raw.toString('latin1', start, Math.min(end, start + 500)).trimStart();
+  return /^(?:this is a (?:cryptographically signed |multi-?part )?message in mime format\.?\s{1,10})?--\S{1,100}\r?\ncontent-/i.test(
+    head,
+  );
 }
 
 /** A byte order mark and blank lines before the header are noise. */
