@@ -52,6 +52,8 @@ export interface Prescanned {
   images: string[];
   /** One sentence for every bound that was met. */
   notes: string[];
+  /** The tag of the body, '' when there is none or it is monstrous. */
+  body: string;
 }
 
 /** The placeholder of image number `index`. */
@@ -72,6 +74,7 @@ interface Scan {
   readonly stack: Open[];
   /** How many of each element are open, so that stray closing tags cost nothing. */
   readonly opened: Map<string, number>;
+  body: string;
   out: string;
   depth: number;
   tags: number;
@@ -88,6 +91,7 @@ export function prescan(html: string, elements: ReadonlySet<string>): Prescanned
     images: [],
     stack: [],
     opened: new Map(),
+    body: '',
     out: '',
     depth: 0,
     tags: 0,
@@ -97,7 +101,7 @@ export function prescan(html: string, elements: ReadonlySet<string>): Prescanned
   };
   readMarkup(html, visitor(scan));
   while (scan.stack.length > 0) closeTop(scan);
-  return { html: scan.out, images: scan.images, notes: notesOf(scan) };
+  return { html: scan.out, images: scan.images, notes: notesOf(scan), body: scan.body };
 }
 
 function notesOf(scan: Scan): string[] {
@@ -148,6 +152,7 @@ function wholeCharacters(text: string): number {
 }
 
 function open(scan: Scan, name: string, from: number, to: number, spans: AttributeSpans): boolean {
+  if (name === 'body' && scan.body === '' && to - from <= MAX_TAG) scan.body = scan.html.slice(from, to);
   if (!scan.elements.has(name)) return true;
   endImplied(scan, name);
   if (scan.out.length >= MAX_HTML) {

@@ -4,9 +4,11 @@
 //
 // The send request: prescan (bounds, one meaning) -> sanitize-html with our rules -> image data put back.
 import sanitizeHtml from 'sanitize-html';
+import { bodyStyle } from './body-style.js';
 import { imageReference, prescan } from './bounds.js';
 import { cleanStyle, isPlainColor } from './css.js';
 import { imageData, safeLink } from './links.js';
+import { withReadableColors } from './readable.js';
 
 export interface CleanOptions {
   /** The data: address of the mail's own part with this Content-ID (without brackets), undefined when there is none. */
@@ -121,7 +123,14 @@ export function cleanHtml(html: string, options: CleanOptions): CleanedHtml {
       '*': (name, attributes) => element(cleaning, name, attributes),
     },
   });
-  return { html: withImages(cleaned, cleaning.shown).trim(), notes: [...scanned.notes, ...notesOf(cleaning)] };
+  const readable = withReadableColors(onBody(cleaned.trim(), scanned.body));
+  return { html: withImages(readable, cleaning.shown).trim(), notes: [...scanned.notes, ...notesOf(cleaning)] };
+}
+
+/** A dark page stays dark: an agent sees only what was inside the body. */
+function onBody(html: string, body: string): string {
+  const style = html === '' ? '' : bodyStyle(body);
+  return style === '' ? html : `<div style="${style}">${html}</div>`;
 }
 
 const allowedAttributes: Record<string, string[]> = { '*': [...COMMON] };

@@ -1,10 +1,14 @@
 // An allow-list for style attributes: text, box and table properties with plain values. Dropped: what loads (url,
 // image-set), runs (expression, behavior), escapes (backslashes, comments) or leaves its place on the page (position,
 // negative margins, transforms).
+import { isColorWord } from './colors.js';
+
 /** Style attributes of real newsletters stay below 2,000 characters. */
 const MAX_STYLE = 8_000;
 /** Declarations looked at in one attribute. */
 const MAX_DECLARATIONS = 100;
+/** Words looked at in one shorthand. */
+const MAX_WORDS = 30;
 /** Names looked at in one list of fonts. */
 const MAX_FONTS = 16;
 
@@ -69,6 +73,10 @@ export function cleanStyle(style: string): string {
     const property = declaration.slice(0, colon).trim().toLowerCase();
     const value = plain(declaration.slice(colon + 1));
     if (isHarmless(property, value)) harmless.push(`${property}:${value}`);
+    else if (property === 'background') {
+      const plainColor = colorOf(value);
+      if (plainColor !== undefined) harmless.push(`background-color:${plainColor}`);
+    }
   }
   return harmless.join(';');
 }
@@ -90,6 +98,12 @@ function firstNameIn(value: string): number {
   while (sizes > 0 && !/[0-9]/.test(value.charAt(sizes - 1))) sizes -= 1;
   const found = value.slice(sizes).search(/ ["'\p{L}]/u);
   return found < 0 ? -1 : sizes + found;
+}
+
+/** The colour of a shorthand without the image that has to go: `#123 url(x) no-repeat`. */
+function colorOf(value: string): string | undefined {
+  const outside = value.toLowerCase().replace(/url\([^()]{0,2000}\)/g, ' ');
+  return outside.split(/[ ,/]/, MAX_WORDS).find((candidate) => color.test(candidate) && isColorWord(candidate));
 }
 
 function isFontList(names: readonly string[]): boolean {

@@ -22,8 +22,7 @@ describe('a label', () => {
       const known = knownCharset(label);
       expect(known, label).toBeDefined();
       // One octet, one character: the tables can be compared.
-      if (label === 'iso-8859-16' || iconv.encode('ž', known ?? '').length !== 1) continue;
-      if (/^(?:windows|iso-8859|koi8|mac)/.test(known ?? '')) {
+      if (label !== 'iso-8859-16' && /^(?:windows|iso-8859|koi8|mac)/.test(known ?? '')) {
         expect(decodeBytes(sample, known ?? ''), label).toBe(new TextDecoder(label).decode(sample));
       }
     }
