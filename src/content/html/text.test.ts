@@ -131,3 +131,20 @@ describe('text as HTML', () => {
     }
   });
 });
+
+describe('line ends that a style shows', () => {
+  it.each([
+    [
+      '<div style="white-space: pre-wrap">Name: Jana\r\nPhone: 602\r\n\r\n- first\r\n- second</div>',
+      'Name: Jana\nPhone: 602\n\n- first\n- second',
+    ],
+    ['<p style="color:red;WHITE-SPACE:PRE-LINE">a\nb</p>', 'a\nb'],
+    ['<span style="white-space:pre">a\nb</span> c\nd', 'a\nb c d'],
+    ['<div style="white-space:break-spaces"><b>a\nb</b></div>', 'a\nb'],
+    ['<td style="white-space:pre-wrap !important">a\nb</td>', 'a\nb'],
+    ['<div style="white-space:pre-wrap"><p style="white-space:normal">a\nb</p>c\nd</div>', 'a b\n\nc\nd'],
+    ['<div style="white-space:pre-wrap"><pre>a\nb</pre></div>', 'a\nb'],
+    ['<div style="white-space:nowrap">a\nb</div>', 'a b'],
+    ['<div title="white-space:pre">a\nb</div>', 'a b'],
+  ])('%j', (html, text) => expect(htmlToText(html)).toBe(text));
+});

@@ -2,6 +2,7 @@
 import { compile, type FormatCallback } from 'html-to-text';
 import { MAX_HTML, prescan } from './bounds.js';
 import { escapeHtml } from './escape.js';
+import { withVisibleLineEnds } from './line-ends.js';
 
 /** Quote levels that become nested blockquotes; deeper ones are shown on the deepest. */
 const MAX_QUOTES = 12;
@@ -9,7 +10,7 @@ const MAX_QUOTES = 12;
 const MAX_TEXT = 2_000_000;
 
 const READABLE = new Set(
-  'a article aside blockquote br caption dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr img li main nav ol p pre section table tbody td tfoot th thead tr ul address center'.split(
+  'a article aside blockquote br caption dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr img li main nav ol p pre section span table tbody td tfoot th thead tr ul address center'.split(
     ' ',
   ),
 );
@@ -77,7 +78,7 @@ const convert = compile({
 
 /** The readable text of `html`; linear time, never throws. Does not need cleaned HTML, but is quicker on it. */
 export function htmlToText(html: string): string {
-  return tidy(convert(prescan(html, READABLE).html));
+  return tidy(convert(withVisibleLineEnds(prescan(html, READABLE).html)));
 }
 
 /** No-break spaces are blanks like others in plain text; no blanks at line ends, at most one empty line in a row, none at both ends. */
