@@ -11,8 +11,6 @@ export default defineConfig({
     // Forks, because several tests start and end processes of their own.
     pool: 'forks',
     maxWorkers: 2,
-    // Real servers and modems on two busy cores: a test fails when it fails three times in a row.
-    retry: process.env.CI ? 2 : 0,
     reporters: ['default', ...(process.env.REQUIRE_SERVERS === '1' ? [requireServers()] : [])],
   },
 });

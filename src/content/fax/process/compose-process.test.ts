@@ -246,7 +246,8 @@ describe('the process', () => {
     const pids = join(folder, 'browser.pid');
     const chromium = join(folder, 'chromium');
     writeFileSync(chromium, `#!/bin/sh\necho $$ >> ${pids}\nexec ${CHROMIUM} "$@"\n`, { mode: 0o755 });
-    const composing = composer({ chromium });
+    // A busy machine takes long to start a browser.
+    const composing = composer({ chromium, composeMs: 50_000 });
     const browser = async (nth: number) => {
       faxIn(await composing.compose(sendRequestOf({ BodyText: 'x' }), RULES, never));
       return Number(safeRead(pids).trim().split('\n')[nth]);

@@ -11,10 +11,14 @@ export const pageLimits = z.object({
   shownBytes: z.number().int().nonnegative(),
   /** Dots of one page, as its file declares them. */
   pixels: z.number().int().positive(),
+  /** Dots of all pages together, as their file declares them; later pages are in the original only. */
+  totalPixels: z.number().int().positive(),
   /** Bytes of the document that is made. */
   pdfBytes: z.number().int().positive(),
   /** Ms for making the pictures of all pages. */
   picturesMs: z.number().positive(),
+  /** Ms for pictures and text together. */
+  faxMs: z.number().positive(),
   /** Ms for the text of one page. */
   ocrPageMs: z.number().positive(),
 });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { DRAWING, limited } from './limited.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -59,7 +60,11 @@ export function runProgram(
 ): Promise<void> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd, env: minimalEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(...limited(file, args, DRAWING), {
+      cwd,
+      env: minimalEnvironment(env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const kill = () => child.kill('SIGKILL');
     signal.addEventListener('abort', kill, { once: true });
     let output = '';

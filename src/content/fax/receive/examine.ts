@@ -29,14 +29,20 @@ export const PAGE_LIMITS: PageLimits = {
   shownBytes: 2_000_000,
   // A double page (A3) at the finest resolution of T.4 has 32 million.
   pixels: 50_000_000,
+  // Two hundred pages of fine resolution, and some.
+  totalPixels: 1_000_000_000,
   pdfBytes: 64_000_000,
-  picturesMs: 30_000,
+  picturesMs: 20_000,
+  faxMs: 60_000,
   ocrPageMs: 30_000,
 };
 /** Limits of the second try, after the first one crashed the process or took too long: fewer pictures, no text. */
-const SECOND_LIMITS: PageLimits = { ...PAGE_LIMITS, pages: 40, shownPages: 20, picturesMs: 15_000 };
+const SECOND_LIMITS: PageLimits = { ...PAGE_LIMITS, pages: 40, shownPages: 20, picturesMs: 8_000 };
 /** Time beside pictures and text, for the start of the process and the PDF, ms. */
-const SLACK_MS = 20_000;
+const SLACK_MS = 7_000;
+/** Least time for the text of a fax, and the time for each KB of its file, ms: a page of text has 5 to 60 KB. */
+const LEAST_TEXT_MS = 20_000;
+const TEXT_MS_PER_KB = 1_000;
 /** Larger files are not examined: 2,000 pages of text have 60 MB. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
@@ -45,11 +51,13 @@ export interface Format {
   readonly name: string;
   readonly extension: string;
   readonly type: string;
+  /** Offset at which the document begins in its file. */
+  readonly begins: number;
 }
 
 export const PDF_TYPE = 'application/pdf';
-const TIFF: Format = { kind: 'tiff', name: 'TIFF', extension: 'tif', type: 'image/tiff' };
-const PDF: Format = { kind: 'pdf', name: 'PDF', extension: 'pdf', type: PDF_TYPE };
+const TIFF: Format = { kind: 'tiff', name: 'TIFF', extension: 'tif', type: 'image/tiff', begins: 0 };
+const PDF: Format = { kind: 'pdf', name: 'PDF', extension: 'pdf', type: PDF_TYPE, begins: 0 };
 /** The header of a PDF may follow other bytes (ISO 32000, annex H). */
 const PDF_BEGINS_WITHIN = 1024;
 
@@ -57,7 +65,9 @@ const PDF_BEGINS_WITHIN = 1024;
 export function formatOf(raw: Uint8Array): Format | undefined {
   const head = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, PDF_BEGINS_WITHIN)).toString('latin1');
   if (/^(?:II[*+]\0|MM\0[*+])/.test(head)) return TIFF;
-  return head.includes('%PDF-') ? PDF : undefined;
+  const begins = head.indexOf('%PDF-');
+  // What is in front of it is cut off: Ghostscript would run a file that begins with "%!" as a program.
+  return begins < 0 ? undefined : { ...PDF, begins };
 }
 
 export const NO_PAGES: PagesRead = { count: null, shown: [], texts: [], pdf: null, notes: [], ocrMissing: null };
@@ -77,9 +87,16 @@ export async function examine(
     const size = humanSize(raw.byteLength);
     return onlyNote(`The file of the fax (${size}) is too large to be shown; it is attached as it came.`);
   }
-  const ocr = deps.ocr === false ? null : { languages: [...deps.ocr.languages], ms: deps.ocr.secondsPerFax * 1_000 };
-  const task: FaxTask = { raw, format: format.kind, ocr, limits: PAGE_LIMITS, title, time: receivedAt };
+  const ocr = deps.ocr === false ? null : { languages: [...deps.ocr.languages], ms: textMs(raw, deps.ocr) };
+  // The time that an administrator gives for the text counts, however long it is.
+  const limits = { ...PAGE_LIMITS, faxMs: Math.max(PAGE_LIMITS.faxMs, ocr?.ms ?? 0) };
+  const task: FaxTask = { raw: raw.subarray(format.begins), format: format.kind, ocr, limits, title, time: receivedAt };
   return examineTwice(task, deps, signal);
+}
+
+/** A file of some KB must not take as long as a fax of a hundred pages. */
+function textMs({ byteLength }: Uint8Array, { secondsPerFax }: OcrOptions): number {
+  return Math.min(secondsPerFax * 1_000, Math.max(LEAST_TEXT_MS, (byteLength / 1_024) * TEXT_MS_PER_KB));
 }
 
 function onlyNote(sentence: string): PagesRead {
@@ -104,7 +121,7 @@ async function attempt(
   { reading, log }: FaxDeps,
   signal: AbortSignal | undefined,
 ): Promise<PagesRead | { missing: string } | undefined> {
-  const ms = task.limits.picturesMs + (task.ocr?.ms ?? 0) + SLACK_MS;
+  const ms = Math.min(task.limits.picturesMs + (task.ocr?.ms ?? 0), task.limits.faxMs) + SLACK_MS;
   try {
     return await reading.read(task, ms, signal);
   } catch (error) {

@@ -2,7 +2,10 @@
 import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { need } from '../../../../test/fixtures/received-faxes.js';
+import { systemClock } from '../../../kit/clock.js';
 import { PDF_PROGRAMS, pdfPages } from './pdf-pages.js';
+
+const LIMITS = { pages: 1, pixels: 1e7, totalPixels: 1e9, scratch: tmpdir(), clock: systemClock };
 
 /** A page of two black squares, the left lower one inside of 100..200 in both directions, the right upper one of 400..500. */
 const SQUARES = '100 100 100 100 re f 400 400 100 100 re f';
@@ -20,7 +23,7 @@ function pdfOf(page: string, { pages = '', content = SQUARES } = {}): Buffer {
 
 async function drawnBy(file: string, pdf: Buffer) {
   const programs = PDF_PROGRAMS.filter((program) => program.file === file);
-  const options = { pages: 1, pixels: 1e7, scratch: tmpdir(), signal: new AbortController().signal };
+  const options = { ...LIMITS, signal: new AbortController().signal };
   const { pages } = await pdfPages(pdf, options, programs);
   for await (const { raster } of pages) if (raster) return raster;
   throw new Error('no page was drawn');

@@ -1,6 +1,9 @@
-// Renders the pages of a PDF with pdftoppm (poppler) or Ghostscript, with bounded memory and time. Neither executes scripts.
+// Renders the pages of a PDF with pdftoppm (poppler) or Ghostscript, with bounded memory and time. Neither executes scripts,
+// and neither gets anything but a PDF: Ghostscript runs a file that begins otherwise as a program.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { deadline } from '../../../kit/deadline.js';
+import { DRAWING, limited } from '../process/limited.js';
 import type { Raster } from '../tiff/raster.js';
 import type { PageRead, Pages, PagesOptions } from '../tiff/tiff-pages.js';
 
@@ -10,8 +13,10 @@ const SHORTER_SIDE = 1_697;
 const MOST_DOTS = (LONGER_SIDE + 1) ** 2;
 const A4_INCHES = 11.69;
 const DPI = LONGER_SIDE / A4_INCHES;
-/** KB of address space of the program: a hostile file may need any amount. */
-const MEMORY_KB = 1_500_000;
+/** Time for one page, ms: half a page of text takes some hundredths of it, a photograph a fifth. */
+const PAGE_MS = 10_000;
+/** Time for counting the pages, ms. */
+const COUNT_MS = 5_000;
 /** Bytes of a header line of a picture. */
 const MAX_HEADER = 1_000;
 /** The count is in the first lines of pdfinfo. */
@@ -51,12 +56,14 @@ export async function pdfPages(
   options: PagesOptions,
   programs: readonly Program[] = PDF_PROGRAMS,
 ): Promise<Pages> {
-  return { count: await countPages(bytes, options.signal), broken: null, pages: each(bytes, options, programs) };
+  if (bytes.toString('latin1', 0, 5) !== '%PDF-') throw new PdfProblem('it does not begin as a PDF');
+  return { count: await countPages(bytes, options), broken: null, pages: each(bytes, options, programs) };
 }
 
-/** Null when pdfinfo is missing. */
-async function countPages(bytes: Buffer, signal: AbortSignal): Promise<number | null> {
-  const child = start('pdfinfo', ['-'], signal);
+/** Null when pdfinfo is missing, or cannot count them in its time. */
+async function countPages(bytes: Buffer, { clock, signal }: PagesOptions): Promise<number | null> {
+  const limit = deadline(clock, COUNT_MS, signal);
+  const child = start('pdfinfo', ['-'], limit.signal);
   let words = '';
   child.stdout.on('data', (chunk) => {
     words = (words + String(chunk)).slice(0, MAX_INFO);
@@ -64,6 +71,7 @@ async function countPages(bytes: Buffer, signal: AbortSignal): Promise<number | 
   child.stderr.resume();
   writeInput(child, bytes);
   await endOf(child);
+  limit.dispose();
   const count = /^Pages:\s+(\d{1,9})$/m.exec(words)?.[1];
   return count === undefined ? null : Number(count);
 }
@@ -77,7 +85,12 @@ async function* each(bytes: Buffer, options: PagesOptions, programs: readonly Pr
     let whole = false;
     writeInput(child, bytes);
     try {
-      for await (const raster of pictures(child.stdout)) yield { page: ++page, raster, damage: null };
+      const drawn = pictures(child.stdout)[Symbol.asyncIterator]();
+      for (;;) {
+        const next = await nextWithin(drawn, page + 1, options);
+        if (next.done) break;
+        yield { page: ++page, raster: next.value, damage: null };
+      }
       whole = true;
     } finally {
       if (!whole) child.kill('SIGKILL');
@@ -90,15 +103,30 @@ async function* each(bytes: Buffer, options: PagesOptions, programs: readonly Pr
   throw new PdfProblem('this machine has no program that renders PDF: install poppler-utils or ghostscript');
 }
 
+/** Rejects when the program draws too long at a page: a file of 500 bytes can make it draw for hours. */
+async function nextWithin<T>(
+  drawn: AsyncIterator<T>,
+  page: number,
+  { clock, signal }: PagesOptions,
+): Promise<IteratorResult<T>> {
+  const limit = deadline(clock, PAGE_MS, signal);
+  try {
+    return await limit.race(drawn.next(), 'drawing a page');
+  } catch (error) {
+    if (!limit.signal.aborted || signal.aborted) throw error;
+    throw new PdfProblem(`drawing page ${page} took too long`);
+  } finally {
+    limit.dispose();
+  }
+}
+
 /** Exit code of a shell for a missing program (POSIX 2.8.2). */
 const MISSING = 127;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 function start(file: string, args: readonly string[], signal: AbortSignal): Child {
-  // A shell, because only it can bound a program's memory; where it cannot, the bound is left out.
-  const bounded = `ulimit -v ${MEMORY_KB} 2>/dev/null; exec "$0" "$@"`;
-  const child = spawn('sh', ['-c', bounded, file, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(...limited(file, args, DRAWING), { stdio: ['pipe', 'pipe', 'pipe'] });
   const kill = () => child.kill('SIGKILL');
   signal.addEventListener('abort', kill, { once: true });
   child.once('close', () => signal.removeEventListener('abort', kill));
@@ -134,7 +162,7 @@ function problemOf(words: string): string {
 }
 
 /** Binary PGM (P5), one after the other. Ends at the end of the stream, also in the middle of a picture. */
-export async function* pictures(stream: AsyncIterable<unknown>): AsyncIterable<Raster> {
+export async function* pictures(stream: AsyncIterable<unknown>): AsyncGenerator<Raster> {
   let chunks: Buffer[] = [];
   let held = 0;
   let wanted = 0;

@@ -1,5 +1,6 @@
 // Reads the file of a fax: pictures for the message, a PDF, the text. Runs in the worker process (see process/page-process.ts). All
 // pictures come first, so that slow OCR costs the text only.
+import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import type { Clock } from '../../../kit/clock.js';
 import { type Deadline, deadline } from '../../../kit/deadline.js';
@@ -39,8 +40,10 @@ interface Deps {
 }
 
 async function readPages(task: FaxTask, deps: Deps): Promise<PagesRead> {
+  const whole = deadline(deps.clock, task.limits.faxMs);
   const drawn = await drawPages(task, deps);
-  const read = await readTexts(drawn.sheets, task, deps);
+  const read = await readTexts(drawn.sheets, task, deps, whole.remaining());
+  whole.dispose();
   return {
     count: drawn.count,
     shown: drawn.shown,
@@ -54,6 +57,7 @@ async function readPages(task: FaxTask, deps: Deps): Promise<PagesRead> {
 /** One page that could be drawn. */
 interface Sheet extends Dpi {
   readonly page: number;
+  readonly blank: boolean;
   readonly dots: Packed;
 }
 
@@ -71,7 +75,7 @@ async function drawPages(task: FaxTask, { clock, scratch }: Deps): Promise<Drawn
   const limit = deadline(clock, limits.picturesMs);
   const budget = { shown: limits.shownBytes, pdf: limits.pdfBytes };
   try {
-    const options = { pages: limits.pages, pixels: limits.pixels, scratch, signal: limit.signal };
+    const options = { ...limits, scratch, clock, signal: limit.signal };
     const file = await openPages(task, options);
     drawn.count = file.count;
     if (file.broken !== null) drawn.notes.push(`The file of the fax is broken: ${file.broken}.`);
@@ -105,7 +109,8 @@ async function drawPage(
   const dots = await packed(raster);
   if (dots.data.length > budget.pdf) return false;
   budget.pdf -= dots.data.length;
-  drawn.sheets.push({ page, dots, xDpi: raster.xDpi, yDpi: raster.yDpi });
+  const blank = raster.bilevel && !raster.data.includes(0);
+  drawn.sheets.push({ page, dots, blank, xDpi: raster.xDpi, yDpi: raster.yDpi });
   if (drawn.shown.length >= shownPages || budget.shown <= 0) return true;
   const picture = await shownPicture(raster);
   // Pages are shown from the first on without gaps, so the first page that does not fit is the last one.
@@ -129,16 +134,29 @@ interface Texts {
   readonly missing: string | null;
 }
 
-/** Page by page until the time is used up. */
-async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recognizer }: Deps): Promise<Texts> {
+/** Page by page until the time is used up; a page that is blank, or the same as an earlier one, takes none. */
+async function readTexts(
+  sheets: readonly Sheet[],
+  task: FaxTask,
+  { clock, recognizer }: Deps,
+  left: number,
+): Promise<Texts> {
   const places = new Map<number, { words: readonly Word[]; found: Size }>();
   const texts: { page: number; text: string }[] = [];
   if (task.ocr === null) return { texts, places, notes: [], missing: null };
   const { languages, advice } = recognizer.available(task.ocr.languages);
   if (languages.length === 0) return { texts, places, notes: [], missing: advice };
-  const limit = deadline(clock, task.ocr.ms);
+  const limit = deadline(clock, Math.min(task.ocr.ms, left));
   const problems = problemsOfTexts();
+  const seen = new Map<string, { text: string; words: readonly Word[]; found: Size }>();
   for (const sheet of sheets) {
+    const print = createHash('sha256').update(sheet.dots.data).digest('base64');
+    const known = sheet.blank ? { text: '', words: [], found: sheet.dots } : seen.get(print);
+    if (known) {
+      texts.push({ page: sheet.page, text: known.text });
+      places.set(sheet.page, known);
+      continue;
+    }
     const ms = Math.min(task.limits.ocrPageMs, limit.remaining());
     if (ms < MIN_OCR_MS || problems.hopeless()) {
       problems.leave(sheet.page);
@@ -150,8 +168,10 @@ async function readTexts(sheets: readonly Sheet[], task: FaxTask, { clock, recog
       problems.add(sheet.page, result.kind, result.kind === 'failed' ? result.reason : '');
       continue;
     }
+    const read = { text: result.text, words: result.words, found: { width: picture.width, height: picture.height } };
+    seen.set(print, read);
     texts.push({ page: sheet.page, text: result.text });
-    places.set(sheet.page, { words: result.words, found: picture });
+    places.set(sheet.page, read);
   }
   limit.dispose();
   return { texts, places, notes: problems.notes(), missing: advice };

@@ -1,11 +1,15 @@
 // Layout by one headless Chromium. The browser is started by the first fax and ended after idleMs without one, after a failed
 // layout, and by `close`. Each fax gets a page of its own, without scripts and without network.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { type Cancel, type Clock, sleep } from '../../../kit/clock.js';
 import { deadline, raceSignal } from '../../../kit/deadline.js';
 import { GatepostError, messageOf } from '../../../kit/errors.js';
 import type { Log } from '../../../kit/log.js';
 import { semaphore } from '../../../kit/semaphore.js';
+import { BROWSING, scriptOf } from '../process/limited.js';
 import { type Environment, minimalEnvironment } from '../process/programs.js';
 import type { Picture } from '../tiff/dither.js';
 import { layOutIn, lockedContext } from './browser-page.js';
@@ -27,7 +31,7 @@ export interface ChromiumOptions {
 }
 
 /** Time to start, also on a busy machine, ms. */
-const LAUNCH_MS = 10_000;
+const LAUNCH_MS = 18_000;
 /** Time to end before it is killed, ms. */
 const CLOSE_MS = 3_000;
 
@@ -135,14 +139,43 @@ async function layOut(
   return laid;
 }
 
-async function launch({ executable, env }: ChromiumOptions): Promise<Browser> {
+/** Under limits and without network; without these only where no such browser starts. */
+async function launch(options: ChromiumOptions): Promise<Browser> {
+  // Chromium's own sandbox does not work for root.
+  const sandbox = process.getuid?.() !== 0;
+  if (!sandbox) options.log.warn({ reason: ROOT }, 'browser runs without its sandbox');
+  const wrapped = await wrapperOf(options.executable);
+  try {
+    return await launchIt(wrapped?.file ?? options.executable, sandbox, options);
+  } catch (error) {
+    // A browser that is slow to start is no faster without limits.
+    if (!wrapped || /timeout/i.test(messageOf(error))) throw error;
+    options.log.warn({ err: messageOf(error) }, 'browser does not start under limits');
+    return await launchIt(options.executable, sandbox, options);
+  } finally {
+    await wrapped?.remove();
+  }
+}
+
+const ROOT = 'the service runs as root; run it as a user of its own';
+
+/** A program that limits itself and becomes the browser. Undefined on Windows. */
+async function wrapperOf(executable: string): Promise<{ file: string; remove: () => Promise<void> } | undefined> {
+  if (process.platform === 'win32') return undefined;
+  const folder = await mkdtemp(join(tmpdir(), 'gatepost-browser-'));
+  const file = join(folder, 'browser');
+  const script = scriptOf(BROWSING).replaceAll('"$0"', `'${executable.replaceAll("'", "'\\''")}'`);
+  await writeFile(file, `#!/bin/sh\n${script}\n`, { mode: 0o700 });
+  return { file, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+async function launchIt(executable: string, sandbox: boolean, { env }: ChromiumOptions): Promise<Browser> {
   const { chromium } = await import('playwright-core');
   const options = {
     executablePath: executable,
     args: ARGUMENTS,
     env: minimalEnvironment(env),
-    // Chromium's own sandbox does not work for root.
-    chromiumSandbox: process.getuid?.() !== 0,
+    chromiumSandbox: sandbox,
     timeout: LAUNCH_MS,
     handleSIGINT: false,
     handleSIGTERM: false,

@@ -25,6 +25,8 @@ const SHOWN_WIDTH = 864;
 /** Dots per inch that OCR needs; more only take longer. */
 const READ_DPI = 204;
 const WIDEST_READ = 2_600;
+/** Dots of a page for OCR: two sheets of Legal. A roll of 5 m would hold the engine for minutes. */
+const MOST_READ = 16_000_000;
 /** Width of a fax without a resolution. */
 const USUAL_INCHES = 8.5;
 /** Points per inch, and the longest side a PDF page may have (ISO 32000, annex C). */
@@ -119,7 +121,12 @@ const inflated = promisify<Uint8Array, Buffer>(inflate);
 /** A PNG for OCR. */
 export async function readablePicture(page: Packed, dpi: Dpi): Promise<Size & { png: Uint8Array }> {
   const widest = dpi.xDpi !== null && dpi.xDpi > READ_DPI ? (page.width * READ_DPI) / dpi.xDpi : page.width;
-  const size = squared({ ...page, ...dpi }, Math.min(WIDEST_READ, widest));
+  const full = squared({ ...page, ...dpi }, Math.min(WIDEST_READ, widest));
+  const shrink = Math.min(1, Math.sqrt(MOST_READ / (full.width * full.height)));
+  const size = {
+    width: Math.max(1, Math.round(full.width * shrink)),
+    height: Math.max(1, Math.round(full.height * shrink)),
+  };
   const raw = { width: page.width, height: page.height, channels: 1 as const };
   const picture = sharp(await unpacked(page), { raw })
     .resize({ ...size, fit: 'fill' })

@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { directoryOf, drawn, LINES, need, tiffOf, WIDTH } from '../../../../test/fixtures/received-faxes.js';
+import { systemClock } from '../../../kit/clock.js';
 import { tiffPages } from './tiff-pages.js';
 
+const LIMITS = { pages: 1, pixels: WIDTH * LINES, totalPixels: WIDTH * LINES, clock: systemClock };
 const tiffcp = need('tiffcp');
 let folder = '';
 let dots: Buffer = Buffer.alloc(0);
@@ -33,7 +35,7 @@ function labelled(tiff: Buffer, labels: Readonly<Record<number, number>>): Buffe
 
 async function pageOf(tiff: Buffer) {
   const signal = new AbortController().signal;
-  const { pages } = tiffPages(tiff, { pages: 1, pixels: WIDTH * LINES, scratch: folder, signal });
+  const { pages } = tiffPages(tiff, { ...LIMITS, scratch: folder, signal });
   for await (const page of pages) return page;
   throw new Error('the file has no page');
 }

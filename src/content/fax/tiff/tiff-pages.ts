@@ -5,7 +5,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import type { Clock } from '../../../kit/clock.js';
 import { messageOf } from '../../../kit/errors.js';
+import { DRAWING, limited } from '../process/limited.js';
 import { readTiff, selectPage, type Tiff, type TiffPage } from './directories.js';
 import type { Raster } from './raster.js';
 import { isFaxCoding, otherReadings } from './relabel.js';
@@ -28,6 +30,9 @@ export interface PagesOptions {
   /** How many pages are read, and how many dots one may have. */
   readonly pages: number;
   readonly pixels: number;
+  /** How many dots all of them may have together. */
+  readonly totalPixels: number;
+  readonly clock: Clock;
   /** A folder for files that outside programs need; empty again afterwards. */
   readonly scratch: string;
   readonly signal: AbortSignal;
@@ -66,8 +71,12 @@ export function tiffPages(bytes: Buffer, options: PagesOptions): Pages {
 }
 
 async function* each(bytes: Buffer, tiff: Tiff, options: PagesOptions): AsyncIterable<PageRead> {
+  let dots = 0;
   for (const [index, page] of tiff.pages.entries()) {
     options.signal.throwIfAborted();
+    // A file of some KB can declare hundreds of large pages that share their dots.
+    if (limitProblemOf(page, options.pixels) === null) dots += page.width * page.height;
+    if (dots > options.totalPixels) return;
     yield { page: index + 1, ...(await pageOf(bytes, tiff, page, options)) };
   }
 }
@@ -148,7 +157,8 @@ async function withoutJbig(bytes: Buffer, { scratch, signal }: PagesOptions): Pr
   const [from, to] = [join(scratch, 'jbig.tif'), join(scratch, 'group4.tif')];
   try {
     await writeFile(from, bytes);
-    await run('tiffcp', ['-m', '256', '-c', 'g4', from, to], { signal, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 });
+    const command = limited('tiffcp', ['-m', '256', '-c', 'g4', from, to], DRAWING);
+    await run(...command, { signal, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 });
     return await readFile(to);
   } finally {
     await rm(from, { force: true });
