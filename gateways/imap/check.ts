@@ -4,6 +4,7 @@ import { connect, isIP } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import type { MailboxObject } from 'imapflow';
 import { type CheckStep, GatepostError, type GatewayContext } from '../../src/driver/contract.js';
+import { mailboxOf } from '../../src/driver/shared/oauth/sign-in.js';
 import { type Connection, connectImap } from './connection.js';
 import { address, imapError } from './errors.js';
 import { requireFolder, selectFolder } from './folders.js';
@@ -71,7 +72,7 @@ function reachSteps(context: Context, evidence: Evidence, signal: AbortSignal): 
   };
   const greeting = { name: 'Greeting', run: () => connected(() => evidence.connection?.client.greeting) };
   const login = {
-    name: `Login as ${settings.User}`,
+    name: `Login as ${mailboxOf(settings)}`,
     run: () => connected(() => (evidence.error === undefined ? 'accepted' : undefined)),
   };
   if (settings.Security !== 'None') steps.push(tls);

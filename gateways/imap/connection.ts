@@ -6,6 +6,7 @@
 import type { PeerCertificate } from 'node:tls';
 import { ImapFlow } from 'imapflow';
 import { GatepostError, type GatewayContext, readWhatHasArrived } from '../../src/driver/contract.js';
+import { credentialsFor } from '../../src/driver/shared/oauth/sign-in.js';
 import { address, imapError, refusal } from './errors.js';
 import { CONNECT_MS, type ImapLog, optionsOf } from './options.js';
 import type { Settings } from './settings.js';
@@ -55,7 +56,8 @@ export async function connectImap(
 ): Promise<Connection> {
   const { settings, clock } = context;
   const imapLog: ImapLog = { answer: undefined, certificate: undefined };
-  const client = new ImapFlow(await optionsOf(context, imapLog));
+  const credentials = await credentialsFor(context, settings, 'Imap', signal ?? new AbortController().signal);
+  const client = new ImapFlow(await optionsOf(context, credentials, imapLog));
   const connection = connectionOver(context, client, imapLog);
   onConnection(connection);
   const disarm = clock.schedule(
@@ -70,6 +72,7 @@ export async function connectImap(
     return connection;
   } catch (error) {
     const reason = connection.down ?? imapError(error, settings);
+    if (reason.code === 'gateway/login-refused' && 'invalidate' in credentials) credentials.invalidate();
     connection.fail(reason);
     throw reason;
   } finally {

@@ -1,6 +1,7 @@
 // What went wrong with the mail server, as one sentence and one piece of advice, whatever the library calls it.
 import { codeOf, GatepostError } from '../../src/driver/contract.js';
 import { connectionFault, describeConnectionError, type FaultKind } from '../../src/driver/shared/connection-faults.js';
+import { mailboxOf, signInAdvice } from '../../src/driver/shared/oauth/sign-in.js';
 import { serverAnswer } from './library-errors.js';
 import { type Answer, answerOf, isServersTrouble, isTemporaryLogin, loginAnswer, Refused } from './refusals.js';
 import { portOf, type Settings } from './settings.js';
@@ -112,16 +113,14 @@ export function refusal(settings: Settings, what: string, answer: Answer, cause?
 }
 
 function refusedLogin(settings: Settings, answer: Answer): GatepostError {
-  const reason = `${address(settings)} refused the login of "${settings.User}": ${answer.words}`;
+  const reason = `${address(settings)} refused the login of "${mailboxOf(settings)}": ${answer.words}`;
   if (isTemporaryLogin(answer))
     return failure('unreachable', reason, 'The server says that this is temporary; Gatepost tries again.');
-  return failure('login-refused', reason, LOGIN_ADVICE[answer.code] ?? LOGIN_ADVICE.AUTHENTICATIONFAILED ?? '');
+  return failure('login-refused', reason, LOGIN_ADVICE[answer.code] ?? signInAdvice(settings, 'Imap'));
 }
 
 /** By response code (RFC 5530). */
 const LOGIN_ADVICE: Readonly<Record<string, string>> = {
-  AUTHENTICATIONFAILED:
-    'Check User and Password; many providers want an app password, and IMAP switched on for the mailbox.',
   EXPIRED: 'The password has expired: set a new one at the mail server and here.',
   PRIVACYREQUIRED: 'The server wants encryption: use Security "Tls" or "StartTls".',
   AUTHORIZATIONFAILED:

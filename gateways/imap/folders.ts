@@ -1,6 +1,7 @@
 // Opening folders, and saying clearly what is wrong with them.
 import type { MailboxObject } from 'imapflow';
 import { GatepostError, messageOf } from '../../src/driver/contract.js';
+import { mailboxOf } from '../../src/driver/shared/oauth/sign-in.js';
 import type { AskOptions, Connection } from './connection.js';
 import { address } from './errors.js';
 import type { MailboxRef } from './identity.js';
@@ -8,7 +9,7 @@ import { isServersTrouble, Refused } from './refusals.js';
 import type { Settings } from './settings.js';
 
 export function mailboxRefOf(settings: Settings, { path, uidValidity }: MailboxObject): MailboxRef {
-  if (uidValidity) return { user: settings.User, folder: path, uidValidity: uidValidity.toString() };
+  if (uidValidity) return { user: mailboxOf(settings), folder: path, uidValidity: uidValidity.toString() };
   throw new GatepostError(
     'gateway/failed',
     `${address(settings)} gives "${path}" no UIDVALIDITY, so its UIDs may change at any time`,
@@ -63,12 +64,12 @@ async function folderMissing(
   if (connection.down) throw connection.down;
   const paths = folders?.map((folder) => folder.path) ?? [];
   if (folders && !paths.some((candidate) => isSameFolder(candidate, path))) {
-    const message = `there is no folder "${path}" (${name}) in the mailbox of "${settings.User}"`;
+    const message = `there is no folder "${path}" (${name}) in the mailbox of "${mailboxOf(settings)}"`;
     const advice = `Create it, or name an existing one: ${near(path, paths)}.`;
     return new GatepostError('gateway/folder-missing', message, { advice, cause });
   }
   const words = answer?.words ?? messageOf(cause);
-  const message = `the folder "${path}" (${name}) of "${settings.User}" cannot be opened: ${words}`;
+  const message = `the folder "${path}" (${name}) of "${mailboxOf(settings)}" cannot be opened: ${words}`;
   const trouble = answer !== undefined && (answer.status === 'BAD' || isServersTrouble(answer));
   const advice = trouble
     ? 'This is the answer of the mail server, not about the rights of the user; Gatepost tries again.'
@@ -97,7 +98,7 @@ export function requireRights(settings: Settings, mailbox: MailboxObject): void 
   if (settings.AfterReceive === 'Keep') return;
   const problem = missingRight(settings, mailbox);
   if (!problem) return;
-  throw new GatepostError('gateway/read-only', `the folder "${mailbox.path}" of "${settings.User}" ${problem}`, {
+  throw new GatepostError('gateway/read-only', `the folder "${mailbox.path}" of "${mailboxOf(settings)}" ${problem}`, {
     advice: `Give the user the right to change it, or use AfterReceive "Keep" instead of "${settings.AfterReceive}".`,
   });
 }

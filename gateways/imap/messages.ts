@@ -1,6 +1,6 @@
 // The inbound messages of a mailbox, and what confirming and rejecting one does to its mail.
 import type { InboundMessage, RawMail } from '../../src/driver/contract.js';
-
+import { mailboxOf } from '../../src/driver/shared/oauth/sign-in.js';
 import { fingerprintOf, keyOf, messageIdOf } from './identity.js';
 import type { Download } from './mailbox.js';
 import type { Action } from './mailbox-changes.js';
@@ -90,5 +90,5 @@ function cutReason(settings: Settings, size: number): string {
   const limit = settings.MaxMessageBytes;
   const where = settings.AfterReceive === 'Move' ? `folder "${settings.MoveTo}"` : `folder "${settings.Folder}"`;
   const flagged = settings.AfterReceive === 'Delete' ? ' and is not deleted but flagged' : '';
-  return `The mail has ${size} bytes, more than the limit of ${limit} (MaxMessageBytes), so only its beginning was received; the whole mail stays in the mailbox of ${settings.User}, ${where}${flagged}.`;
+  return `The mail has ${size} bytes, more than the limit of ${limit} (MaxMessageBytes), so only its beginning was received; the whole mail stays in the mailbox of ${mailboxOf(settings)}, ${where}${flagged}.`;
 }

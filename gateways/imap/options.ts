@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { ImapFlowOptions, Logger } from 'imapflow';
 import type { GatewayContext, Log } from '../../src/driver/contract.js';
+import type { Credentials } from '../../src/driver/shared/oauth/sign-in.js';
 import { readCa } from '../../src/driver/shared/tls.js';
 import { serverAnswer } from './library-errors.js';
 import { type Answer, answerOf } from './refusals.js';
@@ -24,7 +25,11 @@ export interface ImapLog {
   certificate: PeerCertificate | undefined;
 }
 
-export async function optionsOf(context: GatewayContext<Settings>, imapLog: ImapLog): Promise<ImapFlowOptions> {
+export async function optionsOf(
+  context: GatewayContext<Settings>,
+  credentials: Credentials,
+  imapLog: ImapLog,
+): Promise<ImapFlowOptions> {
   const { settings } = context;
   const ca = await readCa(settings.CaFile, context.dataDir);
   return {
@@ -34,7 +39,7 @@ export async function optionsOf(context: GatewayContext<Settings>, imapLog: Imap
     secure: settings.Security === 'Tls',
     doSTARTTLS: settings.Security === 'Tls' ? undefined : settings.Security === 'StartTls',
     servername: settings.TlsName ?? (isIP(settings.Host) === 0 ? settings.Host : undefined),
-    auth: { user: settings.User, pass: settings.Password },
+    auth: 'accessToken' in credentials ? { user: credentials.user, accessToken: credentials.accessToken } : credentials,
     tls: {
       minVersion: 'TLSv1.2',
       rejectUnauthorized: !settings.AllowUntrustedCertificate,

@@ -1,4 +1,6 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { oauthSetting } from '../../src/driver/shared/oauth/settings.js';
+import { accountProblems } from '../../src/driver/shared/oauth/sign-in.js';
 
 const MIB = 1024 * 1024;
 /** Bytes that are fetched of a mail over the limit: the header and the beginning of the text. */
@@ -25,10 +27,15 @@ const shape = {
     description: 'User name of the mailbox, often its address.',
     example: 'support@example.com',
   }),
-  Password: setting(z.string().min(1, 'is empty'), {
-    description: 'Password of the mailbox; many providers want an app password here.',
+  Password: setting(z.string().min(1, 'is empty').optional(), {
+    description: 'Password of the mailbox; many providers want an app password here. Not with OAuth2.',
     example: '${env:GATEPOST_SECRET_SUPPORT}',
     secret: true,
+  }),
+  OAuth2: oauthSetting(),
+  Mailbox: setting(optionalText(), {
+    description: 'With OAuth2: the mailbox to open when it is not that of User, such as a shared mailbox.',
+    example: 'info@example.com',
   }),
   Folder: setting(z.string().trim().min(1, 'is empty').default('INBOX'), {
     description: 'Folder whose mails are received, with its whole path as the server names it.',
@@ -115,6 +122,7 @@ function isSince(text: string): boolean {
 function rules(given: Settings): SettingProblem[] {
   const problems: SettingProblem[] = [];
   const addProblem = (name: string, message: string) => void problems.push({ setting: name, message });
+  problems.push(...accountProblems(given));
   if (given.AfterReceive === 'Move' && !given.MoveTo)
     addProblem(
       'MoveTo',

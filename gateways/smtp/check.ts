@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import type { Socket } from 'node:net';
 import type SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { type CheckStep, type Clock, type GatewayContext, readWhatHasArrived } from '../../src/driver/contract.js';
+import { mailboxOf, signInAdvice } from '../../src/driver/shared/oauth/sign-in.js';
 import { greet, logIn, openSocket, targetOf } from './connection.js';
 import { failureText } from './replies.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
@@ -50,14 +51,16 @@ async function* smtpSteps(
   signal: AbortSignal,
 ): AsyncGenerator<CheckStep> {
   const { settings } = context;
-  const greeting = async () => greet(await targetOf(context), socket, signal);
+  const target = await targetOf(context);
+  const greeting = () => greet(target, socket, signal);
   const session = await step(`SMTP session, Security ${settings.Security}`, greeting, advice.session);
   yield withReply(session);
   if (!session.ok) return;
   const connection = session.result;
-  if (settings.User) {
-    const enter = () => logIn(settings, connection, signal).then(() => connection);
-    yield withReply(await step(`Login as ${settings.User}`, enter, advice.login));
+  if (settings.User || settings.OAuth2) {
+    const enter = () => logIn(target, connection, signal).then(() => connection);
+    const name = settings.OAuth2 ? `OAuth2 sign-in as ${mailboxOf(settings)}` : `Login as ${settings.User}`;
+    yield withReply(await step(name, enter, signInAdvice(settings, 'Smtp')));
   }
   connection.quit();
 }
@@ -72,7 +75,6 @@ const advice = {
   address: 'check the setting Host and the name service of this machine',
   tcp: 'check Host and Port, and whether a firewall is in between',
   session: 'check Security and Port (usually Tls 465, StartTls 587, None 25) and, for certificates, TlsName and CaFile',
-  login: 'check User and Password',
 };
 
 type Step<T> = { ok: true; step: CheckStep; result: T } | { ok: false; step: CheckStep };

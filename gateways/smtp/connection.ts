@@ -4,10 +4,14 @@ import { isAscii } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
-import SMTPConnection, { type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
+import SMTPConnection, { type SMTPConnectionAuth, type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
+import XOAuth2 from 'nodemailer/lib/xoauth2';
 import { type ComposedMail, type GatewayContext, type Network, readWhatHasArrived } from '../../src/driver/contract.js';
+import { type Credentials, credentialsFor, type SignInContext } from '../../src/driver/shared/oauth/sign-in.js';
 import { readCa } from '../../src/driver/shared/tls.js';
 import { portOf, type SmtpHostSettings } from './settings.js';
+
+type TokenCredentials = Extract<Credentials, { accessToken: string }>;
 
 /** Bytes of the mail that are written at a time. */
 const SLICE = 64 * 1024;
@@ -48,14 +52,12 @@ export interface Target {
   readonly settings: SmtpHostSettings;
   readonly ca: string | undefined;
   readonly network: Network;
+  readonly context: SignInContext;
 }
 
-export async function targetOf({
-  settings,
-  dataDir,
-  network,
-}: Pick<GatewayContext<SmtpHostSettings>, 'settings' | 'dataDir' | 'network'>): Promise<Target> {
-  return { settings, ca: await readCa(settings.CaFile, dataDir), network };
+export async function targetOf(context: GatewayContext<SmtpHostSettings>): Promise<Target> {
+  const { settings, dataDir, network } = context;
+  return { settings, ca: await readCa(settings.CaFile, dataDir), network, context };
 }
 
 /** TCP, greeting, TLS as demanded, EHLO, login. Rejects with the error of the failed step. */
@@ -63,7 +65,7 @@ export async function connectSmtp(target: Target, signal: AbortSignal): Promise<
   const socket = await openSocket(target, signal);
   try {
     const connection = await greet(target, socket, signal);
-    await logIn(target.settings, connection, signal);
+    await logIn(target, connection, signal);
     return connectionOver(connection, socket);
   } catch (error) {
     socket.destroy();
@@ -107,13 +109,37 @@ export function greet({ settings, ca }: Target, socket: Socket, signal: AbortSig
   });
 }
 
-export function logIn(settings: SmtpHostSettings, connection: SMTPConnection, signal: AbortSignal): Promise<void> {
-  const { User: user, Password: pass } = settings;
-  if (!user) return Promise.resolve();
+export async function logIn(target: Target, connection: SMTPConnection, signal: AbortSignal): Promise<void> {
+  const { settings, context } = target;
+  if (!settings.User && !settings.OAuth2) return;
+  const credentials = await credentialsFor(context, settings, 'Smtp', signal);
+  await logInWith('pass' in credentials ? credentials : tokenAuth(target, credentials, signal), connection, signal);
+}
+
+/**
+ * The library asks for a token, and once more for another one when the server does not accept the first.
+ */
+function tokenAuth({ settings, context }: Target, first: TokenCredentials, signal: AbortSignal): SMTPConnectionAuth {
+  const { user } = first;
+  const oauth2 = new XOAuth2({
+    user,
+    provisionCallback(_, renew, done) {
+      if (!renew) return done(null, first.accessToken);
+      first.invalidate();
+      credentialsFor(context, settings, 'Smtp', signal).then(
+        (second) => done(null, 'accessToken' in second ? second.accessToken : ''),
+        (error) => done(error),
+      );
+    },
+  });
+  return { type: 'oauth2', user, oauth2 };
+}
+
+function logInWith(auth: SMTPConnectionAuth, connection: SMTPConnection, signal: AbortSignal): Promise<void> {
   return abortable(signal, (resolve, reject) => {
     // nodemailer reports a connection that breaks during the login only as an 'error' event.
     connection.once('error', reject);
-    connection.login({ user, pass }, (error) => (error ? reject(error) : resolve()));
+    connection.login(auth, (error) => (error ? reject(error) : resolve()));
     return () => connection.close();
   });
 }

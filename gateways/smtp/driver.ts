@@ -53,13 +53,18 @@ async function open(context: GatewayContext<SmtpHostSettings>): Promise<SmtpHost
     pool.add(await connectSmtp(target, signal));
   } catch (error) {
     throw new GatepostError('smtp/unreachable', `cannot use the mail server ${server}: ${failureText(error)}`, {
-      advice: 'run "gatepost test" on this gateway to see which step fails',
+      advice: adviceOf(error) ?? 'run "gatepost test" on this gateway to see which step fails',
       cause: error,
     });
   } finally {
     disarm();
   }
   return { pool, pace: pace(clock, settings.MaxPerSecond), server };
+}
+
+/** A provider that gives no token says what to do. */
+function adviceOf(error: unknown): string | undefined {
+  return error instanceof GatepostError ? error.advice : undefined;
 }
 
 async function send(session: SmtpHostSession, mail: ComposedMail, attempt: Attempt): Promise<Outcome> {

@@ -1,4 +1,6 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { oauthSetting } from '../../src/driver/shared/oauth/settings.js';
+import { accountProblems } from '../../src/driver/shared/oauth/sign-in.js';
 
 const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail address');
 
@@ -46,9 +48,14 @@ export const settings = settingsSchema(
       example: 'support@example.com',
     }),
     Password: setting(z.string().min(1).optional(), {
-      description: 'Its password.',
+      description: 'Its password. Not with OAuth2.',
       example: '${env:GATEPOST_SECRET_SMTP}',
       secret: true,
+    }),
+    OAuth2: oauthSetting(),
+    Mailbox: setting(z.string().trim().min(1, 'is empty').optional(), {
+      description: 'With OAuth2: the mailbox to send from when it is not that of User, such as a shared mailbox.',
+      example: 'info@example.com',
     }),
     From: setting(address.optional(), {
       description:
@@ -75,10 +82,10 @@ export const settings = settingsSchema(
       example: 'Hold',
     }),
   },
-  ({ User, Password, Security, TlsName, CaFile }) => {
-    const problems: SettingProblem[] = [];
+  ({ User, Password, Security, TlsName, CaFile, OAuth2, Mailbox }) => {
+    const problems: SettingProblem[] = accountProblems({ User, Password, OAuth2, Mailbox });
     const addProblem = (setting: string, message: string) => void problems.push({ setting, message });
-    if (User && !Password) addProblem('Password', 'is missing: User is given, so a password is needed');
+    if (OAuth2 && !User && !Mailbox) addProblem('User', 'is missing: OAuth2 signs in to a mailbox, which User names');
     if (Password && !User) addProblem('User', 'is missing: Password is given, so a user is needed');
     const noEffect = 'has no effect with Security "None": use "Tls" or "StartTls", or remove it';
     if (Security === 'None' && TlsName) addProblem('TlsName', noEffect);

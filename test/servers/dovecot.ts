@@ -21,6 +21,8 @@ export interface DovecotOptions {
   folders?: readonly string[];
   /** What the server says it can do after login, in place of everything it can: `IMAP4rev1 UIDPLUS`. */
   capability?: string;
+  /** Accepts OAuth2 tokens (XOAUTH2, OAUTHBEARER) that this address knows; the token is appended to it. */
+  tokenInfoUrl?: string;
   /** Further lines for dovecot.conf. */
   config?: string;
 }
@@ -78,6 +80,7 @@ export async function startDovecot(options: DovecotOptions = {}): Promise<Doveco
   writeUsers(dir, users);
   const conf = join(dir, 'dovecot.conf');
   writeFileSync(conf, configuration(dir, ports, options));
+  if (options.tokenInfoUrl) writeFileSync(join(dir, 'oauth2.conf'), tokenChecks(options.tokenInfoUrl));
 
   let running: Running | undefined;
   const start = async () => {
@@ -222,6 +225,17 @@ async function recreate(home: string, user: string, doveadm: (...args: string[])
   for (const file of lists) await rm(join(home, file), { recursive: true });
 }
 
+function tokenChecks(url: string): string {
+  return [
+    `tokeninfo_url = ${url}`,
+    'introspection_mode = auth',
+    'username_attribute = username',
+    'active_attribute = active',
+    'active_value = true',
+    '',
+  ].join('\n');
+}
+
 function configuration(
   dir: string,
   ports: { imap: number; tls: number; lmtp: number; sasl: number },
@@ -240,7 +254,7 @@ ssl = yes
 ssl_cert = <${dir}/cert.pem
 ssl_key = <${dir}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login${options.tokenInfoUrl ? ' xoauth2 oauthbearer' : ''}
 auth_failure_delay = 0
 mail_location = maildir:${dir}/mail/%u
 first_valid_uid = 8
@@ -249,6 +263,15 @@ default_client_limit = 4000
 passdb {
   driver = passwd-file
   args = scheme=PLAIN username_format=%u ${dir}/users
+}
+${
+  options.tokenInfoUrl
+    ? `passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = ${dir}/oauth2.conf
+}`
+    : ''
 }
 userdb {
   driver = passwd-file

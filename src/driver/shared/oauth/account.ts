@@ -6,14 +6,14 @@ import { type Purpose, scopeOf, tokenUrlOf } from './provider.js';
 import type { OAuthSettings } from './settings.js';
 import { type TokenSource, tokenSource } from './token-source.js';
 
-type AccountContext = Pick<GatewayContext<unknown>, 'accounts' | 'secretStore' | 'clock' | 'log'>;
+type AccountContext = Pick<GatewayContext<unknown>, 'accounts' | 'secretStore' | 'clock' | 'log' | 'network'>;
 
 /**
  * The tokens of an account, the same source for every gateway of the service that signs in with it. `user` is the mailbox that
  * a service account acts for.
  */
 export function accountTokens(
-  { accounts, secretStore, clock, log }: AccountContext,
+  { accounts, secretStore, clock, log, network }: AccountContext,
   settings: OAuthSettings,
   purpose: Purpose,
   user: string,
@@ -21,7 +21,7 @@ export function accountTokens(
   const key = accountKey(settings, purpose, user);
   return accounts(key, () => {
     // Every request to a token endpoint has a connection of its own, so this client holds nothing that must be closed.
-    const http = httpClient();
+    const http = httpClient({ network });
     return tokenSource({
       clock,
       log,
