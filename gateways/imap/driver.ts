@@ -1,5 +1,6 @@
 // ImapHost: an IMAP mailbox whose mails are received. It does not send.
 import type { Driver } from '../../src/driver/contract.js';
+import { accountDestinations } from '../../src/driver/shared/oauth/sign-in.js';
 import { check } from './check.js';
 import { receive } from './fetch-loop.js';
 import { closeSession, openSession } from './open.js';
@@ -15,7 +16,6 @@ export const imapHost: Driver<Settings, Session> = {
   close: closeSession,
   check,
   receive,
-  destinations: ({ Host, Security, AllowUntrustedCertificate }) => [
-    { host: Host, isProtected: Security !== 'None' && !AllowUntrustedCertificate, secrets: ['Password'] },
-  ],
+  destinations: (given) =>
+    accountDestinations(given, given.Host, given.Security !== 'None' && !given.AllowUntrustedCertificate),
 };

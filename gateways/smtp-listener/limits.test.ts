@@ -57,7 +57,7 @@ describe('the limits per address', () => {
     expect(book.refusal('192.0.2.1')).toBe('connections');
   });
 
-  it('are kept by the running listener: the second connection gets 421 and another address would not', async () => {
+  it('hold in the running listener: the second connection gets 421 and another address would not', async () => {
     const inputRejected: string[] = [];
     const { client } = await gateway({ MaxConnectionsPerAddress: 1, TrustedAddresses: [] }, { inputRejected });
     const first = await client();
@@ -67,7 +67,7 @@ describe('the limits per address', () => {
     await waitFor('a connection to be free', async () => /^220/.test((await client().catch(() => first)).greeting));
   });
 
-  it('are kept where TLS begins with the first byte', async () => {
+  it('hold where TLS begins with the first byte', async () => {
     const { dir, remove } = tempDir();
     later(remove);
     const { cert, certFile, keyFile } = await certificate(dir);

@@ -9,6 +9,7 @@ import {
   type GatewayContext,
   type Outcome,
 } from '../../src/driver/contract.js';
+import { accountDestinations } from '../../src/driver/shared/oauth/sign-in.js';
 import { type Pace, pace } from '../../src/driver/shared/pace.js';
 import { checkSteps, openDeadline } from './check.js';
 import { connectSmtp, type Dialogue, targetOf } from './connection.js';
@@ -35,9 +36,8 @@ export const smtpHost: Driver<SmtpHostSettings, SmtpHostSession> = {
   sender: ({ From, FromName }) => ({ address: From, name: FromName }),
   concurrency: ({ MaxConnections }) => MaxConnections,
   whenUncertain: ({ WhenUncertain }) => WhenUncertain,
-  destinations: ({ Host, Security, AllowUntrustedCertificate }) => [
-    { host: Host, isProtected: Security !== 'None' && !AllowUntrustedCertificate, secrets: ['Password'] },
-  ],
+  destinations: (given) =>
+    accountDestinations(given, given.Host, given.Security !== 'None' && !given.AllowUntrustedCertificate),
 };
 
 /** Makes one connection, login included, so that wrong settings show when the gateway starts and not with the first mail. */

@@ -1,7 +1,7 @@
-import type { GatewayContext } from '../../contract.js';
+import type { Destination, GatewayContext } from '../../contract.js';
 import type { SettingProblem } from '../../settings.js';
 import { accountTokens } from './account.js';
-import type { Purpose } from './provider.js';
+import { type Purpose, tokenUrlOf } from './provider.js';
 import type { OAuthSettings } from './settings.js';
 
 /** The settings of a device that signs in to a mail server. */
@@ -79,3 +79,27 @@ const MICROSOFT_PERMISSION: Readonly<Record<Purpose, string>> = {
   Smtp: 'SMTP.SendAsApp',
   Graph: 'Mail.ReadWrite (and Mail.Send)',
 };
+
+const OAUTH_SECRETS = ['ClientSecret', 'Certificate', 'ServiceAccountKey', 'RefreshToken'].map(
+  (name) => `OAuth2.${name}`,
+);
+
+/** The providers' own mail servers: a token that goes there went nowhere else. */
+const OWN_HOSTS: Readonly<Record<string, RegExp>> = {
+  Microsoft: /^(?:outlook\.office365|smtp\.office365|outlook\.office|graph\.microsoft|smtp-mail\.outlook)\.com$/i,
+  Google: /^(?:imap|pop|smtp)\.(?:gmail|googlemail)\.com$/i,
+};
+
+/**
+ * Where the secrets of the account go: the password to the mail server, those of OAuth2 to the token endpoint. Whoever gets the
+ * token can use the mailbox, so a mail server that is not the provider's counts as a host of these secrets, too.
+ */
+export function accountDestinations({ OAuth2 }: AccountSettings, host: string, isProtected: boolean): Destination[] {
+  if (!OAuth2) return [{ host, isProtected, secrets: ['Password'] }];
+  const { protocol, hostname } = new URL(tokenUrlOf(OAuth2));
+  const isOwn = isProtected && OWN_HOSTS[OAuth2.Provider]?.test(host) === true;
+  return [
+    { host, isProtected, secrets: isOwn ? [] : OAUTH_SECRETS },
+    { host: hostname, isProtected: protocol === 'https:', secrets: OAUTH_SECRETS },
+  ];
+}

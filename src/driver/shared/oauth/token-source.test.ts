@@ -6,7 +6,7 @@ import { tokenSource } from './token-source.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const never = new AbortController().signal;
+const never = () => new AbortController().signal;
 
 /** A provider whose answers the test gives one by one. */
 function provider() {
@@ -39,7 +39,7 @@ function provider() {
     source,
     asked,
     stored: () => stored,
-    token: () => source.token(never),
+    token: () => source.token(never()),
     give: async (accessToken: string, more: Partial<Grant> = {}) =>
       (await next()).resolve({ accessToken, validMs: HOUR, ...more }),
     fail: async (error: unknown) => (await next()).reject(error),
