@@ -1,4 +1,5 @@
 import { GatepostError, messageOf } from '../kit/errors.js';
+import { visible } from '../kit/invisible.js';
 import { table as alignedTable, type Column } from '../kit/terminal.js';
 
 export { oneLine } from '../kit/terminal.js';
@@ -11,9 +12,10 @@ export interface Output {
   readonly isTerminal: boolean;
 }
 
+/** The one way to the terminal: whatever a message, a counterparty or a file said, it is seen and steers nothing. */
 export const processOutput: Output = {
-  out: (text) => void process.stdout.write(text),
-  say: (text) => void process.stderr.write(text),
+  out: (text) => void process.stdout.write(visible(text)),
+  say: (text) => void process.stderr.write(visible(text)),
   isTerminal: process.stdout.isTTY === true,
 };
 

@@ -1,4 +1,5 @@
 import { toUSVString } from 'node:util';
+import { withoutInvisible } from '../kit/invisible.js';
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
@@ -57,6 +58,11 @@ function rest(count: number): string {
 /** One line for a header field: no control characters, no line ends, no lone surrogates, no blanks around. */
 export function cleanLine(text: string): string {
   return toUSVString(text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')).trim();
+}
+
+/** The same for what an agent reads: nothing that turns the reading direction or hides text either. */
+export function shownLine(text: string): string {
+  return withoutInvisible(cleanLine(text)).trim();
 }
 
 /** Body text: line ends are LF, and no other control character but the tab is left. */

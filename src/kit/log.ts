@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { pino, stdTimeFunctions } from 'pino';
 import pretty from 'pino-pretty';
+import { visible, visibleInJson } from './invisible.js';
 import type { Redactor } from './redact.js';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -33,7 +34,10 @@ export function createLog(options: LogOptions): Log {
     },
   };
   const settings = { level: options.level, base: null, timestamp: stdTimeFunctions.isoTime };
-  return options.pretty ? pino(settings, prettyStream(sink)) : pino(settings, sink);
+  // What counterparties wrote stands in fields: before it is coloured it must not steer the terminal.
+  if (!options.pretty) return pino(settings, { write: (line: string) => sink.write(visible(line)) });
+  const stream = prettyStream(sink);
+  return pino(settings, { write: (line: string) => void stream.write(visibleInJson(line)) });
 }
 
 function prettyStream(sink: { write(line: string): boolean }) {

@@ -1,13 +1,9 @@
 import stringWidth from 'string-width';
-
-/** C0 but line feed and tab, DEL, C1; bidirectional marks, embeddings, overrides and isolates; what draws nothing. */
-const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get through.
-  /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB]/g;
+import { withoutInvisible } from './invisible.js';
 
 /** Text of several lines without control characters, so that a customer's text cannot steer the terminal. */
 export function clean(text: string): string {
-  return text.replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n').replace(UNSAFE, '');
+  return withoutInvisible(text.replace(/\r\n?|[\u0085\u2028\u2029]/g, '\n'));
 }
 
 /** The same on one line. */

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { cleanLine, cutText } from '../limits.js';
+import { cutText, shownLine } from '../limits.js';
 import type { MailAddress } from './address-parts.js';
 import { readMailboxes } from './mailboxes.js';
 
@@ -24,7 +24,7 @@ export function formatAddress({ name, address }: MailAddress): string {
 
 /** A display name fit for one header line: no control characters, single blanks, not endless. */
 export function cleanName(name: string): string {
-  return cutText(cleanLine(name).replace(/\s+/g, ' '), MAX_NAME);
+  return cutText(shownLine(name).replace(/\s+/g, ' '), MAX_NAME);
 }
 
 export type CheckedAddress = { ok: true; address: string } | { ok: false; problem: string };

@@ -1,7 +1,7 @@
 // Both directions read addresses here, so that an answer reaches, and an opt-out blocks, the very address that wrote.
 import { isSupportedCountry, type PhoneNumber, validatePhoneNumberLength } from 'libphonenumber-js/min';
 import { LIMITS } from '../../model/message.js';
-import { cleanLine, cutText } from '../limits.js';
+import { cutText, shownLine } from '../limits.js';
 import { hasExtension, numberIn, numberText, plainDigits, withoutScheme } from '../phone-text.js';
 
 export interface Sender {
@@ -130,7 +130,7 @@ function digitsOf(text: string): string {
 
 /** One line, without the scheme of a link. */
 function clean(given: string): string {
-  return withoutScheme(cleanLine(given.slice(0, LONGEST).normalize('NFKC')), /^(?:tel|sms|smsto):/i);
+  return withoutScheme(shownLine(given.slice(0, LONGEST).normalize('NFKC')), /^(?:tel|sms|smsto):/i);
 }
 
 /** Nothing that is sent to or from is nearly as long. */

@@ -1,6 +1,6 @@
 import type { FaxDocument } from '../../../model/content.js';
 import { LIMITS } from '../../../model/message.js';
-import { cleanLine, cutText } from '../../limits.js';
+import { cleanLine, cutText, shownLine } from '../../limits.js';
 import { formatAddress } from '../../mail/addresses.js';
 import { UNKNOWN_SENDER } from '../../mail/parse/fields.js';
 import { readSender } from '../../sms/numbers.js';
@@ -70,7 +70,7 @@ function sipAddressOf(from: string | null): string {
 const WITHHELD = /^(?:anonymous|unknown|unavailable|restricted|private)@|@anonymous\.invalid$/i;
 
 function nameOf(given: string | null): string {
-  return cutText(cleanLine(given ?? ''), MAX_NAME);
+  return cutText(shownLine(given ?? ''), MAX_NAME);
 }
 
 function named(name: string, number: string): string {

@@ -332,3 +332,25 @@ describe('octets in header fields', () => {
     expect(long).toMatch(/^x(?:🇨🇿)+…$/u);
   });
 });
+
+describe('what an agent reads', () => {
+  test.each(['\u202e', '\u2066', '\u200f', '\u061c', '\u200b', '\ufeff', '\u{e0049}\u{e0047}', '\u00ad'])(
+    'has no %j in subject and addresses',
+    async (mark) => {
+      const word = `=?utf-8?B?${Buffer.from(`a${mark}b`).toString('base64')}?=`;
+      const { message } = await readLines([
+        `Subject: ${word}`,
+        `From: ${word} <ann@x.example>`,
+        `To: ${word} <desk@x.example>`,
+      ]);
+      expect(message.SubjectField).toBe('ab');
+      expect(message.FromField).toBe('ab <ann@x.example>');
+      expect(message.ToField).toBe('ab <desk@x.example>');
+    },
+  );
+
+  test('keeps the joiners of words and emoji', async () => {
+    const word = `=?utf-8?B?${Buffer.from('می\u200cخواهم 👨\u200d👩\u200d👧').toString('base64')}?=`;
+    expect((await readLines([`Subject: ${word}`])).message.SubjectField).toBe('می\u200cخواهم 👨\u200d👩\u200d👧');
+  });
+});

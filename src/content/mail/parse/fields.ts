@@ -1,7 +1,7 @@
 import { isoTime } from '../../../kit/clock.js';
 import type { RawMail } from '../../../model/content.js';
 import { LIMITS } from '../../../model/message.js';
-import { cleanLine, cutList, cutText } from '../../limits.js';
+import { cleanLine, cutList, cutText, shownLine } from '../../limits.js';
 import type { ReadMessage } from '../../reader.js';
 import { answeredId, looseIds, madeId, messageIdOf, referencesFor, shortId } from '../../threading.js';
 import { isAddress } from '../address-parts.js';
@@ -62,7 +62,7 @@ export function readFields(input: FieldsInput): FieldsRead {
     ExtendedFields: null,
     ReceivedSentTime: isoTime(mail.receivedAt),
     DraftTime: draftTime(headers.all('date'), mail.receivedAt),
-    SubjectField: cutText(parsed.subject, LIMITS.SubjectField),
+    SubjectField: cutText(shownLine(parsed.subject), LIMITS.SubjectField),
     Culture: culture(headers.get('content-language')),
     Mark: null,
     SpamLevel: null,

@@ -1,18 +1,15 @@
 // Names and types of attachments come from outside and must not become a path, a control character or a trick.
 import libmime from 'libmime';
 import { trimWhere } from '../../../kit/trim.js';
-import { boundaryBefore, cleanLine } from '../../limits.js';
+import { boundaryBefore, shownLine } from '../../limits.js';
 
 const LONGEST_NAME = 120;
 const LONGEST_EXTENSION = 16;
 const LONGEST_TYPE = 100;
 
-/** Marks that turn the writing direction round, so that `gpj.exe` is shown as `exe.jpg`. */
-const DIRECTION_MARKS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
 /** A plain file name: no folders, nothing a file system or a header would trip over, at most 120 characters including its extension. */
 export function safeName(given: string, fallback: string): string {
-  const base = cleanLine(given.slice(0, 4096).replace(DIRECTION_MARKS, ''))
+  const base = shownLine(given.slice(0, 4096))
     .split(/[\\/]/)
     .filter((step) => /[^.\s]/.test(step))
     .at(-1);
