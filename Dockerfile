@@ -27,8 +27,8 @@ COPY config ./config
 RUN mkdir /data && chown node:node /data && ln -s /app/dist/src/cli.js /usr/local/bin/gatepost
 USER node
 VOLUME /data
-EXPOSE 18380
+EXPOSE 18380 18381
 # Live, not ready: a server that is away for an hour is no reason to restart the connector.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.GATEPOST_HTTP_PORT || 18380) + '/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.GATEPOST_HTTP_ADMIN_PORT || 18381) + '/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["gatepost", "start"]

@@ -80,7 +80,10 @@ const sections = {
   ),
   http: z
     .strictObject({
-      host: described(z.string().min(1).default('127.0.0.1'), 'Address of probes, metrics and attachment links.'),
+      host: described(
+        z.string().min(1).default('127.0.0.1'),
+        'Address of webhooks and attachment links; 0.0.0.0 for all addresses of this machine.',
+      ),
       port: described(
         port.default(18_380),
         'TCP port; 0 takes any free one, and links in messages then work only until the next start.',
@@ -88,6 +91,15 @@ const sections = {
       publicUrl: described(
         z.string().default(''),
         'Address under which agents’ browsers reach this port, for attachment links; empty: http://host:port. A link that was sent never changes.',
+      ),
+      adminPort: described(
+        z.union([z.literal(''), port]).default(''),
+        'TCP port of probes and metrics, apart from what others reach; 0 takes any free one. Empty: 18381 (any free one when it is taken) when http.host is not a loopback address or http.publicUrl is set; else probes and metrics are on http.port.',
+      ),
+      adminHost: described(z.string().min(1).default('127.0.0.1'), 'Address of the admin port.'),
+      probes: described(
+        z.enum(['admin', 'both']).default('admin'),
+        'Where probes and metrics answer. admin: on the admin port only; both: on http.port, too, for monitors that cannot reach the admin port.',
       ),
     })
     .prefault({}),

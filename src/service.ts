@@ -4,7 +4,6 @@ import type { Config } from './config.js';
 import type { EmbeddedServer } from './embedded-server/server.js';
 import { createMetrics } from './http/metrics.js';
 import { publicUrl } from './http/public-url.js';
-import type { HttpPort } from './http/server.js';
 import { type Closers, closers } from './kit/closers.js';
 import { messageOf } from './kit/errors.js';
 import type { Log } from './kit/log.js';
@@ -21,7 +20,7 @@ import { serverPassword } from './server-settings.js';
 import { startChores } from './service/chores.js';
 import { createSigner, faxComposer, startReader } from './service/content.js';
 import { createRegistry, createSync } from './service/gateways.js';
-import { openHttp } from './service/http.js';
+import { type HttpPorts, openHttp } from './service/http.js';
 import { createSendRequests, endAnswers } from './service/outbound.js';
 import { type Common, type Platform, STOP } from './service/platform.js';
 import { createServerClient, linkOf, startEmbedded } from './service/server.js';
@@ -32,6 +31,8 @@ export type { Platform } from './service/platform.js';
 
 export interface Service {
   readonly http: { port: number; url: string };
+  /** Address of probes and metrics; the same as that of `http` when they share a port. */
+  readonly adminUrl: string;
   /** Port of the embedded server; null when the server is a remote one. */
   readonly serverPort: number | null;
   state(): ClientState;
@@ -78,7 +79,7 @@ async function start(config: Config, platform: Platform, stack: Closers, stop: (
   stack.add('record of crashes', async () => crashes.close(), STOP.partMs);
   const registry = createRegistry(common, { reader, fax, acks, crashes });
   const sync = createSync(common, registry);
-  const http = await openHttp(common, { client, registry, sync, crashes }, stack);
+  const ports = await openHttp(common, { client, registry, sync, crashes }, stack);
   const requests = createSendRequests(common, registry);
   stack.add('pending answers', () => endAnswers(requests, common.life), STOP.partMs);
   // The reader ends with the gateways: a message that is still being read comes again after the restart.
@@ -88,7 +89,7 @@ async function start(config: Config, platform: Platform, stack: Closers, stop: (
   // First of all to stop: no list starts a gateway any more.
   stack.add('list of gateways', () => sync.stop(), STOP.partMs);
   client.start(handlers(common, { requests, sync, acks }));
-  return serviceOf({ http, embedded, client, registry, sync, stop });
+  return serviceOf({ ports, embedded, client, registry, sync, stop });
 }
 
 async function closeAll(stack: Closers, log: Log): Promise<void> {
@@ -98,16 +99,18 @@ async function closeAll(stack: Closers, log: Log): Promise<void> {
 }
 
 function serviceOf(parts: {
-  http: HttpPort;
+  ports: HttpPorts;
   embedded: EmbeddedServer | null;
   client: Client;
   registry: GatewayRegistry;
   sync: GatewaySync;
   stop: () => Promise<void>;
 }): Service {
-  const { http, embedded, client, registry, sync, stop } = parts;
+  const { ports, embedded, client, registry, sync, stop } = parts;
+  const { http, admin } = ports;
   return {
     http: { port: http.port, url: http.url },
+    adminUrl: admin.url,
     serverPort: embedded?.port ?? null,
     state: () => client.state,
     views: () => registry.views(),

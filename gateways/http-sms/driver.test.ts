@@ -206,7 +206,13 @@ describe('surely not sent', () => {
     const port = typeof address === 'object' && address ? address.port : 0;
     const clock = watchedClock();
     const context = contextOf(httpSms, { SendUrl: `https://127.0.0.1:${port}/`, ...json }, { direction: 'O', clock });
-    const session = { context, http: httpClient(), pace: { turn: async () => 0 }, closing: new AbortController() };
+    const session = {
+      context,
+      http: httpClient(),
+      pace: { turn: async () => 0 },
+      closing: new AbortController(),
+      logRejection: () => {},
+    };
     const attempt = attemptOf();
     const sending = httpSms.send?.(session, outboundText('a secret text'), attempt);
     await waitFor('the first bytes of the handshake', () => bytes.length > 0);

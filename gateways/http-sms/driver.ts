@@ -13,6 +13,7 @@ import {
 } from '../../src/driver/contract.js';
 import { httpClient, httpDestination } from '../../src/driver/shared/http-client.js';
 import { pace } from '../../src/driver/shared/pace.js';
+import { rejectionLog } from '../../src/driver/shared/rejections.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { aborted } from '../../src/driver/shared/wake-signal.js';
 import { outcomeOf } from './answer.js';
@@ -52,7 +53,12 @@ async function open(context: GatewayContext<HttpSmsSettings>): Promise<HttpSmsSe
   const { settings, clock, gateway } = context;
   const problem = missing(settings, gateway.direction);
   if (problem) throw new GatepostError('http-sms/settings', problem, { advice: 'see gateways/http-sms/README.md' });
-  const session = { context, pace: pace(clock, settings.MaxPerSecond), closing: new AbortController() };
+  const session = {
+    context,
+    pace: pace(clock, settings.MaxPerSecond),
+    closing: new AbortController(),
+    logRejection: rejectionLog(context.log),
+  };
   if (gateway.direction === 'I') return { ...session, http: httpClient({ network: context.network }) };
   const target = await targetOf(context);
   await reach(target, context);

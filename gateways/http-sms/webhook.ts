@@ -20,10 +20,10 @@ type Context = GatewayContext<HttpSmsSettings>;
 /** When the gateway closes in the middle, the whole push fails, and the counterparty repeats it. */
 export async function webhook(session: HttpSmsSession, request: RawRequest): Promise<WebhookResult> {
   const { context } = session;
-  const { settings, log } = context;
+  const { settings } = context;
   if (!isGenuine(request, settings)) {
     context.inputRejected('forged');
-    log.warn({ reason: 'it is not authenticated', method: request.method }, 'webhook request was rejected');
+    session.logRejection({ reason: 'it is not authenticated', method: request.method }, 'webhook request was rejected');
     return { reply: plain(403, 'not authenticated') };
   }
   try {

@@ -21,12 +21,12 @@ type Result = WebhookResult<FaxDocument>;
 const ACCEPTED: WebhookReply = { status: 200 };
 
 export async function webhook(session: Session, request: RawRequest): Promise<Result> {
-  const { settings, gateway, log } = session.context;
+  const { settings, gateway } = session.context;
   // The other direction of the gateway may have Webhook switched on, so nothing is counted here.
   if (!settings.Webhook) return { ...reply(404, 'this gateway has Webhook switched off'), otherDirection: true };
   const forged = whyForged(session, request);
   if (forged) {
-    log.warn({ reason: forged.why }, 'webhook request was rejected');
+    session.logRejection({ reason: forged.why }, 'webhook request was rejected');
     return reject(session, forged.reason, 403, forged.why);
   }
   const event = eventOf(request.body);

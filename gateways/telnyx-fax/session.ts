@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { GatepostError, type GatewayContext } from '../../src/driver/contract.js';
 import { type BoundedMap, boundedMap } from '../../src/driver/shared/bounded-map.js';
 import { type PendingSends, pendingSends } from '../../src/driver/shared/pending-sends.js';
+import { rejectionLog } from '../../src/driver/shared/rejections.js';
 import type { StatusPoller } from '../../src/driver/shared/status-poller.js';
 import { type WakeSignal, wakeSignal } from '../../src/driver/shared/wake-signal.js';
 import { type Api, openApi, reasonOf } from './api.js';
@@ -40,6 +41,8 @@ export interface Session {
   readonly fetching: Map<string, Promise<Buffer>>;
   /** Cuts the pause between two polls short. */
   readonly pollWake: WakeSignal;
+  /** For pushes that are not genuine. */
+  readonly logRejection: ReturnType<typeof rejectionLog>;
   close(): Promise<void>;
 }
 
@@ -58,6 +61,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
       ...{ context, api, documents, closed, poller, webhookUrl },
       ...recentOf(context),
       publicKey: keyOf(settings),
+      logRejection: rejectionLog(context.log),
       async close() {
         closing.abort(new GatepostError('telnyx/closed', 'the gateway is being closed'));
         await api.close();

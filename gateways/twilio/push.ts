@@ -25,13 +25,13 @@ const ACCEPTED_REPLY: WebhookReply = {
 };
 
 export async function webhook(session: Session, request: RawRequest): Promise<WebhookResult> {
-  const { settings, gateway, log } = session.context;
+  const { settings, gateway } = session.context;
   if (!settings.Webhook) return reject(session, 'unwanted', 404, 'this gateway has Webhook switched off');
   const signed = signedOf(request);
   if (!signed) return reject(session, 'malformed', 400, 'a push of Twilio is a GET, or a POST with a form');
   if (!isGenuine(session, request, signed)) {
     const why = 'the signature is not valid: check that the public address is the one entered at Twilio';
-    log.warn({ path: request.path.slice(0, 200), reason: why }, 'webhook request was rejected');
+    session.logRejection({ path: request.path.slice(0, 200), reason: why }, 'webhook request was rejected');
     return reject(session, 'forged', 403, why);
   }
   const form = request.method === 'GET' ? parametersOf(request.url.split('?')[1] ?? '') : signed;

@@ -1,6 +1,7 @@
 import { GatepostError, type GatewayContext } from '../../src/driver/contract.js';
 import { type BoundedMap, boundedMap } from '../../src/driver/shared/bounded-map.js';
 import type { PendingSends } from '../../src/driver/shared/pending-sends.js';
+import { rejectionLog } from '../../src/driver/shared/rejections.js';
 import type { StatusPoller } from '../../src/driver/shared/status-poller.js';
 import { type Api, openApi } from './api.js';
 import { type Progress, reasonOf } from './codes.js';
@@ -21,6 +22,8 @@ export interface Session {
   readonly pushed: BoundedMap<true>;
   /** Where Twilio pushes delivery states; null when they are only polled. */
   readonly statusUrl: string | null;
+  /** For pushes that are not genuine. */
+  readonly logRejection: ReturnType<typeof rejectionLog>;
   close(): Promise<void>;
 }
 
@@ -38,6 +41,7 @@ export async function openSession(context: GatewayContext<Settings>): Promise<Se
       ...{ context, api, poller, statusUrl },
       closed: closing.signal,
       pending: pendingSendsOf(context),
+      logRejection: rejectionLog(context.log),
       pushed: boundedMap<true>(MAX_PUSHED),
       async close() {
         closing.abort(new GatepostError('twilio/closed', 'the gateway is being closed'));

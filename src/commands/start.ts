@@ -15,7 +15,10 @@ export async function startCommand(
   stop: AbortSignal,
 ): Promise<number> {
   const service = await startService(config, platform);
-  platform.log.info({ http: service.http.url, config: config.file ?? 'defaults' }, 'gatepost has started');
+  platform.log.info(
+    { http: service.http.url, admin: service.adminUrl, config: config.file ?? 'defaults' },
+    'gatepost has started',
+  );
   void welcome(config, service, platform, output, stop);
   await aborted(stop);
   platform.log.info({}, 'gatepost is stopping: finishing what is under way');
@@ -76,7 +79,7 @@ async function welcome(
   output.out(
     `\nGateways\n${gateways.join('') || '  none yet\n'}\n${config.server.mode === 'embedded' ? nextSteps(config) : ''}`,
   );
-  output.out(`Probes and metrics: ${service.http.url}/ready  ${service.http.url}/metrics\nStop with Ctrl-C.\n\n`);
+  output.out(`Probes and metrics: ${service.adminUrl}/ready  ${service.adminUrl}/metrics\nStop with Ctrl-C.\n\n`);
 }
 
 function nextSteps(config: Config): string {

@@ -6,6 +6,8 @@ import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { once } from '../kit/once.js';
 import { type AttachmentSources, attachmentRoutes } from './attachments.js';
+import { limitConnections } from './connections.js';
+import { isOwnHost } from './host-names.js';
 import type { PrometheusMetrics } from './metrics.js';
 import { type ProbeSources, readiness, readinessText } from './probes.js';
 import { type WebhookSources, webhookRoutes } from './webhooks.js';
@@ -16,14 +18,20 @@ const MAX_BODY = 16 * 1024;
 const MAX_HEADERS = 16 * 1024;
 /** An encoded name of 60 characters, four UTF-8 bytes each, is 720 long. */
 const MAX_PATH_PART = 1024;
-/** Probers, scrapers and a few agents downloading; more would only take file handles from the mailboxes. */
-const MAX_CONNECTIONS = 256;
+/** Probers, scrapers, counterparties that push and a few agents downloading. */
+const CONNECTIONS = { all: 256, perAddress: 64 };
 /** For a whole request to come in; those of ours are one packet. */
 const REQUEST_MS = 10_000;
 /** A connection on which nothing moves, also in mid-download. */
 const IDLE_MS = 60_000;
+/** Between two requests on one connection. */
+const KEEP_ALIVE_MS = 5_000;
+/** How often the limits above are looked at; Node does so every 30 s only. */
+const CHECK_MS = 1_000;
 /** What a download in progress still gets when the connector stops. */
 const CLOSING_MS = 2_000;
+
+const WRONG_HOST = 'this port does not have that name: set http.publicUrl to the address under which others reach it';
 
 const HEADERS = {
   'cache-control': 'no-store',
@@ -41,10 +49,13 @@ export interface HttpOptions {
   port: number;
   log: Log;
   clock: Clock;
-  probes: ProbeSources;
-  metrics: Pick<PrometheusMetrics, 'scrape' | 'contentType'>;
-  attachments: AttachmentSources;
+  /** What is not given is not served at this port. */
+  probes?: ProbeSources | undefined;
+  metrics?: Pick<PrometheusMetrics, 'scrape' | 'contentType'> | undefined;
+  attachments?: AttachmentSources;
   webhooks?: WebhookSources;
+  /** Names by which the port is reached, besides addresses and names without a dot. */
+  names?: readonly string[];
   /** A request target below the public address; the target itself when absent. */
   below?(target: string): string;
 }
@@ -80,7 +91,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpPort> {
   return { port, url, close: once(close) };
 }
 
-function createApp({ log, below = (target) => target }: HttpOptions): FastifyInstance {
+function createApp({ log, names = [], host, below = (target) => target }: HttpOptions): FastifyInstance {
   const onError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) =>
     fail(error, request, reply, log);
   const app = Fastify({
@@ -89,18 +100,22 @@ function createApp({ log, below = (target) => target }: HttpOptions): FastifyIns
     bodyLimit: MAX_BODY,
     requestTimeout: REQUEST_MS,
     connectionTimeout: IDLE_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: MAX_PATH_PART },
-    http: { maxHeaderSize: MAX_HEADERS, headersTimeout: REQUEST_MS },
+    http: { maxHeaderSize: MAX_HEADERS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS },
     frameworkErrors: (error, request, reply) => void onError(error, request, reply.headers(HEADERS)),
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
-  app.addHook('onRequest', async (_request, reply) => {
+  limitConnections(app.server, CONNECTIONS);
+  const own = [...names, host].map((name) => name.toLowerCase());
+  app.addHook('onRequest', async ({ headers }, reply) => {
     reply.headers(HEADERS);
+    if (!isOwnHost(headers.host, own))
+      return reply.code(421).send({ error: 'misdirected request', message: WRONG_HOST });
   });
   app.setErrorHandler(onError);
   app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ error: 'not found', message: 'there are /live, /ready, /metrics and links to attachments' }),
+    reply.code(404).send({ error: 'not found', message: 'there is nothing at this address' }),
   );
   return app;
 }
@@ -118,6 +133,14 @@ function fail(error: FastifyError, request: FastifyRequest, reply: FastifyReply,
 
 function routes(app: FastifyInstance, options: HttpOptions): void {
   const { probes, metrics, attachments, webhooks, clock, log } = options;
+  if (probes) probeRoutes(app, probes, clock);
+  if (metrics)
+    app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.scrape()));
+  if (attachments) attachmentRoutes(app, attachments, log);
+  if (webhooks) webhookRoutes(app, webhooks, { log, clock });
+}
+
+function probeRoutes(app: FastifyInstance, probes: ProbeSources, clock: Clock): void {
   const report = readiness(probes, clock);
   // That it answers at all is the answer: the event loop turns.
   app.get('/live', async () => ({ status: 'live' }));
@@ -127,9 +150,6 @@ function routes(app: FastifyInstance, options: HttpOptions): void {
     if (request.query.format !== 'text') return found;
     return reply.type('text/plain; charset=utf-8').send(readinessText(found));
   });
-  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.scrape()));
-  attachmentRoutes(app, attachments, log);
-  if (webhooks) webhookRoutes(app, webhooks, log);
 }
 
 function portOf(app: FastifyInstance): number | undefined {
@@ -137,7 +157,8 @@ function portOf(app: FastifyInstance): number | undefined {
   return typeof address === 'object' ? address?.port : undefined;
 }
 
-function isOpen(host: string): boolean {
+/** Whether other machines reach a port at this address. */
+export function isOpen(host: string): boolean {
   return !(host === 'localhost' || host === '::1' || host.startsWith('127.'));
 }
 

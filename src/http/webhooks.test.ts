@@ -142,6 +142,22 @@ describe('the reply', () => {
     expect(await answer.text()).toBe('<Response/>');
   });
 
+  test('to what is not authentic is 429 after a few, while genuine requests go on, also from the same address', async () => {
+    handle = async (_id, { headers }) => ({ status: headers['x-genuine'] ? 200 : 403, body: 'not authenticated' });
+    const statuses = async (count: number) => {
+      const found: number[] = [];
+      for (let time = 0; time < count; time++) found.push((await push(ID, { body: 'x' })).status);
+      return found;
+    };
+    expect(await statuses(7)).toEqual([403, 403, 403, 403, 403, 429, 429]);
+    expect((await push(ID, { body: 'x' })).headers.get('retry-after')).toBe('60');
+    expect((await push(ID, { body: 'x', headers: { 'x-genuine': '1' } })).status).toBe(200);
+    // Another gateway has a count of its own, and a minute of peace is enough.
+    expect((await push('22222222-2222-4222-8222-222222222222', { body: 'x' })).status).toBe(403);
+    await port.clock.advance(60_000);
+    expect(await statuses(1)).toEqual([403]);
+  });
+
   test('is "try again" when the message is not in the journal, without the reason', async () => {
     handle = async () => {
       throw new Error('disk full: /data/journal.db');

@@ -1,7 +1,10 @@
 // Requests of counterparties that push, byte for byte; the driver of the gateway decides whether they are genuine.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../kit/clock.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import { addressOf } from './connections.js';
+import { type ForgedCounter, forgedCounter } from './forged.js';
 
 /** A text message with its parameters is far below; media come as links. */
 const MAX_BODY = 1024 * 1024;
@@ -30,8 +33,14 @@ export interface WebhookSources {
   inputRejected?(gatewayId: string, reason: string): void;
 }
 
+interface WebhookDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
 /** In a scope of its own, so that the rest of the port goes on taking no bodies. */
-export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, log: Log): void {
+export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, { log, clock }: WebhookDeps): void {
+  const forged = forgedCounter(clock);
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_request, body, done) =>
@@ -51,7 +60,7 @@ export function webhookRoutes(app: FastifyInstance, sources: WebhookSources, log
         method: [...METHODS],
         url,
         bodyLimit: MAX_BODY,
-        handler: (request, reply) => answer(request, reply, sources, log),
+        handler: (request, reply) => answer(request, reply, sources, { log, forged }),
       });
     }
   });
@@ -61,7 +70,7 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
   sources: WebhookSources,
-  log: Log,
+  { log, forged }: { log: Log; forged: ForgedCounter },
 ): Promise<FastifyReply> {
   const id = idOf(request);
   if (!id) return reply.code(404).send({ error: 'no such webhook' });
@@ -69,6 +78,8 @@ async function answer(
   reply.raw.once('close', () => gone.abort(new Error('the counterparty hung up')));
   try {
     const result = await sources.handle(id, rawRequest(request, sources, gone.signal));
+    if (isForged(result.status) && forged.isTooMany(`${addressOf(request.raw.socket)} ${id}`))
+      return reply.code(429).header('retry-after', '60').send({ error: 'too many requests that are not authentic' });
     reply.code(result.status).headers({ ...result.headers });
     return reply.send(result.body ?? '');
   } catch (error) {
@@ -76,6 +87,11 @@ async function answer(
     log.error({ gateway_id: id, err: messageOf(error) }, 'webhook request was not accepted');
     return reply.code(503).header('retry-after', '30').send({ error: 'not stored, try again' });
   }
+}
+
+/** What drivers reply to a request that is not authentic. */
+function isForged(status: number): boolean {
+  return status === 401 || status === 403;
 }
 
 function idOf(request: FastifyRequest): string | undefined {

@@ -1,0 +1,60 @@
+// Connections of the HTTP port. A connection is idle until a request has come in whole, and again after its answer. When
+// the port or one address has too many, the oldest idle one makes room, so silent connections never shut others out.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+export interface ConnectionLimits {
+  /** All of them: more would only take file handles from the mailboxes. */
+  readonly all: number;
+  /** Of one address. A reverse proxy has one address, too. */
+  readonly perAddress: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  /** Requests that are being answered. */
+  running: number;
+}
+
+export function limitConnections(server: Server, limits: ConnectionLimits): void {
+  // In the order in which they became idle: the first is the oldest.
+  const open = new Map<Socket, Connection>();
+  server.on('connection', (socket: Socket) => {
+    const address = addressOf(socket);
+    const own = [...open.values()].filter((one) => one.address === address);
+    const isCrowded = own.length >= limits.perAddress || open.size >= limits.all;
+    if (isCrowded && !makeRoom(own.length >= limits.perAddress ? own : [...open.values()]))
+      return void socket.destroy();
+    open.set(socket, { socket, address, running: 0 });
+    socket.once('close', () => open.delete(socket));
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const connection = open.get(request.socket);
+    if (!connection) return;
+    connection.running += 1;
+    response.once('close', () => {
+      connection.running -= 1;
+      // Idle again, as the youngest.
+      if (open.delete(connection.socket) && !connection.socket.destroyed) open.set(connection.socket, connection);
+    });
+  });
+}
+
+/** False when all are busy. */
+function makeRoom(among: readonly Connection[]): boolean {
+  const oldest = among.find(({ running }) => running === 0);
+  oldest?.socket.destroy();
+  return oldest !== undefined;
+}
+
+/** An IPv6 network of 64 bits is one customer's. */
+export function addressOf({ remoteAddress = '' }: { remoteAddress?: string | undefined }): string {
+  const plain = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  if (!plain.includes(':')) return plain;
+  const [head = '', tail] = plain.split('::');
+  const groups = head.split(':').filter(Boolean);
+  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').filter(Boolean).length;
+  const all = [...groups, ...Array.from({ length: Math.max(0, missing) }, () => '0'), ...(tail ?? '').split(':')];
+  return `${all.slice(0, 4).join(':')}::/64`;
+}
