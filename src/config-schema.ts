@@ -67,6 +67,10 @@ const sections = {
     z.string().min(1).default('data'),
     'Folder of all stored data. Relative paths count from the configuration file.',
   ),
+  diskReserveMB: described(
+    z.coerce.number().min(0).max(1_000_000).default(100),
+    'Free space, MB, below which nothing new is accepted and /ready is red; of a small disk a tenth at most. 0: none.',
+  ),
   journal: described(
     z
       .string()

@@ -56,7 +56,7 @@ export async function startService(config: Config, platform: Platform): Promise<
 async function start(config: Config, platform: Platform, stack: Closers, stop: () => Promise<void>): Promise<Service> {
   const password = serverPassword(config);
   platform.redactor.add(password);
-  const journal = await openStorage(config, platform, stack);
+  const { journal, diskFull } = await openStorage(config, platform, stack);
   const embedded = await startEmbedded(config, password, platform, stack);
   const client = createServerClient(config, { password, port: embedded?.port }, platform);
   stack.add('connection to the server', () => client.stop(), STOP.partMs);
@@ -65,6 +65,7 @@ async function start(config: Config, platform: Platform, stack: Closers, stop: (
     config,
     platform,
     journal,
+    diskFull,
     metrics: createMetrics(platform),
     address,
     signer: await createSigner(config, address, platform),

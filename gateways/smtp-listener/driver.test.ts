@@ -28,15 +28,15 @@ describe('the answer to a mail', () => {
     expect(await answer).toMatch(/^250 /);
   });
 
-  it('is 554 with the reason when the mail was rejected, 451 when it was deferred', async () => {
+  it('is 554 when the mail was rejected, 451 when it was deferred, and tells no stranger why', async () => {
     const { next, client } = await gateway();
     const anna = await client();
     const rejected = anna.deliver(mailBytes('bad'));
-    await (await next()).reject('no contact center wants this');
-    expect(await rejected).toBe('554 rejected: no contact center wants this');
+    await (await next()).reject('/var/lib/gatepost/journal.db is damaged');
+    expect(await rejected).toBe('554 rejected: the mail was not accepted');
     const deferred = anna.deliver(mailBytes('later'));
-    await (await next()).defer?.('window full');
-    expect(await deferred).toBe('451 try again later: window full');
+    await (await next()).defer?.('Error: /var/lib/gatepost/journal.db: disk I/O error');
+    expect(await deferred).toBe('451 try again later: it cannot be accepted now');
   });
 
   it('is 451 when the acknowledgement does not come within AckSeconds, and the retry finds the late acknowledgement', async () => {

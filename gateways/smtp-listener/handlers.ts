@@ -6,7 +6,7 @@ import type { Clients } from './clients.js';
 import { envelopeOf, receiveData, submit } from './data.js';
 import { logins } from './logins.js';
 import { accepts } from './recipients.js';
-import { reply, TOO_LARGE } from './replies.js';
+import { FULL, reply, TOO_LARGE } from './replies.js';
 import type { SmtpListenerSettings } from './settings.js';
 import type { Spool } from './spool-file.js';
 import type { Submissions } from './submissions.js';
@@ -69,13 +69,13 @@ export function handlers(context: GatewayContext<SmtpListenerSettings>, parts: H
 }
 
 function envelopeHandlers(
-  { settings, inputRejected }: GatewayContext<SmtpListenerSettings>,
+  { settings, inputRejected, diskFull }: GatewayContext<SmtpListenerSettings>,
   { clients, cut }: HandlerParts,
 ): Pick<Handlers, 'onMailFrom' | 'onRcptTo'> {
   return {
     onMailFrom(_, session, done) {
       clients.become(clients.of(session.id), 'waiting');
-      done();
+      diskFull().then((full) => done(full ? reply(452, FULL) : null), done);
     },
     onRcptTo({ address }, session, done) {
       const client = clients.of(session.id);

@@ -60,6 +60,8 @@ interface State {
 }
 
 const SHUTTING_DOWN: Verdict = { kind: 'deferred', reason: 'shutting down' };
+const NOT_NOW: Verdict = { kind: 'deferred', reason: 'it cannot be accepted now' };
+const NOT_ACCEPTED: Verdict = { kind: 'rejected', reason: 'the mail was not accepted' };
 /** The error itself is not for strangers to read. */
 const LOCAL_FAULT: Verdict = { kind: 'deferred', reason: 'local error in processing' };
 
@@ -167,8 +169,9 @@ async function inboundMessageOf(state: State, submission: Submission): Promise<I
     content,
     bytes: content?.raw.length ?? 0,
     confirm: async () => settle(state, submission, { kind: 'accepted' }),
-    reject: async (reason) => settle(state, submission, { kind: 'rejected', reason }),
-    defer: async (reason) => settle(state, submission, { kind: 'deferred', reason }),
+    // Their reasons may name files and errors of this machine.
+    reject: async () => settle(state, submission, NOT_ACCEPTED),
+    defer: async () => settle(state, submission, NOT_NOW),
   };
 }
 

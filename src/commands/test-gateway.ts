@@ -84,6 +84,7 @@ async function runSteps(
     secretStore: { get: async () => undefined, put: async () => {} },
     network: deps.policy.network(gateway.driver.device),
     dataDir: config.dataDir,
+    diskFull: async () => false,
     webhookUrl: config.http.publicUrl ? publicUrl(config.http.publicUrl).webhook(gateway.info.Id) : null,
     reportReceipts: async () => {},
     reportProblem: () => {},

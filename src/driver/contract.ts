@@ -121,6 +121,8 @@ export interface GatewayContext<Settings> {
   readonly network: Network;
   /** Relative paths in settings are resolved against this folder. */
   readonly dataDir: string;
+  /** True while a disk is below its reserve: nothing new can be stored. A counterparty that can wait is told so early. */
+  diskFull(): Promise<boolean>;
   /** Public URL of `webhook`; null for a gateway without one. */
   readonly webhookUrl: string | null;
   /** Delivery receipts of messages that were sent. Journaled when the promise resolves; the journal handles repeated, late and

@@ -14,7 +14,7 @@ import { type Common, MB } from './platform.js';
 const DRAIN_MS = 15_000;
 
 export function createRegistry(
-  { config, platform, journal, metrics, address, signer, serverLink }: Common,
+  { config, platform, journal, diskFull, metrics, address, signer, serverLink }: Common,
   content: { reader: Reader; fax: FaxComposer; acks: AckTracker; crashes: CrashRecord },
 ): GatewayRegistry {
   const { inbound } = config;
@@ -25,6 +25,7 @@ export function createRegistry(
     metrics,
     policy: policyOf(config, { remembers: true }),
     dataDir: config.dataDir,
+    diskFull,
     secrets: secretsFrom({ env: platform.env, folder: config.secretsDir }),
     secretStore: secretStore({ journal, folder: config.secretsDir, redactor: platform.redactor }),
     serverLink,

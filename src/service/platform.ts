@@ -39,6 +39,8 @@ export interface Common {
   config: Config;
   platform: Platform;
   journal: Journal;
+  /** Whether a disk is below its reserve. */
+  diskFull(): Promise<boolean>;
   metrics: PrometheusMetrics;
   address: PublicUrl;
   signer: LinkSigner;

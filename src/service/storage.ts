@@ -1,14 +1,21 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { attachmentFolder, type Config } from '../config.js';
+import { diskReserve, withReserve } from '../journal/disk-reserve.js';
 import type { JournalOptions } from '../journal/open.js';
 import type { Journal } from '../journal/types/journal.js';
 import type { Closers } from '../kit/closers.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { lockFile } from '../kit/file-lock.js';
-import { type Platform, STOP } from './platform.js';
+import { MB, type Platform, STOP } from './platform.js';
 
-export async function openStorage(config: Config, platform: Platform, stack: Closers): Promise<Journal> {
+export interface Storage {
+  /** Takes nothing new on while a disk is below its reserve. */
+  journal: Journal;
+  diskFull(): Promise<boolean>;
+}
+
+export async function openStorage(config: Config, platform: Platform, stack: Closers): Promise<Storage> {
   const { clock, log, openJournal = openHere } = platform;
   makeFolder(config.dataDir);
   const journal = await openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
@@ -18,7 +25,14 @@ export async function openStorage(config: Config, platform: Platform, stack: Clo
   });
   stack.add('data folder', unlock);
   stack.add('journal', () => journal.close(), STOP.journalMs, STOP.journalMs);
-  return journal;
+  const reserve = diskReserve({ folders: foldersOf(config), bytes: config.diskReserveMB * MB, clock, log });
+  return { journal: withReserve(journal, reserve), diskFull: () => reserve.full() };
+}
+
+/** Where messages are stored. */
+function foldersOf(config: Config): string[] {
+  const journal = dirname(config.journal.slice('sqlite:'.length));
+  return [...new Set([config.dataDir, journal, attachmentFolder(config)])];
 }
 
 /** After the journal, whose own lock names the process that has it. */

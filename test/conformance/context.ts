@@ -32,6 +32,7 @@ export interface ContextOptions {
   log?: Log;
   dataDir?: string;
   network?: Network;
+  diskFull?: () => Promise<boolean>;
   /** The state of one service for the whole test file when absent; a test with several services gives each its own. */
   shared?: Shared;
   /** Accounts of its own for each gateway when absent. */
@@ -70,6 +71,7 @@ export function contextOf<Settings>(
     secretStore: options.secretStore ?? createSecretStore(),
     network: options.network ?? openNetwork,
     dataDir: options.dataDir ?? tmpdir(),
+    diskFull: options.diskFull ?? (async () => false),
     webhookUrl: options.webhookUrl ?? null,
     reportReceipts: async (receipts) => void options.receipts?.push(...receipts),
     reportProblem: problemCollector(options.problems),

@@ -63,6 +63,7 @@ export function imapContext<Settings, Session>(
     secretStore: createSecretStore(),
     network: openNetwork,
     dataDir: tmpdir(),
+    diskFull: async () => false,
     webhookUrl: null,
     reportReceipts: async () => {},
     reportProblem: problemCollector(options.problems),

@@ -19,7 +19,17 @@ export function driverContext(
   { driver, info, settings }: GatewayConfig,
   deps: Pick<
     GatewayDeps,
-    'clock' | 'random' | 'log' | 'dataDir' | 'journal' | 'webhookUrl' | 'metrics' | 'shared' | 'secretStore' | 'policy'
+    | 'clock'
+    | 'random'
+    | 'log'
+    | 'dataDir'
+    | 'diskFull'
+    | 'journal'
+    | 'webhookUrl'
+    | 'metrics'
+    | 'shared'
+    | 'secretStore'
+    | 'policy'
   >,
   { rekeyed, reportReceipts }: DriverHooks = {},
 ): GatewayContext<unknown> {
@@ -35,6 +45,7 @@ export function driverContext(
     secretStore: deps.secretStore,
     network: deps.policy.network(driver.device),
     dataDir: deps.dataDir,
+    diskFull: deps.diskFull ?? (async () => false),
     webhookUrl: deps.webhookUrl(info.Id),
     reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),
     // The supervisor puts its own in, one for each session.

@@ -76,6 +76,8 @@ export interface GatewayDeps {
   metrics: Metrics;
   policy: GatewayPolicy;
   dataDir: string;
+  /** Whether a disk is below its reserve; never, when absent. */
+  diskFull?: () => Promise<boolean>;
   /** What the gateways of one driver share in memory. */
   shared: SharedByDevice;
   secretStore: SecretStore;
