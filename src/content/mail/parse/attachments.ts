@@ -1,15 +1,17 @@
+import { humanSize } from '../../limits.js';
+import { base64End } from './base64-end.js';
 import { invitationSummary } from './calendar.js';
 import { charsetFor, decodeBytes } from './charset.js';
 import { isMessage, reportsInside } from './enclosed.js';
 import type { FoundAttachment } from './found-attachment.js';
 import { headerText } from './header-text.js';
 import { readHeaders } from './headers.js';
-import { extensionOf, imageType, safeName, safeType } from './names.js';
+import { extensionOf, imageType, safeName, safeType, typeByName } from './names.js';
 import { fileNameOf, type Part } from './part.js';
 import { deliverySummary, isDeliveryStatus, isReadReceipt, receiptSummary } from './reports.js';
 import { unpackTnef } from './tnef.js';
 import { decodeTransfer } from './transfer.js';
-import { takeUuencoded } from './uuencode.js';
+import { type EncodedFile, takeUuencoded } from './uuencode.js';
 
 /** A stretch of the body that the mail parser is to decode. */
 export interface Piece {
@@ -20,6 +22,8 @@ export interface Piece {
   /** RFC 3676. */
   readonly flowed: boolean;
   readonly delSp: boolean;
+  /** RFC 1896. */
+  readonly enriched: boolean;
 }
 
 /** What is gathered from all parts of one mail. */
@@ -78,7 +82,23 @@ export function attach(part: Part, gathered: Gathered): void {
   if (image && !gathered.images.has(cid)) {
     gathered.images.set(cid, { ...attachment, name: safeName(name, `image.${extensionOf(image)}`), type: image });
   } else if (bytes.length > 0 || part.named) add(gathered, attachment);
-  for (const file of files.slice(1)) add(gathered, { ...file, type: '' });
+  for (const file of files.slice(1)) add(gathered, fileOf(file, gathered));
+  noteWords(part, name, gathered);
+}
+
+/** A uuencoded file says its name and nothing else. */
+export function fileOf({ name, bytes }: EncodedFile, gathered: Gathered): FoundAttachment {
+  const decoded = headerText(name, gathered.bodyCharset);
+  const type = imageType(bytes) ?? typeByName(decoded);
+  return { name: decoded || `attachment.${extensionOf(type)}`, type, bytes };
+}
+
+function noteWords(part: Part, name: string, gathered: Gathered): void {
+  const encoded = part.raw.subarray(part.start, part.end);
+  const words = part.encoding === 'base64' ? encoded.length - base64End(encoded) : 0;
+  if (words === 0) return;
+  const shown = safeName(name, 'attachment');
+  gathered.notes.push(`Text behind the content of "${shown}" was left out (${humanSize(words)}).`);
 }
 
 function contentId(part: Part): string {

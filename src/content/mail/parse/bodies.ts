@@ -92,7 +92,7 @@ function imageSource(extracted: Extracted, budget: BodyBudget, shown: Set<string
     const key = cid.trim().toLowerCase();
     const known = sources.get(key);
     if (known !== undefined) return known;
-    const found = extracted.images.get(key);
+    const found = extracted.images.get(key) ?? extracted.enclosedImages.get(key);
     if (!found) return undefined;
     if (found.bytes.length > room) {
       notes.push(

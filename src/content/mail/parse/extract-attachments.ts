@@ -7,12 +7,18 @@ import {
   attach,
   attachPiece,
   attachUnopened,
+  fileOf,
   type Gathered,
   isBlank,
   leaveOut,
   type Piece,
 } from './attachments.js';
+import { base64End } from './base64-end.js';
+import { bodyParts, enclosedMessages, isHtml } from './body-parts.js';
 import { charsetFor, isUnknownCharset, knownCharset } from './charset.js';
+import { bytesOf } from './enclosed.js';
+import { isEnriched } from './enriched.js';
+import type { FoundAttachment } from './found-attachment.js';
 import type { Part } from './part.js';
 import { type Scan, type ScanBudget, scanMail } from './scan.js';
 import { decodeTransfer } from './transfer.js';
@@ -24,7 +30,9 @@ interface Body {
   readonly html: readonly Piece[];
 }
 
-export type Extracted = Body & Readonly<Omit<Gathered, 'incomplete' | 'textBytes' | 'reported'>>;
+export type Extracted = Body &
+  Readonly<Omit<Gathered, 'incomplete' | 'textBytes' | 'reported'>> &
+  Pick<Extraction, 'enclosedImages'>;
 
 export interface ExtractOptions {
   readonly scan: ScanBudget;
@@ -39,7 +47,9 @@ const MOST_PIECES = 40;
 
 interface Extraction extends Gathered {
   readonly scan: ScanBudget;
-  readonly root: Part;
+  readonly bodyParts: Set<Part>;
+  /** Images that only the text of an enclosed message asks for; its file holds them anyway. */
+  readonly enclosedImages: Map<string, FoundAttachment>;
   pieces: number;
 }
 
@@ -51,7 +61,8 @@ const NOTHING: Body = { text: [], html: [] };
 export function extractAttachments(scan: Scan, options: ExtractOptions): Extracted {
   const bodyCharset = knownCharset(firstText(scan.root)?.params.charset);
   const extraction: Extraction = {
-    root: scan.root,
+    bodyParts: bodyParts(scan.root),
+    enclosedImages: new Map(),
     scan: options.scan,
     textBytes: options.textBytes,
     bodyCharset,
@@ -64,10 +75,46 @@ export function extractAttachments(scan: Scan, options: ExtractOptions): Extract
     reported: false,
     unlisted: 0,
   };
-  const body = collect(scan.root, extraction);
+  const own = collect(scan.root, extraction);
+  const hasText = own.text.length + own.html.length > 0 || extraction.fallbackText !== '';
+  const body = hasText ? own : enclosedBody(scan.root, extraction, 1);
   noteStructure(scan, extraction);
-  const { images, attachments, notes, fallbackText, unlisted } = extraction;
-  return { ...body, images, attachments, notes, fallbackText, unlisted, bodyCharset };
+  const { images, enclosedImages, attachments, notes, fallbackText, unlisted } = extraction;
+  return { ...body, images, enclosedImages, attachments, notes, fallbackText, unlisted, bodyCharset };
+}
+
+/** Messages whose text is shown, and messages inside them that are looked into. */
+const MOST_ENCLOSED = 10;
+const DEEPEST_ENCLOSED = 3;
+
+/** A mail that only encloses messages has their text as its text. Their files stay inside them. */
+function enclosedBody(root: Part, extraction: Extraction, level: number): Body {
+  const bodies = enclosedMessages(root)
+    .slice(0, MOST_ENCLOSED)
+    .map((message) => messageBody(message, extraction, level));
+  return { text: bodies.flatMap((body) => body.text), html: bodies.flatMap((body) => body.html) };
+}
+
+function messageBody(message: Part, extraction: Extraction, level: number): Body {
+  const { root, over } = scanMail(bytesOf(message), extraction.scan);
+  if (over !== undefined) return NOTHING;
+  const inner: Extraction = {
+    ...extraction,
+    bodyParts: bodyParts(root),
+    bodyCharset: knownCharset(firstText(root)?.params.charset),
+    images: new Map(),
+    attachments: [],
+    notes: [],
+  };
+  const own = collect(root, inner);
+  extraction.pieces = inner.pieces;
+  extraction.fallbackText ||= inner.fallbackText;
+  for (const [cid, image] of inner.images) extraction.enclosedImages.set(cid, image);
+  if (own.text.length + own.html.length > 0) {
+    extraction.notes.push('The mail has no text of its own; the text of the message that it encloses is shown.');
+    return own;
+  }
+  return level < DEEPEST_ENCLOSED ? enclosedBody(root, extraction, level + 1) : NOTHING;
 }
 
 function noteStructure(scan: Scan, extraction: Extraction): void {
@@ -91,7 +138,9 @@ function firstText(part: Part): Part | undefined {
 function collect(part: Part, extraction: Extraction): Body {
   if (!part.opened) return attached(attachUnopened, part, extraction);
   if (part.type.startsWith('multipart/')) return collectMultipart(part, extraction);
-  return isBodyText(part, extraction.root) ? pieceOf(part, extraction) : attached(attach, part, extraction);
+  if (!extraction.bodyParts.has(part)) return attached(attach, part, extraction);
+  if (part.disposition === 'attachment') attached(attach, part, extraction);
+  return pieceOf(part, extraction);
 }
 
 function attached(how: typeof attach, part: Part, extraction: Extraction): Body {
@@ -120,7 +169,10 @@ function collectClosed(part: Part, extraction: Extraction): Body {
       depth: extraction.scan.depth - part.depth - 1,
     });
     if (inner.over !== undefined) return attached(attachUnopened, part, extraction);
-    if (inner.root.children.length > 0) return collect(inner.root, extraction);
+    if (inner.root.children.length > 0) {
+      for (const found of bodyParts(inner.root)) extraction.bodyParts.add(found);
+      return collect(inner.root, extraction);
+    }
   }
   if (decoded.length === 0) return NOTHING;
   extraction.notes.push('A part of the mail that should hold several parts holds none; its content is shown as text.');
@@ -140,19 +192,43 @@ function choose(options: readonly Body[], extraction: Extraction): Body {
   return { text: (text ?? html ?? NOTHING).text, html: (html ?? text ?? NOTHING).html };
 }
 
-/** Text without a name is to be read; with a name it is a file, unless it is all there is. */
-function isBodyText(part: Part, root: Part): boolean {
-  if (part.type !== 'text/plain' && part.type !== 'text/html') return false;
-  if (part.disposition !== '' && part.disposition !== 'inline') return false;
-  return !part.named || part === root;
+function pieceOf(part: Part, extraction: Extraction): Body {
+  const encoded = part.raw.subarray(part.start, part.end);
+  const end = part.encoding === 'base64' ? base64End(encoded) : encoded.length;
+  const kind = isHtml(part.type) ? 'html' : 'text';
+  const decoded = decodeTransfer(encoded.subarray(0, end), part.encoding);
+  const { bytes, files } = kind === 'text' ? takeUuencoded(decoded) : { bytes: decoded, files: [] };
+  for (const file of files) add(extraction, fileOf(file, extraction));
+  const pieces = [
+    shownPiece(bytes, kind, part, extraction),
+    shownPiece(encoded.subarray(end), 'text', part, extraction),
+  ];
+  const shown = pieces.filter((piece) => piece !== undefined);
+  return { text: shown, html: shown };
 }
 
-function pieceOf(part: Part, extraction: Extraction): Body {
-  const kind = part.type === 'text/html' ? 'html' : 'text';
-  const decoded = decodeTransfer(part.raw.subarray(part.start, part.end), part.encoding);
-  const { bytes, files } = kind === 'text' ? takeUuencoded(decoded) : { bytes: decoded, files: [] };
-  for (const file of files) add(extraction, { name: file.name, type: '', bytes: file.bytes });
+/** Undefined when there is nothing to show. */
+function shownPiece(bytes: Buffer, kind: Piece['kind'], part: Part, extraction: Extraction): Piece | undefined {
+  if (bytes.length === 0) return undefined;
   const whole = bytes.length <= extraction.textBytes;
+  const piece: Piece = {
+    kind,
+    bytes: whole ? bytes : cutBytes(bytes, extraction.textBytes),
+    charset: charsetOf(bytes, kind, part, extraction),
+    flowed: kind === 'text' && part.params.format?.toLowerCase().trim() === 'flowed',
+    delSp: part.params.delsp?.toLowerCase().trim() === 'yes',
+    enriched: isEnriched(part.type),
+  };
+  if (!whole) noteLongText({ ...piece, bytes }, part, extraction);
+  if (part.open && extraction.incomplete) extraction.notes.push('The text ends where the mail was cut.');
+  if (isBlank(piece)) return undefined;
+  extraction.pieces += 1;
+  if (extraction.pieces <= MOST_PIECES) return piece;
+  attachPiece(piece, 'text', extraction);
+  return undefined;
+}
+
+function charsetOf(bytes: Buffer, kind: Piece['kind'], part: Part, extraction: Extraction): string {
   const declared = part.params.charset ?? (kind === 'html' ? metaCharset(bytes) : undefined);
   const guess = charsetFor(bytes, declared, extraction.bodyCharset);
   if (isUnknownCharset(declared)) {
@@ -161,22 +237,7 @@ function pieceOf(part: Part, extraction: Extraction): Body {
   } else if (guess.mended) {
     extraction.notes.push(`The text is not in the charset it declares (${declared}); it was read as ${guess.charset}.`);
   }
-  const piece: Piece = {
-    kind,
-    bytes: whole ? bytes : cutBytes(bytes, extraction.textBytes),
-    charset: guess.charset,
-    flowed: kind === 'text' && part.params.format?.toLowerCase().trim() === 'flowed',
-    delSp: part.params.delsp?.toLowerCase().trim() === 'yes',
-  };
-  if (!whole) noteLongText({ ...piece, bytes }, part, extraction);
-  if (part.open && extraction.incomplete) extraction.notes.push('The text ends where the mail was cut.');
-  if (isBlank(piece)) return NOTHING;
-  extraction.pieces += 1;
-  if (extraction.pieces > MOST_PIECES) {
-    attachPiece(piece, 'text', extraction);
-    return NOTHING;
-  }
-  return { text: [piece], html: [piece] };
+  return guess.charset;
 }
 
 function noteLongText(whole: Piece, part: Part, extraction: Extraction): void {

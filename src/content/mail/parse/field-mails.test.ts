@@ -21,6 +21,18 @@ const CASES: readonly (readonly [file: string, get: (message: ReadMessage) => un
     ({ notes }) => notes,
     ['Delivery report: delivery to karl@customer.example failed (5.1.1): 550 no such user'],
   ],
+  [
+    'base64-then-list-footer',
+    ({ message }) => message.BodyText,
+    'Dobrý den, píšu kvůli objednávce číslo 4711, děkuji. Nová\n\n_______________________________________________\nUsers mailing list\nusers@lists.example.org',
+  ],
+  ['alternatives-with-names', (message) => [ownText(message), names(message)], [GREETING, []]],
+  ['markdown-only', ({ message }) => message.BodyText, GREETING],
+  [
+    'uuencoded-picture',
+    (message) => [ownText(message), message.attachments.map(({ name, type }) => `${name} ${type}`)],
+    ['The logo:\n\n\nRegards', ['logo.png image/png']],
+  ],
   ['comment-behind-type', firstLine, GREETING],
   ['comment-behind-charset', firstLine, 'Příliš žluťoučký kůň'],
   ['type-without-semicolon', firstLine, GREETING],

@@ -5,6 +5,7 @@ import { cleanLine, cleanText } from '../../limits.js';
 import { type AddressField, type Mailbox, readAddressFields } from './address-fields.js';
 import type { Piece } from './attachments.js';
 import { decodeBytes } from './charset.js';
+import { enrichedText } from './enriched.js';
 import { firstFilled, mendHeader } from './header-text.js';
 import type { Headers } from './headers.js';
 
@@ -35,8 +36,9 @@ export async function parseText({ headers, pieces, bodyCharset }: ParseInput): P
 }
 
 /** Text whose lines are lines needs the charset's table and nothing else; the parser's streams would cost as much again. */
-function plainText({ bytes, charset }: Piece): string {
-  return tidy(decodeBytes(bytes, charset).replace(/\r\n/g, '\n').replace(/\n$/, ''));
+function plainText({ bytes, charset, enriched }: Piece): string {
+  const text = decodeBytes(bytes, charset).replace(/\r\n/g, '\n').replace(/\n$/, '');
+  return tidy(enriched ? enrichedText(text) : text);
 }
 
 async function run(

@@ -51,6 +51,12 @@ export function extensionOf(type: string): string {
   return libmime.detectExtension(type) || 'bin';
 }
 
+/** The media type that the extension of a file name stands for; `application/octet-stream` when it stands for none. */
+export function typeByName(name: string): string {
+  const extension = /\.(\w{1,15})$/.exec(name.slice(-LONGEST_EXTENSION))?.[1];
+  return extension === undefined ? 'application/octet-stream' : safeType(libmime.detectMimeType(extension));
+}
+
 /** What the bytes of an image say that they are: the types that may stand inside a body. Undefined for anything else. */
 export function imageType(bytes: Uint8Array): string | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(16, bytes.byteLength)).toString('latin1');

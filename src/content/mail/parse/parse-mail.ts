@@ -56,7 +56,7 @@ export function prepare(mail: RawMail, budget: MailBudget): Prepared | undefined
   const scan = scanMail(lineEnds(asBuffer(mail.raw)), budget.scan);
   if (heavy && (scan.over !== undefined || scan.longHeader || textBytes(scan.root) > heavy.textBytes)) return undefined;
   const extracted = extractAttachments(scan, { scan: budget.scan, textBytes: budget.textBytes, cut: mail.cut?.reason });
-  if (heavy && tagsOf(extracted) > heavy.tags) return undefined;
+  if (heavy && (tagsOf(extracted) > heavy.tags || shownBytes(extracted) > heavy.textBytes)) return undefined;
   return { mail, scan, extracted, budget };
 }
 
@@ -137,6 +137,11 @@ function textBytes(part: Part): number {
   if (part.children.length > 0) return part.children.reduce((sum, child) => sum + textBytes(child), 0);
   // A multipart without parts may be decoded and walked again.
   return /^(?:text|multipart)\//.test(part.type) || part.encoding === 'quoted-printable' ? part.end - part.start : 0;
+}
+
+/** Also the text of an enclosed message, which the structure does not tell. */
+function shownBytes({ text, html }: Extracted): number {
+  return [...new Set([...text, ...html])].reduce((sum, piece) => sum + piece.bytes.length, 0);
 }
 
 function tagsOf(extracted: Extracted): number {

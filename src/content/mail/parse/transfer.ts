@@ -1,3 +1,5 @@
+import { base64End } from './base64-end.js';
+
 /** What RFC 2045 6 knows, anything else counts as "as it is". */
 export type Encoding = 'base64' | 'quoted-printable' | 'uuencode' | 'identity';
 
@@ -7,15 +9,15 @@ export function encodingOf(header: string): Encoding {
     .toLowerCase()
     .replace(/\([^)]*\)|"/g, '')
     .trim();
-  if (name.startsWith('base64')) return 'base64';
-  if (name.startsWith('quoted-printable')) return 'quoted-printable';
+  if (/^base-?64/.test(name)) return 'base64';
+  if (/^quoted[-_ ]?printable/.test(name)) return 'quoted-printable';
   if (/^(?:x-)?uu(?:e|encode)\b/.test(name)) return 'uuencode';
   return 'identity';
 }
 
 /** The result may be a view on `bytes`. */
 export function decodeTransfer(bytes: Buffer, encoding: Encoding): Buffer {
-  if (encoding === 'base64') return decodeBase64(bytes);
+  if (encoding === 'base64') return decodeBase64(bytes.subarray(0, base64End(bytes)));
   if (encoding === 'quoted-printable') return decodeQuotedPrintable(bytes);
   return bytes;
 }

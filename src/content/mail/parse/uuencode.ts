@@ -11,7 +11,8 @@ const LF = 0x0a;
 const SPACE = 0x20;
 const BACKTICK = 0x60;
 
-const BEGIN = /(^|\n)begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,250})\r?\n/g;
+/** Some programs write no name. */
+const BEGIN = /(^|\n)begin(?:-base64)? [0-7]{3,4}(?: ([^\r\n]{0,250}))?\r?\n/g;
 
 /** A line that lost its blanks at the end stands for more bytes than it has; a file beyond these bounds is none. */
 const MOST_PER_BYTE = 2;
