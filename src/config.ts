@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { envName, leaves, type ParsedConfig, schema } from './config-schema.js';
 import { codeOf, GatepostError, messageOf } from './kit/errors.js';
 import { nearest } from './kit/nearest.js';
+import { utf8Text } from './kit/utf8-file.js';
 
 export type Config = DeepReadonly<ParsedConfig & { file: string | null }>;
 type DeepReadonly<T> = T extends (infer Item)[]
@@ -42,8 +43,9 @@ export function findConfig(env: Readonly<Record<string, string | undefined>>): s
 function readYaml(file: string): { data: Record<string, unknown>; lineOf(path: readonly PropertyKey[]): string } {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = utf8Text(readFileSync(file), file);
   } catch (error) {
+    if (codeOf(error) === 'file/not-utf8') throw error;
     const why = codeOf(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);
     throw new GatepostError('config/unreadable', `cannot read the configuration ${file}: ${why}`, {
       advice: 'give an existing file with --config, or leave --config out to run on the defaults',

@@ -1,5 +1,6 @@
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { faxSettings } from '../../src/driver/shared/fax-settings.js';
+import { hostType } from '../../src/driver/shared/host.js';
 
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
@@ -15,7 +16,7 @@ const word = () =>
 const { StationId, Resolution, PageSize, CoverPage, Header, Region, AnswerWhen, ReportTo } = faxSettings;
 
 const shape = {
-  Host: setting(word(), { description: 'Name or address of the HylaFAX server.', example: 'fax.example.com' }),
+  Host: setting(hostType(), { description: 'Name or address of the HylaFAX server.', example: 'fax.example.com' }),
   Port: setting(z.int().min(1).max(65_535).default(4559), {
     description: 'TCP port of the server for clients (hfaxd).',
     example: 4559,

@@ -1,4 +1,5 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { hostType, portProblem } from '../../src/driver/shared/host.js';
 import { oauthSetting } from '../../src/driver/shared/oauth/settings.js';
 import { accountProblems } from '../../src/driver/shared/oauth/sign-in.js';
 
@@ -10,7 +11,7 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{
 const optionalText = () => z.string().trim().min(1, 'is empty').optional();
 
 const shape = {
-  Host: setting(z.string().trim().min(1, 'is empty'), {
+  Host: setting(hostType(), {
     description: 'Name or address of the IMAP server.',
     example: 'mail.example.com',
   }),
@@ -136,6 +137,8 @@ function rules(given: Settings): SettingProblem[] {
   for (const name of ['MoveTo', 'RefuseTo'] as const)
     if (given[name] === given.Folder)
       addProblem(name, `is the folder that is being received ("${given.Folder}"): name another one`);
+  const misfit = portProblem(given.Port, given.Security);
+  if (misfit) addProblem('Security', misfit);
   if (given.Security === 'None')
     for (const name of ['TlsName', 'CaFile'] as const)
       if (given[name]) addProblem(name, 'has no effect with Security "None": use "Tls" or "StartTls", or remove it');

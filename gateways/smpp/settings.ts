@@ -1,4 +1,5 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { hostType } from '../../src/driver/shared/host.js';
 import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
 import { DEFAULT_ALPHABETS } from './receive/data-coding.js';
 
@@ -9,7 +10,7 @@ const npi = z.int().min(0).max(18).optional();
 
 export const settings = settingsSchema(
   {
-    Host: setting(z.string().min(1), {
+    Host: setting(hostType(), {
       description: 'Name or address of the SMSC.',
       example: 'smpp.carrier.example',
     }),

@@ -1,9 +1,10 @@
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { hostType } from '../../src/driver/shared/host.js';
 import { isNetwork } from './networks.js';
 
 export const settings = settingsSchema(
   {
-    Host: setting(z.string().min(1).default('127.0.0.1'), {
+    Host: setting(hostType().default('127.0.0.1'), {
       description:
         'The address to listen on. 0.0.0.0 or :: accepts mail from every network: then limit Recipients, and require a login or use a firewall.',
       example: '127.0.0.1',

@@ -1,4 +1,5 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { hostType, portProblem } from '../../src/driver/shared/host.js';
 import { oauthSetting } from '../../src/driver/shared/oauth/settings.js';
 import { accountProblems } from '../../src/driver/shared/oauth/sign-in.js';
 
@@ -6,7 +7,7 @@ const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail addr
 
 export const settings = settingsSchema(
   {
-    Host: setting(z.string().regex(/^[^\s/]+$/, 'is not a host name or IP address'), {
+    Host: setting(hostType(), {
       description: 'The mail server (relay, submission server) that accepts outgoing mail: name or IP address.',
       example: 'smtp.example.com',
     }),
@@ -82,11 +83,13 @@ export const settings = settingsSchema(
       example: 'Hold',
     }),
   },
-  ({ User, Password, Security, TlsName, CaFile, OAuth2, Mailbox }) => {
+  ({ User, Password, Port, Security, TlsName, CaFile, OAuth2, Mailbox }) => {
     const problems: SettingProblem[] = accountProblems({ User, Password, OAuth2, Mailbox });
     const addProblem = (setting: string, message: string) => void problems.push({ setting, message });
     if (OAuth2 && !User && !Mailbox) addProblem('User', 'is missing: OAuth2 signs in to a mailbox, which User names');
     if (Password && !User) addProblem('User', 'is missing: Password is given, so a user is needed');
+    const misfit = portProblem(Port, Security);
+    if (misfit) addProblem('Security', misfit);
     const noEffect = 'has no effect with Security "None": use "Tls" or "StartTls", or remove it';
     if (Security === 'None' && TlsName) addProblem('TlsName', noEffect);
     if (Security === 'None' && CaFile) addProblem('CaFile', noEffect);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type DeviceEntry, type GatewayEntry, readGateways } from '../embedded-server/gateways.js';
-import { GatepostError, messageOf } from '../kit/errors.js';
+import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
+import { utf8Text } from '../kit/utf8-file.js';
 import { type GatewayConfig, type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
 import type { GatewayPolicy } from '../pipeline/gateways/policy/policy.js';
 import type { Output } from './output.js';
@@ -50,19 +51,22 @@ async function findingsOf(
   };
   const result = await resolveGateway(info, deps);
   const problems = result.ok ? await refusedBy(deps.policy, result.config) : result.problems;
-  return problems
-    .filter(({ setting }) => entry || setting !== null || (device.channel !== null && device.direction !== null))
-    .map(({ setting, message, local }) => ({
-      line: setting ? device.settingLine(setting) : device.deviceLine,
-      gateway: device.gateway,
-      setting,
-      message,
-      local,
-    }));
+  return (
+    problems
+      // What is unreadable in the entry is no reason to find that the device does not fit it.
+      .filter(({ about }) => entry || about === undefined || device[about] !== null)
+      .map(({ setting, message, local }) => ({
+        line: setting ? device.settingLine(setting) : device.deviceLine,
+        gateway: device.gateway,
+        setting,
+        message,
+        local,
+      }))
+  );
 }
 
 async function refusedBy(policy: GatewayPolicy, config: GatewayConfig) {
-  return (await policy.problemsOf(config)).map((problem) => ({ ...problem, local: false }));
+  return (await policy.problemsOf(config)).map((problem) => ({ ...problem, local: false, about: undefined }));
 }
 
 function sentence({ gateway, setting, message }: Finding): string {
@@ -74,8 +78,9 @@ function sentence({ gateway, setting, message }: Finding): string {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return utf8Text(readFileSync(file), file);
   } catch (error) {
+    if (codeOf(error) === 'file/not-utf8') throw error;
     throw new GatepostError('check/unreadable', `cannot read ${file}: ${messageOf(error)}`, {
       advice: 'give the path of a gateways file, for example config/gateways.yaml',
       cause: error,

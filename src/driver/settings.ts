@@ -139,6 +139,20 @@ export function settingsSchema<Shape extends Record<string, z.ZodType>>(
     if (!type) throw new Error(`no such setting: ${name}`);
     return type;
   };
+  /** What the rules say of the settings that are right: an administrator sees every problem at once. */
+  const rulesOnRest = (known: Record<string, unknown>, issues: readonly z.core.$ZodIssue[]): SettingProblem[] => {
+    const wrong = [...new Set(issues.map(({ path }) => String(path[0] ?? '')))];
+    const rest = Object.fromEntries(Object.entries(known).filter(([name]) => !wrong.includes(name)));
+    // A mandatory setting has its example for the time of the check; what is said of it, or because of it, is left out.
+    for (const name of wrong) {
+      if (names.includes(name) && !typeOf(name).safeParse(undefined).success) rest[name] = metas.get(name)?.example;
+    }
+    const result = object.safeParse(rest);
+    if (!result.success) return [];
+    return rules(result.data as Settings).filter(
+      ({ setting, message }) => !wrong.some((name) => setting.startsWith(name) || message.includes(name)),
+    );
+  };
   return {
     shape,
     names,
@@ -151,8 +165,10 @@ export function settingsSchema<Shape extends Record<string, z.ZodType>>(
     parse(input): SettingsResult<Settings> {
       const { known, written, problems } = matchNames(input, names);
       const result = object.safeParse(known);
-      if (!result.success) problems.push(...result.error.issues.map((issue) => problemOf(issue, written, metas)));
-      else problems.push(...rules(result.data as Settings));
+      if (!result.success) {
+        problems.push(...result.error.issues.map((issue) => problemOf(issue, written, metas)));
+        problems.push(...rulesOnRest(known, result.error.issues));
+      } else problems.push(...rules(result.data as Settings));
       return result.success && problems.length === 0
         ? { ok: true, settings: result.data as Settings }
         : { ok: false, problems };

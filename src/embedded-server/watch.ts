@@ -4,6 +4,7 @@ import type { Clock } from '../kit/clock.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import { loop } from '../kit/loop.js';
+import { utf8Text } from '../kit/utf8-file.js';
 import type { GatewayInfo } from '../model/message.js';
 import { formatProblem, type GatewaysFile, readGateways } from './gateways.js';
 
@@ -84,7 +85,7 @@ function infosOf(read: GatewaysFile): readonly GatewayInfo[] {
 
 async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return utf8Text(await readFile(file), file);
   } catch (error) {
     const why = codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${messageOf(error)})`;
     throw new GatepostError('embedded-server/gateways', `the gateways file ${file} ${why}`, {

@@ -1,22 +1,16 @@
 import type { FaxRules } from '../contract.js';
 import { setting, z } from '../settings.js';
+import { regionType } from './host.js';
 
 const GUID = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
 
 /** Spread into the shape of a driver's settings. */
 export const faxSettings = {
-  Region: setting(
-    z
-      .string()
-      .regex(/^[A-Za-z]{2}$/, 'is not a country code of two letters (ISO 3166-1)')
-      .toUpperCase()
-      .optional(),
-    {
-      description:
-        'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, numbers are called and shown as they are written.',
-      example: 'CZ',
-    },
-  ),
+  Region: setting(regionType().optional(), {
+    description:
+      'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, numbers are called and shown as they are written.',
+    example: 'CZ',
+  }),
   StationId: setting(z.string().trim().min(1).max(20).optional(), {
     description:
       'Own fax number for the display of the other machine and the header line of every page, at most 20 characters (T.30).',

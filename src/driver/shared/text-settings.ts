@@ -1,24 +1,18 @@
 // The settings that every driver for text messages has, and the content rules that follow from them.
 import type { TextRules } from '../contract.js';
 import { type SettingProblem, setting, z } from '../settings.js';
+import { regionType } from './host.js';
 
 /** A word is a whole message. */
 const words = z.array(z.string().trim().min(1).max(40)).min(1).max(100);
 
 /** Spread into the shape of a driver's settings. */
 export const textSettings = {
-  Region: setting(
-    z
-      .string()
-      .regex(/^[A-Za-z]{2}$/, 'is not a country code of two letters (ISO 3166-1)')
-      .toUpperCase()
-      .optional(),
-    {
-      description:
-        'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, messages to such numbers are rejected.',
-      example: 'CZ',
-    },
-  ),
+  Region: setting(regionType().optional(), {
+    description:
+      'Country of numbers without a country code, as two letters (ISO 3166-1). When absent, messages to such numbers are rejected.',
+    example: 'CZ',
+  }),
   Transliterate: setting(z.boolean().default(false), {
     description:
       'True replaces typographic quotes, dashes and similar characters by plain ones when the whole text can then be sent in the 7-bit alphabet, which needs fewer parts.',

@@ -25,6 +25,8 @@ export interface GatewayProblem {
   message: string;
   /** True when it only concerns this machine (a secret that is not set here), not the settings. */
   local: boolean;
+  /** The member of the gateway that the device does not fit; absent when the problem is with the device itself. */
+  about?: 'channel' | 'direction' | undefined;
 }
 
 export type GatewayConfigResult = { ok: true; config: GatewayConfig } | { ok: false; problems: GatewayProblem[] };
@@ -52,9 +54,8 @@ export async function resolveGateway(info: GatewayInfo, deps: GatewayConfigDeps)
   const load = deps.drivers[device.type.toLowerCase()];
   if (!load) return bad(null, await unknownDevice(device.type, deps.drivers));
   const driver = await load();
-  const wrongDirection = incompatibility(info, driver);
   // The settings are checked all the same: an administrator sees every problem at once.
-  const problems: GatewayProblem[] = wrongDirection ? [{ setting: null, message: wrongDirection, local: false }] : [];
+  const problems = incompatibilities(info, driver);
   const input = resolveSecrets(device.settings, driver.settings, deps, problems);
   const result = driver.settings.parse(input);
   if (!result.ok) problems.push(...result.problems.map((problem) => ({ ...problem, local: false })));
@@ -76,12 +77,17 @@ async function unknownDevice(type: string, drivers: DriverTable): Promise<string
   return `unknown device type "${type}"; ${near ? `did you mean "${near}"?` : `there are ${words.join(', ')}`}`;
 }
 
-function incompatibility(info: GatewayInfo, driver: AnyDriver): string | null {
+function incompatibilities(info: GatewayInfo, driver: AnyDriver): GatewayProblem[] {
+  const problems: GatewayProblem[] = [];
+  const add = (about: 'channel' | 'direction', message: string) =>
+    void problems.push({ setting: null, message, local: false, about });
   if (info.Channel !== driver.channel)
-    return `${driver.device} serves the channel ${driver.channel}, not ${info.Channel}`;
-  if (info.Direction === 'I' && !driver.receive) return `${driver.device} only sends: its direction must be O, not I`;
-  if (info.Direction === 'O' && !driver.send) return `${driver.device} only receives: its direction must be I, not O`;
-  return null;
+    add('channel', `${driver.device} serves the channel ${driver.channel}, not ${info.Channel}`);
+  if (info.Direction === 'I' && !driver.receive)
+    add('direction', `${driver.device} only sends: its direction must be O, not I`);
+  if (info.Direction === 'O' && !driver.send)
+    add('direction', `${driver.device} only receives: its direction must be I, not O`);
+  return problems;
 }
 
 /**
