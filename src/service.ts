@@ -80,7 +80,7 @@ async function start(config: Config, platform: Platform, stack: Closers, stop: (
   stack.add('record of crashes', async () => crashes.close(), STOP.partMs);
   const registry = createRegistry(common, { reader, fax, acks, crashes });
   const sync = createSync(common, registry);
-  const ports = await openHttp(common, { client, registry, sync, crashes }, stack);
+  const ports = await openHttp(common, { client, registry, sync, crashes, embedded }, stack);
   const requests = createSendRequests(common, registry);
   stack.add('pending answers', () => endAnswers(requests, common.life), STOP.partMs);
   // The reader ends with the gateways: a message that is still being read comes again after the restart.

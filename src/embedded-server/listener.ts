@@ -24,17 +24,24 @@ export interface Listener {
   stop(endSessions: () => Promise<void>): Promise<void>;
 }
 
-/** Connections at once: far more than connectors of one small installation, few enough to bound memory. */
-const MAX_CONNECTIONS = 64;
+/** Connections at once, logged in or not: far more than connectors of one small installation, few enough to bound memory. Those
+ *  without a login are bounded well below it (admission.ts), so that they never keep a connector out. */
+const MAX_CONNECTIONS = 256;
 /** Ms that a connector may take for its TLS handshake. */
 const HANDSHAKE_MS = 10_000;
 
 /** @throws GatepostError `embedded-server/port-taken`, `/port`, `/tls` */
-export async function listen(options: ListenOptions, onConnection: (socket: Socket) => void): Promise<Listener> {
+export async function listen(
+  options: ListenOptions,
+  /** Called with every socket at once, also when a TLS handshake is still to come. */
+  onArrival: (socket: Socket) => void,
+  onConnection: (socket: Socket) => void,
+): Promise<Listener> {
   const server = createDeskServer(options);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
+    onArrival(socket);
     socket.once('close', () => sockets.delete(socket));
   });
   server.on(options.tls ? 'secureConnection' : 'connection', onConnection);

@@ -1,15 +1,17 @@
 // The server side of SimProt over TCP, so that Gatepost runs without FrontStage.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { Clock } from '../kit/clock.js';
+import { type Clock, sleep } from '../kit/clock.js';
 import { closers } from '../kit/closers.js';
 import { messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
+import { stopper } from '../kit/stopper.js';
 import type { GatewayInfo } from '../model/message.js';
 import type { Frame } from '../simprot/codec.js';
 import { DEFAULT_MAX_BODY_BYTES } from '../simprot/frame.js';
 import { type Login, MSG } from '../simprot/messages.js';
 import { type Session, serverSession } from '../simprot/session.js';
+import { type Admission, type AdmissionCounts, createAdmission, type Guest } from './admission.js';
 import { type InboundHandler, inboundHandler } from './inbound.js';
 import { listen, type TlsFiles } from './listener.js';
 import { type Connector, type OutboundSender, outboundSender } from './outbound.js';
@@ -36,6 +38,7 @@ export interface EmbeddedServerOptions {
 export interface EmbeddedServer {
   readonly port: number;
   readonly counts: Readonly<Counts>;
+  readonly admissions: Readonly<AdmissionCounts>;
   gateways(): readonly GatewayInfo[];
   /** Names of the connectors that are logged in. */
   connectors(): readonly string[];
@@ -53,6 +56,9 @@ export interface Counts {
   faults: number;
 }
 
+/** What strangers at the port did. */
+export type { AdmissionCounts } from './admission.js';
+
 /** An Instance names a connector in event lines: longer names are cut. */
 const LONGEST_NAME = 80;
 
@@ -65,6 +71,9 @@ interface State {
   connectors: Set<Connector>;
   gateways: () => readonly GatewayInfo[];
   counts: Counts;
+  admission: Admission;
+  /** Of connections without a login or with one, by address and port of the connector. */
+  guests: Map<string, Guest>;
 }
 
 /**
@@ -91,7 +100,11 @@ async function start(options: EmbeddedServerOptions, down: ReturnType<typeof clo
   const connectors = new Set<Connector>();
   const common = { store, clock, log, gateways: list.current };
   // The socket first: a port that is in use must not leave a sign of life of a server that never listened.
-  const listener = await listen(options, (socket) => serve(socket, state));
+  const listener = await listen(
+    options,
+    (socket) => arrive(socket, state),
+    (socket) => serve(socket, state),
+  );
   const outbound = outboundSender({ ...common, connectors: () => [...connectors] });
   const state: State = {
     options,
@@ -101,6 +114,8 @@ async function start(options: EmbeddedServerOptions, down: ReturnType<typeof clo
     connectors,
     gateways: list.current,
     counts: { ignored: 0, strayAnswers: 0, faults: 0 },
+    admission: createAdmission({ clock, log }),
+    guests: new Map(),
   };
   down.add('the sign of life', () => store.write(({ reading }) => reading.beat(null)));
   down.add('the sending', () => outbound.stop());
@@ -110,6 +125,7 @@ async function start(options: EmbeddedServerOptions, down: ReturnType<typeof clo
   return {
     port,
     counts: state.counts,
+    admissions: state.admission.counts,
     gateways: list.current,
     connectors: () => [...connectors].map(({ name }) => name),
     close: () => down.close(),
@@ -127,18 +143,50 @@ async function endSessions({ sessions }: State): Promise<void> {
   await Promise.all([...sessions].map((session) => session.close()));
 }
 
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
+}
+
+function arrive(socket: Socket, { admission, guests }: State): void {
+  const address = addressOf(socket);
+  const guest = admission.arrive(socket.remoteAddress, () => socket.destroy());
+  guests.set(address, guest);
+  socket.once('close', () => {
+    guest.gone();
+    guests.delete(address);
+  });
+}
+
+/** Passwords cannot be tried faster than the delay of their address allows, whatever the answer is. */
+async function checkLogin(login: Login, socket: Socket, { options, admission }: State): Promise<true | string> {
+  const { remoteAddress } = socket;
+  const ms = admission.delay(remoteAddress);
+  if (ms > 0) await sleep(options.clock, ms, closing(socket)).catch(() => undefined);
+  if (socket.destroyed) return 'the connection was closed';
+  const verdict = authenticate(login, options);
+  if (verdict !== true) admission.failed(remoteAddress);
+  return verdict;
+}
+
+function closing(socket: Socket): AbortSignal {
+  const closed = stopper();
+  socket.once('close', () => closed.abort(new Error('the connection was closed')));
+  return closed.signal;
+}
+
 function serve(socket: Socket, state: State): void {
   const { clock, log, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = state.options;
-  const address = `${socket.remoteAddress}:${socket.remotePort}`;
+  const address = addressOf(socket);
   let connector: Connector | undefined;
   const session = serverSession(socket, {
     clock,
     log,
     encoding: 'json',
     maxBodyBytes,
-    authenticate: (login) => authenticate(login, state.options),
+    authenticate: (login) => checkLogin(login, socket, state),
     onUp(login) {
       connector = connectorOf(login, address, session);
+      state.guests.get(address)?.admitted();
       state.connectors.add(connector);
       log.info({ connector: connector.name, peers: connector.peers, address }, 'a connector logged in');
       state.outbound.wake();

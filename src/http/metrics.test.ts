@@ -229,3 +229,19 @@ describe('/metrics', () => {
     expect(await other?.scrape()).not.toContain('gatepost_gateway_broken_total{');
   });
 });
+
+test('counts what strangers did at the port of the embedded server', async () => {
+  const metrics = createMetrics({ clock: manualClock(), log: silentLog });
+  let strangers = { refusedLogins: 3, cutConnections: 1 };
+  metrics.watch({
+    server: () => ({ is: 'up', since: 0 }) as never,
+    gateways: () => [],
+    strangers: () => strangers,
+    journal: { backlog: async () => [], reconciliation: async () => [] },
+  });
+  expect(await metrics.scrape()).toContain('gatepost_embedded_server_refused_logins_total 3');
+  strangers = { refusedLogins: 5, cutConnections: 1 };
+  const page = await metrics.scrape();
+  expect(page).toContain('gatepost_embedded_server_refused_logins_total 5');
+  expect(page).toContain('gatepost_embedded_server_cut_connections_total 1');
+});

@@ -26,10 +26,18 @@ export interface MetricSources {
   gateways(): readonly GatewayView[];
   /** Messages that were being read when the process died, and that have not been read since then. */
   suspects?(): number;
+  /** What strangers did at the port of the embedded server; absent without one. */
+  strangers?: () => Strangers;
   journal: {
     backlog(): Promise<readonly GatewayBacklog[]>;
     reconciliation(since: number): Promise<readonly ReconciliationRow[]>;
   };
+}
+
+/** Counts that only grow. */
+export interface Strangers {
+  readonly refusedLogins: number;
+  readonly cutConnections: number;
 }
 
 /** What the pipelines count, and the page made of it. A scrape is answered whatever state the journal is in. */
@@ -120,7 +128,12 @@ function watching({ sources, gauges, counters, subjects, clock, log }: Watch): (
   const reconciliation = cached({ ...reading, keepMs: RECONCILIATION_CACHE_MS }, () =>
     journal.reconciliation(startOfYesterday(clock.now())),
   );
+  let seen: Strangers = { refusedLogins: 0, cutConnections: 0 };
   return async () => {
+    const now = { ...(sources.strangers?.() ?? seen) };
+    counters.refusedLogins.inc(now.refusedLogins - seen.refusedLogins);
+    counters.cutConnections.inc(now.cutConnections - seen.cutConnections);
+    seen = now;
     const [rows, sums] = await Promise.allSettled([backlog(), reconciliation()]);
     const failed = [rows, sums].find((result) => result.status === 'rejected');
     if (failed) {

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import type { EmbeddedServer } from '../embedded-server/server.js';
 import type { PrometheusMetrics } from '../http/metrics.js';
 import type { PublicUrl } from '../http/public-url.js';
 import { type HttpOptions, type HttpPort, isOpen, startHttp } from '../http/server.js';
@@ -16,13 +17,11 @@ interface Parts {
   registry: GatewayRegistry;
   sync: GatewaySync;
   crashes: CrashRecord;
+  embedded: EmbeddedServer | null;
 }
 
-export async function openHttp(
-  common: Common,
-  { client, registry, sync, crashes }: Parts,
-  stack: Closers,
-): Promise<HttpPorts> {
+export async function openHttp(common: Common, parts: Parts, stack: Closers): Promise<HttpPorts> {
+  const { client, registry, sync, crashes, embedded } = parts;
   const { config, platform, journal, metrics, address, signer } = common;
   const { http: settings } = config;
   const server = () => client.state;
@@ -53,7 +52,8 @@ export async function openHttp(
     ? await openAdmin({ ...both, host: settings.adminHost, probes, metrics }, settings.adminPort)
     : http;
   if (isSplit) stack.add('admin port', () => admin.close(), STOP.httpMs);
-  metrics.watch({ server, gateways, journal, suspects: () => crashes.suspects().length });
+  const strangers = embedded ? { strangers: () => embedded.admissions } : {};
+  metrics.watch({ server, gateways, journal, suspects: () => crashes.suspects().length, ...strangers });
   return { http, admin };
 }
 
