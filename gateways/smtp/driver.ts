@@ -14,13 +14,14 @@ import { type Pace, pace } from '../../src/driver/shared/pace.js';
 import { checkSteps, openDeadline } from './check.js';
 import { connectSmtp, type Dialogue, targetOf } from './connection.js';
 import { openPool, type Pool, type Slot } from './pool.js';
-import { failureText, judge, lostBefore } from './replies.js';
+import { failureText, isAboutServer, judge, lostBefore } from './replies.js';
 import { portOf, type SmtpHostSettings, settings } from './settings.js';
 
 export interface SmtpHostSession {
   readonly pool: Pool;
   readonly pace: Pace;
   readonly server: string;
+  readonly reportProblem: GatewayContext<SmtpHostSettings>['reportProblem'];
 }
 
 export const smtpHost: Driver<SmtpHostSettings, SmtpHostSession> = {
@@ -42,7 +43,7 @@ export const smtpHost: Driver<SmtpHostSettings, SmtpHostSession> = {
 
 /** Makes one connection, login included, so that wrong settings show when the gateway starts and not with the first mail. */
 async function open(context: GatewayContext<SmtpHostSettings>): Promise<SmtpHostSession> {
-  const { settings, clock, log } = context;
+  const { settings, clock, log, reportProblem } = context;
   const server = `${settings.Host}:${portOf(settings)}`;
   if (settings.AllowUntrustedCertificate)
     log.warn({ server, reason: 'AllowUntrustedCertificate is on' }, 'certificate of the server is not checked');
@@ -59,7 +60,7 @@ async function open(context: GatewayContext<SmtpHostSettings>): Promise<SmtpHost
   } finally {
     disarm();
   }
-  return { pool, pace: pace(clock, settings.MaxPerSecond), server };
+  return { pool, pace: pace(clock, settings.MaxPerSecond), server, reportProblem };
 }
 
 /** A provider that gives no token says what to do. */
@@ -78,13 +79,23 @@ async function send(session: SmtpHostSession, mail: ComposedMail, attempt: Attem
     return { kind: 'deferred', detail: `no connection to ${session.server} was free: ${failureText(error)}` };
   }
   try {
-    return judge(await deliver(slot, mail, signal), mail);
+    const dialogue = await deliver(slot, mail, signal);
+    const outcome = judge(dialogue, mail);
+    // An aborted dialogue says nothing about the server that is not known already.
+    if (dialogue.end.is !== 'aborted') showProblem(session, isAboutServer(dialogue) ? outcome.detail : undefined);
+    return outcome;
   } catch (error) {
     // Only connecting throws, and then no part of the mail has been sent.
+    showProblem(session, failureText(error));
     return { kind: 'deferred', detail: `cannot use the mail server ${session.server}: ${failureText(error)}` };
   } finally {
     slot.release();
   }
+}
+
+/** A mail server that takes nothing at the moment leaves the gateway open, so it has to be shown. */
+function showProblem({ server, reportProblem }: SmtpHostSession, detail: string | undefined): void {
+  reportProblem('server', detail === undefined ? null : `the mail server ${server} takes no mail: ${detail}`);
 }
 
 /**

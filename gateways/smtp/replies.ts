@@ -46,6 +46,14 @@ export function lostBefore({ committed, end }: Dialogue): boolean {
   return replyCode === 0 || replyCode === 421 || command === 'CONN';
 }
 
+/** True when the server takes no mail at all at the moment: it is closing (421), wants another login, or answers nothing. */
+export function isAboutServer({ committed, end }: Dialogue): boolean {
+  if (end.is !== 'failed') return false;
+  const { replyCode, code, command, recipients } = failureOf(end.error);
+  if (replyCode === 0) return !committed && recipients.length === 0 && command !== 'API' && code !== 'EMESSAGE';
+  return replyCode === 421 || ABOUT_LOGIN.has(replyCode) || command === 'CONN';
+}
+
 /** A failure before anything could be sent, as one sentence: the server's reply where there is one. */
 export function failureText(error: unknown): string {
   const { reply, command, message } = failureOf(error);
@@ -92,7 +100,20 @@ function unanswered(failure: Failure, committed: boolean): Outcome {
 function rejectionOf(error: Error): RecipientRejection {
   const { reply, replyCode, message } = failureOf(error);
   const recipient = 'recipient' in error ? String(error.recipient) : '';
-  return { recipient, temporary: replyCode < 500 || ABOUT_LOGIN.has(replyCode), detail: reply ?? message };
+  const temporary = replyCode < 500 || ABOUT_LOGIN.has(replyCode) || isTooManyRecipients(replyCode, reply ?? '');
+  return { recipient, temporary, detail: reply ?? message };
+}
+
+/**
+ * "Too many recipients in this transaction" is no verdict on the recipient: the next transaction takes it. RFC 5321 4.5.3.1.10 has
+ * 552 for it beside 452; X.5.3 (RFC 3463) says it whatever the reply code; other servers say it in words. A 552 with another
+ * enhanced code, a full mailbox (5.2.2) above all, is a verdict.
+ */
+export function isTooManyRecipients(replyCode: number, reply: string): boolean {
+  const enhanced = /^\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b/.exec(reply)?.[1];
+  if (enhanced) return /^[45]\.5\.3$/.test(enhanced);
+  if (/too many (?:recipients|rcpts?)|recipient limit|recipients? count exceed/i.test(reply)) return true;
+  return replyCode === 552 && !/quota|mailbox|full|size|too (?:big|large)/i.test(reply);
 }
 
 function failureOf(error: unknown): Failure {

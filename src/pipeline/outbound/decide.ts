@@ -168,7 +168,8 @@ function afterOutcome(situation: Situation, outcome: Outcome): Decision {
       return finish(notSent(attempts, 'rejected', outcome.detail));
     case 'partial': {
       const end = partly(attempts, outcome);
-      const temporary = outcome.refused.every((refusal) => refusal.temporary);
+      // One recipient that is refused for good must not cost the others the attempt that may reach them.
+      const temporary = outcome.refused.some((refusal) => refusal.temporary);
       return temporary ? waitOr(situation, outcome, 'some recipients deferred the message', end) : finish(end);
     }
     case 'sent':
