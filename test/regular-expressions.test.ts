@@ -94,11 +94,6 @@ const MADE: readonly { file: string; pattern: string; why: string }[] = [
     why: 'our own documents',
   },
   {
-    file: 'src/content/mail/parse/calendar.ts',
-    pattern: '`^${name}[;:]`',
-    why: 'the name of a property, from the code',
-  },
-  {
     file: 'gateways/smpp/receipts/receipt.ts',
     pattern: '`(?:^|\\\\s)${name}:\\\\s*([^\\\\s:]+)`',
     why: 'the name of a field of a receipt, from the code; a receipt has 64 KB at most',

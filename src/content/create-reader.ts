@@ -39,8 +39,9 @@ export const DEFAULT_BUDGETS: ReadBudgets = {
   workerIdleMs: 30_000,
   inline: {
     ...FULL_BUDGET,
-    scan: { parts: 200, depth: 20, candidates: 5_000, headerLines: 3_000 },
-    heavy: { rawBytes: 8 * 1024 * 1024, textBytes: 128 * 1024, tags: 1_500 },
+    scan: { parts: 200, depth: 20, candidates: 5_000, headerLines: 3_000, contentFields: 32 * 1024 },
+    // Base64 of 1 MB.
+    heavy: { rawBytes: 1.5 * 1024 * 1024, textBytes: 128 * 1024, tags: 1_500 },
   },
   full: FULL_BUDGET,
 };

@@ -43,9 +43,14 @@ interface Property {
   value: string;
 }
 
+function isNamed(line: string, name: string): boolean {
+  const next = line.charAt(name.length);
+  return (next === ':' || next === ';') && line.slice(0, name.length).toUpperCase() === name;
+}
+
 /** `NAME;PARAM=x:value`; a colon inside a quoted parameter does not end it. */
 function property(lines: readonly string[], name: string): Property | undefined {
-  const line = lines.find((entry) => new RegExp(`^${name}[;:]`, 'i').test(entry))?.slice(name.length);
+  const line = lines.find((entry) => isNamed(entry, name))?.slice(name.length);
   const match = line?.slice(0, 4000).match(/^((?:;[^":;]*(?:"[^"]*"[^":;]*)*)*):(.*)$/s);
   return match ? { params: match[1] ?? '', value: match[2] ?? '' } : undefined;
 }

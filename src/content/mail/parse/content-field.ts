@@ -15,14 +15,14 @@ export interface ContentField {
 }
 
 /** A longer field is cut: no file name is longer. */
-const LONGEST_FIELD = 8 * 1024;
+export const LONGEST_CONTENT_FIELD = 8 * 1024;
 const MOST_PARAMETERS = 200;
 /** A parameter that begins where a semicolon is missing has one of these names; a file name may hold anything else before "=". */
 const KNOWN =
   /^(?:charset|name|filename|boundary|format|delsp|type|report-type|start|protocol|micalg|size|method|creation-date|modification-date|read-date|x-[\w-]{1,40})(?:\*\d{0,3}\*?)?\s{0,5}=/i;
 
 export function contentField(raw: string | undefined): ContentField {
-  const text = withoutComments((raw ?? '').slice(0, LONGEST_FIELD));
+  const text = withoutComments((raw ?? '').slice(0, LONGEST_CONTENT_FIELD));
   const { value, end } = headOf(text);
   if (value.includes('=?')) {
     const decoded = Buffer.from(headerText(text)).toString('latin1');

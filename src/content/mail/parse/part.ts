@@ -1,6 +1,6 @@
 import { LONGEST_BOUNDARY_LINE, matchLine } from './boundary.js';
 import { knownCharset } from './charset.js';
-import { type ContentField, contentField, parameter } from './content-field.js';
+import { type ContentField, contentField, LONGEST_CONTENT_FIELD, parameter } from './content-field.js';
 import { fileName, isNamed } from './file-name.js';
 import { type Headers, readHeaders } from './headers.js';
 import { type Encoding, encodingOf } from './transfer.js';
@@ -156,4 +156,10 @@ function memoized(of: (value: string) => string): (value: string) => string {
     if (value !== last.value) last = { value, answer: of(value) };
     return last.answer;
   };
+}
+
+/** Characters of the fields with the parts' types and names; they are read several times. */
+export function contentFieldsOf({ headers }: Part): number {
+  const lengths = ['content-type', 'content-disposition'].map((name) => headers.get(name)?.length ?? 0);
+  return lengths.reduce((sum, length) => sum + Math.min(length, LONGEST_CONTENT_FIELD), 0);
 }

@@ -1,7 +1,7 @@
 // Finds the header and the body of every part. Walks the raw bytes once, from boundary line to boundary line, and
 // tolerates what senders get wrong. Decodes nothing and copies nothing.
 import { type BoundaryMatch, beforeLineEnd, lineEnd, matchBoundary, nextDashLine, usedBoundary } from './boundary.js';
-import { type Level, openPart, type Part } from './part.js';
+import { contentFieldsOf, type Level, openPart, type Part } from './part.js';
 
 export interface ScanBudget {
   /** Parts beyond it are not looked for. */
@@ -12,12 +12,14 @@ export interface ScanBudget {
   candidates: number;
   /** Header lines, in all of the mail. */
   headerLines: number;
+  /** Characters of Content-Type and Content-Disposition in all of the mail; as many as the parts can have when absent. */
+  contentFields?: number;
 }
 
 export interface Scan {
   readonly root: Part;
   /** What ended the walk early, undefined when the whole mail was walked. */
-  over: 'parts' | 'candidates' | undefined;
+  over: 'parts' | 'candidates' | 'contentFields' | undefined;
   /** True when header lines were passed over, because there are too many. */
   longHeader: boolean;
   /** A multipart whose closing boundary is missing. */
@@ -37,6 +39,8 @@ interface Walk {
   again: number;
   /** Header lines that may still be looked at. */
   headerLines: number;
+  /** Characters of content fields that may still be read. */
+  contentFields: number;
   /** The part whose body is being passed over; undefined in preambles and epilogues. */
   leaf: Part | undefined;
   /** Where the text after a closing boundary begins. */
@@ -61,6 +65,7 @@ export function scanMail(raw: Buffer, budget: ScanBudget): Scan {
     candidates: 0,
     again: 0,
     headerLines: budget.headerLines - root.headers.lines,
+    contentFields: budget.contentFields ?? Number.POSITIVE_INFINITY,
     leaf: levels.length === 0 ? root : undefined,
     epilogue: undefined,
   };
@@ -157,6 +162,8 @@ function cross(walk: Walk, match: BoundaryMatch, line: number, stop: number): nu
   walk.parts += 1;
   walk.headerLines -= part.headers.lines;
   scan.longHeader ||= part.headers.over;
+  walk.contentFields -= contentFieldsOf(part);
+  if (walk.contentFields < 0) scan.over = 'contentFields';
   walk.leaf = levels.at(-1)?.part === part ? undefined : part;
   return part.start;
 }
