@@ -16,6 +16,7 @@ export const imapHost: Driver<Settings, Session> = {
   close: closeSession,
   check,
   receive,
+  oauthPurpose: 'Imap',
   destinations: (given) =>
     accountDestinations(given, given.Host, given.Security !== 'None' && !given.AllowUntrustedCertificate),
 };

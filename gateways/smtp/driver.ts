@@ -37,6 +37,7 @@ export const smtpHost: Driver<SmtpHostSettings, SmtpHostSession> = {
   sender: ({ From, FromName }) => ({ address: From, name: FromName }),
   concurrency: ({ MaxConnections }) => MaxConnections,
   whenUncertain: ({ WhenUncertain }) => WhenUncertain,
+  oauthPurpose: 'Smtp',
   destinations: (given) =>
     accountDestinations(given, given.Host, given.Security !== 'None' && !given.AllowUntrustedCertificate),
 };

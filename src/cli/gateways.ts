@@ -1,4 +1,13 @@
-import { type CliContext, type CommonOptions, configOf, configOption, examples, gatewayDeps, run } from './context.js';
+import {
+  type CliContext,
+  type CommonOptions,
+  configOf,
+  configOption,
+  examples,
+  gatewayDeps,
+  run,
+  stopSignal,
+} from './context.js';
 
 export function gatewayCommands(context: CliContext): void {
   const { program, output } = context;
@@ -37,6 +46,22 @@ export function gatewayCommands(context: CliContext): void {
         const config = configOf(context, options);
         const { testCommand } = await import('../commands/test-gateway.js');
         return testCommand(name, options, config, await gatewayDeps(context, config), output);
+      }),
+    );
+
+  program
+    .command('oauth')
+    .description('ask a person for consent to a mailbox (OAuth2) and write the refresh token into the secrets folder')
+    .argument('<gateway>', 'id or display name')
+    .option('--direction <I|O>', 'only this direction')
+    .option('--browser', 'sign in with a browser on this machine in place of a code; always so with Google')
+    .addOption(configOption())
+    .addHelpText('after', examples('gatepost oauth "Support mailbox"'))
+    .action((name: string, options: CommonOptions & { direction?: string; browser?: boolean }) =>
+      run(context, async () => {
+        const config = configOf(context, options);
+        const { oauthCommand } = await import('../commands/oauth.js');
+        return oauthCommand(name, options, config, await gatewayDeps(context, config), output, stopSignal());
       }),
     );
 }

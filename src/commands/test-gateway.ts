@@ -1,13 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Config } from '../config.js';
 import type { DriverState, GatewayContext } from '../driver/contract.js';
 import { sharedByDevice } from '../driver/shared-state.js';
-import { readGateways } from '../embedded-server/gateways.js';
 import { publicUrl } from '../http/public-url.js';
 import type { Clock, Random } from '../kit/clock.js';
-import { GatepostError, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import type { GatewayInfo } from '../model/message.js';
 import {
   type GatewayConfig,
   type GatewayConfigDeps,
@@ -15,7 +11,7 @@ import {
   resolveGateway,
 } from '../pipeline/gateways/config.js';
 import type { GatewayPolicy } from '../pipeline/gateways/policy/policy.js';
-import { fetchGateways } from './fetch-gateways.js';
+import { gatewaysOf, matching } from './gateway-list.js';
 import { type Output, oneLine } from './output.js';
 
 export interface TestDeps extends GatewayConfigDeps {
@@ -98,35 +94,6 @@ async function runSteps(
     out(`  ${step.ok ? '✓' : '✗'} ${step.name}: ${oneLine(deps.redactor.redact(step.detail))}\n`);
   }
   return ok;
-}
-
-async function gatewaysOf(config: Config, deps: TestDeps): Promise<GatewayInfo[]> {
-  if (config.server.mode === 'remote') return fetchGateways(config, deps);
-  try {
-    const file = config.frontdesk.gateways;
-    return readGateways(readFileSync(file, 'utf8'), file).entries.map((entry) => entry.info);
-  } catch (error) {
-    throw new GatepostError(
-      'test/unreadable',
-      `cannot read the gateways in ${config.frontdesk.gateways}: ${messageOf(error)}`,
-      {
-        advice: 'name the configuration with --config',
-        cause: error,
-      },
-    );
-  }
-}
-
-function matching(infos: readonly GatewayInfo[], name: string, direction: string | undefined): GatewayInfo[] {
-  const wanted = name.toLowerCase();
-  const same = (info: GatewayInfo) => !direction || info.Direction === direction.toUpperCase();
-  const exact = infos.filter((info) => info.Id === wanted || info.DisplayName?.toLowerCase() === wanted);
-  const found = (exact.length > 0 ? exact : infos.filter((info) => info.Id.startsWith(wanted))).filter(same);
-  if (found.length > 0) return found;
-  const known = infos.map((info) => `${info.DisplayName ?? info.Id} (${info.Direction})`).join(', ');
-  throw new GatepostError('test/unknown-gateway', `there is no gateway "${name}"`, {
-    advice: known ? `known are ${known}` : 'the list of gateways is empty',
-  });
 }
 
 /** A check asks the counterparty, not the journal. */

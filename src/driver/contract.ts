@@ -27,6 +27,7 @@ import type { DeliveryReceipt } from '../model/receipt.js';
 import type { InboundState } from '../model/state.js';
 import type { Destination, Network } from './network.js';
 import type { SettingsSchema } from './settings.js';
+import type { Purpose } from './shared/oauth/provider.js';
 
 export type { Cancel, Clock, Random } from '../kit/clock.js';
 export { sleep, yieldToEventLoop } from '../kit/clock.js';
@@ -82,6 +83,8 @@ export interface Driver<
   faxRules?(settings: Settings): FaxRules;
   /** The sender of this gateway's messages; an absent member is taken from the send request. */
   sender?(settings: Settings): Sender;
+  /** What an OAuth2 token of this driver is for, where its settings hold an account under `OAuth2`. */
+  readonly oauthPurpose?: Purpose;
   /** How many sends may run at once. */
   concurrency?(settings: Settings): number;
   /** Id of the inbound gateway that receives a notice when the result of a fax is known only after its answer. */

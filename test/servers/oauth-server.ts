@@ -1,6 +1,6 @@
 // A token endpoint on a free port of 127.0.0.1, with the flows that the providers have, and an introspection endpoint that a mail
 // server asks about a token. Plain HTTP, which the product accepts on the loopback only.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -25,6 +25,8 @@ export interface OAuthServer {
   expiresIn: number;
   /** The mail server is told that this token, or every token so far, is not valid. */
   revoke(token?: string): void;
+  /** The person consents (or not) to the device code or to the page in the browser. */
+  consent: boolean | undefined;
   close(): Promise<void>;
 }
 
@@ -55,12 +57,21 @@ export async function startOAuthServer(options: OAuthServerOptions): Promise<OAu
     if (!isJwt && parameters.get('client_id') !== clientId) return refusal('invalid_client', 'no such client');
     if (!isJwt && !parameters.has('client_assertion') && secret !== clientSecret)
       return { ...refusal('invalid_client', 'AADSTS7000215: Invalid client secret provided.'), status: 401 };
+    if (grantType.endsWith(':device_code')) {
+      if (server.consent === undefined) return refusal('authorization_pending', 'not yet');
+      if (!server.consent) return refusal('access_denied', 'the person said no');
+    }
+    if (grantType === 'authorization_code' && !isOurCode(parameters)) return refusal('invalid_grant', 'wrong code');
     const old = parameters.get('refresh_token') ?? '';
     if (grantType === 'refresh_token' && !refreshTokens.has(old))
       return refusal('invalid_grant', 'AADSTS70000: the refresh token is not valid.\r\nTrace ID: 1\r\nTimestamp: now');
     const token = randomBytes(12).toString('hex');
     valid.set(token, isJwt ? subjectOf(parameters.get('assertion') ?? '') : server.user);
     const body: Record<string, unknown> = { access_token: token, token_type: 'Bearer', expires_in: server.expiresIn };
+    if (grantType.endsWith('_code')) {
+      refreshTokens.add('consented-1');
+      body.refresh_token = 'consented-1';
+    }
     if (grantType === 'refresh_token' && server.rotate) {
       refreshTokens.delete(old);
       const next = `refresh-${randomBytes(6).toString('hex')}`;
@@ -68,6 +79,23 @@ export async function startOAuthServer(options: OAuthServerOptions): Promise<OAu
       body.refresh_token = next;
     }
     return { status: 200, body };
+  }
+
+  let challenge = '';
+  const isOurCode = (parameters: URLSearchParams) =>
+    parameters.get('code') === 'code-1' &&
+    createHash('sha256')
+      .update(parameters.get('code_verifier') ?? '')
+      .digest('base64url') === challenge;
+
+  /** The page of consent, which asks nothing here. */
+  function authorize(parameters: URLSearchParams, response: ServerResponse): void {
+    challenge = parameters.get('code_challenge') ?? '';
+    const back = new URL(parameters.get('redirect_uri') ?? '');
+    back.searchParams.set('state', parameters.get('state') ?? '');
+    if (server.consent === false) back.searchParams.set('error', 'access_denied');
+    else back.searchParams.set('code', 'code-1');
+    response.writeHead(302, { location: back.href }).end();
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -81,7 +109,16 @@ export async function startOAuthServer(options: OAuthServerOptions): Promise<OAu
         email: name,
       });
     }
+    if (pathname.endsWith('/authorize')) return authorize(searchParams, response);
     const parameters = new URLSearchParams(await bodyOf(request));
+    if (pathname.endsWith('/devicecode'))
+      return reply(response, 200, {
+        device_code: 'device-1',
+        user_code: 'ABCD-1234',
+        verification_uri: `${base}/device`,
+        expires_in: 900,
+        interval: 0.05,
+      });
     requests.push({ grantType: parameters.get('grant_type') ?? '', parameters });
     const { status, body, headers } = failure ?? { ...grant(parameters), headers: {} };
     reply(response, status, body, headers);
@@ -98,6 +135,7 @@ export async function startOAuthServer(options: OAuthServerOptions): Promise<OAu
       failure = next;
     },
     rotate: false,
+    consent: undefined,
     user: options.user,
     expiresIn: 3600,
     revoke(token) {

@@ -57,14 +57,13 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 const UNSTATED_VALIDITY_MS = 5 * 60_000;
 
 export async function requestGrant(request: GrantRequest, deps: GrantDeps): Promise<Grant> {
-  const url = tokenUrlOf(request.settings);
   try {
     const config = await configurationFor(request.settings, deps);
     const tokens = await grantBy(config, request, deps.clock);
     const validMs = tokens.expires_in === undefined ? UNSTATED_VALIDITY_MS : tokens.expires_in * 1000;
     return { accessToken: tokens.access_token, validMs, refreshToken: tokens.refresh_token };
   } catch (error) {
-    throw failureOf(error, new URL(url).host, request, deps.clock);
+    throw oauthFailure(error, request.settings, deps.clock);
   }
 }
 
@@ -163,7 +162,15 @@ function serviceAccountAssertion({ settings, user }: GrantRequest, scope: string
 /** Answers after which the same request may work later (RFC 6749 5.2, and what providers add). */
 const TEMPORARY = new Set(['temporarily_unavailable', 'server_error', 'slow_down']);
 
-function failureOf(error: unknown, host: string, { settings }: GrantRequest, clock: Clock): OAuthFailure {
+/** Any failure of an exchange with the provider, in its own words. */
+export function oauthFailure(error: unknown, settings: OAuthSettings, clock: Clock): GatepostError {
+  if (error instanceof GatepostError) return error;
+  const { host } = new URL(tokenUrlOf(settings));
+  if (error instanceof oidc.AuthorizationResponseError) {
+    const words = oneLine(`${error.error}: ${error.error_description ?? 'no consent was given'}`);
+    const advice = adviceFor(settings, error.error, error.error_description ?? '', true);
+    return new OAuthFailure(true, `${host} gives no consent: ${words}`, { advice, cause: error });
+  }
   if (error instanceof oidc.ResponseBodyError) {
     const { error: code, error_description: description = '', status, response } = error;
     const words = oneLine(description === '' ? code : `${code}: ${description}`);
