@@ -21,7 +21,8 @@ describe('attachment links over HTTP', () => {
       'content-type': 'application/pdf',
       'content-length': String(BYTES.length),
       'content-disposition': 'attachment; filename=report.pdf',
-      'content-security-policy': "sandbox; default-src 'none'",
+      'content-security-policy':
+        "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
       'cache-control': 'private',
@@ -57,6 +58,26 @@ describe('attachment links over HTTP', () => {
     port.platform.attachments.set('id1', stored(Buffer.from('<script>alert(1)</script>'), { type: 'text/html' }));
     const answer = await port.get(port.links.link({ id: 'id1', name: 'page.html' }));
     expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+  });
+
+  test.each([
+    ['image/png', 'inline'],
+    ['image/jpeg', 'inline'],
+    ['IMAGE/GIF; name=x', 'inline'],
+    ['image/webp', 'inline'],
+    ['image/svg+xml', 'attachment'],
+    ['application/pdf', 'attachment'],
+    ['text/plain', 'attachment'],
+    ['text/html', 'attachment'],
+    ['application/xhtml+xml', 'attachment'],
+    ['image/x-icon', 'attachment'],
+    ['', 'attachment'],
+  ])('%j comes as %s, never sniffed', async (type, disposition) => {
+    port.platform.attachments.set('id1', stored(BYTES, { type, name: 'file' }));
+    const { headers } = await port.get(port.links.link({ id: 'id1', name: 'x' }));
+    expect(headers.get('content-disposition')).toBe(`${disposition}; filename=file`);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('content-security-policy')).toContain("sandbox; default-src 'none'");
   });
 
   test('HEAD answers with the size and opens nothing', async () => {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { codeOf, messageOf } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
 import type { LinkSigner } from './links.js';
-import { contentDisposition, safeType } from './names.js';
+import { contentDisposition, opensInBrowser, safeType } from './names.js';
 
 export interface StoredAttachment {
   name: string;
@@ -71,8 +71,10 @@ async function deliver(reply: FastifyReply, stored: StoredAttachment, headOnly: 
   reply.headers({
     'content-type': safeType(stored.type),
     'content-length': stored.size,
-    'content-disposition': contentDisposition(stored.name),
-    'content-security-policy': "sandbox; default-src 'none'",
+    'content-disposition': contentDisposition(stored.name, opensInBrowser(stored.type) ? 'inline' : 'attachment'),
+    'content-security-policy':
+      "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
     'cache-control': 'private',
   });
   return reply.send(source && pipeline(source, exactly(stored.size), () => {}));

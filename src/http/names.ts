@@ -26,10 +26,17 @@ export function percentEncoded(text: string): string {
   return encodeURIComponent(text).replace(/['()*!]/g, hex);
 }
 
-/** `attachment` with a plain name for old programs and, where the name needs it, the RFC 8187 form for all others. */
-export function contentDisposition(name: string): string {
+/** Pictures that browsers only paint. Everything else downloads: a PDF, text and SVG can hold more than they show. */
+const OPENS = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+
+export function opensInBrowser(stored: string): boolean {
+  return OPENS.has(safeType(stored));
+}
+
+/** `attachment` or `inline`, with a plain name for old programs and, where the name needs it, the RFC 8187 form for all others. */
+export function contentDisposition(name: string, type: 'attachment' | 'inline' = 'attachment'): string {
   const safe = safeName(name);
-  return create(safe, { fallback: safe.replace(/[^\x20-\x7e]|%/g, '_') });
+  return create(safe, { type, fallback: safe.replace(/[^\x20-\x7e]|%/g, '_') });
 }
 
 const OPAQUE = 'application/octet-stream';

@@ -26,6 +26,15 @@ describe('an outbound message', () => {
     expect(fixture.outbound.sends[0]?.mail.messageId).toBe(`<${ID}@frontstage.example>`);
   });
 
+  it('leaves without the links to attachments that were written into the quoted message for the agent', async () => {
+    const link = `https://gate.example/attachments/a1/x.pdf?expires=1795341234&signature=${'A'.repeat(43)}`;
+    fixture.fakeServer.sendRequest({ ...sendRequest(ID), BodyText: `Hello\n> - x.pdf: ${link}`, BodyHtml: null });
+    await fixture.fakeServer.waitForFrame('ES_MESSAGE_SENT');
+    const raw = Buffer.from(fixture.outbound.sends[0]?.mail.raw ?? []).toString();
+    expect(raw).toContain('x.pdf: [link removed]');
+    expect(raw).not.toContain('signature=');
+  });
+
   it('repeated after success is answered at once with the recorded result and not sent again', async () => {
     fixture.fakeServer.sendRequest(sendRequest(ID));
     await fixture.fakeServer.waitForFrames('ES_MESSAGE_SENT', 1);

@@ -1,3 +1,4 @@
+import { withoutOwnLinks } from '../../../content/own-links.js';
 import { messageOf } from '../../../kit/errors.js';
 import { composeFax } from './fax.js';
 import { composeMail } from './mail.js';
@@ -11,13 +12,24 @@ export async function compose(
   deps: ComposeDeps,
 ): Promise<Composed | ComposeFailure> {
   const { channel } = deps.config.driver;
+  const leaving = withoutLinks(request);
   try {
-    if (channel === 'SMS') return await composeText(request, deps);
-    if (channel === 'Fax') return await composeFax(request, deps);
-    return await composeMail(request, composedAt, deps);
+    if (channel === 'SMS') return await composeText(leaving, deps);
+    if (channel === 'Fax') return await composeFax(leaving, deps);
+    return await composeMail(leaving, composedAt, deps);
   } catch (error) {
     return { problem: `not sent: the message could not be composed: ${messageOf(error)}`, temporary: true };
   }
+}
+
+/** The quoted message of a customer lists its attachments with links that are for the agent alone. */
+function withoutLinks(request: SendRequest): SendRequest {
+  const { BodyHtml, BodyText } = request;
+  return {
+    ...request,
+    ...(BodyHtml && { BodyHtml: withoutOwnLinks(BodyHtml) }),
+    ...(BodyText && { BodyText: withoutOwnLinks(BodyText) }),
+  };
 }
 
 /** The same message without the recipients that have it. */
