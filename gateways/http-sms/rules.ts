@@ -2,6 +2,7 @@
 import type { SettingProblem } from '../../src/driver/settings.js';
 import { textProblems } from '../../src/driver/shared/text-settings.js';
 import { namesIn, wrongPlaceholder } from './placeholders.js';
+import { coversUrl } from './schemas.js';
 import type { HttpSmsSettings } from './setting-shape.js';
 
 /** These belong to the connection or follow from the body. */
@@ -93,7 +94,11 @@ function pushing({ ReceiveFrom, ReceiptFrom, Authenticate, Secret }: HttpSmsSett
     return [problem('Authenticate', 'of Kind "Secret" needs either Header or Query')];
   if (Authenticate.Kind !== 'Hmac') return [];
   // An attacker who has seen one request can change the parts that the signature does not cover.
-  const covered = Authenticate.Over === 'Body' ? /^(?:json|form):/ : /^(?:json|form|query):/;
+  const covered = coversUrl(Authenticate) ? /^(?:json|form|query):/ : /^(?:json|form):/;
+  if (Authenticate.Timestamp !== undefined && Authenticate.Signed?.includes('{timestamp}') === false)
+    return [problem('Authenticate', 'has a Timestamp that Signed does not contain, so anybody could change it')];
+  if (Authenticate.Timestamp === undefined && Authenticate.Signed?.includes('{timestamp}'))
+    return [problem('Authenticate', 'says {timestamp} in Signed, but not in which header it is (Timestamp)')];
   return Object.entries({ ReceiveFrom, ReceiptFrom }).flatMap(([name, paths]) => {
     const open = Object.values(paths ?? {}).find((path) => isPath(path) && !covered.test(path));
     return open ? [problem(name, `reads "${open}", which the signature of Authenticate does not cover`)] : [];

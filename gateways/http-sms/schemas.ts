@@ -98,14 +98,27 @@ export const authenticate = z.discriminatedUnion(
       Encoding: z.enum(['hex', 'base64']).default('hex'),
       Prefix: z.string().max(50).default(''),
       Over: z.enum(['Body', 'UrlAndBody']).default('Body'),
+      Timestamp: named('Timestamp').optional(),
+      Signed: z
+        .string()
+        .max(200)
+        .regex(/\{body\}/, 'Signed has no {body}')
+        .optional(),
+      ToleranceSeconds: z.int().min(10).max(86_400).default(300),
     }),
   ],
   {
     error:
-      'has a Kind: "Secret" (with Header or Query), "Basic" (with User) or "Hmac" (with Header, and Algorithm, Encoding, Prefix, Over)',
+      'has a Kind: "Secret" (with Header or Query), "Basic" (with User) or "Hmac" (with Header, and Algorithm, Encoding, Prefix, Over, Timestamp, Signed, ToleranceSeconds)',
   },
 );
 export type Authenticate = z.output<typeof authenticate>;
+export type Hmac = Extract<Authenticate, { Kind: 'Hmac' }>;
+
+/** Whether the signature covers the address, and so the query. */
+export function coversUrl({ Over, Signed }: Hmac): boolean {
+  return Signed === undefined ? Over === 'UrlAndBody' : Signed.includes('{url}');
+}
 
 export const replyWith = z.strictObject(
   {

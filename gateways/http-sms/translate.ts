@@ -19,13 +19,14 @@ export async function inboundMessageOf(
   item: Item,
   from: ReceiveFrom,
   fetching: Fetching,
+  pushKey: string | null,
 ): Promise<PushedMessage> {
   const { settings, clock, driverState } = context;
   const sender = required(item, from.From, 'sender', MAX_ADDRESS);
   const to = (item.at(from.To) || settings.From) ?? '';
   if (to.length > MAX_ADDRESS) throw new BadPush(`the recipient is longer than ${MAX_ADDRESS} characters`);
   const providerId = from.Id === undefined ? null : required(item, from.Id, 'id', Number.POSITIVE_INFINITY);
-  const key = keyOf(context, providerId);
+  const key = keyOf(context, providerId, pushKey);
   const pictures = item.json(from.Media);
   if (pictures !== undefined && (await driverState.statesOf([key])).has(key))
     return { key, fingerprint: '', content: null };
@@ -40,8 +41,9 @@ export async function inboundMessageOf(
 }
 
 /** Without an id a repeat cannot be distinguished from a customer who writes the same twice, and a lost message is worse than a double one. */
-function keyOf({ clock, random }: Context, providerId: string | null): string {
-  return providerId === null ? `push ${clock.now()} ${random()}` : `id ${shortened(providerId)}`;
+function keyOf({ clock, random }: Context, providerId: string | null, pushKey: string | null): string {
+  if (providerId !== null) return `id ${shortened(providerId)}`;
+  return pushKey ?? `push ${clock.now()} ${random()}`;
 }
 
 export function receiptsOf({ clock, log, inputRejected }: Context, item: Item, from: ReceiptFrom): DeliveryReceipt[] {

@@ -279,3 +279,67 @@ describe('basic authentication', () => {
     expect((await push(written, { body: message(), headers: { authorization } })).reply.status).toBe(status);
   });
 });
+
+describe('a signature with a time', () => {
+  const key = 'right secret';
+  const GATEWAY = '11111111-2222-4333-8444-555555555555';
+  const at = (seconds: number) => String(Math.floor(clock.now() / 1_000) + seconds);
+  const without = { ...json, ReceiveFrom: { From: 'json:from', To: 'json:to', Text: 'json:text' } };
+  const written = (how: object = {}) => ({
+    ...without,
+    Authenticate: { Kind: 'Hmac', Header: 'X-Sig', Timestamp: 'X-Time', ...how },
+  });
+  const signed = (words: string) => createHmac('sha256', key).update(words).digest('hex');
+  const send = (settings: Record<string, unknown>, time: string, sig: string, inputRejected: string[] = []) =>
+    push(settings, { body: message(), headers: { 'x-sig': sig, 'x-time': time }, inputRejected });
+
+  it.each([
+    [0, 200],
+    [-299, 200],
+    [299, 200],
+    [-301, 403],
+    [301, 403],
+    [-86_400, 403],
+  ])('%i s from now is answered %i', async (seconds, status) => {
+    const time = at(seconds);
+    const inputRejected: string[] = [];
+    const { reply } = await send(written(), time, signed(`${time}.${message()}`), inputRejected);
+    expect([reply.status, inputRejected]).toEqual([status, status === 200 ? [] : ['stale']]);
+  });
+
+  it('covers the time: another one is forged, and so is none', async () => {
+    const sig = signed(`${at(-400)}.${message()}`);
+    for (const time of [at(0), '', 'now']) expect((await send(written(), time, sig)).reply.status).toBe(403);
+    const unnamed = signed(`.${message()}`);
+    expect((await send(written(), '', unnamed)).reply.status).toBe(403);
+  });
+
+  it('makes a replay the same message, not another one', async () => {
+    const time = at(0);
+    const sig = signed(`${time}.${message()}`);
+    const keys = [await send(written(), time, sig), await send(written(), time, sig.toUpperCase())].map(
+      ({ messages }) => messages?.[0]?.key,
+    );
+    expect(keys[0]).toMatch(/^push [0-9a-f]{40} 0$/);
+    expect(keys[1]).toBe(keys[0]);
+    const later = at(1);
+    const other = await send(written(), later, signed(`${later}.${message()}`));
+    expect(other.messages?.[0]?.key).not.toBe(keys[0]);
+  });
+
+  it('may cover the gateway, so that a push to one is forged at another', async () => {
+    const time = at(0);
+    const settings = written({ Signed: 'v1:{timestamp}:{gateway}:{body}', ToleranceSeconds: 60 });
+    const results = [GATEWAY, 'other'].map((id) => send(settings, time, signed(`v1:${time}:${id}:${message()}`)));
+    const own = (await Promise.all(results)).map(({ reply }) => reply.status);
+    expect(own).toEqual([200, 403]);
+  });
+
+  it.each([
+    [{ Signed: '{body}' }, 'has a Timestamp that Signed does not contain'],
+    [{ Signed: '{timestamp}.{body}', Timestamp: undefined }, 'but not in which header it is'],
+    [{ Signed: '{timestamp}' }, 'Signed has no {body}'],
+  ])('is checked in the settings: %o', async (how, words) => {
+    await expect(push(written(how), { body: message() })).rejects.toThrow(words);
+  });
+});

@@ -7,7 +7,7 @@ import type {
   WebhookReply,
   WebhookResult,
 } from '../../src/driver/contract.js';
-import { isGenuine } from './authenticate.js';
+import { pushIdOf, verdictOn } from './authenticate.js';
 import { fetchingFor } from './media.js';
 import { BadPush, type Item, itemsOf } from './push-items.js';
 import type { ReceiptFrom, ReceiveFrom } from './schemas.js';
@@ -21,10 +21,12 @@ type Context = GatewayContext<HttpSmsSettings>;
 export async function webhook(session: HttpSmsSession, request: RawRequest): Promise<WebhookResult> {
   const { context } = session;
   const { settings } = context;
-  if (!isGenuine(request, settings)) {
-    context.inputRejected('forged');
-    session.logRejection({ reason: 'it is not authenticated', method: request.method }, 'webhook request was rejected');
-    return { reply: plain(403, 'not authenticated') };
+  const verdict = verdictOn(request, { settings, gatewayId: context.gateway.id, now: context.clock.now() });
+  if (verdict !== 'genuine') {
+    context.inputRejected(verdict);
+    const reason = verdict === 'stale' ? 'its signature is too old' : 'it is not authenticated';
+    session.logRejection({ reason, method: request.method }, 'webhook request was rejected');
+    return { reply: plain(403, verdict === 'stale' ? 'the signature is too old' : 'not authenticated') };
   }
   try {
     const { faults, ...result } = await translate(session, request);
@@ -87,9 +89,10 @@ async function messagesIn(
   const fetching = fetchingFor(http, context.clock, request.signal, closing.signal);
   const messages: PushedMessage[] = [];
   try {
-    for (const item of items)
+    const pushId = pushIdOf(request, context.settings);
+    for (const [at, item] of items.entries())
       try {
-        messages.push(await inboundMessageOf(context, item, receive, fetching));
+        messages.push(await inboundMessageOf(context, item, receive, fetching, pushId && `push ${pushId} ${at}`));
       } catch (error) {
         note(faults, error);
       }

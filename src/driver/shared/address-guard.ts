@@ -23,12 +23,20 @@ const IPV4: readonly (readonly [network: string, prefix: number])[] = [
 ];
 const IPV6: readonly (readonly [network: string, prefix: number])[] = [
   ['::', 96],
+  // IPv4-translated (RFC 2765).
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],
+  ['100:0:0:1::', 64],
   ['2001::', 32],
+  ['2001:2::', 48],
+  ['2001:10::', 28],
+  ['2001:20::', 28],
   ['2001:db8::', 32],
   ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
   ['fec0::', 10],
