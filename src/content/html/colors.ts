@@ -4,7 +4,8 @@ const NAMED =
   'aliceblue f0f8ff antiquewhite faebd7 aqua 00ffff azure f0ffff beige f5f5dc black 000000 blue 0000ff brown a52a2a cornsilk fff8dc crimson dc143c cyan 00ffff darkblue 00008b darkgray a9a9a9 darkgreen 006400 darkgrey a9a9a9 darkred 8b0000 darkslateblue 483d8b darkslategray 2f4f4f darkslategrey 2f4f4f dimgray 696969 dimgrey 696969 floralwhite fffaf0 forestgreen 228b22 fuchsia ff00ff gainsboro dcdcdc ghostwhite f8f8ff gold ffd700 gray 808080 green 008000 grey 808080 honeydew f0fff0 indigo 4b0082 ivory fffff0 khaki f0e68c lavender e6e6fa lavenderblush fff0f5 lemonchiffon fffacd lightblue add8e6 lightcyan e0ffff lightgray d3d3d3 lightgreen 90ee90 lightgrey d3d3d3 lightyellow ffffe0 lime 00ff00 linen faf0e6 magenta ff00ff maroon 800000 mediumblue 0000cd midnightblue 191970 mintcream f5fffa mistyrose ffe4e1 navy 000080 oldlace fdf5e6 olive 808000 orange ffa500 papayawhip ffefd5 pink ffc0cb purple 800080 rebeccapurple 663399 red ff0000 royalblue 4169e1 seashell fff5ee silver c0c0c0 slateblue 6a5acd slategray 708090 slategrey 708090 snow fffafa steelblue 4682b4 teal 008080 white ffffff whitesmoke f5f5f5 yellow ffff00';
 
 const NAMES = new Map<string, string>();
-for (const [, name = '', digits = ''] of NAMED.matchAll(/([a-z]+) ([0-9a-f]{6})/g)) NAMES.set(name, digits);
+const words = NAMED.split(' ');
+for (let at = 0; at + 1 < words.length; at += 2) NAMES.set(words[at] ?? '', words[at + 1] ?? '');
 
 /** Of black and of white. */
 export const DARKEST = 0;

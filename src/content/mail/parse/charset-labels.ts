@@ -84,9 +84,10 @@ export function isSingleByte(charset: string): boolean {
 }
 
 /** What programs write that know no charset: such a label says nothing. */
-const PLACEHOLDER = /^["'\s]*(?:(?:x-)?unknown(?:-8bit)?|default|_autodetect\w*|[78]bit|binary|none|charset)?["'\s]*$/i;
+const PLACEHOLDER = /^(?:(?:x-)?unknown(?:-8bit)?|default|_autodetect(?:_all)?|[78]bit|binary|none|charset)?$/i;
 
 /** Whether `label` names a charset that there is no decoder for. */
 export function isUnknownCharset(label: string | undefined): boolean {
-  return label !== undefined && !PLACEHOLDER.test(label.slice(0, LONGEST_LABEL)) && knownCharset(label) === undefined;
+  const bare = label?.slice(0, LONGEST_LABEL).replace(/["'\s]/g, '');
+  return bare !== undefined && !PLACEHOLDER.test(bare) && knownCharset(label) === undefined;
 }
