@@ -77,7 +77,7 @@ function writingCommands(context: CliContext, desk: CliContext['program']): void
     .description('send a message and print the result')
     .requiredOption('--gateway <gateway>', 'outbound gateway: id, its beginning, or name')
     .requiredOption('--to <address>', 'recipient')
-    .requiredOption('--subject <subject>', 'subject')
+    .option('--subject <subject>', 'subject; an e-mail needs one')
     .requiredOption('--text <text>', 'the message')
     .option('--html <html>', 'the message as HTML')
     .option('--no-wait', 'return as soon as the send request is queued')
@@ -88,7 +88,7 @@ function writingCommands(context: CliContext, desk: CliContext['program']): void
         'gatepost desk send --gateway "Pickup folder" --to ann@example.com --subject Hello --text "Good morning"',
       ),
     )
-    .action((options: WritingOptions & { gateway: string; to: string; subject: string }) =>
+    .action((options: WritingOptions & { gateway: string; to: string; subject?: string }) =>
       atDesk(context, options, (at, { deskSend }) => deskSend(at, { ...options, noWait: !options.wait })),
     );
 }

@@ -77,18 +77,21 @@ async function welcome(
     return `  ${arrow}  ${displayName.padEnd(28)} ${device.padEnd(14)} ${problem ? `${state}: ${problem}` : state}\n`;
   });
   output.out(
-    `\nGateways\n${gateways.join('') || '  none yet\n'}\n${config.server.mode === 'embedded' ? nextSteps(config) : ''}`,
+    `\nGateways\n${gateways.join('') || '  none yet\n'}\n${config.server.mode === 'embedded' ? nextSteps(config, service.views()) : ''}`,
   );
   output.out(`Probes and metrics: ${service.adminUrl}/ready  ${service.adminUrl}/metrics\nStop with Ctrl-C.\n\n`);
 }
 
-function nextSteps(config: Config): string {
+/** Names only folders of gateways that are there. */
+function nextSteps(config: Config, views: readonly { readonly device: string; readonly direction: string }[]): string {
+  const drop = views.some(({ device, direction }) => device === 'DropFolder' && direction === 'I');
+  const pickup = views.some(({ device, direction }) => device === 'DropFolder' && direction === 'O');
   return [
     'What to do next (in a second terminal)',
-    `  drop a mail in:      cp config/welcome.eml ${config.dataDir}/drop/`,
+    ...(drop ? [`  drop a mail in:      cp config/welcome.eml ${config.dataDir}/drop/`] : []),
     '  see it arrive:       npx gatepost desk inbox',
     '  answer it:           npx gatepost desk reply <id> --text "Thank you, we are on it."',
-    `  find the answer in:  ${config.dataDir}/pickup/`,
+    ...(pickup ? [`  find the answer in:  ${config.dataDir}/pickup/`] : []),
     '  follow the log:      npx gatepost log --follow',
     '',
     '',

@@ -63,12 +63,17 @@ export function findMessage({ reading }: Store, id: string, direction?: Directio
   );
 }
 
+/** Time in which connectors log in after the server has started, ms. */
+const STARTING_MS = 15_000;
+
 /** A sentence when nothing will move at present, else null. */
 export function standstill({ reading }: Store, clock: Clock): string | null {
   const beat = reading.heartbeat();
   if (!beat || clock.now() - beat.at > DEAD_AFTER_MS) {
     return 'No embedded server is running, so nothing is received or sent: start it with "gatepost start".';
   }
+  if (beat.connectors === 0 && beat.at - (beat.since ?? 0) < STARTING_MS)
+    return 'The embedded server has just started, and no connector has logged in yet: ask again in some seconds.';
   if (beat.connectors === 0) return 'No connector is logged in to the embedded server, so nothing is received or sent.';
   return null;
 }

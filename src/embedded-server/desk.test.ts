@@ -212,6 +212,7 @@ test('bad send requests are rejected with one clear sentence each', async () => 
     [{ to: ' ' }, /the address \(--to\) is empty/],
     [{ to: 'x'.repeat(251) }, /the address has 251 characters, at most 250/],
     [{ text: ' ' }, /there is no text/],
+    [{ subject: undefined }, /an e-mail needs a subject/],
     [{ subject: 'x'.repeat(321) }, /the subject has 321 characters, at most 320/],
   ];
   for (const [changes, message] of cases) {

@@ -25,7 +25,8 @@ export interface SendArgs extends Writing {
   /** Id, beginning of an id, or name of an outbound gateway. */
   gateway: string;
   to: string;
-  subject: string;
+  /** Mandatory for e-mail; text messages have none. */
+  subject?: string | undefined;
 }
 
 export interface ReplyArgs extends Writing {
@@ -48,10 +49,12 @@ const LONGEST_BODY = 4 * 1024 * 1024;
 export function deskSend(desk: Desk, args: SendArgs): Promise<number> {
   return withStore(desk, (store) => {
     const gateway = namedGateway(store.reading.gateways(), args.gateway);
+    if (args.subject === undefined && gateway.channel === 'Email')
+      throw bad('an e-mail needs a subject', 'Give it with --subject "...".');
     return queue(desk, store, args, {
       ...sendRequestOf(gateway, args),
       remoteAddress: args.to.trim(),
-      subject: oneLine(args.subject),
+      subject: args.subject === undefined ? null : oneLine(args.subject),
       answers: null,
     });
   });

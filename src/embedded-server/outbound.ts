@@ -66,16 +66,20 @@ interface Sending {
 
 export function outboundSender(options: OutboundOptions): OutboundSender {
   const { store, clock, log, connectors } = options;
-  let beatDue = clock.now();
+  const since = clock.now();
+  let beatDue = since;
+  let beaten = 0;
 
   const look = async () => {
     const at = clock.now();
+    const count = connectors().length;
     const sendings = store.write((tables) => {
       tables.sendRequests.lapse(at);
-      if (at >= beatDue) tables.reading.beat({ at, connectors: connectors().length });
+      if (at >= beatDue || count !== beaten) tables.reading.beat({ at, since, connectors: count });
       return tables.sendRequests.due(at, AT_ONCE).flatMap((sendRequest) => begin(tables, sendRequest, at, options));
     });
     if (at >= beatDue) beatDue = at + BEAT_MS;
+    beaten = count;
     for (const { frame, to } of sendings) for (const connector of to) hand(connector, frame, log);
     // More than one look's worth may be waiting.
     return sendings.length === AT_ONCE ? 0 : LOOK_MS;

@@ -44,7 +44,7 @@ export type StoredMessage = z.infer<typeof wholeRow>;
 
 const gatewayRow = z.object({ id: z.string(), direction, channel, display_name: z.string() });
 const metaRow = z.object({ value: z.string() }).optional();
-const heartbeat = z.object({ at: z.number(), connectors: z.number() });
+const heartbeat = z.object({ at: z.number(), since: z.number().optional(), connectors: z.number() });
 export type Heartbeat = z.infer<typeof heartbeat>;
 
 /** What the desk needs to know of a gateway; no device, for it may hold passwords. */
