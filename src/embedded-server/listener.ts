@@ -34,14 +34,14 @@ const HANDSHAKE_MS = 10_000;
 export async function listen(
   options: ListenOptions,
   /** Called with every socket at once, also when a TLS handshake is still to come. */
-  onArrival: (socket: Socket) => void,
+  onSocket: (socket: Socket) => void,
   onConnection: (socket: Socket) => void,
 ): Promise<Listener> {
   const server = createDeskServer(options);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
-    onArrival(socket);
+    onSocket(socket);
     socket.once('close', () => sockets.delete(socket));
   });
   server.on(options.tls ? 'secureConnection' : 'connection', onConnection);

@@ -122,6 +122,17 @@ export function createCounters(registry: Registry) {
       help: "Input that the gateway's driver rejected: forged or malformed pushes, broken PDUs, and the like",
     }),
     unhandled: withoutGateway(registers, 'unhandled_server_messages_total', 'ignored_msgs_total'),
+    ...strangersAtThePort(registers),
+    journalMisses: new Counter({
+      name: 'gatepost_journal_read_failures_total',
+      help: 'Scrapes in which the journal did not answer; the gauges that come from it were left out',
+      registers,
+    }),
+  };
+}
+
+function strangersAtThePort(registers: Registry[]) {
+  return {
     refusedLogins: new Counter({
       name: 'gatepost_embedded_server_refused_logins_total',
       help: 'Logins with a wrong account or password at the port of the embedded server',
@@ -130,11 +141,6 @@ export function createCounters(registry: Registry) {
     cutConnections: new Counter({
       name: 'gatepost_embedded_server_cut_connections_total',
       help: 'Connections without a login that were cut at the port of the embedded server to make room for others',
-      registers,
-    }),
-    journalMisses: new Counter({
-      name: 'gatepost_journal_read_failures_total',
-      help: 'Scrapes in which the journal did not answer; the gauges that come from it were left out',
       registers,
     }),
   };
