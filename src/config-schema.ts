@@ -117,6 +117,10 @@ const sections = {
         z.string().default(''),
         'SQLite file of the embedded server’s messages; empty: frontdesk.db in dataDir.',
       ),
+      accounts: described(
+        z.record(z.string().min(1), z.strictObject({ password: z.string().min(8), peerAddresses: names })).default({}),
+        'Accounts of further connectors, each with its password (at least 8 characters, or ${file:NAME}, ${env:NAME}) and the SimProt addresses it may serve: { east: { password: "${file:east}", peerAddresses: ["@east"] } }. The account of server.account serves server.peerAddresses.',
+      ),
     })
     .prefault({}),
   policy: z

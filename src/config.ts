@@ -169,6 +169,7 @@ function absolute(config: ParsedConfig, base: string): ParsedConfig {
     secretsDir: at(config.secretsDir),
     journal: `sqlite:${at(config.journal.slice('sqlite:'.length)) || join(dataDir, 'journal.db')}`,
     frontdesk: {
+      ...config.frontdesk,
       gateways: at(config.frontdesk.gateways),
       store: at(config.frontdesk.store) || join(dataDir, 'frontdesk.db'),
     },

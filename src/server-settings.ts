@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.js';
 import { GatepostError, messageOf } from './kit/errors.js';
+import type { Redactor } from './kit/redact.js';
+import { secretsFrom } from './pipeline/gateways/secrets.js';
 import type { TlsSettings } from './simprot/connect.js';
 import { type ChannelTable, DEFAULT_CHANNEL_TABLE } from './simprot/messages.js';
 
@@ -26,6 +28,20 @@ export function embeddedServerTls(config: Config): { tls?: { cert: string; key: 
   if (cert && key) return { tls: { cert, key } };
   throw new GatepostError('config/invalid', 'server.tls is on, but the embedded server has no certificate', {
     advice: 'name its PEM files in server.tlsCert and server.tlsKey, or leave server.tls out',
+  });
+}
+
+/** The accounts of further connectors, their passwords resolved and known to the redactor. */
+export function embeddedAccounts(
+  { frontdesk, secretsDir }: Config,
+  env: Readonly<Record<string, string | undefined>>,
+  redactor: Redactor,
+): { name: string; password: string; peerAddresses: readonly string[] }[] {
+  const secrets = secretsFrom({ env, folder: secretsDir });
+  return Object.entries(frontdesk.accounts).map(([name, { password, peerAddresses }]) => {
+    const resolved = secrets.resolve(password);
+    redactor.add(resolved);
+    return { name, password: resolved, peerAddresses };
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Config } from '../config.js';
 import { sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import { embeddedServerTls } from '../server-settings.js';
+import { embeddedAccounts, embeddedServerTls } from '../server-settings.js';
 import { type Platform, type Service, startService } from '../service.js';
 import type { Output } from './output.js';
 
@@ -45,6 +45,8 @@ export async function embeddedServerCommand(
     port,
     account,
     password,
+    peerAddresses: config.server.peerAddresses,
+    accounts: embeddedAccounts(config, platform.env, platform.redactor),
     gatewaysFile: config.frontdesk.gateways,
     storePath: config.frontdesk.store,
     ...embeddedServerTls(config),

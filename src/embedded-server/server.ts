@@ -1,5 +1,4 @@
 // The server side of SimProt over TCP, so that Gatepost runs without FrontStage.
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type Clock, sleep } from '../kit/clock.js';
 import { closers } from '../kit/closers.js';
@@ -11,6 +10,7 @@ import type { Frame } from '../simprot/codec.js';
 import { DEFAULT_MAX_BODY_BYTES } from '../simprot/frame.js';
 import { type Login, MSG } from '../simprot/messages.js';
 import { type Session, serverSession } from '../simprot/session.js';
+import { type Account, authenticate, type LoginResult, mayServe } from './accounts.js';
 import { type Admission, type AdmissionCounts, createAdmission, type Guest } from './admission.js';
 import { type InboundHandler, inboundHandler } from './inbound.js';
 import { listen, type TlsFiles } from './listener.js';
@@ -26,6 +26,10 @@ export interface EmbeddedServerOptions {
   tls?: TlsFiles;
   account: string;
   password: string;
+  /** SimProt addresses that this account may serve; absent: all. */
+  peerAddresses?: readonly string[];
+  /** Accounts of further connectors. */
+  accounts?: readonly Account[];
   gatewaysFile: string;
   storePath: string;
   clock: Clock;
@@ -158,14 +162,14 @@ function arrive(socket: Socket, { admission, guests }: State): void {
 }
 
 /** Passwords cannot be tried faster than the delay of their address allows, whatever the answer is. */
-async function checkLogin(login: Login, socket: Socket, { options, admission }: State): Promise<true | string> {
+async function checkLogin(login: Login, socket: Socket, { options, admission }: State): Promise<LoginResult> {
   const { remoteAddress } = socket;
   const ms = admission.delay(remoteAddress);
   if (ms > 0) await sleep(options.clock, ms, closing(socket)).catch(() => undefined);
-  if (socket.destroyed) return 'the connection was closed';
-  const verdict = authenticate(login, options);
-  if (verdict !== true) admission.failed(remoteAddress);
-  return verdict;
+  if (socket.destroyed) return { ok: false, reason: 'the connection was closed' };
+  const result = authenticate(login, accountsOf(options));
+  if (!result.ok) admission.failed(remoteAddress);
+  return result;
 }
 
 function closing(socket: Socket): AbortSignal {
@@ -178,12 +182,18 @@ function serve(socket: Socket, state: State): void {
   const { clock, log, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = state.options;
   const address = addressOf(socket);
   let connector: Connector | undefined;
+  let account: Account | undefined;
   const session = serverSession(socket, {
     clock,
     log,
     encoding: 'json',
     maxBodyBytes,
-    authenticate: (login) => checkLogin(login, socket, state),
+    async authenticate(login) {
+      const result = await checkLogin(login, socket, state);
+      if (!result.ok) return result.reason;
+      account = result.account;
+      return true;
+    },
     onUp(login) {
       connector = connectorOf(login, address, session);
       state.guests.get(address)?.admitted();
@@ -191,7 +201,7 @@ function serve(socket: Socket, state: State): void {
       log.info({ connector: connector.name, peers: connector.peers, address }, 'a connector logged in');
       state.outbound.wake();
     },
-    onFrame: (frame) => (connector ? handle(frame, connector, state) : undefined),
+    onFrame: (frame) => (connector && account ? handle(frame, connector, account, state) : undefined),
   });
   state.sessions.add(session);
   // `closed` resolves with the reason of a failed login as well.
@@ -212,21 +222,14 @@ function connectorOf(login: Login, address: string, session: Session): Connector
   return { name, peers, send: (frame) => session.send(frame) };
 }
 
-/** Constant-time comparison, also of texts of different length. */
-function authenticate({ Account, Password }: Login, { account, password }: EmbeddedServerOptions): true | string {
-  const accountFits = timingSafeEqual(digest(Account), digest(account));
-  const passwordFits = timingSafeEqual(digest(Password), digest(password));
-  return (accountFits && passwordFits) || 'the account or its password is wrong';
+function accountsOf({ account, password, peerAddresses, accounts = [] }: EmbeddedServerOptions): Account[] {
+  return [{ name: account, password, peerAddresses }, ...accounts];
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-async function handle(frame: Frame, connector: Connector, state: State): Promise<void> {
+async function handle(frame: Frame, connector: Connector, account: Account, state: State): Promise<void> {
   switch (frame.code) {
     case MSG.getGateways:
-      return sendGateways(frame.content, connector, state);
+      return sendGateways(frame.content, connector, account, state);
     case MSG.receiving: {
       const content = await state.inbound.receive(frame.content, connector);
       return reply(connector, { code: MSG.received, peer: connector.peers[0] ?? null, content }, state);
@@ -243,13 +246,18 @@ async function handle(frame: Frame, connector: Connector, state: State): Promise
   }
 }
 
-async function sendGateways(asked: unknown, connector: Connector, state: State): Promise<void> {
+async function sendGateways(asked: unknown, connector: Connector, account: Account, state: State): Promise<void> {
   // No answer rather than an empty list, which would make the connector stop everything.
   if (typeof asked !== 'string') {
     state.options.log.warn({ connector: connector.name }, 'ES_SL_GETGATEWAYS names no PeerAddress and was ignored');
     return;
   }
   const peer = asked.trim();
+  // No answer here either: the gateways of another connector hold its passwords.
+  if (!mayServe(account, peer)) {
+    state.options.log.warn({ connector: connector.name, peer }, 'gateways of another account were asked for');
+    return;
+  }
   const content = state.gateways().filter(({ PeerAddress }) => PeerAddress?.toLowerCase() === peer.toLowerCase());
   await reply(connector, { code: MSG.gateways, peer, content }, state);
 }

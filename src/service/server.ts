@@ -3,14 +3,14 @@ import type { Config } from '../config.js';
 import type { EmbeddedServer } from '../embedded-server/server.js';
 import type { Closers } from '../kit/closers.js';
 import type { ServerLink } from '../pipeline/server/link.js';
-import { clientTls, embeddedServerTls } from '../server-settings.js';
+import { clientTls, embeddedAccounts, embeddedServerTls } from '../server-settings.js';
 import { type Client, createClient } from '../simprot/client.js';
 import { MB, type Platform, STOP } from './platform.js';
 
 export async function startEmbedded(
   config: Config,
   password: string,
-  { clock, log }: Platform,
+  { clock, log, env, redactor }: Platform,
   stack: Closers,
 ): Promise<EmbeddedServer | null> {
   if (config.server.mode !== 'embedded') return null;
@@ -20,6 +20,8 @@ export async function startEmbedded(
     port: config.server.port,
     account: config.server.account,
     password,
+    peerAddresses: config.server.peerAddresses,
+    accounts: embeddedAccounts(config, env, redactor),
     gatewaysFile: config.frontdesk.gateways,
     storePath: config.frontdesk.store,
     ...embeddedServerTls(config),
