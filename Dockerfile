@@ -1,5 +1,8 @@
 # Build: everything, then only what runs.
-FROM node:24-bookworm-slim AS build
+# An exact version, so that two builds of one commit have the same base. A digest is stricter still: take the one of your registry
+# (docker buildx imagetools inspect node:24.11.1-bookworm-slim) with --build-arg BASE=node@sha256:...
+ARG BASE=node:24.11.1-bookworm-slim
+FROM $BASE AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
@@ -8,10 +11,11 @@ COPY src ./src
 COPY gateways ./gateways
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
-FROM node:24-bookworm-slim
+FROM $BASE
 ENV NODE_ENV=production \
     GATEPOST_DATA_DIR=/data \
     GATEPOST_SECRETS_DIR=/run/secrets \
+    GATEPOST_POLICY_OPEN_SECRETS_DIR=true \
     GATEPOST_HTTP_HOST=0.0.0.0
 # For faxes: PDF to pages and back, and letters to print with. A browser lays HTML out exactly but is large, so only on
 # request: --build-arg BROWSER=chromium
@@ -23,8 +27,10 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY config ./config
-RUN mkdir /data && chown node:node /data && ln -s /app/dist/src/cli.js /usr/local/bin/gatepost
+# Samples only: an administrator's own configuration and secrets are mounted, never built in.
+COPY config/README.md config/gatepost.yaml config/gateways.yaml config/welcome.eml ./config/
+RUN mkdir -m 700 /data && chown node:node /data && ln -s /app/dist/src/cli.js /usr/local/bin/gatepost
+# Runs with a read-only root file system, too: docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges
 USER node
 VOLUME /data
 EXPOSE 18380 18381

@@ -24,7 +24,10 @@ const server = z.strictObject({
     'Where the server listens (embedded) or is reached (remote).',
   ),
   port: described(port.default(18_321), 'TCP port of SimProt. 0 (embedded only) takes any free one.'),
-  tls: described(yes.default(false), 'TLS 1.2 or newer on this connection; certificate and name are verified.'),
+  tls: described(
+    z.union([yes, z.literal('auto')]).default('auto'),
+    'TLS 1.2 or newer on this connection; certificate and name are verified. auto: true with mode remote, unless host is this machine.',
+  ),
   tlsCa: described(
     z.string().default(''),
     'PEM file of the certificate authority to trust instead of the system ones.',
@@ -144,6 +147,10 @@ const sections = {
       secrets: described(
         z.record(z.string(), names).default({}),
         'Hosts that a secret may be sent to, for example { smtp-password: [smtp.example.com] }. A secret without an entry belongs to the first host it is used for; see gatepost secrets.',
+      ),
+      openSecretsDir: described(
+        yes.default(false),
+        'true accepts a secretsDir that other users of the machine can read: for containers, which have none.',
       ),
       plaintextSecrets: described(
         names.default([]),

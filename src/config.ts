@@ -6,6 +6,7 @@ import { envName, leaves, type ParsedConfig, schema } from './config-schema.js';
 import { codeOf, GatepostError, messageOf } from './kit/errors.js';
 import { nearest } from './kit/nearest.js';
 import { utf8Text } from './kit/utf8-file.js';
+import { isLoopbackHost } from './pipeline/gateways/policy/hosts.js';
 
 export type Config = DeepReadonly<ParsedConfig & { file: string | null }>;
 type DeepReadonly<T> = T extends (infer Item)[]
@@ -160,6 +161,10 @@ function invalid(
 
 const where = (file: string | null, line: string) => (file === null ? 'environment: ' : `${file}${line}: `);
 
+function isTls({ tls, mode, host }: ParsedConfig['server']): boolean {
+  return tls === 'auto' ? mode === 'remote' && !isLoopbackHost(host) : tls;
+}
+
 function absolute(config: ParsedConfig, base: string): ParsedConfig {
   const at = (path: string) => (path === '' ? '' : resolve(base, path));
   const dataDir = at(config.dataDir);
@@ -176,6 +181,7 @@ function absolute(config: ParsedConfig, base: string): ParsedConfig {
     policy: { ...config.policy, folders: config.policy.folders.map(at) },
     server: {
       ...config.server,
+      tls: isTls(config.server),
       tlsCa: at(config.server.tlsCa),
       tlsCert: at(config.server.tlsCert),
       tlsKey: at(config.server.tlsKey),

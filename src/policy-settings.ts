@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { attachmentFolder, type Config, secretHostsFolder } from './config.js';
+import { controlFolder } from './pipeline/control-requests.js';
 import { parseHostRule } from './pipeline/gateways/policy/hosts.js';
 import { type GatewayPolicy, gatewayPolicy, openPolicy } from './pipeline/gateways/policy/policy.js';
 import {
@@ -27,13 +28,14 @@ export function policyOf(config: Config, { remembers }: { remembers: boolean }):
 }
 
 /** What no gateway may read or write, whatever folders are allowed. */
-function ownFilesOf(config: Config): string[] {
+export function ownFilesOf(config: Config): string[] {
   const journal = config.journal.slice('sqlite:'.length);
   return [
     config.secretsDir,
     attachmentFolder(config),
     secretHostsFolder(config),
-    join(config.dataDir, 'control'),
+    controlFolder(config.dataDir),
+    ...['link.key', 'gatepost.lock', 'crashes.json', 'reading', 'smtp-listener'].map((name) => join(config.dataDir, name)),
     journal,
     config.frontdesk.store,
     config.frontdesk.gateways,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from './config.js';
 import { GatepostError, messageOf } from './kit/errors.js';
 import type { Redactor } from './kit/redact.js';
+import { isLoopbackHost } from './pipeline/gateways/policy/hosts.js';
 import { secretsFrom } from './pipeline/gateways/secrets.js';
 import type { TlsSettings } from './simprot/connect.js';
 import { type ChannelTable, DEFAULT_CHANNEL_TABLE } from './simprot/messages.js';
@@ -65,6 +66,17 @@ function pem(path: string, setting: string): string | undefined {
       cause: error,
     });
   }
+}
+
+/** What travels unprotected between Gatepost and the server; null when nothing does. */
+export function plaintextWarning({ server }: Config): string | null {
+  if (isLoopbackHost(server.host)) return null;
+  const where = `the connection to the server at ${server.host}:${server.port}`;
+  if (!server.tls)
+    return `${where} is not encrypted: everybody on the way reads the login and all messages; set server.tls to true`;
+  if (!server.tlsVerify && server.mode === 'remote')
+    return `${where} accepts any certificate: everybody on the way can pose as the server; set server.tlsVerify to true`;
+  return null;
 }
 
 /** Which number of the wire means which channel. */

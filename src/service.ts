@@ -16,13 +16,14 @@ import { openCrashRecord } from './pipeline/inbound/crash-record.js';
 import type { SendRequests } from './pipeline/outbound/send-requests.js';
 import { type AckTracker, ackTracker } from './pipeline/server/ack-tracker.js';
 import { dispatch } from './pipeline/server/dispatch.js';
-import { serverPassword } from './server-settings.js';
+import { plaintextWarning, serverPassword } from './server-settings.js';
 import { startChores } from './service/chores.js';
 import { createSigner, faxComposer, startReader } from './service/content.js';
 import { createRegistry, createSync } from './service/gateways.js';
 import { type HttpPorts, openHttp } from './service/http.js';
 import { createSendRequests, endAnswers } from './service/outbound.js';
 import { type Common, type Platform, STOP } from './service/platform.js';
+import { assertSecretsPrivate } from './service/private-files.js';
 import { createServerClient, linkOf, startEmbedded } from './service/server.js';
 import { openStorage } from './service/storage.js';
 import type { Client, ClientHandlers, ClientState } from './simprot/client.js';
@@ -54,7 +55,10 @@ export async function startService(config: Config, platform: Platform): Promise<
 }
 
 async function start(config: Config, platform: Platform, stack: Closers, stop: () => Promise<void>): Promise<Service> {
+  assertSecretsPrivate(config);
   const password = serverPassword(config);
+  const unprotected = plaintextWarning(config);
+  if (unprotected !== null) platform.log.warn({ reason: unprotected }, 'connection to the server is not protected');
   platform.redactor.add(password);
   const { journal, diskFull } = await openStorage(config, platform, stack);
   const embedded = await startEmbedded(config, password, platform, stack);

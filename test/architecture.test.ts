@@ -182,3 +182,23 @@ describe('the lock file', () => {
     expect(Object.values(lock.packages).filter((entry) => entry.resolved)).toEqual([]);
   });
 });
+
+describe('secrets stay out of repository and image', () => {
+  const text = (file: string) => readFileSync(join(root, file), 'utf8');
+
+  it('config/secrets is ignored by git and docker, and the image copies samples by name', () => {
+    expect(text('.gitignore')).toMatch(/^\/?config\/secrets\/?$/m);
+    expect(text('.dockerignore')).toMatch(/^config\/secrets\/?$/m);
+    expect(text('Dockerfile')).not.toMatch(/^COPY config \.?\/?config/m);
+    expect(text('Dockerfile')).toMatch(/^USER (?!root)/m);
+  });
+
+  it('the base image is named exactly', () => {
+    expect(text('Dockerfile')).toMatch(/^ARG BASE=node(?::\d+\.\d+\.\d+|@sha256:)/m);
+  });
+
+  it.each(['MemoryMax=', 'NoNewPrivileges=true', 'ProtectSystem=strict', 'LimitCORE=0', 'UMask=0077'])(
+    'the systemd unit says %s',
+    (line) => expect(text('config/systemd/gatepost.service')).toMatch(new RegExp(`^${line}`, 'm')),
+  );
+});

@@ -11,9 +11,10 @@ import {
   readdir,
   rename,
   rm,
+  stat,
   unlink,
 } from 'node:fs/promises';
-import { basename, extname, join, relative, sep } from 'node:path';
+import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { codeOf, GatepostError } from '../../src/driver/contract.js';
 import { isInside } from './folders.js';
 
@@ -190,6 +191,7 @@ export async function writeWhole(
     const file = await open(draft, 'w');
     try {
       for (const part of bytes) await file.writeFile(part);
+      await file.chmod(await modeFor(dirname(path)));
       await file.sync();
     } finally {
       await file.close();
@@ -204,6 +206,12 @@ export async function writeWhole(
   }
   await rename(draft, path);
   return true;
+}
+
+/** The rights of the folder decide who may read the mails in it: the pickup service may run as another user. */
+async function modeFor(folder: string): Promise<number> {
+  const { mode } = await stat(folder);
+  return 0o600 | (mode & 0o066);
 }
 
 /** Makes the names in a folder durable, where the system can. */

@@ -22,8 +22,14 @@ export function gatewayCommands(context: CliContext): void {
     )
     .action((file: string, options: CommonOptions) =>
       run(context, async () => {
-        const { checkCommand } = await import('../commands/check.js');
-        return checkCommand(file, await gatewayDeps(context, configOf(context, options)), output);
+        const [{ checkCommand }, { plaintextWarning }] = await Promise.all([
+          import('../commands/check.js'),
+          import('../server-settings.js'),
+        ]);
+        const config = configOf(context, options);
+        const warning = plaintextWarning(config);
+        if (warning !== null) output.out(`warning: ${warning}\n`);
+        return checkCommand(file, await gatewayDeps(context, config), output);
       }),
     );
 

@@ -9,6 +9,9 @@ import {
   stopSignal,
 } from './context.js';
 
+/** Files of the service are for its own user. */
+const UMASK = 0o077;
+
 export function serviceCommands(context: CliContext): void {
   const { program, output } = context;
   program
@@ -25,6 +28,7 @@ export function serviceCommands(context: CliContext): void {
     )
     .action((options: CommonOptions) =>
       run(context, async () => {
+        process.umask(UMASK);
         const config = configOf(context, options);
         const { startCommand } = await import('../commands/start.js');
         return startCommand(config, await platformOf(context, config), output, stopSignal());
@@ -39,6 +43,7 @@ export function serviceCommands(context: CliContext): void {
     .addHelpText('after', examples('GATEPOST_SERVER_PASSWORD=… gatepost embedded-server --config server.yaml'))
     .action((options: CommonOptions) =>
       run(context, async () => {
+        process.umask(UMASK);
         const config = configOf(context, options);
         const { embeddedServerCommand } = await import('../commands/start.js');
         return embeddedServerCommand(config, await platformOf(context, config), output, stopSignal());

@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { type DeviceEntry, type GatewayEntry, readGateways } from '../embedded-server/gateways.js';
 import { codeOf, GatepostError, messageOf } from '../kit/errors.js';
 import { utf8Text } from '../kit/utf8-file.js';
-import { type GatewayConfig, type GatewayConfigDeps, resolveGateway } from '../pipeline/gateways/config.js';
+import {
+  type GatewayConfig,
+  type GatewayConfigDeps,
+  type GatewayProblem,
+  resolveGateway,
+} from '../pipeline/gateways/config.js';
+import { isLoopbackHost } from '../pipeline/gateways/policy/hosts.js';
 import type { GatewayPolicy } from '../pipeline/gateways/policy/policy.js';
 import type { Output } from './output.js';
 
@@ -50,7 +56,9 @@ async function findingsOf(
     Device: `${device.type} ${JSON.stringify(device.settings)}`,
   };
   const result = await resolveGateway(info, deps);
-  const problems = result.ok ? await refusedBy(deps.policy, result.config) : result.problems;
+  const refused = result.ok ? await refusedBy(deps.policy, result.config) : result.problems;
+  const notes = result.ok && entry ? plaintextNotes(result.config) : [];
+  const problems = [...refused, ...notes];
   return (
     problems
       // What is unreadable in the entry is no reason to find that the device does not fit it.
@@ -63,6 +71,18 @@ async function findingsOf(
         local,
       }))
   );
+}
+
+/** Settings whose secrets cross a network unprotected: no mistake, but worth saying. */
+function plaintextNotes({ driver, settings }: GatewayConfig): GatewayProblem[] {
+  const open = (driver.destinations?.(settings) ?? []).filter(
+    ({ host, isProtected, secrets }) => !isProtected && secrets.length > 0 && !isLoopbackHost(host),
+  );
+  return open.map(({ host }) => ({
+    setting: null,
+    local: true,
+    message: `the connection to ${host} has no TLS with a verified certificate: everybody on the way reads passwords and messages`,
+  }));
 }
 
 async function refusedBy(policy: GatewayPolicy, config: GatewayConfig) {

@@ -86,6 +86,8 @@ function sampleLines(key: ConfigKey, indent: string, name: string): string[] {
   const value = stringify(SAMPLE[key.path] ?? key.default, {
     collectionStyle: 'flow',
     defaultStringType: 'PLAIN',
+    // A list on several lines would have to be indented deeper than its key.
+    lineWidth: 0,
   }).trim();
   return [
     ...wrap(key.description, 110 - indent.length).map((line) => `${indent}# ${line}`),

@@ -8,6 +8,7 @@ import type { Closers } from '../kit/closers.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { lockFile } from '../kit/file-lock.js';
 import { MB, type Platform, STOP } from './platform.js';
+import { tightenFiles } from './private-files.js';
 
 export interface Storage {
   /** Takes nothing new on while a disk is below its reserve. */
@@ -18,6 +19,7 @@ export interface Storage {
 export async function openStorage(config: Config, platform: Platform, stack: Closers): Promise<Storage> {
   const { clock, log, openJournal = openHere } = platform;
   makeFolder(config.dataDir);
+  tightenFiles(config, log);
   const journal = await openJournal(config.journal, { clock, log, directory: attachmentFolder(config) });
   const unlock = await lockDataFolder(config.dataDir).catch(async (error) => {
     await journal.close();
