@@ -35,7 +35,9 @@ export function ownFilesOf(config: Config): string[] {
     attachmentFolder(config),
     secretHostsFolder(config),
     controlFolder(config.dataDir),
-    ...['link.key', 'gatepost.lock', 'crashes.json', 'reading', 'smtp-listener'].map((name) => join(config.dataDir, name)),
+    ...['link.key', 'gatepost.lock', 'crashes.json', 'reading', 'smtp-listener'].map((name) =>
+      join(config.dataDir, name),
+    ),
     journal,
     config.frontdesk.store,
     config.frontdesk.gateways,
