@@ -22,6 +22,33 @@ interface Exception {
 
 const EXCEPTIONS: readonly Exception[] = [
   {
+    file: 'src/content/mail/parse/mail-date.ts',
+    pattern: String.raw`/(?:^|[^\d:])(\d{1,2})(?:st|nd|rd|th)?[ .,/-]{0,3}(\p{L}{3,12})[ .,/-]{0,3}(\d{2,4})(?![\d:])(.*)$/u`,
+    bound: 200,
+    why: 'a longer value is no date',
+  },
+  {
+    file: 'src/content/mail/parse/mail-date.ts',
+    pattern: String.raw`/(?:^|[ ,])(\p{L}{3,12})[ .-]{1,3}(\d{1,2})(?:st|nd|rd|th)?(?:,? | at )(.*)$/u`,
+    bound: 200,
+    why: 'a longer value is no date',
+    undecided: true,
+  },
+  {
+    file: 'src/content/mail/parse/mail-date.ts',
+    pattern: String.raw`/(?:^|[ ,])(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{2}|\d{4})(?!\d)(.*)$/`,
+    bound: 200,
+    why: 'a longer value is no date',
+    undecided: true,
+  },
+  {
+    file: 'src/content/mail/parse/content-field.ts',
+    pattern: String.raw`/(?:^|[\s,])[\w-]{1,60}(?:\*\d{0,3}\*?)?\s{0,5}=(?!\?)/`,
+    bound: 8192,
+    why: 'the field is cut before, and every repetition has a bound',
+    undecided: true,
+  },
+  {
     file: 'gateways/http-sms/value-path.ts',
     pattern: String.raw`/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g`,
     bound: 1_048_576,
