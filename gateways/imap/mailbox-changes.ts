@@ -1,8 +1,10 @@
 // What confirming does in the folder: flags, moves, deletions. Servers that announce MOVE or UID EXPUNGE and refuse it get the
 // older commands that do the same.
-// Never a plain EXPUNGE, which would also remove what other users have marked as deleted (RFC 4315, 2.1).
+// A plain EXPUNGE would also remove what other users have marked as deleted (RFC 4315, 2.1). It runs only where the server has
+// no UID EXPUNGE, and only while every mail that is marked was marked here.
 import type { GatewayContext } from '../../src/driver/contract.js';
 import type { Connection } from './connection.js';
+import { execute } from './execute.js';
 import { uidSet } from './identity.js';
 import { isServersTrouble, Refused } from './refusals.js';
 import type { Settings } from './settings.js';
@@ -21,13 +23,15 @@ interface State {
   readonly connection: Connection;
   readonly log: GatewayContext<Settings>['log'];
   /** Commands that the server announces and refuses; forgotten with the session. */
-  readonly refused: Set<'MOVE' | 'UID EXPUNGE'>;
+  readonly refused: Set<'MOVE' | 'UID EXPUNGE' | 'EXPUNGE'>;
   /** Mails that were copied and are not removed yet: a repeat must not copy them again. Bounded by the mails in the folder. */
   readonly copied: Set<string>;
+  /** Mails that this session marked as deleted and could not remove yet. Bounded by the mails in the folder. */
+  readonly marked: Set<number>;
 }
 
 export function mailboxChanges({ log }: GatewayContext<Settings>, connection: Connection): MailboxChanges {
-  const state: State = { connection, log, refused: new Set(), copied: new Set() };
+  const state: State = { connection, log, refused: new Set(), copied: new Set(), marked: new Set() };
   return { perform: (uids, action) => perform(state, uids, action) };
 }
 
@@ -77,17 +81,45 @@ async function flag({ connection }: State, uids: readonly number[], flags: reado
   await connection.demand(what, work);
 }
 
-/** Without UIDPLUS the mails only get the flag \\Deleted: an EXPUNGE could not be limited to them. */
 async function remove(state: State, uids: readonly number[], what: string): Promise<void> {
-  const { connection, refused, log } = state;
-  if (!connection.has('UIDPLUS') || refused.has('UID EXPUNGE')) return flag(state, uids, ['\\Deleted'], what);
+  if (await expungeByUid(state, uids, what)) return;
+  await flag(state, uids, ['\\Deleted'], what);
+  for (const uid of uids) state.marked.add(uid);
+  await expungeMarked(state, what);
+}
+
+/** False when the server has no UID EXPUNGE (RFC 4315), or refuses it. */
+async function expungeByUid({ connection, refused, log }: State, uids: readonly number[], what: string) {
+  if (!connection.has('UIDPLUS') || refused.has('UID EXPUNGE')) return false;
   try {
     await connection.demand(what, () => connection.client.messageDelete(uidSet(uids), { uid: true }));
+    return true;
   } catch (error) {
     if (!(error instanceof Refused) || isServersTrouble(error.answer)) throw error;
-    // The library marks and expunges in one call. Where only the second part fails, the mark is what a server can do.
-    await flag(state, uids, ['\\Deleted'], what);
+    // The library marks and expunges in one call. Where the mark was refused, the next attempt to set it shows that.
     refused.add('UID EXPUNGE');
-    log.warn({ err: error.message, next: 'mails keep the mark \\Deleted' }, 'server refuses UID EXPUNGE');
+    log.warn({ err: error.message, next: 'EXPUNGE while no other mail is marked' }, 'server refuses UID EXPUNGE');
+    return false;
+  }
+}
+
+/** Where others have marked mails, too, or EXPUNGE is refused, the mails keep their marks: mail programs hide them. */
+async function expungeMarked({ connection, marked, refused, log }: State, what: string): Promise<void> {
+  if (refused.has('EXPUNGE')) return;
+  try {
+    const found = await connection.demand(what, () => connection.client.search({ deleted: true }, { uid: true }));
+    const deleted = Array.isArray(found) ? found : [];
+    const others = deleted.filter((uid) => !marked.has(uid));
+    if (others.length > 0)
+      return log.info(
+        { others: others.length, next: 'mails keep the mark \\Deleted' },
+        'other mails are marked as deleted',
+      );
+    if (deleted.length > 0) await execute(connection, what, 'EXPUNGE');
+    marked.clear();
+  } catch (error) {
+    if (!(error instanceof Refused) || isServersTrouble(error.answer)) throw error;
+    refused.add('EXPUNGE');
+    log.warn({ err: error.message, next: 'mails keep the mark \\Deleted' }, 'server refuses EXPUNGE');
   }
 }

@@ -1,21 +1,15 @@
-// MYRIGHTS (RFC 4314, 3.5), which the library has no call for: sent through its general command method.
+// MYRIGHTS (RFC 4314, 3.5), which the library has no call for.
 import type { Connection } from './connection.js';
+import { execute, type Untagged } from './execute.js';
 import type { Settings } from './settings.js';
 
 /** The rights of the user on a folder, as letters; undefined when the server does not show them. */
 export async function myRights(connection: Connection, folder: string): Promise<string | undefined> {
-  const exec: unknown = Reflect.get(connection.client, 'exec');
-  if (typeof exec !== 'function') return undefined;
   let rights: string | undefined;
-  const untagged = {
-    MYRIGHTS: async ({ attributes }: { attributes?: { value?: unknown }[] }) => {
-      rights = String(attributes?.at(-1)?.value ?? '');
-    },
+  const MYRIGHTS: Untagged = async ({ attributes }) => {
+    rights = String(attributes?.at(-1)?.value ?? '');
   };
-  const done: { next?: () => void } = await connection.ask('asking for rights', () =>
-    Reflect.apply(exec, connection.client, ['MYRIGHTS', [{ type: 'STRING', value: folder }], { untagged }]),
-  );
-  done.next?.();
+  await execute(connection, 'asking for rights', 'MYRIGHTS', { values: [folder], untagged: { MYRIGHTS } });
   return rights || undefined;
 }
 

@@ -56,6 +56,8 @@ export interface ScriptedImap {
   /** By command name. Tests may change it at any time. */
   readonly answers: Map<string, Answer>;
   uidValidity: number;
+  /** UIDs are never given twice. */
+  highestUid: number;
   /** How many lines of the log match. */
   count(pattern: RegExp): number;
   /** Puts a mail into the folder and announces it to those that are in IDLE. */
@@ -94,10 +96,12 @@ export async function startScriptedImap(options: ScriptedImapOptions = {}): Prom
     capabilities: `IMAP4rev1 ${capabilities}`.trim(),
     answers: new Map(Object.entries(answers)),
     uidValidity: 1000,
+    highestUid: mails.length,
     count: (pattern) => scripted.log.filter((line) => pattern.test(line)).length,
     add(raw) {
       const mail = { uid: nextUid(scripted), raw: Buffer.from(raw), flags: new Set<string>() };
       scripted.mails.push(mail);
+      scripted.highestUid = mail.uid;
       for (const { idle, send } of connections) if (idle !== null) send(`* ${scripted.mails.length} EXISTS`);
       return mail;
     },
@@ -120,8 +124,9 @@ export async function startScriptedImap(options: ScriptedImapOptions = {}): Prom
   return scripted;
 }
 
-function nextUid({ mails }: ScriptedImap): number {
-  return Math.max(0, ...mails.map(({ uid }) => uid)) + 1;
+function nextUid(server: ScriptedImap): number {
+  server.highestUid = Math.max(server.highestUid, ...server.mails.map(({ uid }) => uid));
+  return server.highestUid + 1;
 }
 
 function selected(mails: readonly ScriptedMail[], set: string): ScriptedMail[] {
@@ -195,6 +200,7 @@ const USUAL: Readonly<Record<string, (command: ScriptedCommand) => readonly (str
   'UID SEARCH': ({ args, server }) => [
     `* SEARCH ${server
       .select(/UID (\S+)/i.exec(args)?.[1] ?? '1:*')
+      .filter(({ flags }) => !/DELETED/i.test(args) || flags.has('\\Deleted'))
       .map(({ uid }) => uid)
       .join(' ')}`.trim(),
   ],
@@ -217,6 +223,13 @@ const USUAL: Readonly<Record<string, (command: ScriptedCommand) => readonly (str
   'UID EXPUNGE': ({ args, server, connection }) => {
     server.expunge(
       server.select(setOf(args)).filter(({ flags }) => flags.has('\\Deleted')),
+      connection,
+    );
+    return [];
+  },
+  EXPUNGE: ({ server, connection }) => {
+    server.expunge(
+      server.mails.filter(({ flags }) => flags.has('\\Deleted')),
       connection,
     );
     return [];
