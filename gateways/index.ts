@@ -5,6 +5,7 @@ import type { AnyDriver } from '../src/driver/contract.js';
 const lines = {
   ImapHost: async () => (await import('./imap/driver.js')).imapHost,
   SmtpHost: async () => (await import('./smtp/driver.js')).smtpHost,
+  GraphMail: async () => (await import('./graph-mail/driver.js')).graphMail,
   SmtpListener: async () => (await import('./smtp-listener/driver.js')).smtpListener,
   DropFolder: async () => (await import('./drop-folder/driver.js')).dropFolder,
   HttpSms: async () => (await import('./http-sms/driver.js')).httpSms,

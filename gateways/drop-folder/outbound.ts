@@ -10,8 +10,8 @@ import {
   type RecipientRejection,
   readWhatHasArrived,
 } from '../../src/driver/contract.js';
+import { hiddenRecipients } from '../../src/driver/shared/named-recipients.js';
 import { draftOf, exists, syncFolder, writeWhole } from './files.js';
-import { hiddenRecipients } from './recipients.js';
 
 export interface Outbox {
   readonly folder: string;

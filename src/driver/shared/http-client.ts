@@ -14,10 +14,10 @@ import { connectionFault, describeConnectionError } from './connection-faults.js
 export { FormData };
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | FormData | undefined;
+  readonly body?: string | Uint8Array | FormData | undefined;
   /** Bytes of the answer's body that are read at most; what is longer is cut. */
   readonly maxBytes: number;
   /** Ends the request: the client has no timer of its own. */
@@ -26,7 +26,7 @@ export interface HttpRequest {
   readonly onWrite?: () => void;
   /** True connects to public addresses only. */
   readonly publicOnly?: boolean;
-  /** True for a request that must not be repeated; any other method than GET is one. */
+  /** True for a request that must not be repeated: any other method than GET, unless this is false. */
   readonly once?: boolean;
 }
 
@@ -123,7 +123,7 @@ export function httpDestination(address: string, secrets: readonly string[]): De
 }
 
 function isOnce({ method, once }: HttpRequest): boolean {
-  return once === true || method !== 'GET';
+  return once ?? method !== 'GET';
 }
 
 /** The body of an answer; throws why it is incomplete. */

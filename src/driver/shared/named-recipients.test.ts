@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hiddenRecipients } from './recipients.js';
+import { hiddenRecipients } from './named-recipients.js';
 
 const mail = (header: string[], recipients: string[]) => ({
   raw: Buffer.from([...header, '', 'To: body@example.com'].join('\r\n')),
