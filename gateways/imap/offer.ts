@@ -22,10 +22,15 @@ export async function* offer(
     const acknowledged = uids.filter((uid) => states.get(uid) === 'acknowledged');
     const quarantined = uids.filter((uid) => states.get(uid) === 'quarantined');
     for (const uid of wanted) session.mails.set(uid, 'listed');
-    for (const uid of acknowledged) session.mails.set(uid, 'offered');
+    for (const uid of acknowledged) session.mails.set(uid, 'listed');
     for (const uid of quarantined) trackRejected(session, uid);
     session.cursor = Math.max(session.cursor, uids.at(-1) ?? 0);
-    if (acknowledged.length > 0) yield await acknowledgedMessages(session, acknowledged, signal);
+    if (acknowledged.length > 0) {
+      const messages = await acknowledgedMessages(session, acknowledged, signal);
+      // Not before the server has said their sizes: a refusal ends the look, and the next one takes up what is listed.
+      for (const uid of acknowledged) session.mails.set(uid, 'offered');
+      yield messages;
+    }
     yield* fetched(session, wanted, look, signal);
   }
 }

@@ -73,6 +73,37 @@ describe('a server that hands nothing out for a while', () => {
   });
 });
 
+describe('what is acknowledged already', () => {
+  for (const answer of ['NO [UNAVAILABLE] later', 'NO [SERVERBUG] Internal error occurred', 'NO FETCH failed'])
+    it(`is confirmed in the same session after the server refused its size with "${answer}"`, async () => {
+      let refused = 0;
+      let ill = true;
+      const { server, mailbox } = await start(
+        {
+          answers: {
+            'UID STORE': ({ connection, tag }) => (ill ? connection.send(`${tag} NO [INUSE] locked`) : 'usual'),
+            'UID FETCH': ({ connection, tag, args }) => {
+              if (mailbox.received.length < 3 || !/RFC822\.SIZE/.test(args) || refused > 0) return 'usual';
+              refused += 1;
+              ill = false;
+              return connection.send(`${tag} ${answer}`);
+            },
+          },
+        },
+        { AfterReceive: 'Delete' },
+      );
+      await mailbox.until('the refusal', () => refused > 0);
+      const since = mailbox.clock.now();
+      await mailbox.until(
+        'the confirms',
+        () => mailbox.confirmed.length === 3 || mailbox.clock.now() - since > 300_000,
+      );
+      expect(mailbox.confirmed).toHaveLength(3);
+      expect(server.count(/^LOGIN/)).toBe(1);
+      expect(all(mailbox)).toEqual(['m1', 'm2', 'm3']);
+    });
+});
+
 describe('a mail that the server does not hand out while it hands out others', () => {
   for (const answer of ['NO [SERVERBUG] corrupt', 'NO FETCH failed', 'BAD internal error', 'NO [UNAVAILABLE] busy'])
     it(`"${answer}": the others come, this one rests and is shown, and comes once it can be fetched`, async () => {
