@@ -60,9 +60,10 @@ interface Intake {
 async function take(piece: Buffer, intake: Intake, { settings, spool, sent, cut }: Receiving): Promise<void> {
   sent(piece.length);
   intake.size += piece.length;
-  if (intake.size > CUT_OFF_FACTOR * settings.MaxMessageBytes) return cut();
+  if (intake.size > CUT_OFF_FACTOR * settings.MaxMessageBytes) cut();
   if (intake.rejection) return;
   const room = Math.max(settings.MaxQueuedBytes, 2 * settings.MaxMessageBytes) - spool.bytes;
+  // Also of a connection that is cut: the rest of this mail may be in the buffer already, and it must not pass for the whole.
   if (intake.size > settings.MaxMessageBytes) intake.rejection = reply(552, TOO_LARGE);
   else if (piece.length > room) intake.rejection = reply(451, BUSY);
   else intake.rejection = await store(piece, intake);
