@@ -107,6 +107,18 @@ describe('a secret', () => {
     expect(relay.map(({ setting }) => setting).sort()).toEqual(['Password', 'Relay.Password']);
   });
 
+  it('that another process remembered for another host a moment before is not sent', async () => {
+    let known: SecretUse | undefined;
+    const secretHosts = {
+      of: () => known,
+      remember() {
+        known = { hosts: ['first.example'], plaintext: false };
+      },
+    };
+    const problems = await policyOf({ secretHosts }).problemsOf(await imap());
+    expect(problems).toEqual([{ setting: 'Password', message: expect.stringContaining('belongs to another host') }]);
+  });
+
   it('that cannot be remembered is not sent', async () => {
     const secretHosts = {
       of: () => undefined,

@@ -119,16 +119,22 @@ function problemsOfSecret(
   travels: readonly Travel[],
   { secrets, secretHosts }: PolicyRules,
 ): PolicyProblem[] {
-  const known = secretHosts.of(name);
-  const verdicts = travels.map((travel) => ({ ...travel, verdict: judgeSecret(travel, secrets.get(name), known) }));
-  const problems = verdicts.flatMap(({ host, verdict }) => {
-    const message = refusal(verdict, name, host);
-    return message ? [{ setting, message }] : [];
-  });
+  const judge = () => {
+    const known = secretHosts.of(name);
+    return travels.map((travel) => ({ ...travel, verdict: judgeSecret(travel, secrets.get(name), known) }));
+  };
+  const problemsIn = (verdicts: ReturnType<typeof judge>) =>
+    verdicts.flatMap(({ host, verdict }) => {
+      const message = refusal(verdict, name, host);
+      return message ? [{ setting, message }] : [];
+    });
+  const verdicts = judge();
+  const problems = problemsIn(verdicts);
   if (problems.length > 0 || !verdicts.some(({ verdict }) => verdict === 'first use')) return problems;
   try {
     secretHosts.remember(name, [...new Set(travels.map(({ host }) => host))]);
-    return [];
+    // Another process may have been first, with another host.
+    return problemsIn(judge());
   } catch (error) {
     return [{ setting, message: sentence(error) }];
   }

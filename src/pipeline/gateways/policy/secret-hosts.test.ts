@@ -83,6 +83,15 @@ describe('what is remembered', () => {
     expect(() => secretHostsFile(join(folder, 'file', 'x')).remember('smtp', ['a.example'])).toThrow();
   });
 
+  it('a file without a line, left by a crash or a full disk, does not open the secret to every host', () => {
+    mkdirSync(join(folder, 'secret-hosts'));
+    writeFileSync(join(folder, 'secret-hosts', 'smtp'), '');
+    store().remember('smtp', ['a.example']);
+    expect(store().of('smtp')).toEqual({ hosts: ['a.example'], plaintext: false });
+    store().remember('smtp', ['b.example']);
+    expect(store().of('smtp')).toEqual({ hosts: ['a.example'], plaintext: false });
+  });
+
   it('a command that only checks remembers nothing on disk', () => {
     const checking = inMemory(store());
     checking.remember('smtp', ['a.example']);

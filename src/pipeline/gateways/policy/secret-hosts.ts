@@ -14,7 +14,7 @@ export interface SecretUse {
 export interface SecretHosts {
   /** Undefined for a secret that was never used and never allowed. */
   of(name: string): SecretUse | undefined;
-  /** Remembers the hosts of the first use. Durable when it returns. */
+  /** Remembers the hosts of the first use, unless others are remembered already. Durable when it returns. */
   remember(name: string, hosts: readonly string[]): void;
 }
 
@@ -71,7 +71,11 @@ export function secretHostsFile(folder: string): SecretHostsFile {
   };
   return {
     of: (name) => useOf(readLines(fileOf(name))),
-    remember: (name, hosts) => append(name, hosts.map(plainHost), 'wx'),
+    remember(name, hosts) {
+      append(name, hosts.map(plainHost), 'wx');
+      // A file without a line is what a crash or a full disk left of an earlier first use.
+      if (readLines(fileOf(name)).length === 0) append(name, hosts.map(plainHost), 'a');
+    },
     allow(name, host, plaintext) {
       if (!HOST.test(host))
         throw new GatepostError('policy/secret', `${JSON.stringify(host)} is not a host`, {
