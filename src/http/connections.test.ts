@@ -1,7 +1,7 @@
 // Silent connections must not shut others out.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openPort } from '../../test/fixtures/http-port.js';
 import { addressOf, limitConnections } from './connections.js';
@@ -63,6 +63,16 @@ describe('silent connections', () => {
     await silent(port, 1);
     await closed;
     expect([busy?.closed, second?.closed, third?.closed]).toEqual([false, true, false]);
+  });
+
+  test('that come in one turn each cost another one', () => {
+    const server = createServer();
+    limitConnections(server, { all: 2, perAddress: 2 });
+    const sockets = Array.from({ length: 5 }, () => new Socket());
+    // The destroyed ones close later than the next ones come.
+    for (const socket of sockets) server.emit('connection', socket);
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true, true, false, false]);
+    for (const socket of sockets) socket.destroy();
   });
 
   test('do not get in when all others are busy', async () => {

@@ -24,8 +24,13 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
     const address = addressOf(socket);
     const own = [...open.values()].filter((one) => one.address === address);
     const isCrowded = own.length >= limits.perAddress || open.size >= limits.all;
-    if (isCrowded && !makeRoom(own.length >= limits.perAddress ? own : [...open.values()]))
-      return void socket.destroy();
+    if (isCrowded) {
+      const oldest = oldestIdle(own.length >= limits.perAddress ? own : open.values());
+      if (!oldest) return void socket.destroy();
+      // At once: it closes in a later turn, and the next connection of this turn must not count on the same one.
+      open.delete(oldest.socket);
+      oldest.socket.destroy();
+    }
     open.set(socket, { socket, address, running: 0 });
     socket.once('close', () => open.delete(socket));
   });
@@ -41,11 +46,9 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
   });
 }
 
-/** False when all are busy. */
-function makeRoom(among: readonly Connection[]): boolean {
-  const oldest = among.find(({ running }) => running === 0);
-  oldest?.socket.destroy();
-  return oldest !== undefined;
+/** Undefined when all are busy. */
+function oldestIdle(among: Iterable<Connection>): Connection | undefined {
+  return [...among].find(({ running }) => running === 0);
 }
 
 /** An IPv6 network of 64 bits is one customer's. */
