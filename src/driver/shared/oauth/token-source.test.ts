@@ -9,7 +9,7 @@ const HOUR = 60 * MINUTE;
 const never = () => new AbortController().signal;
 
 /** A provider whose answers the test gives one by one. */
-function provider() {
+function provider(canStore = true) {
   const waiting: { resolve: (grant: Grant) => void; reject: (error: unknown) => void }[] = [];
   const asked: (string | undefined)[] = [];
   let stored: string | undefined;
@@ -24,6 +24,7 @@ function provider() {
     store: {
       get: async () => stored,
       put: async (token) => {
+        if (!canStore) throw new Error('the disk is full');
         stored = token;
       },
     },
@@ -160,5 +161,36 @@ describe('the tokens of an account', () => {
     await give('b');
     await next;
     expect(asked).toEqual([undefined, 'second']);
+  });
+
+  it('a new refresh token that cannot be stored is used from then on all the same: the old one may be dead', async () => {
+    const { token, give, asked, clock } = provider(false);
+    const first = token();
+    await give('a', { refreshToken: 'second' });
+    await first;
+    await clock.advance(HOUR);
+    const next = token();
+    await give('b');
+    await next;
+    expect(asked).toEqual([undefined, 'second']);
+  });
+
+  it('a renewal that failed is not tried again at once, though the old token is still given', async () => {
+    const { token, give, fail, asked, clock } = provider();
+    const first = token();
+    await give('a');
+    await first;
+    await clock.advance(HOUR - 4 * MINUTE);
+    await token();
+    await fail(outage());
+    await settle();
+    for (let time = 0; time < 10; time++) expect(await token()).toBe('a');
+    await settle();
+    expect(asked).toHaveLength(2);
+    await clock.advance(5_000);
+    expect(await token()).toBe('a');
+    await give('b');
+    await settle();
+    expect(await token()).toBe('b');
   });
 });

@@ -44,6 +44,8 @@ type State =
 export function tokenSource({ clock, log, request, store }: TokenSourceDeps): TokenSource {
   let state: State = { is: 'none' };
   let running: Promise<string> | null = null;
+  /** A refresh token that could not be stored. */
+  let unstored: string | undefined;
 
   async function renew(): Promise<string> {
     const limit = deadline(clock, REQUEST_MS);
@@ -54,20 +56,23 @@ export function tokenSource({ clock, log, request, store }: TokenSourceDeps): To
       return grant.accessToken;
     } catch (failure) {
       // A token that is still valid outlives a failed renewal.
-      if (!isUsable(state, clock.monotonic())) state = failed(failure, clock.monotonic());
+      const pause = failed(failure, clock.monotonic());
+      state = state.is === 'valid' && isUsable(state, clock.monotonic()) ? { ...state, renewAt: pause.until } : pause;
       throw failure;
     } finally {
       limit.dispose();
     }
   }
 
-  const requestWithStored = async (signal: AbortSignal) => request(await store.get(), signal);
+  const requestWithStored = async (signal: AbortSignal) => request(unstored ?? (await store.get()), signal);
 
   /** In memory it goes on; the next start would need a new consent. */
   async function keepRefreshToken(token: string): Promise<void> {
     try {
       await store.put(token);
+      unstored = undefined;
     } catch (error) {
+      unstored = token;
       log.error({ err: messageOf(error) }, 'refresh token cannot be stored');
     }
   }
@@ -112,7 +117,7 @@ function validUntil({ accessToken, validMs }: Grant, now: number): State {
   };
 }
 
-function failed(failure: unknown, now: number): State {
+function failed(failure: unknown, now: number): Extract<State, { is: 'failed' }> {
   const { refused, retryAfterMs } =
     failure instanceof OAuthFailure ? failure : { refused: false, retryAfterMs: undefined };
   const wait = retryAfterMs ?? (refused ? PAUSE_MS.refused : PAUSE_MS.unavailable);
