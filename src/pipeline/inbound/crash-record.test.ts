@@ -1,7 +1,7 @@
 // No message ends the service twice: what was being read when the process died is read in a process of its own when it comes again,
 // and goes to quarantine unread when that was not enough.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +70,19 @@ describe('the record', () => {
     record.begin(noted);
     record = died(record);
     expect(record.howToRead(noted)).toBe('unread');
+  });
+
+  test.runIf(existsSync('/dev/full'))('a full disk costs no file handle and leaves the record of before', () => {
+    let record = open();
+    record.begin(noted);
+    record = died(record);
+    symlinkSync('/dev/full', join(folder, 'crashes.json.new'));
+    const handles = () => readdirSync('/proc/self/fd').length;
+    const before = handles();
+    for (let time = 0; time < 20; time++) record.quarantined(noted);
+    expect(handles()).toBe(before);
+    record.close();
+    expect(open().howToRead(noted)).toBe('isolated');
   });
 
   test('a message that was read leaves no trace, and one that was isolated stays so', () => {

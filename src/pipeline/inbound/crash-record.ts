@@ -11,7 +11,16 @@
 //
 // A note is written without fsync: a write survives the death of the process, and no message ends the machine.
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
@@ -195,9 +204,13 @@ function writeEntries(path: string, entries: Map<string, Entry>, log: Log): void
   for (const id of entries.keys()) if (entries.size > MOST_ENTRIES) entries.delete(id);
   try {
     const descriptor = openSync(`${path}.new`, 'w', 0o600);
-    writeSync(descriptor, JSON.stringify([...entries]));
-    fsyncSync(descriptor);
-    closeSync(descriptor);
+    try {
+      // Not writeSync, which writes a part on a disk that is nearly full, and does not say so.
+      writeFileSync(descriptor, JSON.stringify([...entries]));
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
     renameSync(`${path}.new`, path);
   } catch (error) {
     log.warn({ err: messageOf(error) }, 'record of crashes cannot be written');
