@@ -1,7 +1,7 @@
 // From what the driver received to the row in the journal.
 import { randomUUID } from 'node:crypto';
 import { readNotice } from '../../content/notice.js';
-import type { ReadMessage } from '../../content/reader.js';
+import type { ReadMessage, ReadText } from '../../content/reader.js';
 import type { InboundRecord } from '../../journal/types/inbound.js';
 import type { Content, Notice } from '../../model/content.js';
 import type { GatewayConfig } from '../gateways/config.js';
@@ -166,10 +166,17 @@ async function readWith(
 ): Promise<ReadMessage> {
   const { deps, gatewayId } = reading;
   const ids = stableIds(identity, deps.link);
-  const read = ids.applied(await readNoted(key, content, { gatewayId, link: ids.link }, how, reading));
+  const found = await readNoted(key, content, { gatewayId, link: ids.link }, how, reading);
+  // Once: a STOP or START that is read again, after a restart say, must not undo a later one. Not under the note: a process that
+  // is killed while the journal writes says nothing about the text.
+  if (isText(found) && how.first)
+    await applyConsent(deps, reading.textRules.optOutGroup ?? gatewayId, found, deps.clock.now());
+  const read = ids.applied(found);
   const made = idFromKey(gatewayId, key, content, read);
   return made === undefined ? read : { ...read, message: { ...read.message, DeliverySystemId: made } };
 }
+
+const isText = (read: ReadMessage | ReadText): read is ReadText => 'consent' in read;
 
 interface Context {
   gatewayId: string;
@@ -184,7 +191,7 @@ async function readNoted(
   context: Context,
   attempt: HowToRead,
   reading: Reading,
-): Promise<ReadMessage> {
+): Promise<ReadMessage | ReadText> {
   if (!isNoted(content)) return readContent(content, context, attempt, reading);
   const { crashes } = reading.deps;
   const noted = { gatewayId: reading.gatewayId, key };
@@ -206,17 +213,14 @@ async function readContent(
   content: Content | Notice,
   context: Context,
   how: HowToRead,
-  { deps, gatewayId, textRules, faxRules }: Reading,
-): Promise<ReadMessage> {
-  const { reader, clock } = deps;
+  { deps, textRules, faxRules }: Reading,
+): Promise<ReadMessage | ReadText> {
+  const { reader } = deps;
   if (content.kind === 'notice') return readNotice(content);
   if (content.kind === 'mail') return reader.readMail(content, context);
   if (content.kind === 'fax')
     return how.quick ? reader.summarizeFax(content, faxRules, context) : reader.readFax(content, faxRules, context);
-  const read = await reader.readText(content, textRules, context);
-  // Once: a STOP or START that is read again, after a restart say, must not undo a later one.
-  if (how.first) await applyConsent(deps, textRules.optOutGroup ?? gatewayId, read, clock.now());
-  return read;
+  return reader.readText(content, textRules, context);
 }
 
 function newIdentity(now: number): Identity {
