@@ -102,7 +102,8 @@ function addPart(fields: Map<string, Field>, part: Buffer): void {
   const gap = /\r?\n\r?\n/.exec(head);
   if (!gap) return;
   const lines = head.slice(0, gap.index).replace(/\r?\n[ \t]+/g, ' ');
-  const name = /^content-disposition:[^\r\n]*?;\s*name\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))/im.exec(lines);
+  const disposition = /^content-disposition:([^\r\n]*)/im.exec(lines)?.[1] ?? '';
+  const name = /;\s{0,20}name\s{0,20}=\s{0,20}(?:"((?:[^"\\]|\\.){0,200})"|([^\s;]{1,200}))/i.exec(disposition);
   if (!name) return;
   const type = /^content-type:([^\r\n]*)/im.exec(lines)?.[1];
   const rest = part.subarray(gap.index + gap[0].length);

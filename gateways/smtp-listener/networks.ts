@@ -41,5 +41,6 @@ export function keyOf(address: string): string {
 
 /** Without the zone, and without the prefix that a listener for both families puts in front of IPv4. */
 function plainOf(address: string): string {
-  return address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  const [plain = ''] = address.split('%', 1);
+  return plain.replace(/^::ffff:(?=\d+\.)/i, '');
 }

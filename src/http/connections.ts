@@ -53,7 +53,7 @@ function oldestIdle(among: Iterable<Connection>): Connection | undefined {
 
 /** An IPv6 network of 64 bits is one customer's. */
 export function addressOf({ remoteAddress = '' }: { remoteAddress?: string | undefined }): string {
-  const plain = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  const [plain = ''] = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '').split('%', 1);
   if (!plain.includes(':')) return plain;
   const [head = '', tail] = plain.split('::');
   const groups = head.split(':').filter(Boolean);

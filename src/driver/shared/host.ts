@@ -47,7 +47,7 @@ function bareHost(text: string): string {
     .trim();
   const bracketed = /^\[([^\]]+)\]/.exec(rest)?.[1];
   if (bracketed !== undefined) return bracketed;
-  return isHost(rest) ? rest : rest.replace(/\s*:\s*\d*$/, '');
+  return isHost(rest) ? rest : rest.replace(/\s{0,5}:\s{0,5}\d{0,9}$/, '');
 }
 
 function partsOf(text: string): { what: string; port: string } {

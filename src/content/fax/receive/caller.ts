@@ -63,7 +63,7 @@ export function numberOf(given: string | null, region: string | undefined): FaxN
 
 /** `alice@pbx.example` of a caller without a number; '' when the caller withholds the address (RFC 3323, 4.1.1.3). */
 function sipAddressOf(from: string | null): string {
-  const address = /\bsips?:([^\s<>;?@]+@[^\s<>;?]+)/i.exec(cleanLine(from ?? ''))?.[1] ?? '';
+  const address = /\bsips?:([^\s<>;?@]{1,200}@[^\s<>;?]{1,200})/i.exec(cleanLine(from ?? ''))?.[1] ?? '';
   return WITHHELD.test(address) ? '' : address;
 }
 

@@ -5,6 +5,9 @@ import { charsetFor, decodeBytes, knownCharset } from './charset.js';
 import { type ContentField, parameter } from './content-field.js';
 import { headerText } from './header-text.js';
 
+/** Of a charset or a language. */
+const LONGEST_WORD = 60;
+
 interface Section {
   readonly place: number;
   /** Percent-encoded. */
@@ -62,7 +65,7 @@ function sectionsOf(field: ContentField, name: string): Section[] {
 function joinSections(sections: readonly Section[], bodyCharset: string | undefined): string {
   const whole = sections.map((section) => section.value).join('');
   if (!sections.some((section) => section.extended)) return plainName(whole, bodyCharset);
-  const [, charset, rest = whole] = /^([^'%]{0,60})'[^']{0,60}'(.*)$/s.exec(whole) ?? [];
+  const { charset, rest } = withoutPrefix(whole);
   if (/^=\?.*\?=$/s.test(rest)) return headerText(rest, bodyCharset);
   let skipped = whole.length - rest.length;
   const parts = sections.map(({ value, extended }) => {
@@ -74,14 +77,23 @@ function joinSections(sections: readonly Section[], bodyCharset: string | undefi
   return decoded(Buffer.concat(parts), charset, bodyCharset);
 }
 
+/** RFC 2231 4: charset, apostrophe, language, apostrophe. */
+function withoutPrefix(value: string): { charset?: string; rest: string } {
+  const first = value.indexOf("'");
+  const second = value.indexOf("'", first + 1);
+  const charset = value.slice(0, Math.max(0, first));
+  const isPrefix = first >= 0 && second > first && first <= LONGEST_WORD && second - first - 1 <= LONGEST_WORD;
+  return isPrefix && !charset.includes('%') ? { charset, rest: value.slice(second + 1) } : { rest: value };
+}
+
 function decoded(bytes: Buffer, charset: string | undefined, bodyCharset: string | undefined): string {
   return decodeBytes(bytes, charsetFor(bytes, charset, bodyCharset).charset);
 }
 
 /** Percent signs in a plain name are text, unless they spell UTF-8 beyond ASCII. */
 function plainName(value: string, bodyCharset: string | undefined): string {
-  const [, charset, rest] = /^([\w.:-]{1,40})'[^']{0,20}'(.*)$/s.exec(value) ?? [];
-  if (rest !== undefined && knownCharset(charset) !== undefined)
+  const { charset, rest } = withoutPrefix(value);
+  if (charset !== undefined && /^[\w.:-]+$/.test(charset) && knownCharset(charset) !== undefined)
     return decoded(percentDecoded(rest), charset, bodyCharset);
   if (/%[c-f][0-9a-f]%[89ab][0-9a-f]/i.test(value)) {
     const bytes = percentDecoded(value);

@@ -29,7 +29,7 @@ export function plainHeader(text: string, start: number): PlainHeader {
     at = end + 1;
     // An empty line ends the header; a line of blanks does not.
     if (line === '' && length <= 1) break;
-    const found = /^([!-9;-~]{1,80})[ \t]*:(.*)$/s.exec(line);
+    const found = /^([!-9;-~]+)[ \t]*:(.*)$/s.exec(line);
     if (found) open = opened(fields, (found[1] ?? '').toLowerCase(), found[2] ?? '');
     else if (/^[ \t]/.test(line)) continued(open, line);
   }

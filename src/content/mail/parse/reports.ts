@@ -99,7 +99,7 @@ function unescaped(address: string): string {
 
 /** The value after the type word: `rfc822; a@b.example` -> `a@b.example`. */
 function typed(value: string | undefined): string {
-  return (value ?? '').replace(/^[\w.-]{1,40} {0,5}(?:\([^()]{0,200}\) {0,5})?; {0,5}/, '').trim();
+  return (value ?? '').replace(/^[\w.-]+ *(?:\([^()]*\) *)?; */, '').trim();
 }
 
 function withoutComments(value: string): string {

@@ -84,9 +84,13 @@ export function embeddedIpv4(address: string): string | undefined {
   return undefined;
 }
 
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? '';
+}
+
 /** All eight groups, in lower case, without leading zeros. */
 function expanded(address: string): string {
-  const text = new URL(`http://[${address.replace(/%.*$/, '')}]`).hostname.slice(1, -1);
+  const text = new URL(`http://[${withoutZone(address)}]`).hostname.slice(1, -1);
   const [left = '', right] = text.split('::');
   const head = left === '' ? [] : left.split(':');
   const tail = right === undefined || right === '' ? [] : right.split(':');
@@ -101,7 +105,7 @@ export function judgeAddress(
   device: string,
   rules: readonly HostRule[],
 ): AddressVerdict {
-  const plain = address.replace(/%.*$/, '');
+  const plain = withoutZone(address);
   const inner = embeddedIpv4(plain);
   if (isIn(never, plain) || (inner !== undefined && isIn(never, inner))) return 'never';
   const own = rules.filter((rule) => rule.device === undefined || rule.device === device.toLowerCase());
