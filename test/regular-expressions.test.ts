@@ -75,12 +75,6 @@ const EXCEPTIONS: readonly Exception[] = [
     why: 'a longer address is refused before',
   },
   {
-    file: 'src/content/mail/parse/charset-labels.ts',
-    pattern: String.raw`/^["'\s]*(?:(?:x-)?unknown(?:-8bit)?|default|_autodetect\w*|[78]bit|binary|none|charset)?["'\s]*$/i`,
-    bound: 60,
-    why: 'a label is cut before',
-  },
-  {
     file: 'src/content/mail/parse/reports.ts',
     pattern: String.raw`/(?:^|[^\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)/`,
     bound: 3_000,
