@@ -51,3 +51,35 @@ it('ordinary text around secrets stays, and several secrets are hidden at once',
   for (const secret of ['hunter22', 'hunter22-longer', 'abc']) known.add(secret);
   expect(known.redact('abc Hunter22 hunter22-longer hunter22')).toBe(`abc Hunter22 ${HIDDEN} ${HIDDEN}`);
 });
+
+describe('a secret that was cut off', () => {
+  const redact = (text: string) => {
+    const known = redactor();
+    known.add('Kx7-first-half/second&half');
+    known.add('  trimmed-away \n\n');
+    known.add('brief');
+    return known.redact(text);
+  };
+
+  it.each([
+    ['as it is', 'refused: Kx7-first-half/sec (run the test)'],
+    ['at its end', 'refused: Kx7-first-half/second&hal'],
+    ['right after its half', 'refused: Kx7-first-hal'],
+    ['in an address', 'refused: Kx7-first-half%2Fsecon…'],
+    ['in hexadecimal', `refused: ${Buffer.from('Kx7-first-half/second&half').toString('hex').slice(0, 41)}`],
+    ['in base64', `refused: ${Buffer.from('user:Kx7-first-half/second&half').toString('base64').slice(0, 33)}`],
+    ['twice', 'refused: Kx7-first-half/sec Kx7-first-half/second&half Kx7-first-half/s'],
+  ])('%s', (_how, text) => {
+    const hidden = redact(text);
+    expect(hidden).toContain(HIDDEN);
+    expect(hidden).not.toMatch(/first-half|second|46972737|Zmlyc3Q/);
+  });
+
+  it('is hidden without the blanks that surround its value in the file', () => {
+    expect(redact('refused: trimmed-away')).toBe(`refused: ${HIDDEN}`);
+  });
+
+  it('leaves what only begins like one', () => {
+    expect(redact('Kx7-first brie Kx7')).toBe('Kx7-first brie Kx7');
+  });
+});

@@ -7,18 +7,58 @@ export interface Redactor {
 const SHORTEST = 4;
 export const HIDDEN = '[hidden]';
 
+/** A secret that was cut off is hidden from this many characters on, and from half of it on: less tells too little. */
+const LEAST_OF_CUT = 8;
+
 export function redactor(): Redactor {
   const secrets = new Set<string>();
+  const spellings = new Set<string>();
   let pattern: RegExp | undefined;
+  const know = (secret: string) => {
+    if (secret.length < SHORTEST || secrets.has(secret)) return;
+    secrets.add(secret);
+    for (const spelling of spellingsOf(secret)) spellings.add(spelling);
+  };
   return {
     add(secret) {
-      if (secret.length < SHORTEST || secrets.has(secret)) return;
-      secrets.add(secret);
-      const longestFirst = [...new Set([...secrets].flatMap(spellingsOf))].sort((a, b) => b.length - a.length);
-      pattern = new RegExp(longestFirst.map(quote).join('|'), 'g');
+      const before = secrets.size;
+      know(secret);
+      // Settings drop the blanks and line ends around a value, so this is what is sent.
+      know(secret.trim());
+      if (secrets.size === before) return;
+      const heads = [...new Set([...spellings].map(headOf))].sort((a, b) => b.length - a.length);
+      pattern = new RegExp(heads.map(quote).join('|'), 'g');
     },
-    redact: (text) => (pattern ? text.replace(pattern, HIDDEN) : text),
+    redact: (text) => (pattern ? withoutSecrets(text, pattern, spellings) : text),
   };
+}
+
+/** Drivers shorten what counterparties say, in the middle of a secret, too: its beginning is enough to hide it. */
+function headOf(spelling: string): string {
+  return spelling.slice(0, Math.max(LEAST_OF_CUT, Math.ceil(spelling.length / 2)));
+}
+
+function withoutSecrets(text: string, heads: RegExp, spellings: ReadonlySet<string>): string {
+  heads.lastIndex = 0;
+  let hidden = '';
+  let done = 0;
+  for (let found = heads.exec(text); found; found = heads.exec(text)) {
+    const start = found.index;
+    hidden += text.slice(done, start) + HIDDEN;
+    done = start + found[0].length;
+    for (const spelling of spellings) {
+      if (text.startsWith(headOf(spelling), start)) done = Math.max(done, start + shared(text, start, spelling));
+    }
+    heads.lastIndex = done;
+  }
+  return done === 0 ? text : hidden + text.slice(done);
+}
+
+/** How many characters of the spelling stand there. */
+function shared(text: string, start: number, spelling: string): number {
+  let length = 0;
+  while (length < spelling.length && text[start + length] === spelling[length]) length += 1;
+  return length;
 }
 
 const quote = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
@@ -33,25 +73,28 @@ function bothCases(spelling: string): string[] {
 
 /** The spellings under which a secret travels: as it is, in JSON, in addresses and forms, in HTML, in hexadecimal and in base64. */
 function spellingsOf(secret: string): string[] {
-  const json = JSON.stringify(secret).slice(1, -1);
   const uri = encodeURIComponent(secret);
   const hex = Buffer.from(secret).toString('hex');
   const spelled = [
-    secret,
-    json,
-    // A JSON text inside a JSON text: an answer of a counterparty in a log line.
-    JSON.stringify(json).slice(1, -1),
-    json.replaceAll('/', '\\/'),
-    escapedNonAscii(json),
+    ...[secret, ...htmlForms(secret)].flatMap(jsonForms),
     uri,
     // Everything that RFC 3986 reserves, as strict encoders write it, and a form's plus for a blank.
     strictUri(uri),
     uri.replaceAll('%20', '+'),
     strictUri(uri).replaceAll('%20', '+'),
     new URLSearchParams([['', secret]]).toString().slice(1),
-    ...htmlForms(secret),
   ];
   return [...spelled.flatMap(bothCases), hex, hex.toUpperCase(), ...base64Cores(secret)];
+}
+
+/** As it is, in JSON, and in JSON inside JSON inside JSON: an answer that repeats a request, in a line of the log. */
+function jsonForms(text: string): string[] {
+  const [once, twice, thrice] = [inJson(text), inJson(inJson(text)), inJson(inJson(inJson(text)))];
+  return [text, once, twice, thrice, once.replaceAll('/', '\\/'), escapedNonAscii(once)];
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function strictUri(uri: string): string {

@@ -1,5 +1,6 @@
 import type { DeliveryReceipt, DriverState, GatewayContext } from '../../driver/contract.js';
 import type { Journal } from '../../journal/types/journal.js';
+import type { Redactor } from '../../kit/redact.js';
 import type { GatewayConfig } from './config.js';
 import type { GatewayDeps } from './gateway.js';
 
@@ -30,6 +31,7 @@ export function driverContext(
     | 'shared'
     | 'secretStore'
     | 'policy'
+    | 'redactor'
   >,
   { rekeyed, reportReceipts }: DriverHooks = {},
 ): GatewayContext<unknown> {
@@ -47,11 +49,20 @@ export function driverContext(
     dataDir: deps.dataDir,
     diskFull: deps.diskFull ?? (async () => false),
     webhookUrl: deps.webhookUrl(info.Id),
-    reportReceipts: reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, receipts)),
+    reportReceipts:
+      reportReceipts ?? ((receipts) => deps.journal.applyReceipts(info.Id, redactedReceipts(receipts, deps.redactor))),
     // The supervisor puts its own in, one for each session.
     reportProblem: () => {},
     inputRejected: (reason) => deps.metrics.inputRejected(info.Id, reason),
   };
+}
+
+/** A counterparty may repeat in a receipt what it was told. */
+export function redactedReceipts(
+  receipts: readonly DeliveryReceipt[],
+  { redact }: Pick<Redactor, 'redact'>,
+): readonly DeliveryReceipt[] {
+  return receipts.map((receipt) => ({ ...receipt, detail: receipt.detail && redact(receipt.detail) }));
 }
 
 function driverStateOf(

@@ -3,9 +3,10 @@ import type { DeliveryReceipt } from '../../driver/contract.js';
 import type { Delivery, ReceiptJournal } from '../../journal/types/receipts.js';
 import { messageOf } from '../../kit/errors.js';
 import type { GatewayConfig } from '../gateways/config.js';
+import { redactedReceipts } from '../gateways/driver-context.js';
 import type { OutboundDeps } from '../gateways/gateway.js';
 
-type Deps = Pick<OutboundDeps, 'log' | 'clock' | 'notify'> & {
+type Deps = Pick<OutboundDeps, 'log' | 'clock' | 'notify' | 'redactor'> & {
   journal: Pick<ReceiptJournal, 'applyReceipts' | 'delivery'>;
 };
 
@@ -19,12 +20,13 @@ export interface LateResults {
 /** For a gateway that reports to no other gateway, receipts go into the journal and that is all. */
 export function createLateResults(config: GatewayConfig, deps: Deps): LateResults {
   const { driver, settings, info } = config;
-  const { journal, log, clock } = deps;
+  const { journal, log, clock, redactor } = deps;
   const reportTo = driver.reportTo?.(settings);
   const report = reporter(config, deps, reportTo);
 
   return {
-    async applyReceipts(receipts) {
+    async applyReceipts(reported) {
+      const receipts = redactedReceipts(reported, redactor);
       // First the notice: should the process end between the two, the receipt comes again, and one message is reported once.
       for (const item of reportTo ? receipts.filter(isEnd) : []) {
         const delivery = await journal.delivery(info.Id, item.id);
