@@ -27,6 +27,9 @@ export function policyOf(config: Config, { remembers }: { remembers: boolean }):
   });
 }
 
+/** What SQLite keeps beside a database: the newest messages are there first. */
+const BESIDE = ['', '-wal', '-shm', '-journal'];
+
 /** What no gateway may read or write, whatever folders are allowed. */
 export function ownFilesOf(config: Config): string[] {
   const journal = config.journal.slice('sqlite:'.length);
@@ -38,8 +41,7 @@ export function ownFilesOf(config: Config): string[] {
     ...['link.key', 'gatepost.lock', 'crashes.json', 'reading', 'smtp-listener'].map((name) =>
       join(config.dataDir, name),
     ),
-    journal,
-    config.frontdesk.store,
+    ...[journal, config.frontdesk.store].flatMap((path) => (path === '' ? [] : BESIDE.map((end) => path + end))),
     config.frontdesk.gateways,
     ...(config.file === null ? [] : [config.file]),
     ...(config.server.tlsKey === '' ? [] : [config.server.tlsKey]),

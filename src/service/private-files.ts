@@ -7,17 +7,14 @@ import { ownFilesOf } from '../policy-settings.js';
 
 /** Windows has access lists instead. */
 const HAS_MODES = process.platform !== 'win32';
-/** What SQLite keeps beside a database. */
-const BESIDE = ['', '-wal', '-shm', '-journal'];
 
 /** Files of earlier versions were readable for every user of the machine: their rights are taken back. Never throws. */
 export function tightenFiles(config: Config, log: Log): void {
   if (!HAS_MODES) return;
   const own = ownFilesOf(config).filter((path) => path !== config.secretsDir && !isConfiguration(path, config));
-  const databases = own.flatMap((path) => BESIDE.map((end) => path + end));
   // Programs of other users may drop mails into a folder of the data folder: its group may still pass through.
   tighten(config.dataDir, 0o027, log);
-  for (const path of databases) tighten(path, 0o077, log);
+  for (const path of own) tighten(path, 0o077, log);
 }
 
 function isConfiguration(path: string, { file, frontdesk, server }: Config): boolean {

@@ -8,6 +8,7 @@ import {
   messageOf,
 } from '../../src/driver/contract.js';
 import { secretsAmong } from '../../src/driver/settings.js';
+import { isLoopbackHost, restrictedNetwork } from '../../src/pipeline/gateways/policy/hosts.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import type { Counterparty } from './counterparty.js';
 import { type Fixture, openResources, type Setup } from './fixture.js';
@@ -57,6 +58,12 @@ export function describeItself<Settings, Session, In extends Content, Out extend
   });
 }
 
+/** The advice of the error and of what caused it. */
+function causes(error: GatepostError): string {
+  const cause = error.cause instanceof GatepostError ? causes(error.cause) : '';
+  return `${error.advice ?? ''} ${cause}`;
+}
+
 export function eitherDirection<
   Settings,
   Session,
@@ -71,6 +78,17 @@ export function eitherDirection<
     const steps = [];
     for await (const step of driver.check(setup.context(written), new AbortController().signal)) steps.push(step);
     return steps;
+  };
+
+  /** What a gateway says that may not connect: when it is opened, or, where that needs no connection, when it is checked. */
+  const refusalOf = async (context: ReturnType<Setup<Settings, C, In, Out>['context']>): Promise<string> => {
+    const sentence = (error: unknown) => `${messageOf(error)} ${error instanceof GatepostError ? causes(error) : ''}`;
+    const session = await driver.open(context).catch(sentence);
+    if (typeof session === 'string') return session;
+    const steps = [];
+    for await (const step of driver.check(context, new AbortController().signal)) steps.push(step);
+    await driver.close(session);
+    return steps.map(({ detail }) => detail).join(' ');
   };
 
   it(`${side}: check of a working connection gives evidence for every step and leaves nothing open`, async () => {
@@ -101,6 +119,17 @@ export function eitherDirection<
     expect(messageOf(failure)).toMatch(/^[^\n]{15,300}$/);
     await waitFor('everything to be closed again', () => openResources() <= before);
     expect(setup.clock.armed).toBe(0);
+  });
+
+  it(`${side}: reaches nothing that the policy forbids, and says so`, async () => {
+    const setup = await fixture.setUp();
+    const context = { ...setup.context(), network: restrictedNetwork(driver.device, []) };
+    // Devices without destinations wait to be connected to, or use folders.
+    const hosts = driver.destinations?.(context.settings).filter(({ host }) => isLoopbackHost(host)) ?? [];
+    if (hosts.length === 0) return;
+    const refusal = await refusalOf(context);
+    expect(refusal).toContain('is in a private network, which');
+    expect(refusal).toContain('policy.hosts');
   });
 
   it(`rule 3: ${side}: close, twice, leaves no socket and no timer, and the gateway can be opened again`, async () => {

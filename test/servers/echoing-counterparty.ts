@@ -44,7 +44,9 @@ function decoded(text: string): string[] {
   const inside = words
     .map((word) => Buffer.from(word, 'base64').toString('latin1'))
     .filter((plain) => [...plain].every((sign) => sign < '\u007f'));
-  return [text, ...inside.flatMap((plain) => plain.replaceAll('\0', '\u0001').split('\u0001'))].filter((part) => part.length > 5);
+  return [text, ...inside.flatMap((plain) => plain.replaceAll('\0', '\u0001').split('\u0001'))].filter(
+    (part) => part.length > 5,
+  );
 }
 
 export async function startEchoingCounterparty(): Promise<EchoingCounterparty> {
@@ -105,7 +107,9 @@ async function lineServer(greeting: string, reply: Reply): Promise<Server> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.write(`${greeting}\r\n`);
-    createInterface({ input: socket }).on('line', (line) => socket.writable && socket.write(reply(line, socket)));
+    const lines = createInterface({ input: socket });
+    // The interface repeats the errors of its socket.
+    lines.on('error', () => {}).on('line', (line) => socket.writable && socket.write(reply(line, socket)));
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return server;
