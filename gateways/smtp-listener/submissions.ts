@@ -7,6 +7,7 @@ import {
   type Clock,
   type DriverState,
   type InboundMessage,
+  type InboundState,
   type RawMail,
   readWhatHasArrived,
 } from '../../src/driver/contract.js';
@@ -62,6 +63,7 @@ interface State {
 const SHUTTING_DOWN: Verdict = { kind: 'deferred', reason: 'shutting down' };
 const NOT_NOW: Verdict = { kind: 'deferred', reason: 'it cannot be accepted now' };
 const NOT_ACCEPTED: Verdict = { kind: 'rejected', reason: 'the mail was not accepted' };
+const REJECTED_BEFORE: Verdict = { kind: 'rejected', reason: 'this mail was rejected before' };
 /** The error itself is not for strangers to read. */
 const LOCAL_FAULT: Verdict = { kind: 'deferred', reason: 'local error in processing' };
 
@@ -74,9 +76,9 @@ export function openSubmissions(clock: Clock, driverState: DriverState, ackMs: n
     },
     async submit(mail) {
       const key = keys.of(mail);
-      const found = await submissionOrVerdict(state, mail, key).catch(() => LOCAL_FAULT);
-      if ('kind' in found || found.mail !== mail) await mail.file.discard();
-      const verdict = 'kind' in found ? found : await verdictOf(state, found, mail.gone);
+      const joined = await join(state, mail, key).catch(() => ({ verdict: LOCAL_FAULT, owner: null }));
+      if (joined.owner !== mail) await mail.file.discard();
+      const verdict = await joined.verdict;
       keys.answered(mail, key, verdict.kind !== 'deferred' && !mail.gone.aborted);
       return verdict;
     },
@@ -89,14 +91,24 @@ export function openSubmissions(clock: Clock, driverState: DriverState, ackMs: n
   };
 }
 
-/** The submission that this mail joins, or the verdict that the journal knows already. */
-async function submissionOrVerdict(state: State, mail: ReceivedMail, key: string): Promise<Submission | Verdict> {
+interface Joined {
+  /** The client waits for it from the turn on in which its submission was found: one that ends later tells it. */
+  readonly verdict: Verdict | Promise<Verdict>;
+  /** The mail whose file the submission has. */
+  readonly owner: ReceivedMail | null;
+}
+
+/** Joins or opens the submission of this mail; or gives the verdict that the journal knows already. */
+async function join(state: State, mail: ReceivedMail, key: string): Promise<Joined> {
   const known = (await state.driverState.statesOf([key])).get(key);
-  if (state.closed) return SHUTTING_DOWN;
-  if (known === 'confirmed' || known === 'skipped') return { kind: 'accepted' };
-  if (known === 'quarantined') return { kind: 'rejected', reason: 'this mail was rejected before' };
-  const open = state.open.get(key);
-  if (open) return open;
+  if (state.closed) return { verdict: SHUTTING_DOWN, owner: null };
+  if (known === 'confirmed' || known === 'skipped') return { verdict: { kind: 'accepted' }, owner: null };
+  if (known === 'quarantined') return { verdict: REJECTED_BEFORE, owner: null };
+  const submission = state.open.get(key) ?? queued(state, mail, key, known);
+  return { verdict: verdictOf(state, submission, mail.gone), owner: submission.mail };
+}
+
+function queued(state: State, mail: ReceivedMail, key: string, known: InboundState | undefined): Submission {
   const submission: Submission = { key, mail: known === 'acknowledged' ? null : mail, clients: new Set() };
   state.open.set(key, submission);
   state.queue.push(submission);
