@@ -44,14 +44,14 @@ type State =
 export function tokenSource({ clock, log, request, store }: TokenSourceDeps): TokenSource {
   let state: State = { is: 'none' };
   let running: Promise<string> | null = null;
-  /** A refresh token that could not be stored. */
-  let unstored: string | undefined;
+  const refresh = refreshTokens(store, log);
+  const requestWithRefresh = async (signal: AbortSignal) => request(await refresh.get(), signal);
 
   async function renew(): Promise<string> {
     const limit = deadline(clock, REQUEST_MS);
     try {
-      const grant = await limit.race(requestWithStored(limit.signal), 'the provider of the token');
-      if (grant.refreshToken !== undefined) await keepRefreshToken(grant.refreshToken);
+      const grant = await limit.race(requestWithRefresh(limit.signal), 'the provider of the token');
+      if (grant.refreshToken !== undefined) await refresh.put(grant.refreshToken);
       state = validUntil(grant, clock.monotonic());
       return grant.accessToken;
     } catch (failure) {
@@ -61,19 +61,6 @@ export function tokenSource({ clock, log, request, store }: TokenSourceDeps): To
       throw failure;
     } finally {
       limit.dispose();
-    }
-  }
-
-  const requestWithStored = async (signal: AbortSignal) => request(unstored ?? (await store.get()), signal);
-
-  /** In memory it goes on; the next start would need a new consent. */
-  async function keepRefreshToken(token: string): Promise<void> {
-    try {
-      await store.put(token);
-      unstored = undefined;
-    } catch (error) {
-      unstored = token;
-      log.error({ err: messageOf(error) }, 'refresh token cannot be stored');
     }
   }
 
@@ -99,6 +86,23 @@ export function tokenSource({ clock, log, request, store }: TokenSourceDeps): To
     },
     invalidate(token) {
       if (state.is === 'valid' && state.token === token) state = { is: 'none' };
+    },
+  };
+}
+
+/** One that cannot be stored is used from memory: the next start would need a new consent. */
+function refreshTokens(store: TokenSourceDeps['store'], log: Log): TokenSourceDeps['store'] {
+  let unstored: string | undefined;
+  return {
+    get: async () => unstored ?? store.get(),
+    async put(token) {
+      try {
+        await store.put(token);
+        unstored = undefined;
+      } catch (error) {
+        unstored = token;
+        log.error({ err: messageOf(error) }, 'refresh token cannot be stored');
+      }
     },
   };
 }
