@@ -5,6 +5,7 @@ import { nearest } from '../../kit/nearest.js';
 import type { Redactor } from '../../kit/redact.js';
 import type { GatewayInfo } from '../../model/message.js';
 import { parseDevice } from '../../simprot/device.js';
+import { ewsReplacement } from './ews-host.js';
 import type { SecretName } from './policy/policy.js';
 import { isReference, referenceName, type Secrets } from './secrets.js';
 
@@ -38,18 +39,14 @@ export interface GatewayConfigDeps {
 }
 
 /** Type words of FrontStage's own services: not ours to run, and no mistake of the administrator. */
-const BUILT_IN = [
-  'Pop3Host',
-  'EWSHost',
-  'SmtpDirect',
-  'MaternaConnect',
-  'EMIConnect',
-  'HgcA2PConnect',
-  'BridgeConnect',
-];
+const BUILT_IN = ['Pop3Host', 'SmtpDirect', 'MaternaConnect', 'EMIConnect', 'HgcA2PConnect', 'BridgeConnect'];
+
+const EWS_HOST = 'ewshost';
 
 export async function resolveGateway(info: GatewayInfo, deps: GatewayConfigDeps): Promise<GatewayConfigResult> {
   const device = parseDevice(info.Device);
+  if (device.type?.toLowerCase() === EWS_HOST)
+    return bad(null, ewsReplacement(device.type, device.ok ? device.settings : undefined));
   if (!device.ok) return bad(null, device.message);
   const load = deps.drivers[device.type.toLowerCase()];
   if (!load) return bad(null, await unknownDevice(device.type, deps.drivers));
