@@ -82,8 +82,9 @@ function domainAt(address: string): number {
 }
 
 /** Signs around an address that cannot be its own; single quotes only in pairs. */
-const BEFORE = /^[)\]>\\[\u2018-\u201f\u00ab\u00bb\u2039\u203a]+/u;
-const AFTER = ')]>\\.!?\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a';
+const BEFORE = /^[)\]>\\[\u2018-\u201f\u00ab\u00bb\u2039\u203a\uff08\uff1c\u3008\u300a\u300c\u3010]+/u;
+const AFTER =
+  ')]>\\.!?\uff09\uff1e\u3009\u300b\u300d\u3011\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a';
 /** Invisible marks; the two joiners are letters of some domains, but never at an end. */
 const INVISIBLE = /[^\P{Cf}\u200c\u200d]/gu;
 const JOINERS = /^[\u200c\u200d]+/;
@@ -93,7 +94,7 @@ function bareAddress(word: string): string {
   const at = domainAt(address);
   const question = at < 0 ? -1 : address.indexOf('?', at);
   if (question > 0) address = address.slice(0, question);
-  if (address.startsWith("'") && address.endsWith("'")) address = address.slice(1, -1);
+  if (/^(?:'.*'|\{.*\})$/s.test(address)) address = address.slice(1, -1);
   const literal = at > 0 && address.endsWith(']') && address[at + 1] === '[';
   let end = address.length;
   while (!literal && end > 0 && isNoEnd(address[end - 1] ?? '')) end -= 1;

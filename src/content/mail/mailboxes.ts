@@ -15,7 +15,18 @@ const MAX_DEPTH = 2;
 
 /** The mailboxes in order, groups flattened. Never throws; what holds no address at all is a name. Linear in the text. */
 export function readMailboxes(text: string, decode: WordDecoder = (words) => words): MailAddress[] {
-  return mailboxesIn(text.slice(0, MAX_FIELD), decode, 0).slice(0, MAX_ADDRESSES);
+  return mailboxesIn(withoutEntities(text.slice(0, MAX_FIELD)), decode, 0).slice(0, MAX_ADDRESSES);
+}
+
+/** Web forms escape the whole field as if it were HTML: `Jana &lt;jana@customer.example&gt;`. */
+function withoutEntities(text: string): string {
+  if (text.includes('<') || !text.includes('&lt;') || !text.includes('&gt;')) return text;
+  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
+}
+
+/** Quotes that a program has put around a name it then encoded, escaped or put in quotes again. */
+function withoutQuotes(name: string): string {
+  return /^\\?"([^"\\]+)\\?"$/.exec(name)?.[1]?.trim() ?? name;
 }
 
 interface Entry {
@@ -77,7 +88,7 @@ function readEntry({ tokens }: Entry, decode: WordDecoder, depth: number): MailA
   const comments = tokens.flatMap((token) => (token.kind === 'comment' && token.text !== '' ? [token.text] : []));
   const nameBeside = (address: number | undefined) => {
     const name = namePart(parts.filter((_part, at) => at !== address));
-    return decode(name === '' ? comments.join(' ') : name);
+    return withoutQuotes(decode(name === '' ? comments.join(' ') : name));
   };
   for (const angle of angles) {
     const address = addressAmong(partsOf(addressTokens(decode(angle)), true))?.address;

@@ -24,7 +24,7 @@ export function charsetFor(bytes: Buffer, declared: string | undefined, fallback
   if (isUtf8(bytes)) return { charset: known === undefined ? escaped(bytes) : UTF8, mended: false };
   const bom = byteOrderMark(bytes);
   if (bom) return { charset: bom, mended: false };
-  if (mostlyUtf8(bytes)) return { charset: UTF8, mended: true };
+  if (mostlyUtf8(bytes) || (known === UTF8 && isCutUtf8(bytes))) return { charset: UTF8, mended: true };
   const other = knownCharset(fallback);
   const charset = other !== undefined && other !== UTF8 ? other : LAST_RESORT;
   return { charset, mended: known === UTF8 };
@@ -81,6 +81,15 @@ function byteOrderMark(bytes: Buffer): string | undefined {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be';
   return undefined;
+}
+
+/** Programs cut subjects and names after so many octets, in the middle of their last character. */
+function isCutUtf8(bytes: Buffer): boolean {
+  for (let cut = 1; cut <= 3 && cut < bytes.length; cut++) {
+    const rest = bytes.subarray(0, bytes.length - cut);
+    if (isUtf8(rest)) return !isAscii(rest);
+  }
+  return false;
 }
 
 /** One damaged character does not turn a UTF-8 text into a Latin one. */

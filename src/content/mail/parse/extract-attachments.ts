@@ -1,6 +1,7 @@
 // Decides what each part of a mail becomes: text to show, an image inside the text, or an attachment. Attachments are
 // decoded here, natively, so that the mail parser reads the text only. Everything that the sender put into the mail is
 // shown, attached or noted.
+import { stripTags } from '../../html/strip-tags.js';
 import { cleanLine, humanSize } from '../../limits.js';
 import {
   add,
@@ -76,11 +77,43 @@ export function extractAttachments(scan: Scan, options: ExtractOptions): Extract
     unlisted: 0,
   };
   const own = collect(scan.root, extraction);
-  const hasText = own.text.length + own.html.length > 0 || extraction.fallbackText !== '';
-  const body = hasText ? own : enclosedBody(scan.root, extraction, 1);
+  const body = extraction.fallbackText !== '' || hasWords(own) ? own : otherBody(own, scan.root, extraction);
   noteStructure(scan, extraction);
   const { images, enclosedImages, attachments, notes, fallbackText, unlisted } = extraction;
   return { ...body, images, enclosedImages, attachments, notes, fallbackText, unlisted, bodyCharset };
+}
+
+/** A longer page holds words. */
+const LONGEST_EMPTY_PAGE = 20_000;
+
+/** Mail programs send a page of blanks with a message that is forwarded as a file. */
+function hasWords({ text, html }: Body): boolean {
+  return [...text, ...html].some(({ kind, bytes }) => {
+    if (kind === 'text' || bytes.length > LONGEST_EMPTY_PAGE) return true;
+    const page = bytes.toString('latin1').replaceAll('\u00c2\u00a0', ' ');
+    const words = stripTags(page).replaceAll(/&nbsp;|\u00a0|&#(?:160|xa0);/gi, ' ');
+    return /<img/i.test(page) || words.trim() !== '';
+  });
+}
+
+/** The text of a mail whose parts hold none. */
+function otherBody(own: Body, root: Part, extraction: Extraction): Body {
+  for (const body of [enclosedBody(root, extraction, 1), preambleBody(root, extraction)]) {
+    if (body.text.length + body.html.length > 0) return body;
+  }
+  return own;
+}
+
+/** Scanners and simple scripts write their words where RFC 2046 5.1.1 has readers skip them: before the first part. */
+function preambleBody({ raw, start, children, ...root }: Part, extraction: Extraction): Body {
+  const [first] = children;
+  if (!first) return NOTHING;
+  const lines = raw.toString('latin1', start, Math.min(first.headerStart, start + extraction.textBytes)).split('\n');
+  const words = lines.filter((line) => !/^--\S|\bmime\b|multi-?part/i.test(line)).join('\n');
+  if (words.trim() === '') return NOTHING;
+  const part = { ...root, raw, start, children, type: 'text/plain' };
+  const piece = shownPiece(Buffer.from(words.trim(), 'latin1'), 'text', part, extraction);
+  return piece ? { text: [piece], html: [piece] } : NOTHING;
 }
 
 /** Messages whose text is shown, and messages inside them that are looked into. */

@@ -69,6 +69,15 @@ const CASES: readonly (readonly [file: string, get: (message: ReadMessage) => un
   ],
   ['subject-question-mark-in-word', ({ message }) => message.SubjectField, 'Kdy přijde zásilka? [dotaz]'],
   ['date-iso', ({ message }) => message.DraftTime, '2026-11-22T10:00:00.000Z'],
+  ['reply-to-encoded-whole', ({ message }) => message.RemoteAddress, 'jana.nova@example.net'],
+  ['from-encoded-whole', ({ message }) => message.RemoteAddress, 'jana@example.net'],
+  ['from-in-quotes', ({ message }) => message.RemoteAddress, 'jana@example.net'],
+  ['from-quote-not-closed', ({ message }) => message.RemoteAddress, 'jana@example.net'],
+  ['comments-inside-addresses', ({ message }) => message.RemoteAddress, 'jana@customer.example'],
+  ['charset-mac-cyrillic', firstLine, 'Привет, заказ 4711'],
+  ['charset-iso-2022-kr', ({ message }) => /[\uac00-\ud7a3]/.test(message.BodyText), true],
+  ['white-on-dark-body', ({ message }) => /#1b1f3a/i.test(message.BodyHtml), true],
+  ['html-pre-wrap', ({ message }) => message.BodyText.split('\n').slice(0, 2), ['Name: Jana', 'Phone: 602 123 456']],
   ['date-zone-unknown', ({ message }) => message.DraftTime, '2024-05-02T10:20:30.000Z'],
 ];
 

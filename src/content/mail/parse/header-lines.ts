@@ -54,21 +54,43 @@ export interface LookAhead {
 export function foldedBlank(raw: Buffer, { start, at, stop, end }: Line, look: LookAhead): boolean {
   if ((raw[at] !== 0x20 && raw[at] !== 0x09) || !isBlank(raw, at, stop)) return false;
   if (at < look.blanks) return true;
-  let folded = false;
+  let folded: Folded | undefined;
   for (let line = stop + 1; line < end; ) {
     const next = lineEnd(raw, line, end);
     const isFolded = raw[line] === 0x20 || raw[line] === 0x09;
     if (!isFolded) {
       const goesOn = isEmpty(raw, line, next)
-        ? !folded || (at > start && next + 1 < end)
+        ? !folded || (at > start && next + 1 < end && isFolding(raw, lineBefore(raw, at), folded))
         : isHeaderField(raw, line, next);
       if (goesOn) look.blanks = line;
       return goesOn;
     }
-    folded ||= !isBlank(raw, line, next);
+    if (!isBlank(raw, line, next)) folded = oneMore(folded, line, next);
     line = next + 1;
   }
   return false;
+}
+
+/** Indented lines behind a line of blanks: where the first that holds more than blanks begins and ends, and how many do. */
+interface Folded {
+  readonly start: number;
+  readonly stop: number;
+  readonly lines: number;
+}
+
+function oneMore(folded: Folded | undefined, start: number, stop: number): Folded {
+  return folded ? { ...folded, lines: folded.lines + 1 } : { start, stop, lines: 1 };
+}
+
+/** Whether indented lines up to the empty line belong to the header. Words behind a field that is not shown would be lost, so they are text;
+ *  one line behind the subject is shown there. */
+function isFolding(raw: Buffer, before: number, { start, stop, lines }: Folded): boolean {
+  const subject = /^subject\s{0,3}:/i.test(raw.toString('latin1', before, before + 20));
+  return (subject && lines === 1) || isPieceOfValue(raw, before, start, stop);
+}
+
+function lineBefore(raw: Buffer, at: number): number {
+  return at < 2 ? 0 : raw.lastIndexOf(LF, at - 2) + 1;
 }
 
 /** Words with a colon begin many texts ("Hello:", "Note: ..."); behind a line of blanks only a name that is one of a mail's fields goes on with the header. */
@@ -115,7 +137,7 @@ const MOST_BROKEN = 100;
 /** Several such lines up to a field or, with a text behind it, to the empty line: the value of a field that was broken without
  *  folding it, when each of them looks like a piece of one and none like a sentence. */
 function continuedTo(raw: Buffer, { at, end }: Line, look: LookAhead): boolean {
-  let before = raw.lastIndexOf(LF, at - 2) + 1;
+  let before = lineBefore(raw, at);
   let line = at;
   for (let count = 0; line < end && count < MOST_BROKEN; count++) {
     const stop = lineEnd(raw, line, end);
@@ -137,9 +159,12 @@ const LONGEST_LOOK = 1_000;
 
 /** Opaque data, a parameter, or what follows a line that cannot have ended there. The subject is words, as the text is. */
 function isPieceOfValue(raw: Buffer, before: number, start: number, stop: number): boolean {
-  const line = raw.toString('latin1', start, Math.min(stop, start + LONGEST_LOOK)).trimEnd();
+  const line = raw.toString('latin1', start, Math.min(stop, start + LONGEST_LOOK)).trim();
   const previous = raw.toString('latin1', before, Math.min(start, before + LONGEST_LOOK)).trimEnd();
   if (line.startsWith('--') || line === '') return false;
+  // Ids, and the next address of a list.
+  if (/^(?:<[^<>\s]{1,900}>[\s,]{0,3}){1,20}$/.test(line) || (previous.endsWith(',') && /^\S+@\S+$/.test(line)))
+    return true;
   if (/^\S{25,}$/.test(line) && !/^(?:https?|www)[:.]/i.test(line)) return true;
   if (/^(?:subject|comments)\s{0,3}:/i.test(previous)) return false;
   return (

@@ -1,7 +1,7 @@
 // The mail parser expects ASCII with encoded words, or UTF-8; customers' mails hold anything. Here a raw value becomes
 // such text, or is decoded (RFC 2047).
 import { cleanLine } from '../../limits.js';
-import { type CharsetGuess, charsetFor, decodeBytes, knownCharset } from './charset.js';
+import { type CharsetGuess, charsetFor, decodeBytes } from './charset.js';
 import { type EncodedWord, wordRuns } from './encoded-words.js';
 import { decodeBase64, decodeQuotedPrintable } from './transfer.js';
 
@@ -80,8 +80,8 @@ function mendRun(run: readonly EncodedWord[], whole: string, bodyCharset: string
 
 /** The mail parser has no tables for other charsets, and "?" ends a word for it; other unencoded specials (against RFC 2047 5) would tear an address list apart. */
 function isSimple({ charset, text, closed }: EncodedWord): boolean {
-  const known = knownCharset(charset) ?? '';
-  return closed && /^(?:utf-8|windows-125\d|iso-8859-\d{1,2})$/.test(known) && !/[\s,;:<>()"@?]/.test(text);
+  // Its labels count, not ours: what calls itself us-ascii is Latin-1 for it.
+  return closed && /^(?:utf-8|windows-125\d|iso-8859-\d{1,2})$/i.test(charset) && !/[\s,;:<>()"@?]/.test(text);
 }
 
 /** One character may be spread over two words of the same charset. */

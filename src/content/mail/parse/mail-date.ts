@@ -13,18 +13,18 @@ const ZONES: Readonly<Record<string, number>> = {
 
 /** First letters of a month, in English and in the languages that mail programs write it in. */
 const MONTHS: readonly RegExp[] = [
-  /^(?:jan|ene|gen|led)/,
-  /^(?:feb|fev|fév|úno)/,
-  /^(?:mar|mär|mrz|maa|bře)/,
-  /^(?:apr|abr|avr|dub)/,
-  /^(?:may|mai|mei|mag|maj|kvě)/,
-  /^(?:juni?$|june|juin|giu|červn|čvn)/,
-  /^(?:july?$|juli|juil|lug|červe|čvc)/,
-  /^(?:aug|ago|aoû|srp)/,
-  /^(?:sep|set|zář)/,
-  /^(?:oct|okt|ott|out|říj)/,
-  /^(?:nov|lis)/,
-  /^(?:dec|dez|déc|dic|pro)/,
+  /^(?:jan|ene|gen|led|янв)/,
+  /^(?:feb|fev|fév|úno|фев)/,
+  /^(?:mar|mär|mrz|maa|bře|мар)/,
+  /^(?:apr|abr|avr|dub|апр)/,
+  /^(?:may|mai|mei|mag|maj|kvě|ма[йя])/,
+  /^(?:juni?$|june|juin|giu|června?$|červen$|čvn|июн)/,
+  /^(?:july?$|juli|juil|lug|červen[ce]|čvc|июл)/,
+  /^(?:aug|ago|aoû|srp|авг)/,
+  /^(?:sep|set|zář|сен)/,
+  /^(?:oct|okt|ott|out|říj|окт)/,
+  /^(?:nov|lis|ноя)/,
+  /^(?:dec|dez|déc|dic|pro|дек)/,
 ];
 
 interface Calendar {
@@ -39,15 +39,25 @@ interface Calendar {
 export function mailDate(value: string): number | undefined {
   if (value.length > LONGEST_DATE) return undefined;
   const text = value.toLowerCase().replace(/[\s\p{Cc}]+/gu, ' ');
-  const plain = withoutComments(text).trim();
+  const plain = withoutComments(text)
+    .trim()
+    .replace(/(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일]/, '$1-$2-$3');
   const date = isoDate(plain) ?? dayFirst(plain) ?? monthFirst(plain) ?? numericDate(plain);
   if (!date) return undefined;
-  const minutes = clockTime(date.rest);
+  const minutes = clockTime(date.rest.replace(/(^|[ t])(\d{1,2}):(\d{1,2}):(\d{1,2})(?!\d)/, twoDigits));
   if (minutes === undefined) return undefined;
   const midnight = Date.UTC(date.year, date.month - 1, date.day);
   // A day that the month does not have would roll over into the next one.
   if (Number.isNaN(midnight) || new Date(midnight).getUTCDate() !== date.day) return undefined;
   return midnight + minutes.ms - zoneMinutes(minutes.rest, text) * 60_000;
+}
+
+/** `8:5:3` is 08:05:03. */
+function twoDigits(_whole: string, before: string, ...parts: string[]): string {
+  return `${before}${parts
+    .slice(0, 3)
+    .map((part) => part.padStart(2, '0'))
+    .join(':')}`;
 }
 
 function withoutComments(text: string): string {
@@ -139,6 +149,9 @@ function clockTime(text: string): ClockTime | undefined {
 
 /** An offset in digits, else a known name, else a known name in a comment, else 0. */
 function zoneMinutes(zone: string, whole: string): number {
+  const lost = /^ *(\d{4}) *$/.exec(zone);
+  // A form that took "+" for a blank.
+  if (lost) return zoneMinutes(`+${lost[1]}`, '');
   const digits = /([+-])(\d{1,2}):?(\d{2})?(?!\d)/.exec(zone);
   if (digits) {
     const minutes = Number(digits[2]) * 60 + Number(digits[3] ?? 0);

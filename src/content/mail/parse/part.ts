@@ -96,11 +96,16 @@ function contentOf(headers: Headers, parent: Part | undefined): Content {
       format: parameter(type, 'format'),
       delsp: parameter(type, 'delsp'),
     },
-    encoding: encodingOf(headers.get('content-transfer-encoding') ?? ''),
+    encoding: firstEncoding(headers.all('content-transfer-encoding')),
     disposition: dispositionOf(disposition.value),
     fields: { disposition, type },
     named: isNamed(disposition, type),
   };
+}
+
+/** Relays that encode a part add a field and leave the old one, which says that nothing is encoded. */
+function firstEncoding(values: readonly string[]): Encoding {
+  return values.map(encodingOf).find((encoding) => encoding !== 'identity') ?? 'identity';
 }
 
 /** What senders write for a type that has only one half. */
@@ -132,8 +137,9 @@ function dispositionOf(value: string): Part['disposition'] {
 /** Of several the first that is a charset; what follows a blank or a parenthesis is junk. */
 function charsetOf(type: ContentField): string | undefined {
   const labels = type.parameters
-    .filter(({ name, value }) => name === 'charset' && value !== '')
-    .map(({ value }) => value);
+    .filter(({ name, value }) => /^charset\*?$/.test(name) && value !== '')
+    // RFC 2231 4 allows it here too: charset*=us-ascii''iso-8859-2
+    .map(({ name, value }) => (name.endsWith('*') ? value.replace(/^[^']*'[^']*'/, '') : value));
   const candidates = labels.flatMap((label) => [label, /^[^\s(,]*/.exec(label)?.[0] ?? '']);
   return candidates.find((label) => knownCharset(label) !== undefined) ?? labels[0];
 }

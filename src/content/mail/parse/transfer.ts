@@ -7,10 +7,11 @@ export function encodingOf(header: string): Encoding {
   const name = header
     .slice(0, 200)
     .toLowerCase()
-    .replace(/\([^)]*\)|"/g, '')
-    .trim();
-  if (/^base-?64/.test(name)) return 'base64';
-  if (/^quoted[-_ ]?printable/.test(name)) return 'quoted-printable';
+    .replace(/\([^)]*\)|["']/g, '')
+    .trim()
+    .replace(/^=\?[^?\s]+\?q\?([^?]*)\?=/, '$1');
+  if (/^(?:base[-_ ]?64|b$)/.test(name)) return 'base64';
+  if (/^(?:quoted[-_ ]?printable|qp?$)/.test(name)) return 'quoted-printable';
   if (/^(?:x-)?uu(?:e|encode)\b/.test(name)) return 'uuencode';
   return 'identity';
 }

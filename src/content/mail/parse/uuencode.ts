@@ -31,7 +31,7 @@ export function takeUuencoded(bytes: Buffer): { bytes: Buffer; files: EncodedFil
     const block = measure(bytes, BEGIN.lastIndex);
     if (!block || block.size > room.left) continue;
     room.left -= block.size;
-    files.push({ name: match[2] ?? '', bytes: decodeBlock(bytes, BEGIN.lastIndex, block) });
+    files.push({ name: (match[2] ?? '').replace(/^"(.*)"$/, '$1'), bytes: decodeBlock(bytes, BEGIN.lastIndex, block) });
     rest.push(text.slice(from, match.index + (match[1]?.length ?? 0)));
     from = block.end;
     BEGIN.lastIndex = Math.max(0, block.end - 1);
