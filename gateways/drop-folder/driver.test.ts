@@ -17,7 +17,7 @@ import { createDriverState, type TestDriverState } from '../../test/fixtures/dri
 import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.js';
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { dropFolder } from './driver.js';
-import { readUpTo } from './files.js';
+import { draftOf, readUpTo, writeWhole } from './files.js';
 import { pathOf } from './outbound.js';
 
 const undo: (() => Promise<void> | void)[] = [];
@@ -329,6 +329,21 @@ describe('writing', () => {
   it('a Message-ID cannot lead out of the folder', () => {
     const path = pathOf('/pickup', { ...outboundMail('x'), messageId: '<../../etc/passwd>' });
     expect(path).toMatch(/^\/pickup\/[^/]+\.eml$/);
+  });
+
+  it.skipIf(process.platform === 'win32')('a link under the name of the draft leads to no other file', async () => {
+    const dir = tempFolder();
+    const [victim, target] = [join(dir, 'victim'), join(dir, 'mail.eml')];
+    writeFileSync(victim, 'precious');
+    for (const [at, plant] of [
+      () => symlinkSync(victim, draftOf(target)),
+      () => linkSync(victim, draftOf(target)),
+    ].entries()) {
+      plant();
+      expect(await writeWhole(target, [Buffer.from(`mail ${at}`)], () => true)).toBe(true);
+      expect(readFileSync(victim, 'utf8')).toBe('precious');
+      expect(readFileSync(target, 'utf8')).toBe(`mail ${at}`);
+    }
   });
 
   it('an attempt that is over before the file has its name is deferred, and no file is there', async () => {

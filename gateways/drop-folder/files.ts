@@ -188,7 +188,9 @@ export async function writeWhole(
 ): Promise<boolean> {
   const draft = draftOf(path);
   try {
-    const file = await open(draft, 'w');
+    // A draft of an attempt that was interrupted goes first: opening it would follow a link that somebody put under its name.
+    await rm(draft, { force: true });
+    const file = await open(draft, 'wx');
     try {
       for (const part of bytes) await file.writeFile(part);
       await file.chmod(await modeFor(dirname(path)));

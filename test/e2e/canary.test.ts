@@ -143,7 +143,7 @@ describe('a canary in every secret setting of every driver', () => {
   });
 
   it('was told to the counterparties, and came back', () => {
-    const heard = echoing.repeated.join('\n');
+    const repeatedText = echoing.repeated.join('\n');
     // A listener is told its own secret, keys only sign, and the SMSC repeats nothing.
     const silent = canaries.gateways.filter(({ info, covers }) =>
       /^(?:Smpp|SmtpListener|HttpSms \{"ReceiveFrom|FaxMail.*PASSWORD)|Certificate|ServiceAccount/.test(
@@ -153,10 +153,10 @@ describe('a canary in every secret setting of every driver', () => {
     const names = new Set(
       silent.flatMap(({ info }) => [...info.Device.matchAll(/env:(\w+)/g)].map(([, name]) => name)),
     );
-    const unheard = Object.entries(canaries.env).filter(
-      ([name, value]) => !names.has(name) && !heard.includes(value.trim()),
+    const missing = Object.entries(canaries.env).filter(
+      ([name, value]) => !names.has(name) && !repeatedText.includes(value.trim()),
     );
-    expect(unheard).toEqual([]);
+    expect(missing).toEqual([]);
   });
 
   it('is in no line of the log', () => {
