@@ -54,7 +54,11 @@ export function gatewayCommands(context: CliContext): void {
         return testCommand(name, options, config, await gatewayDeps(context, config), output);
       }),
     );
+  oauthCommands(context);
+}
 
+function oauthCommands(context: CliContext): void {
+  const { program, output } = context;
   program
     .command('oauth')
     .description('ask a person for consent to a mailbox (OAuth2) and write the refresh token into the secrets folder')
