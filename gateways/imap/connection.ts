@@ -7,14 +7,13 @@ import type { PeerCertificate } from 'node:tls';
 import { ImapFlow } from 'imapflow';
 import { GatepostError, type GatewayContext, readWhatHasArrived } from '../../src/driver/contract.js';
 import { credentialsFor } from '../../src/driver/shared/oauth/sign-in.js';
+import { type CommandLimits, commandLimits } from './command-limits.js';
 import { address, imapError, refusal } from './errors.js';
 import { CONNECT_MS, type ImapLog, optionsOf } from './options.js';
 import type { Settings } from './settings.js';
 
 /** How long a server may stay silent over something trivial (NOOP, the end of IDLE), ms. */
 export const TRIVIAL_MS = 30_000;
-/** How long it may stay silent over something that makes it work: a search, a move of many mails, ms. */
-const WORK_MS = 120_000;
 /** For pending confirms and the goodbye together, ms. */
 const GOODBYE_MS = 5_000;
 
@@ -24,6 +23,8 @@ export interface AskOptions {
   silence?: number;
   /** What the server is expected to send, bytes, where that is more than an answer of a few lines. */
   bytes?: number;
+  /** What it may send beyond that, bytes. */
+  tolerance?: number;
 }
 
 export interface Connection {
@@ -91,6 +92,7 @@ interface Listener {
 function connectionOver(context: GatewayContext<Settings>, client: ImapFlow, imapLog: ImapLog): Connection {
   const { settings } = context;
   const listeners = new Set<Listener>();
+  const limits = commandLimits(context, client, (error) => connection.fail(error));
   let state: State = { is: 'open' };
   let commands = 0;
   const connection: Connection = {
@@ -108,7 +110,7 @@ function connectionOver(context: GatewayContext<Settings>, client: ImapFlow, ima
     has: (capability) => client.capabilities.has(capability),
     ask(what, work, options) {
       commands += 1;
-      return ask(context, connection, what, work, options);
+      return ask(context, { connection, limits }, what, work, options);
     },
     demand: (what, work, options) =>
       demand(settings, connection, imapLog, what, () => connection.ask(what, work, options)),
@@ -154,15 +156,15 @@ async function demand<T>(
 
 function ask<T>(
   context: GatewayContext<Settings>,
-  connection: Connection,
+  { connection, limits }: { connection: Connection; limits: CommandLimits },
   what: string,
   work: () => Promise<T>,
-  { signal, silence = WORK_MS }: AskOptions = {},
+  { signal, ...expected }: AskOptions = {},
 ): Promise<T> {
   if (connection.down) return Promise.reject(connection.down);
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const stopWatch = watchSilence(context, connection, silence, what);
+    const stopWatch = limits.watch(what, expected);
     const leave = () => {
       stopWatch();
       unsubscribe();
@@ -183,29 +185,6 @@ function ask<T>(
       (error) => fail(connection.down ?? imapError(error, context.settings, what)),
     );
   });
-}
-
-/** Bytes that arrive are a sign of life, also those of another answer that has to come first. Returns what ends the watch. */
-function watchSilence(context: GatewayContext<Settings>, connection: Connection, ms: number, what: string): () => void {
-  const received = () => connection.client.stats().received;
-  let before = received();
-  let watching = true;
-  let disarm = () => {};
-  const check = async () => {
-    await readWhatHasArrived();
-    if (!watching) return;
-    if (received() === before) return connection.fail(silent(context.settings, what, ms));
-    before = received();
-    arm();
-  };
-  const arm = () => {
-    disarm = context.clock.schedule(ms, () => void check());
-  };
-  arm();
-  return () => {
-    watching = false;
-    disarm();
-  };
 }
 
 async function goodbye(
@@ -242,10 +221,4 @@ function lost(settings: Settings, bye: string | undefined): GatepostError {
 
 function left(settings: Settings): GatepostError {
   return new GatepostError('gateway/closed', `Gatepost closed the connection to ${address(settings)}`);
-}
-
-function silent(settings: Settings, what: string, ms: number): GatepostError {
-  const message = `${address(settings)} has not answered for ${ms / 1000} s (${what})`;
-  const advice = 'Gatepost closes the connection and opens a new one; if this repeats, check the network in between.';
-  return new GatepostError('gateway/silent', message, { advice });
 }

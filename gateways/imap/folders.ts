@@ -60,7 +60,9 @@ async function folderMissing(
   const path = settings[name] ?? '';
   const answer = cause instanceof Refused ? cause.answer : undefined;
   // A server that is out of order may deny the list as well; then its words about the folder are what there is to show.
-  const folders = await connection.ask('listing the folders', () => connection.client.list()).catch(() => undefined);
+  const folders = await connection
+    .ask('listing the folders', () => connection.client.list(), { tolerance: LIST_BYTES })
+    .catch(() => undefined);
   if (connection.down) throw connection.down;
   const paths = folders?.map((folder) => folder.path) ?? [];
   if (folders && !paths.some((candidate) => isSameFolder(candidate, path))) {
@@ -82,6 +84,8 @@ function isSameFolder(one: string, other: string): boolean {
   return one === other || (/^inbox$/i.test(one) && /^inbox$/i.test(other));
 }
 
+/** Some ten thousand folders. */
+const LIST_BYTES = 4 * 1024 * 1024;
 /** Folders named in an error. */
 const NAMED_FOLDERS = 8;
 

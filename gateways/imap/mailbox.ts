@@ -5,6 +5,7 @@ import { codeOf, messageOf } from '../../src/driver/contract.js';
 import { refusal } from './errors.js';
 import { fingerprintOf, HASHED_BYTES, messageIdOf, uidSet } from './identity.js';
 import { type Look, REFUSED_IN_A_ROW } from './look.js';
+import { literalLimit } from './options.js';
 import { type Answer, isServersTrouble, Refused } from './refusals.js';
 import type { Session } from './session.js';
 import { CUT_BYTES } from './settings.js';
@@ -32,6 +33,10 @@ export interface Chunk {
 const CHUNK_MAILS = 50;
 const CHUNK_BYTES = 2 * 1024 * 1024;
 
+/** A FETCH answer with a UID, and one with the header field Message-ID; more is tolerated. */
+const ROW_BYTES = 64;
+const HEADER_BYTES = 4 * 1024;
+
 /** Mails in the folder, as the server last announced. */
 export function existing({ connection }: Session): number {
   return connection.client.mailbox === false ? 0 : connection.client.mailbox.exists;
@@ -49,12 +54,14 @@ async function existingIn(session: Session, set: string, signal: AbortSignal): P
   const { connection } = session;
   const search = () => connection.client.search({ uid: set }, { uid: true });
   try {
-    const found = await connection.demand('listing mails', search, { signal });
+    const bytes = existing(session) * ROW_BYTES;
+    const found = await connection.demand('listing mails', search, { signal, bytes });
     return Array.isArray(found) ? found.sort((a, b) => a - b) : [];
   } catch (error) {
     if (!(error instanceof Refused) || isServersTrouble(error.answer)) throw error;
     if (existing(session) === 0) return [];
-    const rows = await rowsOf(session, set, { uid: true }, { signal }, () => true);
+    const bytes = existing(session) * ROW_BYTES;
+    const rows = await rowsOf(session, set, { uid: true }, { signal, bytes }, () => true);
     return [...rows.keys()].sort((a, b) => a - b);
   }
 }
@@ -72,7 +79,7 @@ export async function readFingerprints(
 ): Promise<Fingerprinted[]> {
   const query = { uid: true, size: true, internalDate: true, headers: ['message-id'] };
   const found = new Map<number, { facts: Facts; messageId: string }>();
-  for (const message of await fetch(session, uids, query, { signal }))
+  for (const message of await fetch(session, uids, query, { signal, bytes: uids.length * HEADER_BYTES }))
     found.set(message.uid, { facts: factsOf(message), messageId: messageIdOf(message.headers ?? Buffer.alloc(0)) });
   const withoutId = [...found].filter(([, { messageId }]) => messageId === '').map(([uid]) => uid);
   const starts = await readStarts(session, withoutId, signal);
@@ -132,11 +139,13 @@ export interface Downloads {
 /** Throws Refused when the server hands nothing out; mails that it refuses while others come are left in `look`. */
 export async function download(session: Session, chunk: Chunk, look: Look, signal: AbortSignal): Promise<Downloads> {
   const source = chunk.cut ? { start: 0, maxLength: CUT_BYTES } : true;
+  const bytes = chunk.cut ? CUT_BYTES : chunk.mails.reduce((sum, mail) => sum + mail.size, 0);
+  // A mail of 0 bytes is there; a mail whose size is larger and that comes empty is one that the server cannot read.
+  const empty = new Set(chunk.mails.filter(({ size }) => size === 0).map(({ uid }) => uid));
   const raws = new Map<number, Buffer>();
   const take = async (uids: readonly number[]) => {
-    const bytes = chunk.mails.reduce((sum, mail) => sum + mail.size, 0);
     const rows = await fetch(session, uids, { uid: true, source }, { signal, bytes });
-    for (const { uid, source: raw } of rows) if (raw && raw.length > 0) raws.set(uid, raw);
+    for (const { uid, source: raw } of rows) if (raw && (raw.length > 0 || empty.has(uid))) raws.set(uid, raw);
     look.handedOut += raws.size;
   };
   const uids = chunk.mails.map(({ uid }) => uid);
@@ -204,7 +213,7 @@ async function fetch(
 
 /** One row for each mail that is `wanted`: servers may split what they say of a mail, repeat it, or speak of others. */
 async function rowsOf(
-  { connection }: Session,
+  { connection, context }: Session,
   set: string,
   query: FetchQueryObject,
   { signal, bytes = 0 }: FetchOptions,
@@ -219,7 +228,7 @@ async function rowsOf(
     }
     return rows;
   };
-  return connection.ask('fetching mails', work, { signal, bytes });
+  return connection.ask('fetching mails', work, { signal, bytes, tolerance: literalLimit(context.settings) });
 }
 
 function factsOf({ uid, size, internalDate }: FetchMessageObject): Facts {

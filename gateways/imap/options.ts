@@ -14,9 +14,11 @@ export const CONNECT_MS = 30_000;
 /** The library's own watch over the socket; longer than any wait of ours, which are the ones that count. */
 const SOCKET_MS = 30 * 60_000;
 /** Answers without a mail in them: a search over a million mails fits. */
-const LONGEST_LINE = 64 * 1024 * 1024;
+const LONGEST_LINE = 8 * 1024 * 1024;
+/** Numbers of a search are not counted; the longest other answers have some hundred. */
+const MOST_TOKENS = 100_000;
 /** Servers are known to understate sizes, so twice the limit is still read. */
-const literalLimit = (settings: Settings) => 2 * settings.MaxMessageBytes + 1024 * 1024;
+export const literalLimit = (settings: Settings) => 2 * settings.MaxMessageBytes + 1024 * 1024;
 
 /** What is only to be learned from the library's log and callbacks. */
 export interface ImapLog {
@@ -60,6 +62,7 @@ export async function optionsOf(
     connectionTimeout: CONNECT_MS,
     greetingTimeout: CONNECT_MS,
     maxLineLength: LONGEST_LINE,
+    maxResponseTokens: MOST_TOKENS,
     maxLiteralSize: literalLimit(settings),
     maxResponseSize: literalLimit(settings) + LONGEST_LINE,
   };

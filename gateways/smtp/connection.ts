@@ -1,7 +1,7 @@
 // One connection to the mail server: connecting, one delivery at a time, closing. The dialogue is nodemailer's, but not its
 // pooled transport, which repeats a mail by itself when a connection breaks: that would send twice.
 import { isAscii } from 'node:buffer';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { domainToASCII } from 'node:url';
 import SMTPConnection, { type SMTPConnectionAuth, type SMTPConnectionSendInfo } from 'nodemailer/lib/smtp-connection';
@@ -17,6 +17,10 @@ type TokenCredentials = Extract<Credentials, { accessToken: string }>;
 const SLICE = 64 * 1024;
 /** Ms of silence after which nodemailer gives up a connection; the signal of the attempt is always shorter. */
 const SILENCE_MS = 5 * 60_000;
+
+/** Replies to one delivery, or outside of one, bytes: the library bounds one reply, but not how many it holds. */
+const MOST_REPLIES = 1024 * 1024;
+const REPLY_TO_RECIPIENT = 4 * 1024;
 
 /** What happened in one delivery; replies.ts derives the outcome. */
 export interface Dialogue {
@@ -105,6 +109,7 @@ export function greet({ settings, ca }: Target, socket: Socket, signal: AbortSig
   return abortable(signal, (resolve, reject) => {
     connection.on('error', reject);
     connection.connect((error) => (error ? reject(error) : resolve(connection)));
+    boundReplies(connection);
     return () => socket.destroy();
   });
 }
@@ -148,6 +153,7 @@ function connectionOver(connection: SMTPConnection, socket: Socket): Connection 
   let uses = 0;
   let dirty = false;
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const allow = boundReplies(connection);
   const drop = () => {
     connection.close();
     socket.destroy();
@@ -162,6 +168,7 @@ function connectionOver(connection: SMTPConnection, socket: Socket): Connection 
     },
     async deliver(mail, signal) {
       uses += 1;
+      allow(MOST_REPLIES + mail.recipients.length * REPLY_TO_RECIPIENT);
       if (dirty && !(await reset(connection, signal))) return failed('the server did not accept RSET');
       const dialogue = await deliver(connection, mail, signal);
       // A rejection leaves an open transaction behind; a mail that was cut off inside its data cannot be taken back.
@@ -173,6 +180,21 @@ function connectionOver(connection: SMTPConnection, socket: Socket): Connection 
     quit: () => connection.quit(),
     drop,
     closed,
+  };
+}
+
+/** Cuts a connection whose server sends replies without end. Returns what sets how many bytes may come from now on. */
+function boundReplies(connection: SMTPConnection): (bytes: number) => void {
+  let left = MOST_REPLIES;
+  // The one inside TLS; a new one after STARTTLS.
+  const socket: unknown = Reflect.get(connection, '_socket');
+  if (socket instanceof Socket)
+    socket.on('data', (chunk) => {
+      left -= chunk.length;
+      if (left < 0) socket.destroy(new Error('the mail server sends replies without end'));
+    });
+  return (bytes) => {
+    left = bytes;
   };
 }
 
