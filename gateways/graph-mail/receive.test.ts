@@ -150,7 +150,7 @@ it('a mail over the limit is received in part and not deleted', async () => {
 });
 
 describe('trouble', () => {
-  it('throttling: the pause is kept by every request, shown, and over afterwards', async () => {
+  it('throttling: every request waits for the pause, which is shown and over afterwards', async () => {
     offer('throttled');
     let left = 1;
     let pausedAt = 0;
