@@ -41,12 +41,12 @@ beforeAll(async () => {
     `server: { mode: remote, host: 127.0.0.1, port: ${server.port}, password: 'Kanari-server+/&="<' }\ndataDir: data\nsecretsDir: secrets\nhttp: { port: 0 }\npolicy: { hosts: [private] }\noutbound: { answerSeconds: 20 }\n`,
   );
   service = await start();
-  await waitFor('every gateway to have tried', () => tried(), 60_000);
+  await waitFor('every gateway to have tried', () => tried(), 150_000);
   for (const [at, { info }] of canaries.gateways.entries()) if (info.Direction === 'O') ask(at, info.Id);
   await knock(listenerPort);
   const sends = canaries.gateways.filter(({ info }) => info.Direction === 'O').length;
   await server.waitForFrames('ES_MESSAGE_SENT', sends);
-}, 180_000);
+}, 300_000);
 afterAll(async () => {
   await service?.stop();
   await server?.close();
