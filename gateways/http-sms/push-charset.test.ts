@@ -21,6 +21,11 @@ async function textOf(written: Record<string, unknown>, type: string | undefined
 const encoded = (text: string) => `from=420602123456&to=1&text=${text}`;
 
 describe('a pushed form', () => {
+  it('is read to its thousandth pair', async () => {
+    expect(await textOf(form, FORM, `${'&'.repeat(900)}${encoded('near')}`)).toBe('near');
+    expect(await textOf(form, FORM, `${'&'.repeat(1_000)}${encoded('far')}`)).toMatch(/^400 /);
+  });
+
   it.each([
     ['UTF-8', FORM, encoded('Gr%C3%BCn'), 'Grün'],
     ['charset=ISO-8859-1', `${FORM}; charset=ISO-8859-1`, encoded('Gr%FCn'), 'Grün'],

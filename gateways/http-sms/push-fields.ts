@@ -44,7 +44,7 @@ function withoutMark(body: Buffer): Buffer {
 
 function urlencoded(encoded: Buffer): Fields {
   const fields = new Map<string, Field>();
-  for (let from = 0; from < encoded.length && fields.size < MOST_FIELDS; ) {
+  for (let from = 0, count = 0; from < encoded.length && count < MOST_FIELDS; count++) {
     const found = encoded.indexOf(0x26, from);
     const pair = encoded.subarray(from, found < 0 ? encoded.length : found);
     from += pair.length + 1;

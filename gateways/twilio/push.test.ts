@@ -67,6 +67,15 @@ describe('a pushed message', () => {
     expect((await push(session, form, { ...other, url: PUBLIC })).reply.status).toBe(403);
   });
 
+  it.each([
+    ['thousands of parameters', Array.from({ length: 20_000 }, (_, index) => `p${index}=`).join('&')],
+    ['nothing but separators', '&'.repeat(1_000_000)],
+  ])('with %s is refused before its signature is computed', async (_, body) => {
+    const { session, push } = await set();
+    const { reply } = await push(session, {}, { body: Buffer.from(body) });
+    expect(reply.status).toBe(400);
+  });
+
   it("contains Twilio's reading of STOP, START and HELP", async () => {
     const { server, session, push } = await set();
     for (const [word, consent] of [
@@ -172,7 +181,7 @@ describe('what is not genuine is rejected with 403, and counted', () => {
     expect((await push(session, {}, { method: 'PUT' })).reply.status).toBe(400);
     const many = { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': 'x' };
     const large = await push(session, {}, { headers: many, body: Buffer.from('a=1&'.repeat(250_000)) });
-    expect(large.reply.status).toBe(403);
+    expect(large.reply.status).toBe(400);
     const noSid = await push(session, { AccountSid: server.accountSid, Body: 'x' });
     expect([noSid.reply.status, noSid.messages]).toEqual([400, undefined]);
     const noSidState = { AccountSid: server.accountSid, MessageStatus: 'delivered' };

@@ -17,6 +17,8 @@ import type { Session } from './session.js';
 const MEDIA_MS = 9_000;
 /** `SM` for texts, `MM` for those with media. */
 const SID = /^[A-Z]{2}\w{1,60}$/;
+/** A push has some thirty parameters. A stranger's are sorted for every spelling of the address. */
+const MOST_PARAMETERS = 500;
 /** Accepted, with no text to answer the customer. */
 const ACCEPTED_REPLY: WebhookReply = {
   status: 200,
@@ -28,7 +30,7 @@ export async function webhook(session: Session, request: RawRequest): Promise<We
   const { settings, gateway } = session.context;
   if (!settings.Webhook) return reject(session, 'unwanted', 404, 'this gateway has Webhook switched off');
   const signed = signedOf(request);
-  if (!signed) return reject(session, 'malformed', 400, 'a push of Twilio is a GET, or a POST with a form');
+  if (!signed) return reject(session, 'malformed', 400, 'a push of Twilio is a GET, or a POST with a short form');
   if (!isGenuine(session, request, signed)) {
     const why = 'the signature is not valid: check that the public address is the one entered at Twilio';
     session.logRejection({ path: request.path.slice(0, 200), reason: why }, 'webhook request was rejected');
@@ -54,7 +56,16 @@ type Form = Readonly<Record<string, string | string[]>>;
 function signedOf({ method, headers, body }: RawRequest): Form | undefined {
   if (method === 'GET') return {};
   const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers['content-type'] ?? '');
-  return method === 'POST' && isForm ? parametersOf(body.toString('utf8')) : undefined;
+  return method === 'POST' && isForm && isShort(body) ? parametersOf(body.toString('utf8')) : undefined;
+}
+
+function isShort(body: Buffer): boolean {
+  let at = -1;
+  for (let count = 0; count < MOST_PARAMETERS; count++) {
+    at = body.indexOf(0x26, at + 1);
+    if (at < 0) return true;
+  }
+  return false;
 }
 
 function parametersOf(text: string): Form {

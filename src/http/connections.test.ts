@@ -41,7 +41,7 @@ describe('silent connections', () => {
   test('of one address make room for a request of the same address', async () => {
     const port = await openPort();
     undo.push(() => port.http.close());
-    await silent(port.http.port, 256);
+    await silent(port.http.port, 400);
     for (let time = 0; time < 3; time++) expect((await port.get('/live')).status).toBe(200);
   });
 
@@ -73,6 +73,17 @@ describe('silent connections', () => {
     for (const socket of sockets) server.emit('connection', socket);
     expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true, true, false, false]);
     for (const socket of sockets) socket.destroy();
+  });
+
+  test('and those with a body that never ends make room, too', async () => {
+    const { port, server } = await serverWith(3, 3, (() => false) as never);
+    server.on('request', (request, response) => request.resume().once('end', () => response.end('ok')));
+    for (const socket of await silent(port, 3)) {
+      const arrived = once(server, 'request');
+      socket.write('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc');
+      await arrived;
+    }
+    expect(await ask(port)).toBe(200);
   });
 
   test('do not get in when all others are busy', async () => {

@@ -1,5 +1,6 @@
 // Connections of the HTTP port. A connection is idle until a request has come in whole, and again after its answer. When
-// the port or one address has too many, the oldest idle one makes room, so silent connections never shut others out.
+// the port or one address has too many, the oldest idle one makes room, so neither silent connections nor endless bodies
+// shut others out.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -13,8 +14,8 @@ export interface ConnectionLimits {
 interface Connection {
   readonly socket: Socket;
   readonly address: string;
-  /** Requests that are being answered. */
-  running: number;
+  /** Requests whose answer is not complete. Those that have not come in whole leave the connection idle. */
+  readonly requests: Set<IncomingMessage>;
 }
 
 export function limitConnections(server: Server, limits: ConnectionLimits): void {
@@ -31,15 +32,15 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
       open.delete(oldest.socket);
       oldest.socket.destroy();
     }
-    open.set(socket, { socket, address, running: 0 });
+    open.set(socket, { socket, address, requests: new Set() });
     socket.once('close', () => open.delete(socket));
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const connection = open.get(request.socket);
     if (!connection) return;
-    connection.running += 1;
+    connection.requests.add(request);
     response.once('close', () => {
-      connection.running -= 1;
+      connection.requests.delete(request);
       // Idle again, as the youngest.
       if (open.delete(connection.socket) && !connection.socket.destroyed) open.set(connection.socket, connection);
     });
@@ -48,7 +49,7 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
 
 /** Undefined when all are busy. */
 function oldestIdle(among: Iterable<Connection>): Connection | undefined {
-  return [...among].find(({ running }) => running === 0);
+  return [...among].find(({ requests }) => ![...requests].some(({ complete }) => complete));
 }
 
 /** An IPv6 network of 64 bits is one customer's. */

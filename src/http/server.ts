@@ -18,8 +18,9 @@ const MAX_BODY = 16 * 1024;
 const MAX_HEADERS = 16 * 1024;
 /** An encoded name of 60 characters, four UTF-8 bytes each, is 720 long. */
 const MAX_PATH_PART = 1024;
-/** Probers, scrapers, counterparties that push and a few agents downloading. */
-const CONNECTIONS = { all: 256, perAddress: 64 };
+/** Probers, scrapers, a few agents downloading, and counterparties that push: a carrier or a reverse proxy is one address, and may
+ *  open a connection for each text. */
+const CONNECTIONS = { all: 768, perAddress: 384 };
 /** For a whole request to come in; those of ours are one packet. */
 const REQUEST_MS = 10_000;
 /** A connection on which nothing moves, also in mid-download. */
