@@ -215,7 +215,7 @@ const sections = {
       orderDays: described(days.default(90), 'Days for which settled outbound messages are stored.'),
       attachmentDays: described(
         days.default(365),
-        'Days for which attachments are stored and their links work, counted from the confirmation of the message.',
+        'Days for which attachments are stored, counted from the confirmation of the message, and their links work, counted from its acknowledgement. A gateway may have a shorter time for its links (LinkDays).',
       ),
     })
     .prefault({}),

@@ -1,5 +1,7 @@
 // DropFolder: reads mail files that other programs drop into a folder, or writes mail files that other programs pick up.
+
 import type { Driver, GatewayContext } from '../../src/driver/contract.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { check } from './check.js';
 import { type Folders, foldersOf, prepare, prepareInbox } from './folders.js';
 import { receive } from './inbound.js';
@@ -25,6 +27,7 @@ export const dropFolder: Driver<DropFolderSettings, DropFolderSession> = {
   // A session holds nothing open: the receive loop ends with its signal.
   close: async () => {},
   check,
+  linkDays: linkDaysOf,
   receive: ({ context, folders }, signal) => receive(context, folders, signal),
   send: (session, mail, attempt) => send(outboxOf(session), mail, attempt),
   lookup: (session, mail) => lookup(outboxOf(session), mail),

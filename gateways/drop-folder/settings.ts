@@ -1,6 +1,8 @@
 // The settings have the names that FrontStage's administrators know.
+
 import { isAbsolute, join, sep } from 'node:path';
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { foldersOf, misplaced } from './folders.js';
 
 const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'is not an e-mail address');
@@ -83,6 +85,7 @@ const shape = {
     example: true,
     only: 'out',
   }),
+  ...linkSettings,
 };
 
 /** Stands for the unknown data folder; deep enough that `..` in a path stays inside the comparison. */

@@ -1,5 +1,6 @@
 // FaxMail is built on a mailbox driver and a mail-server driver, which are passed in. They open, check, receive and send; this
 // driver turns mails into faxes and faxes into mails.
+
 import {
   type Attempt,
   type CheckStep,
@@ -14,6 +15,7 @@ import {
   type Outcome,
 } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { addressFor, writeNumber } from './address.js';
 import { type Composed, compose, outcomeOf } from './compose.js';
 import { unpack } from './receive.js';
@@ -49,6 +51,7 @@ export function faxMail(drivers: MailDrivers): FaxMail {
     faxRules: (settings) => faxRulesOf(settings, settings.Document === 'Tiff' ? 'tiff' : 'pdf'),
     concurrency: ({ Relay }) => (Relay === undefined ? 1 : (relay?.concurrency?.(Relay) ?? DEFAULT_CONCURRENCY)),
     reportTo: reportToOf,
+    linkDays: linkDaysOf,
     whenUncertain: ({ WhenUncertain }) => WhenUncertain,
     destinations: (settings) => destinationsOf(settings, drivers),
   };

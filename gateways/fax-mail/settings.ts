@@ -10,6 +10,7 @@ import {
   z,
 } from '../../src/driver/settings.js';
 import { faxSettings } from '../../src/driver/shared/fax-settings.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { templateProblem } from './address.js';
 import { headerTemplate } from './extract.js';
 import { NUMBER_FORMATS, type NumberFormat, PROVIDER_NAMES, providers, type Rules } from './providers.js';
@@ -128,10 +129,11 @@ const shape = {
     },
   ),
   ...faxSettings,
+  ...linkSettings,
 };
 
 /** Settings that mean something else here than in the devices they belong to. */
-const NOT_IN_MAILBOX = {};
+const NOT_IN_MAILBOX = { LinkDays: 'is not allowed in Mailbox: set LinkDays of FaxMail instead' };
 const NOT_IN_RELAY = { WhenUncertain: 'is not allowed in Relay: set WhenUncertain of FaxMail instead' };
 
 export function settingsFor(drivers: MailDrivers) {

@@ -1,5 +1,6 @@
 import type { Destination, Driver } from '../../src/driver/contract.js';
 import { httpDestination } from '../../src/driver/shared/http-client.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { tokenUrlOf } from '../../src/driver/shared/oauth/provider.js';
 import { AT_A_TIME } from './api.js';
 import { check } from './check.js';
@@ -20,6 +21,7 @@ export const graphMail: Driver<Settings, Session> = {
   receive,
   send,
   lookup,
+  linkDays: linkDaysOf,
   sender: ({ From, FromName }) => ({ address: From, name: FromName }),
   concurrency: () => AT_A_TIME,
   whenUncertain: ({ WhenUncertain }) => WhenUncertain,

@@ -1,4 +1,5 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { type OAuthSettings, oauthSettings } from '../../src/driver/shared/oauth/settings.js';
 
 const MIB = 1024 * 1024;
@@ -106,6 +107,7 @@ const shape = {
     description: 'Address of the token endpoint, for a national cloud.',
     example: 'https://login.microsoftonline.us/contoso.onmicrosoft.us/oauth2/v2.0/token',
   }),
+  ...linkSettings,
 };
 
 export const settings = settingsSchema(shape, rules);

@@ -1,5 +1,6 @@
 // HttpSms: text messages through any gateway with an HTTP interface, described by settings alone.
 // Point of no return: the first byte of the request (exchange.ts).
+
 import {
   type Attempt,
   type ComposedText,
@@ -12,6 +13,7 @@ import {
   type TextMessage,
 } from '../../src/driver/contract.js';
 import { httpClient, httpDestination } from '../../src/driver/shared/http-client.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { pace } from '../../src/driver/shared/pace.js';
 import { rejectionLog } from '../../src/driver/shared/rejections.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
@@ -37,6 +39,7 @@ export const httpSms: Driver<HttpSmsSettings, HttpSmsSession, TextMessage, Compo
     await http.close();
   },
   check: checkSteps,
+  linkDays: linkDaysOf,
   receive: nothing,
   send,
   webhook,

@@ -1,4 +1,5 @@
 import { setting, z } from '../../src/driver/settings.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { textSettings } from '../../src/driver/shared/text-settings.js';
 import { authenticate, match, receiptFrom, receiveFrom, replyWith } from './schemas.js';
 import { answerPath } from './value-path.js';
@@ -167,6 +168,7 @@ export const shape = {
     example: { Status: 200, Body: '{"ok":true}', ContentType: 'application/json' },
   }),
   ...textSettings,
+  ...linkSettings,
 };
 
 export type HttpSmsSettings = z.output<z.ZodObject<typeof shape>>;

@@ -1,5 +1,6 @@
 import type { ComposedFax, Driver, FaxDocument } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { check } from './check.js';
 import { receive } from './receive.js';
 import { lookup, send } from './send.js';
@@ -17,6 +18,7 @@ export const hylaFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {
   open: openSession,
   close: (session) => session.close(),
   check,
+  linkDays: linkDaysOf,
   receive,
   send,
   lookup,

@@ -1,6 +1,7 @@
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { faxSettings } from '../../src/driver/shared/fax-settings.js';
 import { hostType } from '../../src/driver/shared/host.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
@@ -83,6 +84,7 @@ const shape = {
     only: 'out',
   }),
   ...{ StationId, Header, PageSize, Resolution, CoverPage, AnswerWhen, ReportTo, Region },
+  ...linkSettings,
 };
 
 export const settings = settingsSchema(shape);

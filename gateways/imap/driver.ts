@@ -1,5 +1,7 @@
 // ImapHost: an IMAP mailbox whose mails are received. It does not send.
+
 import type { Driver } from '../../src/driver/contract.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { accountDestinations } from '../../src/driver/shared/oauth/sign-in.js';
 import { check } from './check.js';
 import { receive } from './fetch-loop.js';
@@ -15,6 +17,7 @@ export const imapHost: Driver<Settings, Session> = {
   open: openSession,
   close: closeSession,
   check,
+  linkDays: linkDaysOf,
   receive,
   oauthPurpose: 'Imap',
   destinations: (given) =>

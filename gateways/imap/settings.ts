@@ -1,5 +1,6 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { hostType, portProblem } from '../../src/driver/shared/host.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { oauthSetting } from '../../src/driver/shared/oauth/settings.js';
 import { accountProblems } from '../../src/driver/shared/oauth/sign-in.js';
 
@@ -99,6 +100,7 @@ const shape = {
       'True accepts any certificate, so password and mail can be read on the way; logged as a warning at every start. CaFile is the better way.',
     example: true,
   }),
+  ...linkSettings,
 };
 
 export const settings = settingsSchema(shape, rules);

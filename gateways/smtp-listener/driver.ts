@@ -1,7 +1,9 @@
 // SmtpListener: accepts mail by SMTP on a port of its own. The client gets its 250 only after the server's acknowledgement;
 // until then the mail is the client's. A mail that cannot be accepted now is answered 451, and the client sends it again.
+
 import { join } from 'node:path';
 import type { Driver, GatewayContext } from '../../src/driver/contract.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { checkSteps } from './check.js';
 import { type Listener, listen } from './server.js';
 import { isLoopback, type SmtpListenerSettings, settings } from './settings.js';
@@ -22,6 +24,7 @@ export const smtpListener: Driver<SmtpListenerSettings, SmtpListenerSession> = {
   open,
   close: ({ listener }) => listener.close(),
   check: checkSteps,
+  linkDays: linkDaysOf,
   receive: ({ submissions }, signal) => submissions.inboundMessages(signal),
 };
 

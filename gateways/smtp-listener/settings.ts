@@ -1,5 +1,6 @@
 import { setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { hostType } from '../../src/driver/shared/host.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { isNetwork } from './networks.js';
 
 export const settings = settingsSchema(
@@ -112,6 +113,7 @@ export const settings = settingsSchema(
       example: '${env:GATEPOST_SECRET_LISTENER}',
       secret: true,
     }),
+    ...linkSettings,
   },
   ({ Security, CertFile, KeyFile, User, Password, Host }) => {
     const problems = [];

@@ -1,6 +1,7 @@
 import type { ComposedFax, Driver, FaxDocument } from '../../src/driver/contract.js';
 import { faxRulesOf, reportToOf } from '../../src/driver/shared/fax-settings.js';
 import { httpDestination } from '../../src/driver/shared/http-client.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { HOME } from './api.js';
 import { check } from './check.js';
 import { lookup } from './lookup.js';
@@ -22,6 +23,7 @@ export const telnyxFax: Driver<Settings, Session, FaxDocument, ComposedFax> = {
   open: openSession,
   close: (session) => session.close(),
   check,
+  linkDays: linkDaysOf,
   receive,
   send,
   lookup,

@@ -1,5 +1,6 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
 import { faxSettings } from '../../src/driver/shared/fax-settings.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 
 /** A raw Ed25519 key has 32 bytes, 44 characters in base64. */
 const PUBLIC_KEY = /^[A-Za-z0-9+/]{43}=$/;
@@ -64,6 +65,7 @@ const shape = {
     example: 'https://telnyx-proxy.example.com/v2',
   }),
   ...faxSettings,
+  ...linkSettings,
 };
 
 export const settings = settingsSchema(shape, rules);

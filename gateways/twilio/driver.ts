@@ -1,5 +1,6 @@
 import type { ComposedText, Driver, TextMessage } from '../../src/driver/contract.js';
 import { httpDestination } from '../../src/driver/shared/http-client.js';
+import { linkDaysOf } from '../../src/driver/shared/link-settings.js';
 import { textRulesOf } from '../../src/driver/shared/text-settings.js';
 import { check } from './check.js';
 import { receive } from './poll.js';
@@ -19,6 +20,7 @@ export const twilio: Driver<Settings, Session, TextMessage, ComposedText> = {
   open: openSession,
   close: (session) => session.close(),
   check,
+  linkDays: linkDaysOf,
   receive,
   send,
   lookup,

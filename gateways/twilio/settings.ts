@@ -1,4 +1,5 @@
 import { type SettingProblem, setting, settingsSchema, z } from '../../src/driver/settings.js';
+import { linkSettings } from '../../src/driver/shared/link-settings.js';
 import { textProblems, textSettings } from '../../src/driver/shared/text-settings.js';
 
 /** Number with country code, short code, or a word of up to 11 characters (which can only send). */
@@ -72,6 +73,7 @@ const shape = {
     example: 'https://twilio-proxy.example.com',
   }),
   ...textSettings,
+  ...linkSettings,
 };
 
 export const settings = settingsSchema(shape, rules);

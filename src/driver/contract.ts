@@ -85,6 +85,8 @@ export interface Driver<
   sender?(settings: Settings): Sender;
   /** What an OAuth2 token of this driver is for, where its settings hold an account under `OAuth2`. */
   readonly oauthPurpose?: Purpose;
+  /** Days for which links to attachments work; absent: as long as attachments are stored. */
+  linkDays?(settings: Settings): number | undefined;
   /** How many sends may run at once. */
   concurrency?(settings: Settings): number;
   /** Id of the inbound gateway that receives a notice when the result of a fax is known only after its answer. */

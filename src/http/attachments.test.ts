@@ -117,11 +117,26 @@ describe('attachment links over HTTP', () => {
     expect(asked).toBe(0);
   });
 
-  test('a link in a message that waited in quarantine works as long as the attachment is stored', async () => {
+  test('an expired link is refused though the attachment is still stored', async () => {
     port.platform.attachments.set('id1', stored(BYTES));
-    const link = port.links.link({ id: 'id1', name: 'x' });
-    await port.clock.advance(2 * LIFETIME_MS);
+    const link = port.links.link({ id: 'id1', name: 'x' }, port.clock.now(), 1);
+    await port.clock.advance(86_400_000 - 1);
     expect((await port.get(link)).status).toBe(200);
+    await port.clock.advance(1);
+    for (const method of ['GET', 'HEAD']) expect((await port.get(link, { method })).status).toBe(410);
+  });
+
+  test('a message that waited in quarantine has links that work as long as those of others', async () => {
+    const waitedMs = 2 * LIFETIME_MS;
+    port.platform.attachments.set('id1', stored(BYTES, { waitedMs: Number.POSITIVE_INFINITY }));
+    const link = port.links.link({ id: 'id1', name: 'x' });
+    await port.clock.advance(waitedMs);
+    expect((await port.get(link)).status).toBe(200);
+    port.platform.attachments.set('id1', stored(BYTES, { waitedMs }));
+    await port.clock.advance(LIFETIME_MS - 1);
+    expect((await port.get(link)).status).toBe(200);
+    await port.clock.advance(1);
+    expect((await port.get(link)).status).toBe(410);
   });
 
   test('an expired link whose attachment was removed is answered with one sentence that says so', async () => {

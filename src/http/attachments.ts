@@ -13,6 +13,8 @@ export interface StoredAttachment {
   type: string;
   /** Bytes. */
   size: number;
+  /** How long its message was on its way to the server, ms: as long as it still is, Infinity. */
+  waitedMs: number;
   open(): NodeJS.ReadableStream;
 }
 
@@ -51,8 +53,10 @@ export function attachmentRoutes(app: FastifyInstance, { find, links }: Attachme
       if (verdict === 'forged') return page(reply, verdict);
       try {
         const stored = await find(params.id);
-        // A link is as old as its message, which may have waited in quarantine: it works as long as the attachment is stored.
         if (!stored) return page(reply, verdict === 'expired' ? 'expired' : 'unknown');
+        // A link is as old as its message, which may have waited in quarantine before an agent could see it.
+        if (links.verify(params.id, query.expires, query.signature, stored.waitedMs) !== 'ok')
+          return page(reply, 'expired');
         return await deliver(reply, stored, request.method === 'HEAD');
       } catch (error) {
         // The row was there and the file is not: the sweep came in between.

@@ -32,6 +32,29 @@ describe('links to attachments', () => {
     expect(signature).toMatch(/^[A-Za-z0-9_-]{43}$/);
   });
 
+  test('a gateway may give its links a shorter time, never one longer than files are stored', () => {
+    const { links, clock } = signer();
+    const long = linkSigner({ key: Buffer.alloc(32, 1), baseUrl: () => 'http://x', clock, lifetimeMs: 10 * 24 * HOUR });
+    const hoursOf = (link: string) => (Number(new URL(link).searchParams.get('expires')) * 1000 - clock.now()) / HOUR;
+    const file = { id: 'abc', name: 'a.pdf' };
+    expect(hoursOf(long.link(file, clock.now(), 2))).toBe(48);
+    expect(hoursOf(long.link(file, clock.now()))).toBe(240);
+    expect(hoursOf(long.link(file, clock.now(), 30))).toBe(240);
+    expect(hoursOf(links.link(file, clock.now(), 1))).toBe(1);
+  });
+
+  test('a link keeps the time that is signed into it, whatever the setting says later', async () => {
+    const { clock } = signer();
+    const before = linkSigner({ key: Buffer.alloc(32, 1), baseUrl: () => 'http://x', clock, lifetimeMs: 240 * HOUR });
+    const query = new URL(before.link({ id: 'abc', name: 'a' }, clock.now(), 2)).searchParams;
+    const after = linkSigner({ key: Buffer.alloc(32, 1), baseUrl: () => 'http://x', clock, lifetimeMs: HOUR });
+    const verdict = () => after.verify('abc', query.get('expires') ?? '', query.get('signature') ?? '');
+    await clock.advance(48 * HOUR - 1);
+    expect(verdict()).toBe('ok');
+    await clock.advance(1);
+    expect(verdict()).toBe('expired');
+  });
+
   test('a link is good until its very last millisecond and expired from then on', async () => {
     const { links, made, clock } = signer();
     const { expires, signature } = made('abc');

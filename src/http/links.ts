@@ -12,14 +12,21 @@ const KEY_BYTES = 32;
 const SHOWN_NAME = 60;
 /** Signed with every link, so that the key can sign other things later without one passing for the other. */
 const PURPOSE = 'gatepost-attachment/1';
+const DAY_MS = 86_400_000;
 
 export type LinkVerdict = 'ok' | 'expired' | 'forged';
 
 export interface LinkSigner {
-  /** The absolute URL of an attachment, valid for the signer's lifetime from `issuedAt` (ms since the epoch), now when absent. */
-  link(attachment: { id: string; name: string }, issuedAt?: number): string;
-  /** `expires` in seconds since the epoch, as it stands in the link. A link is judged for forgery before age. */
-  verify(id: string, expires: string, signature: string): LinkVerdict;
+  /**
+   * The absolute URL of an attachment, valid from `issuedAt` (ms since the epoch), now when absent, for `days`, but never
+   * longer than the signer's lifetime: the file is removed then.
+   */
+  link(attachment: { id: string; name: string }, issuedAt?: number, days?: number): string;
+  /**
+   * `expires` in seconds since the epoch, as it stands in the link. A link is judged for forgery before age. `waitedMs`: how
+   * long the message of the attachment was on its way to the server; its links work that much longer.
+   */
+  verify(id: string, expires: string, signature: string, waitedMs?: number): LinkVerdict;
 }
 
 export interface LinkOptions {
@@ -35,14 +42,15 @@ export function linkSigner({ key, baseUrl, clock, lifetimeMs }: LinkOptions): Li
   const sign = (id: string, expires: string) =>
     createHmac('sha256', key).update(`${PURPOSE}\n${expires}\n${id}`).digest('base64url');
   return {
-    link({ id, name }, issuedAt = clock.now()) {
-      const expires = String(Math.floor((issuedAt + lifetimeMs) / 1000));
+    link({ id, name }, issuedAt = clock.now(), days) {
+      const lifetime = days === undefined ? lifetimeMs : Math.min(days * DAY_MS, lifetimeMs);
+      const expires = String(Math.floor((issuedAt + lifetime) / 1000));
       const shown = percentEncoded(safeName(name, SHOWN_NAME));
       return `${baseUrl()}/attachments/${percentEncoded(id)}/${shown}?expires=${expires}&signature=${sign(id, expires)}`;
     },
-    verify(id, expires, signature) {
+    verify(id, expires, signature, waitedMs = 0) {
       if (!/^\d{1,12}$/.test(expires) || !same(signature, sign(id, expires))) return 'forged';
-      return Number(expires) * 1000 <= clock.now() ? 'expired' : 'ok';
+      return Number(expires) * 1000 + waitedMs <= clock.now() ? 'expired' : 'ok';
     },
   };
 }

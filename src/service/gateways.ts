@@ -30,7 +30,7 @@ export function createRegistry(
     secretStore: secretStore({ journal, folder: config.secretsDir, redactor: platform.redactor }),
     serverLink,
     webhookUrl: (gatewayId) => address.webhook(gatewayId),
-    link: (attachment, issuedAt) => signer.link(attachment, issuedAt),
+    link: signer.link,
     limits: {
       window: inbound.window,
       windowBytes: inbound.windowMB * MB,

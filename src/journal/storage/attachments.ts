@@ -30,7 +30,11 @@ const insert = statement<AttachmentValues>()((db, slot) =>
 );
 
 const byId = statement<{ id: string }>()((db, slot) =>
-  db.selectFrom('attachments').select(['name', 'type', 'size', 'sha256']).where('id', '=', slot('id')),
+  db
+    .selectFrom('attachments')
+    .innerJoin('inbound_messages', 'inbound_messages.id', 'attachments.inbound_id')
+    .select(['name', 'type', 'size', 'sha256', 'received_at', 'acknowledged_at'])
+    .where('attachments.id', '=', slot('id')),
 );
 
 const knownIds = listStatement<object, string>()((db, _slot, ids) =>
@@ -64,8 +68,9 @@ export function attachments(reads: Sql, blobs: Blobs, log: Log): Pick<InboundJou
     async attachment(id) {
       const row = await reads.first(byId, { id });
       if (!row) return null;
-      const { name, type, size, sha256 } = row;
-      if (await blobs.exists(sha256)) return { name, type, size, path: blobs.pathOf(sha256) };
+      const { name, type, size, sha256, received_at, acknowledged_at } = row;
+      const waitedMs = (acknowledged_at ?? Number.POSITIVE_INFINITY) - received_at;
+      if (await blobs.exists(sha256)) return { name, type, size, path: blobs.pathOf(sha256), waitedMs };
       log.error({ reason: 'journal/file-missing', attachment: id, sha256 }, 'file of an attachment is missing');
       return null;
     },

@@ -101,7 +101,9 @@ test('attachments of a message that waited in quarantine are stored for their wh
   await journal.quarantine(id, 'no', Buffer.from('raw'));
   await clock.advance(30 * DAY);
   await journal.requeue(id);
+  expect(await journal.attachment('link')).toMatchObject({ waitedMs: Number.POSITIVE_INFINITY });
   await journal.acknowledge(requestId, { messageId: 'm', at: clock.now() });
+  expect(await journal.attachment('link')).toMatchObject({ waitedMs: 30 * DAY });
   await journal.confirmed([id]);
   await clock.advance((DAYS.attachmentDays - 1) * DAY);
   await journal.sweep(DAYS);

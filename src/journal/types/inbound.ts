@@ -116,7 +116,7 @@ export interface InboundJournal {
    *  at most about 900 characters (RFC 5322 3.6.4: the first and the last ones). */
   threadFor(address: string, subject: string, until: number): Promise<{ messageId: string; references: string } | null>;
   /** Null when there is none (any more). `path`: the file with its bytes. */
-  attachment(id: string): Promise<{ name: string; type: string; size: number; path: string } | null>;
+  attachment(id: string): Promise<FoundAttachment | null>;
   /** Per gateway that has any: pending and not deferred, acknowledged but not confirmed, quarantined, and when the oldest
    *  pending message came (ms). */
   backlog(): Promise<readonly GatewayBacklog[]>;
@@ -143,4 +143,13 @@ export interface ReconciliationRow {
   quarantined: number;
   /** How often a message was opened again after the server had accepted it. Not part of the sum. */
   duplicates: number;
+}
+
+export interface FoundAttachment {
+  name: string;
+  type: string;
+  size: number;
+  path: string;
+  /** From the first opening of its message to the server's acknowledgement, ms; Infinity before that. */
+  waitedMs: number;
 }

@@ -16,7 +16,7 @@ export interface StableIds {
 }
 
 /** An id counts position and name: when a second reading finds other attachments, none of them takes the id of an earlier one. */
-export function stableIds({ requestId, receivedAt }: Identity, issue: LinkIssuer): StableIds {
+export function stableIds({ requestId, receivedAt }: Identity, issue: LinkIssuer, linkDays?: number): StableIds {
   const ids = new Map<string, string>();
   const idOf = ({ id, name }: { id: string; name: string }): string => {
     const known = ids.get(id);
@@ -26,7 +26,7 @@ export function stableIds({ requestId, receivedAt }: Identity, issue: LinkIssuer
     return made;
   };
   return {
-    link: (attachment) => issue({ id: idOf(attachment), name: attachment.name }, receivedAt),
+    link: (attachment) => issue({ id: idOf(attachment), name: attachment.name }, receivedAt, linkDays),
     applied: (read) => ({
       ...read,
       attachments: read.attachments.map((attachment) => ({ ...attachment, id: idOf(attachment) })),

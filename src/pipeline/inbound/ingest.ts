@@ -43,6 +43,7 @@ export function ingest(config: GatewayConfig, deps: InboundDeps): Ingest {
     gatewayId: config.info.Id,
     textRules: rulesOf(config),
     faxRules: faxRulesOf(config),
+    linkDays: config.driver.linkDays?.(config.settings),
   };
   return {
     async open(entry, content) {
@@ -61,6 +62,7 @@ interface Reading {
   gatewayId: string;
   textRules: ReturnType<typeof rulesOf>;
   faxRules: ReturnType<typeof faxRulesOf>;
+  linkDays: number | undefined;
 }
 
 /** Null when the journal has another identity for the key: from now on the entry has that one. */
@@ -165,7 +167,7 @@ async function readWith(
   reading: Reading,
 ): Promise<ReadMessage> {
   const { deps, gatewayId } = reading;
-  const ids = stableIds(identity, deps.link);
+  const ids = stableIds(identity, deps.link, reading.linkDays);
   const found = await readNoted(key, content, { gatewayId, link: ids.link }, how, reading);
   // Once: a STOP or START that is read again, after a restart say, must not undo a later one. Not under the note: a process that
   // is killed while the journal writes says nothing about the text.
