@@ -163,7 +163,7 @@ function isPieceOfValue(raw: Buffer, before: number, start: number, stop: number
   const previous = raw.toString('latin1', before, Math.min(start, before + LONGEST_LOOK)).trimEnd();
   if (line.startsWith('--') || line === '') return false;
   // Ids, and the next address of a list.
-  if (/^(?:<[^<>\s]{1,900}>[\s,]{0,3}){1,20}$/.test(line) || (previous.endsWith(',') && /^\S+@\S+$/.test(line)))
+  if (/^(?:<[^<>\s]{1,900}>[\s,]{0,3}){1,20}$/.test(line) || (previous.endsWith(',') && /^[^\s@]+@[^\s@]+$/.test(line)))
     return true;
   if (/^\S{25,}$/.test(line) && !/^(?:https?|www)[:.]/i.test(line)) return true;
   if (/^(?:subject|comments)\s{0,3}:/i.test(previous)) return false;

@@ -7,7 +7,8 @@ export function encodingOf(header: string): Encoding {
   const name = header
     .slice(0, 200)
     .toLowerCase()
-    .replace(/\([^)]*\)|["']/g, '')
+    .replace(/\([^)]*\)|"/g, '')
+    .replaceAll("'", '')
     .trim()
     .replace(/^=\?[^?\s]+\?q\?([^?]*)\?=/, '$1');
   if (/^(?:base[-_ ]?64|b$)/.test(name)) return 'base64';
