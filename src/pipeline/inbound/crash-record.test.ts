@@ -1,7 +1,7 @@
 // No message ends the service twice: what was being read when the process died is read in a process of its own when it comes again,
 // and goes to quarantine unread when that was not enough.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -53,6 +53,40 @@ describe('the record', () => {
     record.close();
     return open();
   };
+
+  test('deaths that cannot be stored are counted at the next start', () => {
+    let record = open();
+    record.begin(noted);
+    // A folder in place of the file: it cannot be replaced.
+    mkdirSync(join(folder, 'crashes.json'));
+    record = died(record);
+    expect(record.howToRead(noted)).toBe('isolated');
+    record.begin(noted);
+    rmSync(join(folder, 'crashes.json'), { recursive: true });
+    record = died(record);
+    expect(record.howToRead(noted)).toBe('unread');
+    record = died(record);
+    expect(record.howToRead(noted)).toBe('unread');
+  });
+
+  test('a death that could not be stored is forgotten once the message was read', () => {
+    let record = open();
+    record.begin(noted);
+    mkdirSync(join(folder, 'crashes.json'));
+    record = died(record);
+    record.begin(noted)();
+    rmSync(join(folder, 'crashes.json'), { recursive: true });
+    record = died(record);
+    expect([record.howToRead(noted), record.suspects()]).toEqual(['whole', []]);
+  });
+
+  test('a folder that cannot be written stops nothing', () => {
+    mkdirSync(join(folder, 'reading'));
+    const record = open();
+    record.begin(noted)();
+    expect(record.howToRead(noted)).toBe('whole');
+    record.close();
+  });
 
   test('isolated at the second sight, unread at the third, isolated after an operator requeued it', () => {
     let record = open();

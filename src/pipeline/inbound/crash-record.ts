@@ -75,16 +75,17 @@ export function openCrashRecord(folder: string, log: Log): CrashRecord {
   const entries = readEntries(path, log);
   const suspects = new Map<string, Noted>();
   const notes = openNotes(join(folder, 'reading'), log);
-  for (const [id, noted] of notes.found) {
-    const known = entries.get(id);
+  for (const [id, { noted, slots }] of notes.found) {
+    // A second note of one message is of an earlier death that could not be stored.
+    const known = slots.slice(1).reduce<Deaths | undefined>((before) => afterDeath(before), entries.get(id));
     // Deleted first, so that the newest stand last.
     entries.delete(id);
     entries.set(id, { ...noted, ...afterDeath(known) });
     suspects.set(id, noted);
     log.error({ gateway_id: noted.gatewayId, message_key: noted.key }, 'process died while it read this message');
   }
-  if (notes.found.size > 0) writeEntries(path, entries, log);
-  notes.clear();
+  // Where the deaths cannot be stored, the notes stay: the next start counts them.
+  if (notes.found.size === 0 || writeEntries(path, entries, log)) notes.clear();
   return {
     howToRead: (message) => howToReadAfter(entries.get(idOf(message))),
     begin(message) {
@@ -92,11 +93,13 @@ export function openCrashRecord(folder: string, log: Log): CrashRecord {
       const remove = notes.write(id, message);
       return () => {
         remove();
+        notes.forget(id);
         suspects.delete(id);
       };
     },
     quarantined(message) {
       const id = idOf(message);
+      notes.forget(id);
       suspects.delete(id);
       const known = entries.get(id);
       if (known) entries.set(id, { ...known, quarantined: true });
@@ -121,55 +124,103 @@ function idOf({ gatewayId, key }: Noted): string {
 }
 
 interface Notes {
-  readonly found: ReadonlyMap<string, Noted>;
+  /** Of the process that died. */
+  readonly found: ReadonlyMap<string, Found>;
+  /** Removes all that were found. */
   clear(): void;
+  /** Removes what was found of this message. */
+  forget(id: string): void;
   write(id: string, message: Noted): () => void;
   close(): void;
 }
 
 /** As many slots as messages are read at once, which the windows of the gateways bound. */
 function openNotes(path: string, log: Log): Notes {
-  const file = openSync(path, 'a+');
-  closeSync(file);
-  const descriptor = openSync(path, 'r+');
+  const file = openFile(path, log);
+  const found = notesIn(file.bytes);
+  // What was found stays where it is until it is removed.
   const free: number[] = [];
-  let slots = 0;
-  let broken = false;
-  const put = (bytes: Buffer, at: number) => {
-    try {
-      writeSync(descriptor, bytes, 0, bytes.length, at);
-    } catch (error) {
-      // A message that cannot be noted is read all the same: a full disk must not stop what is in memory.
-      if (!broken) log.warn({ err: messageOf(error) }, 'record of crashes cannot be written');
-      broken = true;
-    }
-  };
+  let slots = Math.ceil(file.bytes.length / SLOT);
   return {
-    found: notesIn(readFileSync(path)),
-    clear: () => ftruncateSync(descriptor),
+    found: new Map(found),
+    clear() {
+      file.truncate();
+      found.clear();
+      slots = 0;
+    },
+    forget(id) {
+      for (const slot of found.get(id)?.slots ?? []) file.put(EMPTY, slot * SLOT);
+      found.delete(id);
+    },
     write(id, { gatewayId, key }) {
       const slot = free.pop() ?? slots++;
       const text = `${id} ${JSON.stringify({ gatewayId: gatewayId.slice(0, SHOWN_KEY), key: key.slice(0, SHOWN_KEY) })}\n`;
       const bytes = Buffer.alloc(SLOT);
       bytes.write(text, 'utf8');
-      put(bytes, slot * SLOT);
+      file.put(bytes, slot * SLOT);
       return () => {
-        put(EMPTY, slot * SLOT);
+        file.put(EMPTY, slot * SLOT);
         free.push(slot);
       };
     },
-    close: () => closeSync(descriptor),
+    close: file.close,
+  };
+}
+
+interface NotesFile {
+  readonly bytes: Buffer;
+  put(bytes: Buffer, at: number): void;
+  truncate(): void;
+  close(): void;
+}
+
+/** A message that cannot be noted is read all the same: a full disk must not stop what is in memory. */
+function openFile(path: string, log: Log): NotesFile {
+  let warned = false;
+  const tolerant = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      if (!warned) log.warn({ err: messageOf(error) }, 'record of crashes cannot be written');
+      warned = true;
+    }
+  };
+  let descriptor: number | undefined;
+  let bytes: Buffer = Buffer.alloc(0);
+  tolerant(() => {
+    closeSync(openSync(path, 'a+', 0o600));
+    bytes = readFileSync(path);
+    descriptor = openSync(path, 'r+');
+  });
+  const onFile = (work: (file: number) => void) => {
+    const file = descriptor;
+    if (file !== undefined) tolerant(() => work(file));
+  };
+  return {
+    bytes,
+    put: (text, at) => onFile((file) => void writeSync(file, text, 0, text.length, at)),
+    truncate: () => onFile((file) => ftruncateSync(file)),
+    close: () => onFile((file) => closeSync(file)),
   };
 }
 
 const EMPTY = Buffer.alloc(1);
 
-function notesIn(bytes: Buffer): Map<string, Noted> {
-  const found = new Map<string, Noted>();
-  for (let at = 0; at < bytes.length; at += SLOT) {
+interface Found {
+  readonly noted: Noted;
+  readonly slots: number[];
+}
+
+function notesIn(bytes: Buffer): Map<string, Found> {
+  const found = new Map<string, Found>();
+  for (let slot = 0; slot * SLOT < bytes.length; slot++) {
+    const at = slot * SLOT;
     if (bytes[at] === 0) continue;
     const [id = '', noted = ''] = splitOnce(bytes.toString('utf8', at, at + SLOT).split('\n', 1)[0] ?? '');
-    if (id.length === 43) found.set(id, notedOf(noted));
+    if (id.length !== 43) continue;
+    const known = found.get(id);
+    if (known) known.slots.push(slot);
+    else found.set(id, { noted: notedOf(noted), slots: [slot] });
   }
   return found;
 }
@@ -200,7 +251,8 @@ function readEntries(path: string, log: Log): Map<string, Entry> {
   }
 }
 
-function writeEntries(path: string, entries: Map<string, Entry>, log: Log): void {
+/** False when they could not be written. */
+function writeEntries(path: string, entries: Map<string, Entry>, log: Log): boolean {
   for (const id of entries.keys()) if (entries.size > MOST_ENTRIES) entries.delete(id);
   try {
     const descriptor = openSync(`${path}.new`, 'w', 0o600);
@@ -212,7 +264,9 @@ function writeEntries(path: string, entries: Map<string, Entry>, log: Log): void
       closeSync(descriptor);
     }
     renameSync(`${path}.new`, path);
+    return true;
   } catch (error) {
     log.warn({ err: messageOf(error) }, 'record of crashes cannot be written');
+    return false;
   }
 }
