@@ -1,7 +1,6 @@
 import { Option } from 'commander';
-import type { ParseOptions } from '../commands/parse.js';
+import type { ParseOptions } from '../commands/read-input.js';
 import type { RenderFaxOptions } from '../commands/render-fax.js';
-import { createLog } from '../kit/log.js';
 import { redactor } from '../kit/redact.js';
 import { type CliContext, examples, NO_GATEWAY, run, stopSignal } from './context.js';
 
@@ -22,22 +21,32 @@ export function contentCommands(context: CliContext): void {
 function parseCommand(context: CliContext): void {
   context.program
     .command('parse')
-    .description('read a mail (with --fax a TIFF or PDF) and print the MessageContentInfo it becomes, as JSON')
+    .description(
+      'read mails (with --fax TIFF or PDF files) and print the MessageContentInfo that each becomes, as JSON',
+    )
+    .argument('[paths...]', 'files or folders; without any, standard input')
     .option('--gateway <id>', 'GatewayId to write into it', NO_GATEWAY)
-    .option('--attachments <folder>', 'write the attachments into this folder')
+    .option(
+      '--attachments <folder>',
+      'write the attachments into this folder; of several files each gets a folder inside it',
+    )
     .option('--fax', 'read a received fax: TIFF or PDF')
     .option('--from <number>', 'number of the caller (with --fax)')
     .option('--region <country>', 'country of that number, as two letters (with --fax)')
     .addHelpText(
       'after',
-      `\nA broken mail is no failure: its text is printed as far as it can be read, with the reason in the body.\n${examples(
+      `\nA broken mail is no failure: its text is printed as far as it can be read, with the reason in the body.
+Several files, or a folder with all folders inside it, are printed as one line of JSON for each file (NDJSON), with the name in File.
+A file that cannot be read gets a line with the reason in Error; the exit code is then 1. Names that begin with a dot are left out.\n${examples(
         'gatepost parse < message.eml | jq -r .BodyText',
+        'gatepost parse Maildir > mails.ndjson',
+        "gatepost parse a.eml b.eml | jq -r '[.File, .SubjectField] | @tsv'",
         'gatepost parse --fax --from +420222333444 --attachments out < fax.tif',
       )}`,
     )
-    .action((options: ParseOptions) =>
+    .action((paths: string[], options: ParseOptions) =>
       run(context, async () =>
-        (await import('../commands/parse.js')).parseCommand(options, context.clock, context.output),
+        (await import('../commands/parse.js')).parseCommand(paths, options, context.clock, context.output),
       ),
     );
 }
@@ -85,8 +94,11 @@ function renderFaxCommand(context: CliContext): void {
     )
     .action((options: RenderFaxOptions) =>
       run(context, async () => {
+        const [{ renderFaxCommand: render }, { createLog }] = await Promise.all([
+          import('../commands/render-fax.js'),
+          import('../kit/create-log.js'),
+        ]);
         const log = createLog({ level: 'warn', redactor: redactor(), pretty: true });
-        const { renderFaxCommand: render } = await import('../commands/render-fax.js');
         return render(options, { clock, log }, write, stopSignal());
       }),
     );

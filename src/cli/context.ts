@@ -2,10 +2,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GatewayNames } from '../commands/log.js';
 import { errorText, type Output } from '../commands/output.js';
 import type { TestDeps } from '../commands/test-gateway.js';
-import { attachmentFolder, type Config, findConfig, loadConfig } from '../config.js';
+import type { Config } from '../config.js';
 import type { JournalReader } from '../journal/open.js';
 import { type Clock, systemRandom } from '../kit/clock.js';
-import { createLog, type LogLevel } from '../kit/log.js';
+import type { LogLevel } from '../kit/log.js';
 import { redactor } from '../kit/redact.js';
 import type { DriverTable } from '../pipeline/gateways/config.js';
 import type { Platform } from '../service.js';
@@ -43,7 +43,8 @@ export async function run({ output }: CliContext, work: () => Promise<number>): 
   }
 }
 
-export function configOf({ env }: CliContext, { config }: CommonOptions): Config {
+export async function configOf({ env }: CliContext, { config }: CommonOptions): Promise<Config> {
+  const { findConfig, loadConfig } = await import('../config.js');
   return loadConfig(config ?? findConfig(env), env);
 }
 
@@ -56,7 +57,11 @@ export async function platformOf(
   const secrets = redactor();
   const { format } = config.log;
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
-  const [drivers, { openJournalThread }] = await Promise.all([loadDrivers(), import('../journal/worker/client.js')]);
+  const [drivers, { openJournalThread }, { createLog }] = await Promise.all([
+    loadDrivers(),
+    import('../journal/worker/client.js'),
+    import('../kit/create-log.js'),
+  ]);
   return {
     openJournal: openJournalThread,
     clock,
@@ -87,8 +92,11 @@ export async function withReader(
   options: CommonOptions,
   use: (journal: JournalReader, names: GatewayNames) => Promise<number>,
 ): Promise<number> {
-  const { openJournalReader } = await import('../journal/open.js');
-  const config = configOf(context, options);
+  const [{ openJournalReader }, { attachmentFolder }] = await Promise.all([
+    import('../journal/open.js'),
+    import('../config.js'),
+  ]);
+  const config = await configOf(context, options);
   const journal = await openJournalReader(config.journal, attachmentFolder(config));
   try {
     return await use(journal, await journal.names());

@@ -98,7 +98,7 @@ type DeskWork = (desk: Desk, commands: typeof import('../embedded-server/desk.js
 function atDesk(context: CliContext, options: CommonOptions, work: DeskWork): Promise<void> {
   const { clock, output } = context;
   return run(context, async () => {
-    const config = configOf(context, options);
+    const config = await configOf(context, options);
     const commands = await import('../embedded-server/desk.js');
     const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
     const out = (text: string) => output.out(`${text}\n`);

@@ -26,7 +26,7 @@ export function gatewayCommands(context: CliContext): void {
           import('../commands/check.js'),
           import('../server-settings.js'),
         ]);
-        const config = configOf(context, options);
+        const config = await configOf(context, options);
         const warning = plaintextWarning(config);
         if (warning !== null) output.out(`warning: ${warning}\n`);
         return checkCommand(file, await gatewayDeps(context, config), output);
@@ -49,7 +49,7 @@ export function gatewayCommands(context: CliContext): void {
     )
     .action((name: string, options: CommonOptions & { direction?: string; device?: string }) =>
       run(context, async () => {
-        const config = configOf(context, options);
+        const config = await configOf(context, options);
         const { testCommand } = await import('../commands/test-gateway.js');
         return testCommand(name, options, config, await gatewayDeps(context, config), output);
       }),
@@ -69,7 +69,7 @@ function oauthCommands(context: CliContext): void {
     .addHelpText('after', examples('gatepost oauth "Support mailbox"'))
     .action((name: string, options: CommonOptions & { direction?: string; browser?: boolean }) =>
       run(context, async () => {
-        const config = configOf(context, options);
+        const config = await configOf(context, options);
         const { oauthCommand } = await import('../commands/oauth.js');
         return oauthCommand(name, options, config, await gatewayDeps(context, config), output, stopSignal());
       }),

@@ -54,7 +54,7 @@ function withDeps(context: CliContext, options: Options, work: (deps: OptOutDeps
   const { clock, output } = context;
   return run(context, () =>
     withReader(context, options, async (journal, names) => {
-      const { dataDir } = configOf(context, options);
+      const { dataDir } = await configOf(context, options);
       return work({ journal, names, groups: await journal.optOutGroups(), dataDir, clock, output });
     }),
   );

@@ -49,7 +49,7 @@ export function quarantineCommands(context: CliContext): void {
     .action((numbers: string[], options: CommonOptions & { all?: boolean }) =>
       run(context, () =>
         withReader(context, options, async (journal) => {
-          const { dataDir } = configOf(context, options);
+          const { dataDir } = await configOf(context, options);
           return (await load()).quarantineRetry(numbers, options.all === true, dataDir, journal, output);
         }),
       ),

@@ -1,5 +1,5 @@
 import type { ResolveDeps, ResolveOptions } from '../commands/resolve.js';
-import { attachmentFolder, type Config } from '../config.js';
+import type { Config } from '../config.js';
 import { silentLog } from '../kit/log.js';
 import type { ResolveRequest } from '../pipeline/control-requests.js';
 import { type CliContext, type CommonOptions, configOf, configOption, examples, run, withReader } from './context.js';
@@ -25,8 +25,8 @@ export function resolveCommands(context: CliContext): void {
     .action((id: string | undefined, options: Options) =>
       run(context, async () => {
         const { resolveCommand, resolveList } = await import('../commands/resolve.js');
-        return withReader(context, options, (journal, names) => {
-          const deps = depsOf(context, configOf(context, options), journal, names);
+        return withReader(context, options, async (journal, names) => {
+          const deps = depsOf(context, await configOf(context, options), journal, names);
           return id === undefined ? resolveList(deps) : resolveCommand(id, options, deps);
         });
       }),
@@ -40,7 +40,10 @@ function depsOf(
   names: ResolveDeps['names'],
 ): ResolveDeps {
   async function resolveDirectly({ messageId, verdict, note, at }: ResolveRequest) {
-    const { openJournal } = await import('../journal/open.js');
+    const [{ openJournal }, { attachmentFolder }] = await Promise.all([
+      import('../journal/open.js'),
+      import('../config.js'),
+    ]);
     const own = await openJournal(config.journal, { clock, log: silentLog, directory: attachmentFolder(config) });
     try {
       return await own.resolve(messageId, verdict, note, at);

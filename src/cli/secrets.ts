@@ -13,7 +13,7 @@ export function secretsCommands(context: CliContext): void {
     .action((options: CommonOptions) =>
       run(context, async () => {
         const { listCommand } = await import('../commands/secrets.js');
-        return listCommand(configOf(context, options), output);
+        return listCommand(await configOf(context, options), output);
       }),
     );
 
@@ -28,7 +28,11 @@ export function secretsCommands(context: CliContext): void {
     .action((name: string, host: string, options: CommonOptions & { plaintext?: boolean }) =>
       run(context, async () => {
         const { allowCommand } = await import('../commands/secrets.js');
-        return allowCommand(configOf(context, options), { name, host, plaintext: options.plaintext === true }, output);
+        return allowCommand(
+          await configOf(context, options),
+          { name, host, plaintext: options.plaintext === true },
+          output,
+        );
       }),
     );
 
@@ -40,7 +44,7 @@ export function secretsCommands(context: CliContext): void {
     .action((name: string, options: CommonOptions) =>
       run(context, async () => {
         const { forgetCommand } = await import('../commands/secrets.js');
-        return forgetCommand(configOf(context, options), name, output);
+        return forgetCommand(await configOf(context, options), name, output);
       }),
     );
 }

@@ -29,7 +29,7 @@ export function serviceCommands(context: CliContext): void {
     .action((options: CommonOptions) =>
       run(context, async () => {
         process.umask(UMASK);
-        const config = configOf(context, options);
+        const config = await configOf(context, options);
         const { startCommand } = await import('../commands/start.js');
         return startCommand(config, await platformOf(context, config), output, stopSignal());
       }).finally(exit),
@@ -44,7 +44,7 @@ export function serviceCommands(context: CliContext): void {
     .action((options: CommonOptions) =>
       run(context, async () => {
         process.umask(UMASK);
-        const config = configOf(context, options);
+        const config = await configOf(context, options);
         const { embeddedServerCommand } = await import('../commands/start.js');
         return embeddedServerCommand(config, await platformOf(context, config), output, stopSignal());
       }).finally(exit),

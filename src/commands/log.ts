@@ -3,7 +3,9 @@ import type { JournalReader } from '../journal/open.js';
 import type { LogEntry, LogFilter } from '../journal/types/log.js';
 import { type Clock, isoTime, sleep } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
-import { logTime, type Output, oneLine, table } from './output.js';
+import { oneLine } from '../kit/terminal.js';
+import { logTime, type Output } from './output.js';
+import { table } from './table.js';
 
 export type LogFormat = 'table' | 'json' | 'csv';
 

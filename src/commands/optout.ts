@@ -1,3 +1,4 @@
+import { oneLine } from '../kit/terminal.js';
 // The journal belongs to the running connector, so this process only queues the change for it.
 
 import { readRecipient } from '../content/sms/numbers.js';
@@ -6,7 +7,8 @@ import { type Clock, isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
 import { type OptOutRequest, requestOptOut } from '../pipeline/control-requests.js';
 import type { GatewayNames } from './log.js';
-import { logTime, type Output, oneLine, table } from './output.js';
+import { logTime, type Output } from './output.js';
+import { table } from './table.js';
 
 export interface OptOutOptions {
   /** As the gateway setting OptOutGroup says, or the id or name of a gateway. */

@@ -1,8 +1,5 @@
 import { GatepostError, messageOf } from '../kit/errors.js';
 import { visible } from '../kit/invisible.js';
-import { table as alignedTable, type Column } from '../kit/terminal.js';
-
-export { oneLine } from '../kit/terminal.js';
 
 export interface Output {
   /** Results: standard output. */
@@ -10,6 +7,8 @@ export interface Output {
   /** Everything else, such as errors and progress: standard error. */
   say(text: string): void;
   readonly isTerminal: boolean;
+  /** Shows one line on standard error in place of the last one, '' takes it away; absent when that is no terminal. */
+  progress?(line: string): void;
 }
 
 /** The one way to the terminal: whatever a message, a counterparty or a file said, it is seen and steers nothing. */
@@ -17,13 +16,13 @@ export const processOutput: Output = {
   out: (text) => void process.stdout.write(visible(text)),
   say: (text) => void process.stderr.write(visible(text)),
   isTerminal: process.stdout.isTTY === true,
+  ...(process.stderr.isTTY && { progress: showProgress }),
 };
 
-/** Columns that fit the terminal, the last one with the rest of its width. Without a terminal every column is as wide as it needs to be. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const columns: Column[] = header.map((title, at) => (at === header.length - 1 ? { title, grow: 1 } : { title }));
-  const room = process.stdout.isTTY ? process.stdout.columns || 120 : Number.MAX_SAFE_INTEGER;
-  return `${alignedTable(columns, rows, room)}\n`;
+/** Cut to the terminal: a line that wraps could not be replaced. */
+function showProgress(line: string): void {
+  const room = Math.max(1, (process.stderr.columns || 80) - 1);
+  process.stderr.write(`\r${visible(line).slice(0, room)}\u001b[K`);
 }
 
 /** An error as an operator reads it: what failed, then what to do next. */

@@ -1,42 +1,75 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createReader } from '../content/create-reader.js';
-import type { ReadAttachment, Reader, ReadMessage } from '../content/reader.js';
-import { type Clock, isoTime } from '../kit/clock.js';
+import { basename, join } from 'node:path';
+import type { Clock } from '../kit/clock.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
-import { silentLog } from '../kit/log.js';
-import type { FaxDocument } from '../model/content.js';
+import { filesOf, isFolder, readInputFile } from './input-files.js';
 import type { Output } from './output.js';
+import { createInputReader, type InputReader, type ParseOptions } from './read-input.js';
 import { readStdin } from './stdin.js';
 
 /** Larger than any mailbox accepts; the bound protects memory. */
 const MAX_INPUT = 256 * 1024 * 1024;
+/** Ms between two lines of progress. */
+const PROGRESS_MS = 200;
 
-export interface ParseOptions {
-  /** GatewayId to write into the message. */
-  gateway: string;
-  /** Folder to write the attachments to. */
-  attachments?: string;
-  /** A fax instead of a mail. */
-  fax?: boolean;
-  /** Number of the caller, and of the country in which it is read (ISO 3166-1); fax only. */
-  from?: string;
-  region?: string;
-}
-
-export async function parseCommand(options: ParseOptions, clock: Clock, { out }: Output): Promise<number> {
+/** Without paths: standard input. One file prints one indented object; several files or a folder print one line of JSON for each file. */
+export async function parseCommand(
+  paths: readonly string[],
+  options: ParseOptions,
+  clock: Clock,
+  output: Output,
+): Promise<number> {
   rejectMisfit(options);
-  const raw = await readStdin(MAX_INPUT);
-  const reader = createReader({ clock, log: silentLog });
+  const reader = createInputReader(options, clock);
   try {
-    const read = await readInput(reader, raw, options, clock.now());
-    if (options.attachments) await writeAll(options.attachments, read.attachments);
-    const times = { ReceivedSentTime: isoTime(clock.now()), ...read.message };
-    out(`${JSON.stringify({ ...times, RequestId: randomUUID(), GatewayId: options.gateway }, null, 2)}\n`);
+    const [only] = paths;
+    if (paths.length > 1 || (only !== undefined && (await isFolder(only)))) {
+      return await parseFiles(paths, options.attachments, reader, clock, output);
+    }
+    const raw = only === undefined ? await readStdin(MAX_INPUT) : await readInputFile(only, MAX_INPUT);
+    output.out(`${JSON.stringify(await reader.read(raw, options.attachments), null, 2)}\n`);
     return 0;
   } finally {
     await reader.close();
+  }
+}
+
+/** One file in memory at a time. A file that cannot be read gets a line of its own and does not end the others. */
+async function parseFiles(
+  paths: readonly string[],
+  attachments: string | undefined,
+  reader: InputReader,
+  clock: Clock,
+  { out, say, isTerminal, progress }: Output,
+): Promise<number> {
+  // Lines on standard output that is a terminal are progress enough.
+  const show = isTerminal ? undefined : progress;
+  let [done, failed, shownAt] = [0, 0, clock.now()];
+  for await (const found of filesOf(paths)) {
+    done += 1;
+    const { file } = found;
+    const folder = attachments === undefined ? undefined : join(attachments, `${done}-${basename(file)}`);
+    const line = 'problem' in found ? { File: file, Error: found.problem } : await parseFile(file, folder, reader);
+    if ('Error' in line) failed += 1;
+    out(`${JSON.stringify(line)}\n`);
+    if (show && clock.now() - shownAt >= PROGRESS_MS) {
+      shownAt = clock.now();
+      show(`${counted(done, failed)}: ${file}`);
+    }
+  }
+  show?.('');
+  if (show || failed > 0 || done === 0) say(`${counted(done, failed)}\n`);
+  return failed > 0 ? 1 : 0;
+}
+
+function counted(done: number, failed: number): string {
+  return `${done} file${done === 1 ? '' : 's'} read${failed === 0 ? '' : `, ${failed} of them not readable`}`;
+}
+
+async function parseFile(file: string, folder: string | undefined, reader: InputReader): Promise<object> {
+  try {
+    return { File: file, ...(await reader.read(await readInputFile(file, MAX_INPUT), folder)) };
+  } catch (error) {
+    return { File: file, Error: messageOf(error) };
   }
 }
 
@@ -54,48 +87,5 @@ function rejectMisfit({ fax, from, region }: ParseOptions): void {
     throw new GatepostError('input/options', `--region ${region} is not a country`, {
       advice: 'give two letters (ISO 3166-1), for example CZ',
     });
-  }
-}
-
-function readInput(reader: Reader, raw: Buffer, options: ParseOptions, receivedAt: number): Promise<ReadMessage> {
-  const link = ({ name }: { name: string }) => `attachment:${encodeURIComponent(name)}`;
-  const context = { gatewayId: options.gateway, link };
-  if (!options.fax) return reader.readMail({ kind: 'mail', raw, receivedAt }, context);
-  return reader.readFax(
-    { ...NO_CALL, raw, receivedAt, from: options.from ?? null },
-    { region: options.region?.toUpperCase() },
-    context,
-  );
-}
-
-/** A file holds no details of the call. */
-const NO_CALL: Omit<FaxDocument, 'raw' | 'receivedAt' | 'from'> = {
-  kind: 'fax',
-  to: null,
-  station: null,
-  callerName: null,
-  providerId: null,
-  pages: null,
-  expectedPages: null,
-  problem: null,
-  facts: [],
-  notes: [],
-};
-
-async function writeAll(folder: string, attachments: readonly ReadAttachment[]): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-    for (const [index, { name, bytes }] of attachments.entries()) {
-      await writeFile(join(folder, `${index + 1}-${name.replace(/[/\\]/g, '_')}`), bytes);
-    }
-  } catch (error) {
-    throw new GatepostError(
-      'output/attachments',
-      `the attachments cannot be written to ${folder}: ${messageOf(error)}`,
-      {
-        advice: 'name a folder that can be written',
-        cause: error,
-      },
-    );
   }
 }

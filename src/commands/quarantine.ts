@@ -2,10 +2,12 @@ import type { JournalReader } from '../journal/open.js';
 import type { QuarantinedMessage } from '../journal/types/inbound.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
+import { oneLine } from '../kit/terminal.js';
 import { requestRelease } from '../pipeline/control-requests.js';
 import { documentOf } from '../pipeline/inbound/spool-codec.js';
 import type { GatewayNames } from './log.js';
-import { logTime, type Output, oneLine, table } from './output.js';
+import { logTime, type Output } from './output.js';
+import { table } from './table.js';
 
 export async function quarantineList(
   journal: JournalReader,

@@ -3,9 +3,11 @@ import type { MessageTrace } from '../journal/types/log.js';
 import type { OutboundRecord } from '../journal/types/outbound.js';
 import { type Clock, isoTime, sleep } from '../kit/clock.js';
 import { codeOf, GatepostError } from '../kit/errors.js';
+import { oneLine } from '../kit/terminal.js';
 import { type ResolveRequest, requestResolve } from '../pipeline/control-requests.js';
 import type { GatewayNames } from './log.js';
-import { logTime, type Output, oneLine, table } from './output.js';
+import { logTime, type Output } from './output.js';
+import { table } from './table.js';
 
 /** A running connector looks for requests every second; one that has not done this in 15 s has a problem of its own. */
 const PATIENCE_MS = 15_000;

@@ -1,13 +1,17 @@
 import { GatepostError } from '../kit/errors.js';
 
-export async function readStdin(maxBytes: number): Promise<Buffer> {
+export function readStdin(maxBytes: number): Promise<Buffer> {
+  return readAll(process.stdin, maxBytes, 'standard input');
+}
+
+export async function readAll(source: AsyncIterable<Uint8Array>, maxBytes: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of process.stdin) {
+  for await (const chunk of source) {
     const bytes = Buffer.from(chunk);
     size += bytes.length;
     if (size > maxBytes) {
-      throw new GatepostError('input/too-large', `standard input is longer than ${maxBytes} bytes`, {
+      throw new GatepostError('input/too-large', `${what} is longer than ${maxBytes} bytes`, {
         advice: 'give a smaller input',
       });
     }

@@ -4,6 +4,7 @@ import { sharedByDevice } from '../driver/shared-state.js';
 import { publicUrl } from '../http/public-url.js';
 import type { Clock, Random } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import { oneLine } from '../kit/terminal.js';
 import {
   type GatewayConfig,
   type GatewayConfigDeps,
@@ -12,7 +13,7 @@ import {
 } from '../pipeline/gateways/config.js';
 import type { GatewayPolicy } from '../pipeline/gateways/policy/policy.js';
 import { gatewaysOf, matching } from './gateway-list.js';
-import { type Output, oneLine } from './output.js';
+import type { Output } from './output.js';
 
 export interface TestDeps extends GatewayConfigDeps {
   policy: GatewayPolicy;
@@ -55,7 +56,7 @@ async function runSteps(
   gateway: GatewayConfig,
   config: Config,
   deps: TestDeps,
-  { out, say, isTerminal }: Output,
+  { out, progress }: Output,
 ): Promise<boolean> {
   out('  ✓ settings: complete and understood\n');
   const refused = await deps.policy.problemsOf(gateway);
@@ -88,9 +89,10 @@ async function runSteps(
   };
   const signal = new AbortController().signal;
   let ok = true;
-  if (isTerminal) say('  … connecting\r');
+  progress?.('  … connecting');
   for await (const step of gateway.driver.check(context, signal)) {
     ok = step.ok;
+    progress?.('');
     out(`  ${step.ok ? '✓' : '✗'} ${step.name}: ${oneLine(deps.redactor.redact(step.detail))}\n`);
   }
   return ok;

@@ -1,8 +1,10 @@
 import type { DeliveryLog, MessageTrace, RelatedMessage } from '../journal/types/log.js';
 import { isoTime } from '../kit/clock.js';
 import { GatepostError } from '../kit/errors.js';
+import { oneLine } from '../kit/terminal.js';
 import type { GatewayNames } from './log.js';
-import { logTime, type Output, oneLine, table } from './output.js';
+import { logTime, type Output } from './output.js';
+import { table } from './table.js';
 
 const RELATION: Readonly<Record<RelatedMessage['kind'], string>> = {
   answer: 'Answered by',

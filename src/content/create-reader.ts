@@ -1,50 +1,23 @@
 // Text messages and small ordinary mails are read on the main thread, large or odd mails in a worker thread that is ended
 // when it takes too much time or memory, faxes in a process of their own. A mail that cannot be read arrives reduced.
+import 'mailparser';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../kit/clock.js';
-import { GatepostError, messageOf } from '../kit/errors.js';
+import { GatepostError } from '../kit/errors.js';
 import type { Log } from '../kit/log.js';
-import type { RawMail } from '../model/content.js';
 import type { OcrOptions } from './fax/receive/examine.js';
 import { createPageReading } from './fax/receive/page-reading.js';
 import { readFax, summarizeFax } from './fax/receive/read-fax.js';
+import './html/clean.js';
+import './html/text.js';
 import { createIsolatedReading } from './mail/isolated-reading.js';
-import { fallbackMail } from './mail/parse/fallback.js';
-import { type MailBudget, type ParsedMail, parseMail, prepare } from './mail/parse/parse-mail.js';
-import { FULL_BUDGET, finishMail } from './mail/parse/read-mail.js';
+import { libmime } from './mail/parse/libmime.js';
+import { finishMail } from './mail/parse/read-mail.js';
 import { createMailWorkers, type Reduce } from './mail-workers.js';
 import type { ReadContext, Reader } from './reader.js';
+import { DEFAULT_BUDGETS, type ReadBudgets, readOnMainThread, reduce } from './small-mail.js';
 import { readText } from './sms/read-text.js';
-
-export interface ReadBudgets {
-  /** Ms a worker may take for one mail. */
-  workerMs: number;
-  /** Worker threads at once. They keep the main thread free; they do not make reading faster. */
-  workers: number;
-  /** MB of JavaScript heap per worker. */
-  workerHeapMb: number;
-  /** Ms after which an idle worker thread, or the idle process that reads faxes, ends. */
-  workerIdleMs: number;
-  /** What is read in the main thread: nothing in it takes 50 ms in one go. */
-  inline: MailBudget;
-  /** What is read at all. */
-  full: MailBudget;
-}
-
-export const DEFAULT_BUDGETS: ReadBudgets = {
-  workerMs: 10_000,
-  workers: 1,
-  workerHeapMb: 512,
-  workerIdleMs: 30_000,
-  inline: {
-    ...FULL_BUDGET,
-    scan: { parts: 200, depth: 20, candidates: 5_000, headerLines: 3_000, contentFields: 32 * 1024 },
-    // Base64 of 1 MB.
-    heavy: { rawBytes: 1.5 * 1024 * 1024, textBytes: 128 * 1024, tags: 1_500 },
-  },
-  full: FULL_BUDGET,
-};
 
 export interface ReaderOptions {
   clock: Clock;
@@ -60,6 +33,8 @@ export function createReader({
   budgets,
   ocr = { languages: ['eng'], secondsPerFax: 60 },
 }: ReaderOptions): Reader {
+  // Together with the imports without a name: what the mails of a service need sooner or later is loaded at its start.
+  libmime();
   const limits: ReadBudgets = { ...DEFAULT_BUDGETS, ...budgets };
   const faxes = createPageReading({ clock, idleMs: limits.workerIdleMs });
   const closing = new AbortController();
@@ -74,7 +49,7 @@ export function createReader({
       closing.signal.throwIfAborted();
       const { gatewayId, signal } = context;
       if (context.isolated) return finishMail(await isolated.read(mail, gatewayId, context), mail, context);
-      const inline = await readInline(mail, gatewayId, limits.inline, reduced);
+      const inline = await readOnMainThread(mail, gatewayId, limits.inline, reduced);
       return finishMail(inline ?? (await workers.read(mail, gatewayId, signal)), mail, context);
     },
     async readText(message, rules, context) {
@@ -91,26 +66,6 @@ export function createReader({
       await Promise.all([faxes.close(), workers.close(), isolated.close()]);
     },
   };
-}
-
-/** Undefined when the mail exceeds the budget of the main thread. */
-async function readInline(
-  mail: RawMail,
-  gatewayId: string,
-  budget: MailBudget,
-  reduced: Reduce,
-): Promise<ParsedMail | undefined> {
-  try {
-    const prepared = prepare(mail, budget);
-    return prepared && (await parseMail(prepared, gatewayId));
-  } catch (error) {
-    return reduced(mail, gatewayId, messageOf(error));
-  }
-}
-
-function reduce(mail: RawMail, gatewayId: string, reason: string, log: Log): ParsedMail {
-  log.warn({ gateway_id: gatewayId, bytes: mail.raw.byteLength, reason }, 'mail cannot be read in full, reduced');
-  return fallbackMail(mail, gatewayId, reason);
 }
 
 /** One warning for each missing package; there are only as many as there are languages. */

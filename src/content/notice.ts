@@ -1,7 +1,7 @@
 import { isoTime } from '../kit/clock.js';
 import type { Notice } from '../model/content.js';
 import { LIMITS } from '../model/message.js';
-import { textToHtml } from './html/text.js';
+import { textToHtml } from './html/from-text.js';
 import { cleanLine, cutText } from './limits.js';
 import { UNKNOWN_SENDER } from './mail/parse/fields.js';
 import type { ReadMessage } from './reader.js';

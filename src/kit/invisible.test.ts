@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { createLog } from './create-log.js';
 import { visible, visibleInJson, withoutInvisible } from './invisible.js';
-import { createLog } from './log.js';
 import { redactor } from './redact.js';
 import { clean, oneLine, table } from './terminal.js';
 

@@ -7,7 +7,8 @@ import { type ManualClock, manualClock } from '../../test/fixtures/manual-clock.
 import { waitFor } from '../../test/fixtures/wait-for.js';
 import { openJournal } from '../journal/open.js';
 import type { Journal } from '../journal/types/journal.js';
-import { createLog, silentLog } from '../kit/log.js';
+import { createLog } from '../kit/create-log.js';
+import { silentLog } from '../kit/log.js';
 import type { Loop } from '../kit/loop.js';
 import { redactor } from '../kit/redact.js';
 import { controlQueue } from './control-queue.js';

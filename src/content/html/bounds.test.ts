@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { cpuMs, dangers } from '../../../test/fixtures/html-probes.js';
 import { MAX_HTML } from './bounds.js';
 import { cleanHtml } from './clean.js';
-import { htmlToText, textToHtml } from './text.js';
+import { textToHtml } from './from-text.js';
+import { htmlToText } from './text.js';
 
 const noImages = { image: () => undefined };
 const END = 'the end';

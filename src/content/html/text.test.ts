@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cpuMs, dangers } from '../../../test/fixtures/html-probes.js';
-import { htmlToText, textToHtml } from './text.js';
+import { textToHtml } from './from-text.js';
+import { htmlToText } from './text.js';
 
 describe('HTML as text', () => {
   it('keeps paragraphs, lines, lists, headings and rules apart', () => {

@@ -2,7 +2,7 @@ import { isoTime } from '../../kit/clock.js';
 import type { TextMessage, TextRules } from '../../model/content.js';
 import { LIMITS } from '../../model/message.js';
 import { withFooter } from '../footer.js';
-import { textToHtml } from '../html/text.js';
+import { textToHtml } from '../html/from-text.js';
 import { boundaryBefore, cleanLine, cleanText, cutText } from '../limits.js';
 import { plausibleTime, UNKNOWN_SENDER } from '../mail/parse/fields.js';
 import type { ReadAttachment, ReadContext, ReadText } from '../reader.js';

@@ -3,9 +3,10 @@
 import type { MessageContentInfo } from '../../../model/message.js';
 import { MAX_HTML } from '../../html/bounds.js';
 import { cleanHtml } from '../../html/clean.js';
+import { textToHtml } from '../../html/from-text.js';
 import { imageData } from '../../html/links.js';
 import { type AttributeSpans, readMarkup } from '../../html/markup.js';
-import { htmlToText, textToHtml } from '../../html/text.js';
+import { htmlToText } from '../../html/text.js';
 import { cleanText } from '../../limits.js';
 import { MAX_PAGES, tooManyPages } from './page.js';
 

@@ -1,10 +1,10 @@
 // The address fields of a mail, each bounded before it is read.
-import libmime from 'libmime';
 import { cleanLine } from '../../limits.js';
 import type { MailAddress } from '../addresses.js';
 import { readMailboxes } from '../mailboxes.js';
 import { firstFilled, mendHeader } from './header-text.js';
 import type { Headers } from './headers.js';
+import { libmime } from './libmime.js';
 
 const LIST_FIELDS = ['to', 'cc', 'bcc'] as const;
 const SINGLE_FIELDS = ['from', 'sender', 'reply-to', 'return-path'] as const;
@@ -55,7 +55,7 @@ function mailboxesOf(value: string, bodyCharset: string | undefined): Mailbox[] 
 }
 
 function decodeWords(text: string): string {
-  return text.includes('=?') ? libmime.decodeWords(text) : text;
+  return text.includes('=?') ? libmime().decodeWords(text) : text;
 }
 
 /** As many whole addresses as are read; groups (`name: a, b;`) count with their separators. */

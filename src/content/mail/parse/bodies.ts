@@ -1,9 +1,8 @@
 import { yieldToEventLoop } from '../../../kit/clock.js';
 import { messageOf } from '../../../kit/errors.js';
 import type { Rendered } from '../../footer.js';
-import { cleanHtml } from '../../html/clean.js';
+import { textToHtml } from '../../html/from-text.js';
 import { stripTags } from '../../html/strip-tags.js';
-import { htmlToText, textToHtml } from '../../html/text.js';
 import { boundaryBefore, cleanText, humanSize } from '../../limits.js';
 import type { Piece } from './attachments.js';
 import type { Extracted } from './extract-attachments.js';
@@ -44,7 +43,7 @@ export async function makeBodies(
   const views = new Map<Piece, View>();
   for (const piece of new Set([...extracted.html, ...extracted.text])) {
     const source = texts.get(piece) ?? '';
-    views.set(piece, piece.kind === 'html' ? htmlView(source, image, notes) : textView(source));
+    views.set(piece, piece.kind === 'html' ? htmlView(source, image, notes, await htmlReading()) : textView(source));
   }
   const pick = (pieces: readonly Piece[], form: keyof View) =>
     pieces.map((piece) => views.get(piece)?.[form]() ?? '').filter((part) => part.trim() !== '');
@@ -62,7 +61,26 @@ function textView(source: string): View {
   return { text: () => source.trimEnd(), html: () => textToHtml(source.trimEnd()) };
 }
 
-function htmlView(source: string, image: (cid: string) => string | undefined, notes: string[]): View {
+interface HtmlReading {
+  readonly cleanHtml: typeof import('../../html/clean.js').cleanHtml;
+  readonly htmlToText: typeof import('../../html/text.js').htmlToText;
+}
+
+/** Loaded by the first HTML: a mail without any is read at a fifth of the cost. The reader of the service loads it at its start. */
+async function htmlReading(): Promise<HtmlReading> {
+  const [{ cleanHtml }, { htmlToText }] = await Promise.all([
+    import('../../html/clean.js'),
+    import('../../html/text.js'),
+  ]);
+  return { cleanHtml, htmlToText };
+}
+
+function htmlView(
+  source: string,
+  image: (cid: string) => string | undefined,
+  notes: string[],
+  { cleanHtml, htmlToText }: HtmlReading,
+): View {
   const read = lazily(() => {
     try {
       const cleaned = cleanHtml(source, { image });

@@ -1,9 +1,9 @@
 // The tables are those of iconv-lite and, behind libmime, of encoding-japanese.
 import { isAscii, isUtf8 } from 'node:buffer';
 import iconv from 'iconv-lite';
-import libmime from 'libmime';
 import { isSingleByte, knownCharset, LAST_RESORT, UTF8 } from './charset-labels.js';
 import { decodeJohab } from './johab.js';
+import { libmime } from './libmime.js';
 import { decodeShifted } from './shifted-charsets.js';
 
 export { isUnknownCharset, knownCharset, LAST_RESORT } from './charset-labels.js';
@@ -67,7 +67,7 @@ function fits(bytes: Buffer, charset: string): boolean {
 
 export function decodeBytes(bytes: Buffer, charset: string): string {
   if (charset === UTF8) return bytes.toString('utf8');
-  if (charset === 'iso-2022-jp') return libmime.decodeWord(charset, 'B', bytes.toString('base64'));
+  if (charset === 'iso-2022-jp') return libmime().decodeWord(charset, 'B', bytes.toString('base64'));
   if (charset === 'johab') return decodeJohab(bytes);
   return decodeShifted(bytes, charset) ?? iconv.decode(bytes, charset);
 }

@@ -2,7 +2,7 @@
 // worker as soon as a bound is met.
 import { expect, test } from 'vitest';
 import { mailOf } from '../../../../test/fixtures/mail.js';
-import { DEFAULT_BUDGETS } from '../../create-reader.js';
+import { DEFAULT_BUDGETS } from '../../small-mail.js';
 import { parseMail, prepare } from './parse-mail.js';
 
 /** CPU time, ms: a slow machine needs three times the 50 ms that a block may take. */

@@ -1,7 +1,7 @@
 // Names and types of attachments come from outside and must not become a path, a control character or a trick.
-import libmime from 'libmime';
 import { trimWhere } from '../../../kit/trim.js';
 import { boundaryBefore, shownLine } from '../../limits.js';
+import { libmime } from './libmime.js';
 
 const LONGEST_NAME = 120;
 const LONGEST_EXTENSION = 16;
@@ -48,13 +48,13 @@ export function extensionOf(type: string): string {
   const own = OWN_EXTENSIONS[type];
   if (own) return own;
   if (/^(?:text|message)\//.test(type)) return 'txt';
-  return libmime.detectExtension(type) || 'bin';
+  return libmime().detectExtension(type) || 'bin';
 }
 
 /** The media type that the extension of a file name stands for; `application/octet-stream` when it stands for none. */
 export function typeByName(name: string): string {
   const extension = /\.(\w{1,15})$/.exec(name.slice(-LONGEST_EXTENSION))?.[1];
-  return extension === undefined ? 'application/octet-stream' : safeType(libmime.detectMimeType(extension));
+  return extension === undefined ? 'application/octet-stream' : safeType(libmime().detectMimeType(extension));
 }
 
 /** What the bytes of an image say that they are: the types that may stand inside a body. Undefined for anything else. */

@@ -1,0 +1,10 @@
+// libmime has large tables of charsets and types, which most mails do not need: it is loaded at its first use. The reader of the
+// service loads it at its start.
+import { createRequire } from 'node:module';
+import type libmimeLibrary from 'libmime';
+
+const require = createRequire(import.meta.url);
+
+export function libmime(): typeof libmimeLibrary {
+  return require('libmime');
+}
