@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drivers } from '../../gateways/index.js';
 import { loadConfig } from '../../src/config.js';
 import { systemClock, systemRandom } from '../../src/kit/clock.js';
-import { createLog } from '../../src/kit/log.js';
+import { createLog } from '../../src/kit/create-log.js';
 import { redactor } from '../../src/kit/redact.js';
 import { closeSqlite, openSqlite } from '../../src/kit/sqlite.js';
 import { type Service, startService } from '../../src/service.js';
