@@ -108,7 +108,7 @@ const MADE: readonly { file: string; pattern: string; why: string }[] = [
     pattern: '`</${name}(?=[\\\\t\\\\n\\\\f\\\\r />])`',
     why: 'the name of a raw text element, from a list',
   },
-  { file: 'src/kit/redact.ts', pattern: "longestFirst.map(quote).join('|')", why: 'secrets as plain text' },
+  { file: 'src/kit/redact.ts', pattern: "heads.map(quote).join('|')", why: 'secrets as plain text' },
   {
     file: 'src/commands/docs.ts',
     pattern: '`(<!-- ${marker} -->\\n)[\\\\s\\\\S]*?(<!-- /${marker} -->)`',

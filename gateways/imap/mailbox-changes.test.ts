@@ -107,7 +107,7 @@ describe('UID EXPUNGE that is missing or refused', () => {
     });
 
     it(`${name}: a mail that another user has marked stays, and so do the marks`, async () => {
-      const foreign = { uid: 99, raw: Buffer.from(mailOf('kept')), flags: new Set(['\\Deleted']) };
+      const foreign = { uid: 99, raw: Buffer.from(mailOf('foreign')), flags: new Set(['\\Deleted']) };
       const marking: Answer = ({ server }) => {
         if (!server.mails.includes(foreign)) server.mails.push(foreign);
         return 'usual';
