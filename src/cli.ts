@@ -13,6 +13,7 @@ import { secretsCommands } from './cli/secrets.js';
 import { serviceCommands } from './cli/service.js';
 import { processOutput } from './commands/output.js';
 import { systemClock } from './kit/clock.js';
+import { redactor } from './kit/redact.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 // A reader that has seen enough (`gatepost log | head`) closes the pipe; that is no reason for a stack trace.
@@ -31,6 +32,7 @@ const context: CliContext = {
   env: process.env,
   clock: systemClock,
   output: processOutput,
+  redactor: redactor(),
   write: (bytes) => void process.stdout.write(bytes),
   loadDrivers: async () => (await import('../gateways/index.js')).drivers,
 };

@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import type { JournalReader } from '../journal/open.js';
 import { type Clock, systemRandom } from '../kit/clock.js';
 import type { LogLevel } from '../kit/log.js';
-import { redactor } from '../kit/redact.js';
+import type { Redactor } from '../kit/redact.js';
 import type { DriverTable } from '../pipeline/gateways/config.js';
 import type { Platform } from '../service.js';
 
@@ -17,6 +17,8 @@ export interface CliContext {
   readonly clock: Clock;
   readonly output: Output;
   readonly write: (bytes: Uint8Array) => void;
+  /** Of everything that this run of the program prints or logs. */
+  readonly redactor: Redactor;
   readonly loadDrivers: () => Promise<DriverTable>;
 }
 
@@ -34,11 +36,11 @@ export const configOption = () =>
   );
 
 /** Runs the work of a command and turns its result or its error into output and an exit code. */
-export async function run({ output }: CliContext, work: () => Promise<number>): Promise<void> {
+export async function run({ output, redactor }: CliContext, work: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await work();
   } catch (error) {
-    output.say(errorText(error));
+    output.say(redactor.redact(errorText(error)));
     process.exitCode = 1;
   }
 }
@@ -50,11 +52,10 @@ export async function configOf({ env }: CliContext, { config }: CommonOptions): 
 
 /** What a running service is handed. Commands other than `start` and `embedded-server` log nothing. */
 export async function platformOf(
-  { clock, env, loadDrivers }: CliContext,
+  { clock, env, redactor, loadDrivers }: CliContext,
   config: Config,
   level: LogLevel = config.log.level,
 ): Promise<Platform> {
-  const secrets = redactor();
   const { format } = config.log;
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
   const [drivers, { openJournalThread }, { createLog }] = await Promise.all([
@@ -66,8 +67,8 @@ export async function platformOf(
     openJournal: openJournalThread,
     clock,
     random: systemRandom,
-    redactor: secrets,
-    log: createLog({ level, redactor: secrets, pretty }),
+    redactor,
+    log: createLog({ level, redactor, pretty }),
     env,
     drivers,
   };

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.js';
-import { readGateways } from '../embedded-server/gateways.js';
+import { formatProblem, readGateways } from '../embedded-server/gateways.js';
 import { GatepostError, messageOf } from '../kit/errors.js';
+import { utf8Text } from '../kit/utf8-file.js';
 import type { GatewayInfo } from '../model/message.js';
 import { fetchGateways } from './fetch-gateways.js';
 
@@ -10,18 +11,24 @@ type ListDeps = Parameters<typeof fetchGateways>[1];
 /** The gateways as the contact-center server, or the file of the embedded one, has them. */
 export async function gatewaysOf(config: Config, deps: ListDeps): Promise<GatewayInfo[]> {
   if (config.server.mode === 'remote') return fetchGateways(config, deps);
+  const file = config.frontdesk.gateways;
+  const { entries, problems } = readGateways(textOf(file), file);
+  const [first] = problems;
+  if (entries.length > 0 || !first) return entries.map((entry) => entry.info);
+  const more = problems.length > 1 ? ` and ${problems.length - 1} more` : '';
+  throw new GatepostError('test/unreadable', `no gateway in ${file} is usable: ${formatProblem(first)}${more}`, {
+    advice: `run "gatepost check ${file}" to see every problem`,
+  });
+}
+
+function textOf(file: string): string {
   try {
-    const file = config.frontdesk.gateways;
-    return readGateways(readFileSync(file, 'utf8'), file).entries.map((entry) => entry.info);
+    return utf8Text(readFileSync(file), file);
   } catch (error) {
-    throw new GatepostError(
-      'test/unreadable',
-      `cannot read the gateways in ${config.frontdesk.gateways}: ${messageOf(error)}`,
-      {
-        advice: 'name the configuration with --config',
-        cause: error,
-      },
-    );
+    throw new GatepostError('test/unreadable', `cannot read the gateways in ${file}: ${messageOf(error)}`, {
+      advice: 'name the configuration with --config',
+      cause: error,
+    });
   }
 }
 

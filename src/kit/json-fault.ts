@@ -104,12 +104,15 @@ function fault(scanner: Scanner, message: string): JsonFault {
   return { at: scanner.at, message };
 }
 
+/** Words that people write for a value; any other one may be part of a password, and faults are logged. */
+const COMMON = /^(?:true|false|null|yes|no|on|off|none|undefined|nan)$/i;
+
 function shown(scanner: Scanner): string {
   const word = /[\p{L}\p{N}_.$-]+|./suy;
   word.lastIndex = scanner.at;
   const found = word.exec(scanner.text)?.[0];
   if (found === undefined) return 'the end';
-  return found.length > 30 ? `${found.slice(0, 30)}…` : found;
+  return found.length === 1 || COMMON.test(found) ? found : 'a word without quotes';
 }
 
 function quoteAdvice(char: string): string {

@@ -27,6 +27,8 @@ describe('a Device', () => {
     ['X { "F": "\\\\\\\\srv\\new" }', /single backslash in the path of "F"/],
     ['X { "a": 1, }', /column 13: there is a comma too many before }/],
     ['X { "a": 1 "b": 2 }', /column 12: a comma or } is expected, but there is "/],
+    ['X { "Password": hunter2 }', /column 17: a value is expected, but there is a word without quotes \(texts stand/],
+    ['X { "Password": "abc"hunter2" }', /a comma or } is expected, but there is a word without quotes/],
     ["X { 'a': 1 }", /column 5: a name in double quotes is expected, but there is '/],
     ['X { "a": yes }', /column 10: a value is expected, but there is yes \(texts stand in double quotes\)/],
     ['X { "a" 1 }', /column 9: a colon is expected after "a", but there is 1/],
