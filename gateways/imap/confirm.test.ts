@@ -217,11 +217,12 @@ describe.runIf(!missing)(`confirming to a server that can less${title}`, () => {
 
   test('without MOVE and UIDPLUS: copied and marked as deleted, never expunged with what others have marked', async () => {
     await dovecot.fill(plain, 2, (at) => ({ raw: mailOf(`m${at}`), at: Date.UTC(2026, 10, 1) }));
+    await dovecot.doveadm('flags', 'add', '-u', plain, '\\Deleted', 'mailbox', 'INBOX', 'uid', '2');
     const proxy = await startProxy({ port: dovecot.port, record: true });
     const settings = { ...all, Port: proxy.port, AfterReceive: 'Move', MoveTo: 'Archive' };
     const harness = await openImapHarness(imapHost, dovecot, plain, { settings });
     await harness.settle(await harness.next());
-    expect(await contents(dovecot, plain)).toEqual({ 1: '\\Deleted', 2: '' });
+    expect(await contents(dovecot, plain)).toEqual({ 1: '\\Deleted', 2: '\\Deleted' });
     expect(Object.keys(await contents(dovecot, plain, 'Archive'))).toHaveLength(1);
     expect(proxy.sent()).not.toMatch(/EXPUNGE|MOVE|IDLE/);
     await harness.close();

@@ -1,7 +1,6 @@
 import { Option } from 'commander';
 import type { ParseOptions } from '../commands/read-input.js';
 import type { RenderFaxOptions } from '../commands/render-fax.js';
-import { redactor } from '../kit/redact.js';
 import { type CliContext, examples, NO_GATEWAY, run, stopSignal } from './context.js';
 
 /** Commands that show what becomes of one message, without a journal and without a server. */
@@ -98,7 +97,7 @@ function renderFaxCommand(context: CliContext): void {
           import('../commands/render-fax.js'),
           import('../kit/create-log.js'),
         ]);
-        const log = createLog({ level: 'warn', redactor: redactor(), pretty: true });
+        const log = createLog({ level: 'error', redactor: context.redactor, pretty: true });
         return render(options, { clock, log }, write, stopSignal());
       }),
     );

@@ -28,17 +28,21 @@ const sendRequest = (more: object = {}) => JSON.stringify({ BodyText: 'Hello by 
 describe('gatepost render-fax', () => {
   const render = (input: string, ...args: string[]) => gatepost(['render-fax', ...args], input);
 
-  test.runIf(POPPLER)(`writes the PDF of a send request${without(['pdftotext', POPPLER])}`, () => {
-    for (const more of [[], ['--plain']]) {
-      const { code, bytes, said } = render(sendRequest(), ...more);
-      expect([code, said]).toEqual([0, '']);
-      expect(
-        wordsOf(bytes)
-          .split(/\s*\n\s*/)
-          .filter(Boolean),
-      ).toEqual(['Offer', 'Hello by fax']);
-    }
-  });
+  test.runIf(POPPLER)(
+    `writes the PDF of a send request${without(['pdftotext', POPPLER])}`,
+    () => {
+      for (const more of [[], ['--plain']]) {
+        const { code, bytes, said } = render(sendRequest(), ...more);
+        expect([code, said]).toEqual([0, '']);
+        expect(
+          wordsOf(bytes)
+            .split(/\s*\n\s*/)
+            .filter(Boolean),
+        ).toEqual(['Offer', 'Hello by fax']);
+      }
+    },
+    60_000,
+  );
 
   test.runIf(POPPLER)(`does what its options say${without(['pdftotext', POPPLER])}`, () => {
     const options = ['--plain', '--cover', '--page-size', 'Letter', '--header', 'Example', '--station', '+420 222'];

@@ -76,6 +76,12 @@ export function diskReserve({ folders, bytes, clock, log, spaceOf = spaceOnDisk 
 
 /** The journal that takes nothing new on while a disk is below its reserve. */
 export function withReserve(journal: Journal, reserve: DiskReserve): Journal {
+  // The journal must get a send request before its repeats: both wait for the look at the disk in the order in which they came.
+  let looked: Promise<boolean> = Promise.resolve(false);
+  const fullInTurn = () => {
+    looked = looked.then(() => reserve.full());
+    return looked;
+  };
   return {
     ...journal,
     async open(message) {
@@ -90,8 +96,12 @@ export function withReserve(journal: Journal, reserve: DiskReserve): Journal {
     },
     async accept(message) {
       // A repeat of a message that was sent must be answered "sent".
-      if ((await reserve.full()) && !(await journal.outboundMessage(message.messageId))) await reserve.assertRoom();
+      if ((await fullInTurn()) && !(await journal.outboundMessage(message.messageId))) await reserve.assertRoom();
       return journal.accept(message);
+    },
+    async requestedAgain(message) {
+      await fullInTurn();
+      return journal.requestedAgain(message);
     },
     async healthy() {
       await reserve.assertRoom();

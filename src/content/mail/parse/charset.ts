@@ -6,7 +6,7 @@ import { decodeJohab } from './johab.js';
 import { libmime } from './libmime.js';
 import { decodeShifted } from './shifted-charsets.js';
 
-export { isUnknownCharset, knownCharset, LAST_RESORT } from './charset-labels.js';
+export { isUnknownCharset, knownCharset } from './charset-labels.js';
 
 export interface CharsetGuess {
   charset: string;

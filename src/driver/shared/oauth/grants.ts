@@ -185,7 +185,11 @@ export function oauthFailure(error: unknown, settings: OAuthSettings, clock: Clo
   }
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const message = `${host} gives no token: ${oneLine(messageOf(cause))}`;
-  return new OAuthFailure(false, message, { advice: 'The next attempt follows without further action.', cause: error });
+  const known = cause instanceof GatepostError ? cause.advice : undefined;
+  return new OAuthFailure(false, message, {
+    advice: known ?? 'The next attempt follows without further action.',
+    cause: error,
+  });
 }
 
 /** Providers' descriptions have several lines with trace ids. */
