@@ -12,9 +12,12 @@ interface Colors {
 /** Elements without an end tag; they hold no text. */
 const VOID = new Set(['br', 'col', 'hr', 'img', 'wbr']);
 
+/** What a tag without a word of colours in it says of them is nothing: most tags. */
+const COLORED = /color|background/i;
+
 /** `html` is the cleaner's result: balanced, its attributes in double quotes. Linear. */
 export function withReadableColors(html: string): string {
-  if (!/color|background/i.test(html)) return html;
+  if (!COLORED.test(html)) return html;
   const out: string[] = [];
   const stack: Colors[] = [{ text: DARKEST, background: LIGHTEST }];
   const copy = (from: number, to: number) => {
@@ -26,6 +29,10 @@ export function withReadableColors(html: string): string {
     open(name, from, to, spans) {
       if (VOID.has(name)) return copy(from, to);
       const outer = stack.at(-1) ?? { text: DARKEST, background: LIGHTEST };
+      if (!COLORED.test(html.slice(from, to))) {
+        stack.push(outer);
+        return copy(from, to);
+      }
       const tag = readTag(html, spans);
       const { colors, color } = judged(tag, outer);
       stack.push(colors);
@@ -51,8 +58,8 @@ interface Tag {
 function readTag(html: string, spans: AttributeSpans): Tag {
   const attributes: [string, string][] = [];
   for (let i = 0; i + 3 < spans.length; i += 4) {
-    const [nameFrom = 0, nameTo = 0, from = -1, to = -1] = spans.slice(i, i + 4);
-    attributes.push([html.slice(nameFrom, nameTo), from < 0 ? '' : html.slice(from, to)]);
+    const from = spans[i + 2] ?? -1;
+    attributes.push([html.slice(spans[i], spans[i + 1]), from < 0 ? '' : html.slice(from, spans[i + 3])]);
   }
   const values = new Map(attributes);
   const style = values.get('style')?.split(';') ?? [];

@@ -5,6 +5,10 @@ import type libmimeLibrary from 'libmime';
 
 const require = createRequire(import.meta.url);
 
+let loaded: typeof libmimeLibrary | undefined;
+
+/** Asking Node again for a module that is loaded costs three looks at the disk. */
 export function libmime(): typeof libmimeLibrary {
-  return require('libmime');
+  loaded ??= require('libmime') as typeof libmimeLibrary;
+  return loaded;
 }
