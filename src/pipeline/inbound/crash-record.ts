@@ -22,6 +22,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { yieldToEventLoop } from '../../kit/clock.js';
 import { messageOf } from '../../kit/errors.js';
 import type { Log } from '../../kit/log.js';
 
@@ -141,6 +142,13 @@ function openNotes(path: string, log: Log): Notes {
   // What was found stays where it is until it is removed.
   const free: number[] = [];
   let slots = Math.ceil(file.bytes.length / SLOT);
+  // Emptied one turn later: the next note mostly takes the place, and one write is saved. A process that dies within that turn
+  // leaves a note too many, and that message is read in isolation.
+  const toEmpty = new Set<number>();
+  const emptyThem = () => {
+    for (const slot of toEmpty) file.put(EMPTY, slot * SLOT);
+    toEmpty.clear();
+  };
   return {
     found: new Map(found),
     clear() {
@@ -157,13 +165,18 @@ function openNotes(path: string, log: Log): Notes {
       const text = `${id} ${JSON.stringify({ gatewayId: gatewayId.slice(0, SHOWN_KEY), key: key.slice(0, SHOWN_KEY) })}\n`;
       const bytes = Buffer.alloc(SLOT);
       bytes.write(text, 'utf8');
+      toEmpty.delete(slot);
       file.put(bytes, slot * SLOT);
       return () => {
-        file.put(EMPTY, slot * SLOT);
+        if (toEmpty.size === 0) void yieldToEventLoop().then(emptyThem);
+        toEmpty.add(slot);
         free.push(slot);
       };
     },
-    close: file.close,
+    close() {
+      emptyThem();
+      file.close();
+    },
   };
 }
 
@@ -200,7 +213,12 @@ function openFile(path: string, log: Log): NotesFile {
     bytes,
     put: (text, at) => onFile((file) => void writeSync(file, text, 0, text.length, at)),
     truncate: () => onFile((file) => ftruncateSync(file)),
-    close: () => onFile((file) => closeSync(file)),
+    close: () =>
+      onFile((file) => {
+        // Afterwards the number may be that of another file.
+        descriptor = undefined;
+        closeSync(file);
+      }),
   };
 }
 
