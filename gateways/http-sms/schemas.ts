@@ -104,7 +104,7 @@ export const authenticate = z.discriminatedUnion(
         .max(200)
         .regex(/\{body\}/, 'Signed has no {body}')
         .optional(),
-      ToleranceSeconds: z.int().min(10).max(86_400).default(300),
+      ToleranceSeconds: z.int().min(10).max(86_400).default(86_400),
     }),
   ],
   {

@@ -142,7 +142,7 @@ export const shape = {
   }),
   Authenticate: setting(authenticate.optional(), {
     description:
-      'How a push proves that it is genuine, by Secret: Kind "Secret" in a Header or Query parameter, "Basic" with User, or "Hmac" in a Header over the body. With Timestamp, the header of a signed time, a signature is good for ToleranceSeconds (300), and Signed says what it covers: "{timestamp}.{body}", with {url} and {gateway} where the sender signs them. Mandatory with ReceiveFrom and ReceiptFrom.',
+      'How a push proves that it is genuine, by Secret: Kind "Secret" in a Header or Query parameter, "Basic" with User, or "Hmac" in a Header over the body. With Timestamp, the header of a signed time, a signature is good for ToleranceSeconds (86400, a day: a sender that repeats a push with its first time must not be refused), and Signed says what it covers: "{timestamp}.{body}", with {url} and {gateway} where the sender signs them. Mandatory with ReceiveFrom and ReceiptFrom.',
     example: { Kind: 'Hmac', Header: 'X-Signature', Algorithm: 'sha256', Encoding: 'hex' },
   }),
   Secret: setting(z.string().min(8, 'is shorter than 8 characters').optional(), {
